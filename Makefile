@@ -1,0 +1,45 @@
+# `make` alone lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check migration clean
+
+# Given on the command line only: login shells have a MAIL of their own.
+given = $(filter command,$(origin $(1)))
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: .venv/.installed ## make .venv, and install Postgres, pg_cron and Chromium where missing
+	@docker/install-postgres.sh --with-chromium >&2
+
+.venv/.installed: pyproject.toml | .venv/bin/pip
+	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2
+	@touch $@
+
+.venv/bin/pip:
+	@find_python() { for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && return; \
+	done; return 1; }; \
+	find_python || docker/install-postgres.sh --with-venv >&2; \
+	find_python || { echo 'Python 3.11 or newer, with its venv module, is needed.' >&2; exit 1; }; \
+	$$python -m venv .venv >&2
+
+demo: setup ## sync simulated mail: ONCE=1 and stop, MAIL=path of an mbox, MESSAGES=n
+	@exec .venv/bin/gmail-sync demo $(if $(call given,ONCE),--once) \
+	  $(if $(call given,MAIL),--mail "$$MAIL") $(if $(call given,MESSAGES),--messages "$$MESSAGES")
+
+test: check ## the whole gate: check, then every test; PYTEST_ARGS="-k lease" chooses
+	.venv/bin/pytest $(PYTEST_ARGS)
+
+check: setup ## lint, format and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+migration: setup ## freeze the edited functions in a new revision: M="what it does"
+	@test -n "$$M" || { echo 'Say what it does: make migration M="..."' >&2; exit 1; }
+	@.venv/bin/python -m db.migrations.new "$$M"
+
+clean: ## remove .venv and everything made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find db service tests -name __pycache__ -prune -exec rm -rf {} +

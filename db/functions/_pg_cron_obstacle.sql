@@ -1,0 +1,34 @@
+-- What stands between this database and pg_cron, with the remedy; NULL when nothing does.
+
+create or replace function gmail_sync._pg_cron_obstacle()
+returns text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when not exists (select from pg_available_extensions where name = 'pg_cron') then format(
+      'pg_cron is not installed on the server: install the package postgresql-%s-cron, then set '
+      'shared_preload_libraries = ''pg_cron'' and cron.database_name = ''%s'' in '
+      'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
+      current_setting('server_version_num')::int / 10000, current_database()
+    )
+    when current_setting('cron.database_name', true) is null then format(
+      'pg_cron is not loaded: set shared_preload_libraries = ''pg_cron'' and '
+      'cron.database_name = ''%s'' in postgresql.conf, restart Postgres and run: '
+      'select * from gmail_sync.schedule_jobs();',
+      current_database()
+    )
+    when current_setting('cron.database_name', true) <> current_database() then format(
+      'pg_cron works in database %s, not in this one: set cron.database_name = ''%s'' in '
+      'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
+      current_setting('cron.database_name', true), current_database()
+    )
+  end;
+$$;
+
+comment on function gmail_sync._pg_cron_obstacle() is
+'What stands between this database and pg_cron, with the remedy; NULL when nothing does.';
+
+revoke all on function gmail_sync._pg_cron_obstacle() from public;

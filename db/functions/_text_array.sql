@@ -1,0 +1,15 @@
+create or replace function gmail_sync._text_array(p_array jsonb)
+returns text[]
+language sql
+immutable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(e.value order by e.n), '{}')
+  from jsonb_array_elements_text(coalesce(p_array, '[]')) with ordinality as e (value, n);
+$$;
+
+comment on function gmail_sync._text_array(jsonb) is
+'A JSON array of strings as an array of text.';
+
+revoke all on function gmail_sync._text_array(jsonb) from public;

@@ -1,0 +1,119 @@
+-- Takes one page of Gmail's history (the `history` array as Gmail sends it) and moves the
+-- cursor, in one transaction: queues what is to be fetched, applies label changes,
+-- tombstones deletions. The cursor goes to the page's last record, or to p_history_id where
+-- that is later: it is given with the last page, and is what the first page named.
+-- Records a message already contains are skipped, so a replay changes nothing.
+-- Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.apply_history(
+  p_task_id text, p_history jsonb, p_history_id numeric default null
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+  v_message_ids text[];
+  v_buckets text[];
+begin
+  with event as materialized (
+    select * from gmail_sync._history_events(p_history)
+  ),
+  -- Deletion is final: Gmail gives no id twice.
+  dropped as (
+    select distinct message_id from event where kind = 'messagesDeleted'
+  ),
+  unqueued as (
+    delete from gmail_sync.fetch_queue q
+    using dropped d
+    where q.user_id = v_user_id and q.message_id = d.message_id
+    returning q.message_id
+  ),
+  tombstoned as (
+    update gmail_sync.message m
+    set deleted_at = clock_timestamp(), change_number = nextval('gmail_sync.message_change')
+    from dropped d
+    where m.user_id = v_user_id and m.message_id = d.message_id and m.deleted_at is null
+    returning m.message_id
+  ),
+  -- The last word on each label of a message since the message was fetched.
+  word as (
+    select distinct on (e.message_id, e.label_id)
+      e.message_id, e.label_id, e.kind, e.record_id, m.label_ids
+    from event e
+    join gmail_sync.message m on m.user_id = v_user_id and m.message_id = e.message_id
+    where e.label_id is not null
+      and e.record_id > m.history_id
+    order by e.message_id, e.label_id, e.record_id desc
+  ),
+  relabelled as (
+    update gmail_sync.message m
+    set label_ids = w.label_ids,
+      history_id = w.record_id,
+      change_number = nextval('gmail_sync.message_change')
+    from (
+      select message_id, max(record_id) as record_id,
+        gmail_sync._relabel(
+          label_ids,
+          array_agg(label_id) filter (where kind = 'labelsAdded'),
+          array_agg(label_id) filter (where kind = 'labelsRemoved')
+        ) as label_ids
+      from word
+      group by message_id, label_ids
+    ) w
+    where m.user_id = v_user_id
+      and m.message_id = w.message_id
+      and m.deleted_at is null
+      and m.label_ids <> w.label_ids
+      and not exists (select from dropped d where d.message_id = m.message_id)
+    returning m.message_id
+  ),
+  queued as (
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason)
+    select v_user_id, e.message_id, 'history'
+    from event e
+    where e.kind in ('messagesAdded', 'labelsAdded')
+      and not exists (select from dropped d where d.message_id = e.message_id)
+      and not exists (
+        select from gmail_sync.message m
+        where m.user_id = v_user_id and m.message_id = e.message_id and m.deleted_at is null
+      )
+    group by e.message_id
+    order by max(e.record_id) desc
+    on conflict do nothing
+    returning message_id
+  ),
+  counted as (
+    select message_id, 'deleted' as bucket from tombstoned
+    union all
+    select message_id, 'gone' from unqueued
+    where message_id not in (select message_id from tombstoned)
+    union all
+    select message_id, 'updated' from relabelled
+    union all
+    select message_id, 'pending' from queued
+  )
+  select coalesce(array_agg(message_id), '{}'), coalesce(array_agg(bucket), '{}')
+  into v_message_ids, v_buckets
+  from counted;
+
+  update gmail_sync.account a
+  set history_id = greatest(
+    a.history_id,
+    p_history_id,
+    (select max((r ->> 'id')::numeric) from jsonb_array_elements(p_history) r)
+  )
+  where a.user_id = v_user_id;
+
+  perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'listing');
+end;
+$$;
+
+comment on function gmail_sync.apply_history(text, jsonb, numeric) is
+'Take a page of history and move the cursor, atomically; SY001 when the lease is gone.';
+
+revoke all on function gmail_sync.apply_history(text, jsonb, numeric) from public;
+grant execute on function gmail_sync.apply_history(text, jsonb, numeric) to gmail_sync_service;

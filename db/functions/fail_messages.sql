@@ -1,0 +1,61 @@
+-- Books what Gmail or the parser answered for messages that could not be had. p_failures is
+-- an array of {"message_id", "error", "gone", "permanent"}: gone ones are dropped (and
+-- tombstoned if they were known), permanent ones and those out of attempts are
+-- dead-lettered, the others wait. Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.fail_messages(p_task_id text, p_failures jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+  v_gone text[];
+  v_known text[];
+  v_failed text[];
+begin
+  select
+    coalesce(array_agg(f.message_id order by f.message_id) filter (where f.gone), '{}'),
+    coalesce(array_agg(f.message_id order by f.message_id) filter (where f.gone is not true), '{}')
+  into v_gone, v_failed
+  from jsonb_to_recordset(p_failures) as f (message_id text, gone boolean);
+
+  update gmail_sync.fetch_queue q
+  set last_error = f.error,
+    taken_by = null,
+    dead = coalesce(f.permanent, false)
+      or q.attempts >= (select max_message_attempts from gmail_sync.settings),
+    not_before = clock_timestamp() + gmail_sync._message_delay(q.attempts)
+  from jsonb_to_recordset(p_failures) as f (
+    message_id text, error text, gone boolean, permanent boolean
+  )
+  where q.user_id = v_user_id
+    and q.message_id = f.message_id
+    and f.gone is not true;
+
+  select coalesce(array_agg(m.message_id), '{}') into v_known
+  from gmail_sync.message m
+  where m.user_id = v_user_id
+    and m.message_id = any (v_gone)
+    and m.deleted_at is null;
+  perform gmail_sync._tombstone(v_user_id, v_gone);
+
+  perform gmail_sync._count(
+    p_task_id, v_user_id,
+    array_agg(c.message_id), array_agg(c.bucket), 'fetching'
+  )
+  from (
+    select f, 'failed' from unnest(v_failed) f
+    union all
+    select g, case when g = any (v_known) then 'deleted' else 'gone' end from unnest(v_gone) g
+  ) as c (message_id, bucket);
+end;
+$$;
+
+comment on function gmail_sync.fail_messages(text, jsonb) is
+'Book messages that could not be had: gone, to be retried, or given up.';
+
+revoke all on function gmail_sync.fail_messages(text, jsonb) from public;
+grant execute on function gmail_sync.fail_messages(text, jsonb) to gmail_sync_service;

@@ -1,0 +1,50 @@
+-- A page of a user's mail, newest first, deleted mail left out. p_query is a web search
+-- ("exact phrase" -not or), p_label a label id, p_before the message_id of the last message
+-- of the page before. Raises SY003 when p_limit is not between 1 and 500.
+
+create or replace function gmail_sync.list_messages(
+  p_user_id text, p_query text default null, p_label text default null,
+  p_limit integer default 50, p_before text default null
+)
+returns table (
+  message_id text,
+  thread_id text,
+  internal_date timestamptz,
+  label_ids text[],
+  subject text,
+  sender text,
+  recipients text,
+  snippet text,
+  size_estimate bigint
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
+    m.recipients, m.snippet, m.size_estimate
+  from gmail_sync.messages m
+  join gmail_sync.message s using (user_id, message_id)
+  where m.user_id = p_user_id
+    and (p_query is null or s.search @@ websearch_to_tsquery('simple', p_query))
+    and (p_label is null or p_label = any (m.label_ids))
+    and (
+      p_before is null
+      or (m.internal_date, m.message_id) < (
+        select b.internal_date, b.message_id
+        from gmail_sync.message b
+        where b.user_id = p_user_id
+          and b.message_id = p_before
+      )
+    )
+  order by m.internal_date desc, m.message_id desc
+  limit gmail_sync._limit(p_limit, 500);
+$$;
+
+comment on function gmail_sync.list_messages(text, text, text, integer, text) is
+'A page of a user''s mail, newest first, filtered by words and label.';
+
+revoke all on function gmail_sync.list_messages(text, text, text, integer, text) from public;
+grant execute on function gmail_sync.list_messages(text, text, text, integer, text)
+  to gmail_sync_service;

@@ -1,0 +1,61 @@
+-- Tombstones up to p_limit messages that are absent from the complete listing. Once there
+-- are none left it closes the listing, puts the cursor on the history id pinned before it,
+-- and returns true. Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.reconcile_listing(
+  p_task_id text, p_limit integer default 1000
+)
+returns boolean
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+  v_absent text[];
+begin
+  if not exists (
+    select from gmail_sync.account where user_id = v_user_id and listing_complete
+  ) then
+    raise exception 'the listing of user % is not complete', v_user_id
+      using errcode = 'SY003', hint = 'Only a complete listing tells what was deleted.';
+  end if;
+
+  select coalesce(array_agg(absent.message_id order by absent.message_id), '{}') into v_absent
+  from (
+    select m.message_id
+    from gmail_sync.message m
+    where m.user_id = v_user_id
+      and m.deleted_at is null
+      and not exists (
+        select from gmail_sync.listing l
+        where l.user_id = m.user_id and l.message_id = m.message_id
+      )
+    limit p_limit
+  ) absent;
+  perform gmail_sync._tombstone(v_user_id, v_absent);
+
+  if cardinality(v_absent) = 0 then
+    delete from gmail_sync.listing where user_id = v_user_id;
+    update gmail_sync.account
+    set history_id = listing_history_id,
+      listing_history_id = null,
+      listing_page_token = null,
+      listing_complete = false
+    where user_id = v_user_id;
+  end if;
+
+  perform gmail_sync._count(
+    p_task_id, v_user_id, v_absent,
+    array_fill('deleted'::text, array[cardinality(v_absent)]), 'reconciling'
+  );
+  return cardinality(v_absent) = 0;
+end;
+$$;
+
+comment on function gmail_sync.reconcile_listing(text, integer) is
+'Tombstone what is absent from a complete listing; true when that is done and the cursor is set.';
+
+revoke all on function gmail_sync.reconcile_listing(text, integer) from public;
+grant execute on function gmail_sync.reconcile_listing(text, integer) to gmail_sync_service;

@@ -1,0 +1,19 @@
+-- The latest runs of many users at once, for whoever shows progress to all of them.
+
+create or replace function gmail_sync.sync_progress(p_user_ids text[])
+returns setof gmail_sync.sync_runs
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.*
+  from unnest(p_user_ids) as u (user_id)
+  cross join lateral gmail_sync.sync_status(u.user_id) s;
+$$;
+
+comment on function gmail_sync.sync_progress(text[]) is
+'The latest run of each of these users.';
+
+revoke all on function gmail_sync.sync_progress(text[]) from public;
+grant execute on function gmail_sync.sync_progress(text[]) to gmail_sync_service;

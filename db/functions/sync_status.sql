@@ -1,0 +1,22 @@
+-- The user's latest run: the running one, else the one started last. No row: never synced.
+
+create or replace function gmail_sync.sync_status(p_user_id text)
+returns setof gmail_sync.sync_runs
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select *
+  from gmail_sync.sync_runs r
+  where r.user_id = p_user_id
+  order by r.is_syncing desc, r.started_at desc
+  limit 1;
+$$;
+
+comment on function gmail_sync.sync_status(text) is
+'The user''s latest run: 0 or 1 row.';
+
+revoke all on function gmail_sync.sync_status(text) from public;
+grant execute on function gmail_sync.sync_status(text)
+  to gmail_sync_app, gmail_sync_service, gmail_sync_dba;

@@ -1,0 +1,32 @@
+-- The cheap first check of every write: the user of a task that holds its lease. Makes the
+-- user's writers queue up behind one another, so that change numbers become visible in
+-- order. The locking check is the last statement of the write, in _count.
+
+create or replace function gmail_sync._fence(p_task_id text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text;
+begin
+  select r.user_id into v_user_id
+  from gmail_sync.user_sync_status r
+  where r.task_id = p_task_id
+    and r.is_syncing
+    and r.claimed_at is not null;
+  if not found then
+    perform gmail_sync._lease_lost(p_task_id);
+  end if;
+
+  perform pg_advisory_xact_lock(hashtext('gmail_sync'), hashtext(v_user_id));
+  return v_user_id;
+end;
+$$;
+
+comment on function gmail_sync._fence(text) is
+'The user of a task that holds its lease; SY001 when it does not.';
+
+revoke all on function gmail_sync._fence(text) from public;

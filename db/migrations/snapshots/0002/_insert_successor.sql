@@ -1,0 +1,45 @@
+-- Makes the run that takes up an ended run's work, with its counts, progress, follow-up
+-- and standing wait of Google. NULL when the ended run was the last try.
+
+create or replace function gmail_sync._insert_successor(
+  p_ended gmail_sync.user_sync_status, p_attempt integer, p_progress integer,
+  p_not_before timestamptz
+)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_task_id text := gmail_sync._new_task_id(p_ended.user_id);
+begin
+  perform pg_notify('gmail_sync', p_ended.task_id);
+  if p_ended.outcome = 'failed' then
+    return null;
+  end if;
+
+  insert into gmail_sync.user_sync_status (
+    task_id, user_id, sync_type, source, phase, started_at, updated_at, claimed_at,
+    resumes, attempt, progress_percentage, not_before, waiting_until, follow_up,
+    found, new, updated, unchanged, deleted, gone, failed, pending
+  )
+  values (
+    v_task_id, p_ended.user_id, p_ended.sync_type, 'resume', 'queued',
+    clock_timestamp(), clock_timestamp(), null,
+    p_ended.task_id, p_attempt, p_progress, p_not_before,
+    case when p_ended.waiting_until > clock_timestamp() then p_ended.waiting_until end,
+    p_ended.follow_up,
+    p_ended.found, p_ended.new, p_ended.updated, p_ended.unchanged, p_ended.deleted,
+    p_ended.gone, p_ended.failed, p_ended.pending
+  );
+  perform pg_notify('gmail_sync', v_task_id);
+  return v_task_id;
+end;
+$$;
+
+comment on function gmail_sync._insert_successor(gmail_sync.user_sync_status, integer, integer, timestamptz) is
+'Make the run that takes up an ended run''s work.';
+
+revoke all on function gmail_sync._insert_successor(gmail_sync.user_sync_status, integer, integer, timestamptz)
+  from public;

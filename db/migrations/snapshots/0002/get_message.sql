@@ -1,0 +1,50 @@
+-- One message with its attachments as an array of objects: 0 or 1 row.
+
+create or replace function gmail_sync.get_message(p_user_id text, p_message_id text)
+returns table (
+  message_id text,
+  thread_id text,
+  internal_date timestamptz,
+  label_ids text[],
+  subject text,
+  sender text,
+  recipients text,
+  cc text,
+  bcc text,
+  reply_to text,
+  sent_at timestamptz,
+  rfc822_message_id text,
+  headers jsonb,
+  snippet text,
+  body_text text,
+  body_html text,
+  size_estimate bigint,
+  defects text[],
+  attachments jsonb
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
+    m.recipients, m.cc, m.bcc, m.reply_to, m.sent_at, m.rfc822_message_id, m.headers, m.snippet,
+    m.body_text, m.body_html, m.size_estimate, m.defects,
+    coalesce((
+      select jsonb_agg(
+        to_jsonb(a) - array['user_id', 'message_id'] order by a.part_id
+      )
+      from gmail_sync.attachments a
+      where a.user_id = m.user_id
+        and a.message_id = m.message_id
+    ), '[]')
+  from gmail_sync.messages m
+  where m.user_id = p_user_id
+    and m.message_id = p_message_id;
+$$;
+
+comment on function gmail_sync.get_message(text, text) is
+'One message with its attachment list: 0 or 1 row.';
+
+revoke all on function gmail_sync.get_message(text, text) from public;
+grant execute on function gmail_sync.get_message(text, text) to gmail_sync_service;

@@ -1,0 +1,43 @@
+-- Installs pg_cron where it can be and schedules the jobs of gmail-sync; says for each thing
+-- what was done, or what is to be done by hand. Safe to run twice. The caller becomes the
+-- owner of the jobs, so a superuser runs it; hence no SECURITY DEFINER.
+
+create or replace function gmail_sync.schedule_jobs()
+returns table (item text, done boolean, message text)
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_obstacle text := gmail_sync._pg_cron_obstacle();
+  v_job record;
+begin
+  if v_obstacle is not null then
+    return query select 'pg_cron', false, v_obstacle;
+    return;
+  end if;
+
+  if not exists (select from pg_extension where extname = 'pg_cron') then
+    create extension pg_cron;
+    comment on extension pg_cron is 'installed by gmail-sync';
+  end if;
+  -- Reading the state of the jobs needs all of this: without it no job is seen, silently.
+  grant usage on schema cron to gmail_sync_owner;
+  grant select on cron.job, cron.job_run_details to gmail_sync_owner;
+  drop policy if exists gmail_sync_reads on cron.job;
+  create policy gmail_sync_reads on cron.job for select to gmail_sync_owner using (true);
+  drop policy if exists gmail_sync_reads on cron.job_run_details;
+  create policy gmail_sync_reads on cron.job_run_details
+    for select to gmail_sync_owner using (true);
+
+  for v_job in select * from gmail_sync._expected_jobs() loop
+    perform cron.schedule(v_job.jobname, v_job.schedule, v_job.command);
+    return query select v_job.jobname, true, format('scheduled at %s', v_job.schedule);
+  end loop;
+end;
+$$;
+
+comment on function gmail_sync.schedule_jobs() is
+'Install pg_cron where possible and schedule the jobs; says what was done or is to be done.';
+
+revoke all on function gmail_sync.schedule_jobs() from public;

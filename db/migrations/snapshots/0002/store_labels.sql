@@ -1,0 +1,34 @@
+-- Replaces the labels of an account by those Gmail lists: an array of {"id", "name", "type"}.
+-- Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.store_labels(p_task_id text, p_labels jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+begin
+  delete from gmail_sync.label
+  where user_id = v_user_id
+    and label_id not in (select l ->> 'id' from jsonb_array_elements(p_labels) l);
+
+  insert into gmail_sync.label as stored (user_id, label_id, name, type)
+  select v_user_id, l.id, l.name, coalesce(l.type, 'user')
+  from jsonb_to_recordset(p_labels) as l (id text, name text, type text)
+  order by l.id
+  on conflict (user_id, label_id) do update
+  set name = excluded.name, type = excluded.type
+  where (stored.name, stored.type) is distinct from (excluded.name, excluded.type);
+
+  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+end;
+$$;
+
+comment on function gmail_sync.store_labels(text, jsonb) is
+'Replace the labels of an account by those Gmail lists.';
+
+revoke all on function gmail_sync.store_labels(text, jsonb) from public;
+grant execute on function gmail_sync.store_labels(text, jsonb) to gmail_sync_service;

@@ -1,0 +1,63 @@
+-- What sync_health reports and judges, in one row.
+
+create or replace view gmail_sync.sync_health_facts as
+select
+  (select count(*) from gmail_sync.account) as total_users,
+  running.active_syncs,
+  running.zombie_tasks,
+  running.inconsistent_tasks,
+  (
+    select count(*)
+    from gmail_sync.user_sync_status
+    where not is_syncing
+      and finished_at > clock_timestamp() - interval '1 day'
+      and outcome = 'succeeded'
+  ) as recent_completed_syncs,
+  (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'task_id', z.task_id,
+      'user_id', z.user_id,
+      'started_at', z.started_at,
+      'last_update', z.updated_at,
+      'silent_minutes', round(extract(epoch from z.silent_for) / 60, 1)
+    ) order by z.updated_at), '[]')
+    from (
+      select *
+      from gmail_sync.running_syncs
+      where cause is not null
+      order by updated_at
+      limit 5
+    ) z
+  ) as zombie_task_details,
+  (
+    select coalesce(jsonb_object_agg(
+      reaper, round(extract(epoch from clock_timestamp() - beat_at), 1)
+    ), '{}')
+    from gmail_sync.reaper_beat
+  ) as reapers,
+  running.waiting,
+  running.oldest_waiting_seconds,
+  (
+    select count(*)
+    from gmail_sync.worker
+    where seen_at > clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings)
+  ) as workers,
+  (select count(*) from gmail_sync.fetch_queue where dead) as dead_letters,
+  (
+    select count(*) from gmail_sync.account where status in ('reauth_required', 'suspended')
+  ) as accounts_to_reconnect
+from (
+  select
+    count(*) filter (where claimed_at is not null) as active_syncs,
+    count(*) filter (where cause is not null) as zombie_tasks,
+    count(*) filter (where progress_percentage not between 0 and 99) as inconsistent_tasks,
+    count(*) filter (where claimed_at is null) as waiting,
+    round(extract(epoch from clock_timestamp() - min(greatest(started_at, not_before)) filter (
+      where claimed_at is null and not_before <= clock_timestamp()
+    )), 1) as oldest_waiting_seconds
+  from gmail_sync.running_syncs
+) running;
+
+comment on view gmail_sync.sync_health_facts is
+'What sync_health reports and judges, in one row.';
+

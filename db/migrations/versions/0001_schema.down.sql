@@ -1,0 +1,1 @@
+drop schema gmail_sync cascade;

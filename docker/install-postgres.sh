@@ -1,0 +1,105 @@
+#!/bin/sh
+# Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
+#   --with-chromium  Chromium too, for the browser tests; does without, with a warning
+#   --with-venv      Python's venv module too, to make .venv with
+# A server installed by hand is found through the pg_config on PATH.
+# Used by `make setup` and the images. Makes no database cluster and starts no server.
+# Exit status 1, with the command to run, when something is missing and we are not root.
+set -eu
+
+oldest=15
+cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
+
+main() {
+    chromium= venv=
+    for option; do
+        case $option in
+            --with-chromium) chromium=chromium ;;
+            --with-venv) venv=python3-venv ;;
+            *) echo "usage: $0 [--with-chromium] [--with-venv]" >&2; exit 2 ;;
+        esac
+    done
+
+    has_pg_cron || install_postgres
+    [ -z "$venv" ] || python3 -c 'import ensurepip' 2>/dev/null || install "$venv"
+    [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
+        echo "Went on without Chromium: only the browser tests need it." >&2
+}
+
+# The same search as service/demo/cluster.py: where Debian keeps the servers, and PATH.
+has_pg_cron() {
+    for pg_config in /usr/lib/postgresql/*/bin/pg_config "$(command -v pg_config)"; do
+        "$pg_config" --version >/dev/null 2>&1 || continue
+        [ "$(major_version "$pg_config")" -ge $oldest ] || continue
+        [ -x "$("$pg_config" --bindir)/postgres" ] || continue
+        [ -e "$("$pg_config" --pkglibdir)/pg_cron.so" ] && return
+    done
+    return 1
+}
+
+major_version() {
+    "$1" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/'
+}
+
+install_postgres() {
+    need_root "PostgreSQL $oldest or newer with pg_cron (on Debian 12: postgresql-15-cron)"
+    version=$(newest_server)
+    if [ -z "$version" ]; then
+        update_lists
+        version=$(offered_server)
+    fi
+    if [ "${version:-0}" -lt $oldest ]; then
+        echo "This distribution offers PostgreSQL ${version:-(none)}; $oldest or newer is needed," \
+            "with its pg_cron: add the PostgreSQL project's own apt source, then run this again." >&2
+        exit 1
+    fi
+    without_main_cluster install "postgresql-$version-cron"  # depends on the server
+}
+
+newest_server() {
+    for postgres in /usr/lib/postgresql/*/bin/postgres; do
+        [ -x "$postgres" ] && major_version "$postgres"
+    done | sort -n | awk -v oldest=$oldest '$1 >= oldest { version = $1 } END { print version }'
+}
+
+offered_server() {
+    apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p'
+}
+
+# Debian's packages would make and start a server on port 5432.
+without_main_cluster() {
+    as_root mkdir -p "${cluster_settings%/*}"
+    echo 'create_main_cluster = false' | as_root tee "$cluster_settings" >/dev/null
+    trap 'as_root rm -f "$cluster_settings"' EXIT
+    "$@"
+}
+
+install() {
+    need_root "$*"
+    update_lists
+    echo "Installing $*" >&2
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >&2
+}
+
+update_lists() {
+    [ -n "${updated:-}" ] || as_root apt-get -qq -o DPkg::Lock::Timeout=120 update >&2
+    updated=yes
+}
+
+need_root() {
+    if ! command -v apt-get >/dev/null; then
+        echo "Missing: $1. Without apt-get, install it by hand." >&2
+        exit 1
+    fi
+    as_root true 2>/dev/null && return
+    echo "Missing: $1. To install it, run:" \
+        "sudo $0${chromium:+ --with-chromium}${venv:+ --with-venv}" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+main "$@"

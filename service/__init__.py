@@ -1,0 +1,1 @@
+"""gmail-sync: a self-hosted Gmail sync that lives in Postgres."""

@@ -1,0 +1,137 @@
+"""Configuration from the environment, checked at start: one clear message a mistake."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+T = TypeVar("T")
+
+QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
+MIN_SECRET_BYTES = 32
+
+
+class ConfigError(Exception):
+    """The environment is not as it should be; `mistakes` has one sentence each."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a process of gmail-sync is told; only `serve` needs the JWT secret."""
+
+    database_url: str
+    port: int
+    jwt_secret: str | None
+    credentials_keys: tuple[str, ...]
+    google_client_id: str | None
+    google_client_secret: str | None
+    gmail_endpoint: str
+    oauth_endpoint: str
+    quota_profile: str
+    worker_concurrency: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Config":
+        """Read and check the environment. Raises ConfigError with all mistakes at once."""
+        reader = _Reader(environment)
+        config = cls(
+            database_url=reader.get("DATABASE_URL", _database_url),
+            port=reader.get("PORT", _port, "8000"),
+            jwt_secret=reader.get("GMAIL_SYNC_JWT_SECRET", _jwt_secret, ""),
+            credentials_keys=reader.get("GMAIL_SYNC_CREDENTIALS_KEYS", _keys, ""),
+            google_client_id=environment.get("GOOGLE_CLIENT_ID") or None,
+            google_client_secret=environment.get("GOOGLE_CLIENT_SECRET") or None,
+            gmail_endpoint=reader.get(
+                "GMAIL_SYNC_GMAIL_ENDPOINT", _http_url, "https://gmail.googleapis.com"
+            ),
+            oauth_endpoint=reader.get(
+                "GMAIL_SYNC_OAUTH_ENDPOINT", _http_url, "https://oauth2.googleapis.com"
+            ),
+            quota_profile=reader.get("GMAIL_SYNC_QUOTA_PROFILE", _quota_profile, "google-2026"),
+            worker_concurrency=reader.get("GMAIL_SYNC_WORKER_CONCURRENCY", _concurrency, "4"),
+        )
+        if reader.mistakes:
+            raise ConfigError(reader.mistakes)
+        return config
+
+
+class _Reader:
+    """Reads variables and collects what is wrong with them."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.mistakes: list[str] = []
+
+    def get(self, name: str, read: Callable[[str], T], default: str | None = None) -> T:
+        value = self._environment.get(name) or default
+        try:
+            if value is None:
+                raise ValueError("is not set")
+            return read(value)
+        except ValueError as error:
+            self.mistakes.append(f"{name} {error}")
+            return None  # type: ignore[return-value]  # ConfigError follows
+
+
+def _database_url(value: str) -> str:
+    try:
+        conninfo_to_dict(value)
+    except ProgrammingError as error:
+        raise ValueError(f"is not a libpq URL such as postgresql://user@host/db: {error}") from None
+    return value
+
+
+def _whole_number(value: str, lowest: int, highest: int) -> int:
+    if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
+        raise ValueError(f"is {value!r}, not a number from {lowest} to {highest}")
+    return int(value)
+
+
+def _port(value: str) -> int:
+    return _whole_number(value, 1, 65535)
+
+
+def _concurrency(value: str) -> int:
+    return _whole_number(value, 1, 64)
+
+
+def _jwt_secret(value: str) -> str | None:
+    if value and len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValueError(
+            f"is shorter than {MIN_SECRET_BYTES} bytes: make one with openssl rand -hex 32"
+        )
+    return value or None
+
+
+def _keys(value: str) -> tuple[str, ...]:
+    keys = tuple(key.strip() for key in value.split(",") if key.strip())
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError(
+                f"has a key (number {number}) that is not 32 bytes in base64: make one with "
+                "openssl rand -base64 32 | tr '+/' '-_'"
+            ) from None
+    return keys
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise ValueError(f"is {value!r}, not an http or https URL")
+    return value.rstrip("/")
+
+
+def _quota_profile(value: str) -> str:
+    if value not in QUOTA_PROFILES:
+        raise ValueError(f"is {value!r}, not one of {', '.join(QUOTA_PROFILES)}")
+    return value

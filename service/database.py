@@ -1,0 +1,160 @@
+"""Calls of the stored functions, and nothing else: one function, one statement, autocommit.
+
+No transaction is ever open on the client's side, so whatever becomes of this process the server
+finishes or undoes what it was asked (DESIGN.md, section 5).
+"""
+
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool
+
+from service.errors import sync_error
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+# A server that has become unreachable is given up after so long, in seconds.
+CONNECT_SECONDS = 10
+SILENCE_SECONDS = 20
+# For a client that stops in the middle, and for locks: no statement of ours takes long.
+SESSION = (
+    "-c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s"
+    " -c timezone=UTC"
+)
+# Undone by the server for reasons that lie in the moment: deadlock, serialization, lock timeout.
+PASSING_STATES = frozenset({"40P01", "40001", "55P03"})
+TRIES = 4
+
+
+def connection_string(url: str, application_name: str) -> str:
+    """A libpq URL with our timeouts; what the URL says itself wins."""
+    given = conninfo_to_dict(url)
+    ours: dict[str, Any] = {
+        "application_name": application_name,
+        "connect_timeout": CONNECT_SECONDS,
+        "keepalives_idle": SILENCE_SECONDS // 2,
+        "keepalives_interval": SILENCE_SECONDS // 4,
+        "keepalives_count": 2,
+        "tcp_user_timeout": SILENCE_SECONDS * 1000,
+    }
+    options = f"{SESSION} {given.pop('options', '')}".strip()
+    return make_conninfo("", **{**ours, **given, "options": options})
+
+
+def connect(url: str, application_name: str) -> Connection:
+    """One connection in autocommit. Raises psycopg.OperationalError."""
+    return psycopg.connect(
+        connection_string(url, application_name),
+        autocommit=True,
+        # Statements are function calls, cheap to plan, and poolers dislike prepared ones.
+        prepare_threshold=None,
+        row_factory=dict_row,
+    )
+
+
+class Caller(ABC):
+    """Calls functions of schema gmail_sync by name."""
+
+    @abstractmethod
+    def connection(self) -> AbstractContextManager[Connection]: ...
+
+    def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
+        """The rows a function returns. Raises SyncError, else psycopg.Error."""
+        statement = _call(function, len(arguments), tuple(named))
+        for remaining in reversed(range(TRIES)):
+            try:
+                with self.connection() as connection:
+                    return connection.execute(statement, [*arguments, *named.values()]).fetchall()
+            except psycopg.Error as error:
+                if error.sqlstate in PASSING_STATES and remaining:
+                    time.sleep(random.uniform(0.01, 0.1))
+                    continue
+                if ours := sync_error(error):
+                    raise ours from error
+                raise
+        raise AssertionError("unreachable")
+
+    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
+        """The first row, or None when there is none."""
+        return next(iter(self.rows(function, *arguments, **named)), None)
+
+    def value(self, function: str, *arguments: object, **named: object) -> Any:
+        """What a function returns that returns one value."""
+        row = self.row(function, *arguments, **named)
+        return next(iter(row.values())) if row else None
+
+
+def _call(function: str, arguments: int, named: tuple[str, ...]) -> sql.Composed:
+    placeholders = [
+        *(sql.SQL("%s") for _ in range(arguments)),
+        *(sql.SQL("{} => %s").format(sql.Identifier(name)) for name in named),
+    ]
+    return sql.SQL("select * from {}({})").format(
+        sql.Identifier("gmail_sync", function), sql.SQL(", ").join(placeholders)
+    )
+
+
+class Pool(Caller):
+    """Functions over a pool, for threads that serve requests."""
+
+    def __init__(self, url: str, application_name: str, max_size: int) -> None:
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            connection_string(url, application_name),
+            connection_class=psycopg.Connection[Row],
+            kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": dict_row},
+            min_size=1,
+            max_size=max_size,
+            timeout=CONNECT_SECONDS,
+            check=ConnectionPool.check_connection,
+            open=False,
+            name=application_name,
+        )
+
+    def connection(self) -> AbstractContextManager[Connection]:
+        return self._pool.connection()
+
+    def __enter__(self) -> Self:
+        self._pool.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._pool.close(timeout=CONNECT_SECONDS)
+
+
+class Session(Caller):
+    """Functions over one connection that heals: a broken one is replaced at the next call.
+
+    Safe to share between threads; their calls queue up.
+    """
+
+    def __init__(self, url: str, application_name: str) -> None:
+        self._url = url
+        self._application_name = application_name
+        self._connection: Connection | None = None
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        with self._lock:
+            if self._connection is None or self._connection.closed:
+                self._connection = connect(self._url, self._application_name)
+            yield self._connection
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

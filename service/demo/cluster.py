@@ -1,0 +1,207 @@
+"""A private Postgres with pg_cron, in a folder of its own, for the demo and the tests.
+
+It runs beside any other Postgres, for root too, and ends with the process that started it.
+TCP on 127.0.0.1 asks for a random password. The socket folder, which only the server's user can
+enter, asks for none: pg_cron 1.4 logs in there to run its jobs.
+
+Needs the extra `demo` (testing.postgresql).
+"""
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+from testing.postgresql import Postgresql
+
+OLDEST_VERSION = 15
+BOOT_SECONDS = 60  # recovery after an immediate stop included
+COMMAND_SECONDS = 60
+SHUTDOWN_SECONDS = 10  # for each of:
+SHUTDOWN_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)  # fast, immediate, kill
+
+
+class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no types
+    """A running Postgres and its folder, both gone after `stop()` or the end of a `with` block.
+
+    Linux stops the server when the thread that started (or restarted) it ends, so start it from
+    a thread that outlives it. A killed owner leaves the folder behind, never the server.
+    """
+
+    child_process: subprocess.Popen[bytes] | None
+
+    def __init__(
+        self,
+        cron_database: str = "gmail_sync",
+        *,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start an empty cluster that holds `cron_database`, the home of pg_cron (no template).
+
+        `fsync=False` is faster and loses data only with the machine, not with the server.
+        `settings` go to postgresql.conf. RuntimeError: nothing to run, or it does not start.
+        """
+        self.password = secrets.token_urlsafe(24)
+        self._cron_database = cron_database
+        self._configuration = {
+            "cron.database_name": cron_database,
+            "fsync": str(fsync),
+            "full_page_writes": str(fsync),
+            "listen_addresses": "127.0.0.1",
+            "log_timezone": "UTC",
+            "max_connections": "200",
+            "shared_preload_libraries": "pg_cron",
+            "timezone": "UTC",
+            "unix_socket_permissions": "0700",
+            **(settings or {}),
+        }
+        super().__init__(postgres_args="", boot_timeout=BOOT_SECONDS)
+
+    def url(
+        self, database: str = "gmail_sync", user: str = "postgres", password: str | None = None
+    ) -> str:
+        """A libpq URL over TCP; the password is the cluster's own unless another is given."""
+        login = f"{quote(user, safe='')}:{quote(password or self.password, safe='')}"
+        return f"postgresql://{login}@127.0.0.1:{self.settings['port']}/{quote(database, safe='')}"
+
+    def create_database(self, name: str, template: str = "template1") -> None:
+        """Create a database as a copy of `template`, which nobody may be connected to."""
+        statement = "create database {} template {}"
+        self._execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is still connected to it."""
+        self._execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+    def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+        """Restart on the same port and data, as `pg_ctl restart -m mode` does."""
+        self._shut_down(SHUTDOWN_SIGNALS if mode == "fast" else SHUTDOWN_SIGNALS[1:])
+        self.start()
+
+    @property
+    def socket_folder(self) -> Path:
+        return Path(self.base_dir) / "tmp"
+
+    def _execute(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10) as server:
+            server.execute(statement)
+
+    # What testing.postgresql calls.
+
+    def initialize(self) -> None:
+        programs = find_programs(installed_pg_configs())
+        self.initdb, self.postgres = str(programs / "initdb"), str(programs / "postgres")
+
+    def initialize_database(self) -> None:
+        data = Path(self.get_data_directory())
+        for folder in (Path(self.base_dir), data, self.socket_folder):
+            os.chown(folder, *server_user())
+        authentication = ["--auth-local=trust", "--auth-host=scram-sha-256"]
+        language = ["--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"]
+        where = ["--pgdata", str(data), "--username=postgres", "--no-sync"]
+        run_as_server_user([self.initdb, *where, *authentication, *language])
+        configuration = {**self._configuration, "cron.host": str(self.socket_folder)}
+        with (data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = {quoted(value)}\n" for name, value in configuration.items())
+        # Before the first start: pg_cron's launcher connects to its database at once.
+        run_as_server_user(
+            [self.postgres, "--single", "-D", str(data), "postgres"],
+            f"alter role postgres password {quoted(self.password)}\n"
+            f"create database {sql.Identifier(self._cron_database).as_string()}\n",
+        )
+
+    def get_server_commandline(self) -> list[str]:
+        return as_server_user(super().get_server_commandline())
+
+    def dsn(self, **parameters: Any) -> dict[str, Any]:
+        parameters.setdefault("password", self.password)
+        return dict(super().dsn(**parameters))
+
+    def poststart(self) -> None:
+        """Nothing: the base class makes a database `test` here."""
+
+    def terminate(self, *_signals: object) -> None:
+        self._shut_down(SHUTDOWN_SIGNALS)
+
+    def _shut_down(self, signals: Iterable[signal.Signals]) -> None:
+        if self.child_process is None or self._owner_pid != os.getpid():
+            return
+        for each in signals:
+            self.child_process.send_signal(each)
+            try:
+                self.child_process.wait(SHUTDOWN_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        self.child_process = None
+
+
+def installed_pg_configs() -> list[Path]:
+    """Every `pg_config` where Debian keeps them, and the one on PATH."""
+    on_path = shutil.which("pg_config")
+    return [
+        *Path("/usr/lib/postgresql").glob("*/bin/pg_config"),
+        *([Path(on_path)] if on_path else []),
+    ]
+
+
+def find_programs(pg_configs: Iterable[Path]) -> Path:
+    """The folder of the newest server that has pg_cron. RuntimeError: there is none."""
+    found: list[tuple[int, Path]] = []
+    for pg_config in pg_configs:
+        command = [str(pg_config), "--version", "--bindir", "--pkglibdir"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS)
+        if answer.returncode != 0:  # Debian's stand-in on PATH, with no development package
+            continue
+        version, programs, libraries = answer.stdout.splitlines()
+        major = int(re.findall(r"\d+", version)[0])
+        if major >= OLDEST_VERSION and (Path(libraries) / "pg_cron.so").exists():
+            found.append((major, Path(programs)))
+    if not found:
+        raise RuntimeError(
+            f"No PostgreSQL {OLDEST_VERSION} or newer with pg_cron is installed: run `make setup`."
+        )
+    return max(found)[1]
+
+
+def server_user() -> tuple[int, int]:
+    """User and group id the server runs under: our own, but for root `postgres` or `nobody`."""
+    if os.geteuid() != 0:
+        return os.geteuid(), os.getegid()
+    try:
+        account = pwd.getpwnam("postgres")
+    except KeyError:
+        account = pwd.getpwnam("nobody")
+    return account.pw_uid, account.pw_gid
+
+
+def as_server_user(command: list[str]) -> list[str]:
+    """`command`, run as that user, out of reach of our Ctrl-C, and ended when we die."""
+    user, group = server_user()
+    change = [f"--reuid={user}", f"--regid={group}", "--clear-groups"] if os.geteuid() == 0 else []
+    # In / because a server that cannot enter our working directory does not start.
+    return ["setsid", "env", "--chdir=/", "setpriv", "--pdeathsig=INT", *change, *command]
+
+
+def run_as_server_user(command: list[str], text: str = "") -> None:
+    """Run to the end. RuntimeError, with what it printed: it failed."""
+    result = subprocess.run(
+        as_server_user(command), input=text, capture_output=True, text=True, timeout=COMMAND_SECONDS
+    )
+    if result.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {result.stderr.strip()}")
+
+
+def quoted(value: str) -> str:
+    """As a string constant, which SQL and postgresql.conf write the same way."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,51 @@
+"""The errors our functions raise, one class for each SQLSTATE of class SY.
+
+SyncError
+├── LeaseLost            SY001  the task was reaped, cancelled, superseded or released
+├── AccountNotConnected  SY002  Gmail must be connected, or connected again
+├── InvalidArgument      SY003
+└── RunEnded             SY004  ended runs are immutable
+"""
+
+from typing import ClassVar
+
+import psycopg
+
+
+class SyncError(Exception):
+    """Refused by the database; `hint` says what to do about it."""
+
+    sqlstate: ClassVar[str]
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class LeaseLost(SyncError):
+    sqlstate = "SY001"
+
+
+class AccountNotConnected(SyncError):
+    sqlstate = "SY002"
+
+
+class InvalidArgument(SyncError):
+    sqlstate = "SY003"
+
+
+class RunEnded(SyncError):
+    sqlstate = "SY004"
+
+
+_BY_SQLSTATE = {
+    kind.sqlstate: kind for kind in (LeaseLost, AccountNotConnected, InvalidArgument, RunEnded)
+}
+
+
+def sync_error(error: psycopg.Error) -> SyncError | None:
+    """The error of ours that a database error stands for, if it is one."""
+    kind = _BY_SQLSTATE.get(error.sqlstate or "")
+    if kind is None:
+        return None
+    return kind(error.diag.message_primary or str(error), error.diag.message_hint)

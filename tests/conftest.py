@@ -1,0 +1,72 @@
+"""A real Postgres with pg_cron for the session, and a database of its own for each test."""
+
+import secrets
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from service import migrate
+from service.database import Session, connect
+from service.demo.cluster import Cluster
+
+SERVICE_LOGIN = "service_login"
+SERVICE_PASSWORD = secrets.token_urlsafe()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with Cluster(fsync=False) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> str:
+    """The name of a migrated database that nobody is connected to."""
+    name = "template_gmail_sync"
+    cluster.create_database(name)
+    migrate.upgrade(cluster.url(name))
+    with psycopg.connect(cluster.url(name), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create role {} login password {} in role gmail_sync_service").format(
+                sql.Identifier(SERVICE_LOGIN), sql.Literal(SERVICE_PASSWORD)
+            )
+        )
+    return name
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[str]:
+    """The name of this test's own migrated database."""
+    name = f"test_{secrets.token_hex(6)}"
+    cluster.create_database(name, template=template)
+    yield name
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def database_url(cluster: Cluster, database: str) -> str:
+    """This test's database as its superuser."""
+    return cluster.url(database)
+
+
+@pytest.fixture
+def service_url(cluster: Cluster, database: str) -> str:
+    """This test's database as the service logs in: member of gmail_sync_service only."""
+    return cluster.url(database, SERVICE_LOGIN, SERVICE_PASSWORD)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[psycopg.Connection[dict[str, object]]]:
+    """A superuser's connection in autocommit, rows as dicts."""
+    with connect(database_url, "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+def functions(service_url: str) -> Iterator[Session]:
+    """The stored functions, called as the service calls them."""
+    session = Session(service_url, "test")
+    yield session
+    session.close()
