@@ -37,6 +37,14 @@ PASSING_STATES = frozenset({"40P01", "40001", "55P03"})
 TRIES = 4
 
 
+def is_outage(error: psycopg.Error) -> bool:
+    """Whether the server could not be reached or was shutting down, rather than refused a call."""
+    state = error.sqlstate
+    return isinstance(error, psycopg.OperationalError) and (
+        state is None or state[:2] in ("08", "53") or state.startswith("57P")
+    )
+
+
 def connection_string(url: str, application_name: str) -> str:
     """A libpq URL with our timeouts; what the URL says itself wins."""
     given = conninfo_to_dict(url)

@@ -17,7 +17,7 @@ as $$
     p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._instant(g.internal_date),
     gmail_sync._label_ids(g.label_ids),
     g.subject, g.sender, g.recipients, g.cc, g.bcc, g.reply_to, g.sent_at,
-    g.rfc822_message_id, g.in_reply_to, g.reference_ids, g.headers, g.snippet,
+    g.rfc822_message_id, g.in_reply_to, g."references", g.headers, g.snippet,
     g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects), p_raws[e.n],
     gmail_sync._search_vector(
       g.subject, concat_ws(' ', g.sender, g.recipients, g.cc), g.body_text, g.body_html
@@ -27,7 +27,7 @@ as $$
   cross join lateral jsonb_to_record(e.message) as g (
     message_id text, thread_id text, history_id numeric, internal_date numeric, label_ids jsonb,
     subject text, sender text, recipients text, cc text, bcc text, reply_to text,
-    sent_at timestamptz, rfc822_message_id text, in_reply_to text, reference_ids text,
+    sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text,
     headers jsonb, snippet text, body_text text, body_html text, size_estimate bigint,
     defects jsonb
   )

@@ -14,6 +14,7 @@ returns table (
   credentials bytea,
   content_mode text,
   quota_profile text,
+  claimed_at timestamptz,
   heartbeat_interval interval,
   heartbeat_timeout interval
 )
@@ -75,7 +76,7 @@ begin
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,
       a.email, a.status, a.status_reason, a.credentials, a.content_mode, a.quota_profile,
-      s.heartbeat_interval, s.heartbeat_timeout
+      v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout
     from gmail_sync.settings s
     left join gmail_sync.account a on a.user_id = v_run.user_id;
 end;

@@ -1,10 +1,11 @@
--- Gives back messages that were taken but not tried, with the attempt they were charged;
--- p_not_before says when they are due again. Raises SY001 when the lease is gone.
+-- Gives back messages that were taken but not tried, with the attempt they were charged: the
+-- given ones, or all that the task has when NULL. p_not_before says when they are due again.
+-- Returns how many they were. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.return_messages(
-  p_task_id text, p_message_ids text[], p_not_before timestamptz default null
+  p_task_id text, p_message_ids text[] default null, p_not_before timestamptz default null
 )
-returns void
+returns integer
 language plpgsql
 volatile
 security definer
@@ -12,6 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
+  v_count integer;
 begin
   update gmail_sync.fetch_queue
   set attempts = greatest(0, attempts - 1),
@@ -20,15 +22,17 @@ begin
       coalesce(p_not_before, not_before), clock_timestamp() + interval '24 hours'
     )
   where user_id = v_user_id
-    and message_id = any (p_message_ids)
+    and (p_message_ids is null or message_id = any (p_message_ids))
     and taken_by = p_task_id;
+  get diagnostics v_count = row_count;
 
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+  return v_count;
 end;
 $$;
 
 comment on function gmail_sync.return_messages(text, text[], timestamptz) is
-'Give back messages that were taken but not tried.';
+'Give back messages that were taken but not tried; how many.';
 
 revoke all on function gmail_sync.return_messages(text, text[], timestamptz) from public;
 grant execute on function gmail_sync.return_messages(text, text[], timestamptz)

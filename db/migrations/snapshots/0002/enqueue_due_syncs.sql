@@ -1,5 +1,6 @@
 -- Starts scheduled runs: accounts whose interval has passed, and users with messages whose
--- wait is over. At most p_limit in one pass, the longest waiting first; the task_ids.
+-- wait is over. A failed run is not tried again before max_retry_delay. At most p_limit in one
+-- pass, the longest waiting first; the task_ids.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
 returns setof text
@@ -12,13 +13,18 @@ as $$
     select a.user_id, last.started_at
     from gmail_sync.account a
     left join lateral (
-      select r.started_at
+      select r.started_at, r.outcome
       from gmail_sync.user_sync_status r
       where r.user_id = a.user_id
       order by r.started_at desc
       limit 1
     ) last on true
     where a.status = 'connected'
+      and (
+        last.outcome is distinct from 'failed'
+        or last.started_at
+          < clock_timestamp() - (select max_retry_delay from gmail_sync.settings)
+      )
       and not exists (
         select from gmail_sync.user_sync_status r where r.user_id = a.user_id and r.is_syncing
       )

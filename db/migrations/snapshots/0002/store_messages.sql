@@ -1,7 +1,7 @@
 -- Stores fetched messages with their attachments, takes them out of the queue and counts
 -- them: new, updated (labels or content changed) or unchanged. p_messages is an array of
--- objects named as the columns of gmail_sync.message, internal_date in ms since 1970,
--- headers and attachments as arrays of objects; p_raws holds the RFC 822 bytes of each, or
+-- objects named as the columns of gmail_sync.message (but references), internal_date in ms
+-- since 1970, headers and attachments as arrays of objects; p_raws holds the RFC 822 bytes of each, or
 -- NULL. Message ids must be distinct. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_messages(

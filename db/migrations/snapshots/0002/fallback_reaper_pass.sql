@@ -1,0 +1,29 @@
+-- What the service does every ten seconds: nothing while pg_cron reaps, else its work.
+-- Returns how many runs it ended, NULL when it was not needed.
+
+create or replace function gmail_sync.fallback_reaper_pass()
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from gmail_sync.reaper_beat
+    where reaper = 'pg_cron'
+      and beat_at > clock_timestamp() - interval '30 s'
+  ) then
+    return null;
+  end if;
+
+  perform gmail_sync.enqueue_due_syncs();
+  return gmail_sync.reaper_pass('service');
+end;
+$$;
+
+comment on function gmail_sync.fallback_reaper_pass() is
+'Reap and enqueue in place of a pg_cron that has stopped.';
+
+revoke all on function gmail_sync.fallback_reaper_pass() from public;
+grant execute on function gmail_sync.fallback_reaper_pass() to gmail_sync_service;

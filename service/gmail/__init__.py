@@ -1,0 +1,1 @@
+"""Gmail: the client, its errors, the stored credentials and the message parser."""

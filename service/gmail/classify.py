@@ -1,0 +1,179 @@
+"""Which of our errors an answer of Google's is: by status and reason, told in one table.
+
+Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import Any, NamedTuple
+
+import google.auth.exceptions
+import httplib2
+from googleapiclient.errors import HttpError
+
+from service.gmail.errors import (
+    AccountBlocked,
+    BadRequest,
+    DailyLimit,
+    GmailError,
+    Gone,
+    HistoryExpired,
+    MalformedResponse,
+    RateLimited,
+    ReauthRequired,
+    TooManyConcurrent,
+    Transient,
+)
+
+# (HTTP status, reason) to class. A reason is errors[].reason, ErrorInfo's reason or error.status.
+CLASSES: dict[tuple[int, str], type[GmailError]] = {
+    (400, "failedPrecondition"): Transient,
+    (400, "FAILED_PRECONDITION"): Transient,
+    (403, "rateLimitExceeded"): RateLimited,
+    (403, "userRateLimitExceeded"): RateLimited,
+    (403, "RATE_LIMIT_EXCEEDED"): RateLimited,
+    (403, "dailyLimitExceeded"): DailyLimit,
+    (403, "insufficientPermissions"): ReauthRequired,
+    (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): ReauthRequired,
+    (403, "domainPolicy"): AccountBlocked,
+}
+
+# For a reason the table above does not name. 5xx is Transient whatever it says.
+CLASSES_BY_STATUS: dict[int, type[GmailError]] = {
+    401: ReauthRequired,
+    403: AccountBlocked,
+    408: Transient,
+    409: Transient,
+    429: RateLimited,
+}
+
+# A 404 means what the method was asked for. The id of an attachment expires while its message
+# stays, so there it only means: fetch the message again.
+CLASSES_OF_404: dict[str, type[GmailError]] = {
+    "gmail.users.messages.get": Gone,
+    "gmail.users.history.list": HistoryExpired,
+    "gmail.users.messages.attachments.get": Transient,
+}
+
+# Google gives both cases of each pair the same status and reason, so the text is all there is.
+# Should it change, the class without it is the harmless one: the engine retries, and gives up.
+TOLD_BY_TEXT_ALONE: dict[tuple[type[GmailError], str], type[GmailError]] = {
+    (Transient, "Mail service not enabled"): AccountBlocked,
+    (RateLimited, "Too many concurrent requests"): TooManyConcurrent,
+}
+
+# The token endpoint's `error`. Others are the operator's to mend, or pass.
+TOKEN_ERRORS: dict[str, type[GmailError]] = {
+    "invalid_grant": ReauthRequired,
+    "unauthorized_client": ReauthRequired,
+    "invalid_scope": ReauthRequired,
+}
+
+_RETRY_AFTER = re.compile(r"Retry after (\S+Z)")
+
+
+class _Envelope(NamedTuple):
+    """Google's error object: its text and every reason it gives, most exact first."""
+
+    message: str
+    reasons: list[str]
+
+
+def classify(error: Exception, method: str = "") -> GmailError:
+    """The GmailError that says what `error`, raised by a call of `method`, asks of the engine.
+
+    `method` is the discovery document's id, such as `gmail.users.history.list`.
+    """
+    if isinstance(error, GmailError):
+        return error
+    if isinstance(error, HttpError):
+        return _classify_answer(error, method)
+    if isinstance(error, google.auth.exceptions.RefreshError):
+        return _classify_refusal(error)
+    if isinstance(
+        error,
+        OSError | HTTPException | httplib2.HttpLib2Error | google.auth.exceptions.TransportError,
+    ):
+        return Transient(str(error) or type(error).__name__)
+    return MalformedResponse(f"{type(error).__name__}: {error}")
+
+
+def _classify_answer(error: HttpError, method: str) -> GmailError:
+    status = int(error.resp.status)
+    envelope = _envelope(error.content)
+    if envelope is None:
+        return _classify_without_envelope(error, status)
+    kind = _table(status, envelope.reasons, method)
+    for (general, text), exact in TOLD_BY_TEXT_ALONE.items():
+        if kind is general and text in envelope.message:
+            kind = exact
+    reason = next(iter(envelope.reasons), "")
+    if issubclass(kind, RateLimited):
+        retry_at = _retry_at(envelope.message, error.resp)
+        return kind(envelope.message, reason=reason, status=status, retry_at=retry_at)
+    return kind(envelope.message, reason=reason, status=status)
+
+
+def _classify_without_envelope(error: HttpError, status: int) -> GmailError:
+    """A proxy's page or a wrong server: it says nothing about the account or the message."""
+    said = f"HTTP {status}, not in Gmail's format"
+    if status == 429:
+        return RateLimited(said, status=status, retry_at=_retry_at("", error.resp))
+    if status >= 500:
+        return Transient(said, status=status)
+    return MalformedResponse(said, status=status)
+
+
+def _table(status: int, reasons: list[str], method: str) -> type[GmailError]:
+    for reason in reasons:
+        if (status, reason) in CLASSES:
+            return CLASSES[status, reason]
+    if status == 404:
+        return CLASSES_OF_404.get(method, BadRequest)
+    if status >= 500:
+        return Transient
+    return CLASSES_BY_STATUS.get(status, BadRequest)
+
+
+def _envelope(content: bytes) -> _Envelope | None:
+    try:
+        error = json.loads(content)["error"]
+        message, status = error.get("message", ""), error.get("status", "")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None
+    reasons = [*_reasons(error.get("errors")), *_reasons(error.get("details")), status]
+    return _Envelope(str(message), [reason for reason in reasons if isinstance(reason, str)])
+
+
+def _reasons(details: Any) -> Iterator[Any]:
+    for detail in details if isinstance(details, list) else []:
+        if isinstance(detail, dict):
+            yield detail.get("reason")
+
+
+def _retry_at(message: str, headers: dict[str, str]) -> datetime | None:
+    """When Google allows the next request; it writes the time into the text of the message."""
+    found = _RETRY_AFTER.search(message)
+    after = headers.get("retry-after", "")
+    try:
+        if found:
+            return datetime.fromisoformat(found[1]).astimezone(UTC)
+        if after.isdecimal():
+            return datetime.now(UTC) + timedelta(seconds=int(after))
+        return parsedate_to_datetime(after).astimezone(UTC) if after else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _classify_refusal(error: google.auth.exceptions.RefreshError) -> GmailError:
+    """The token endpoint refused: args are the text and, where it was JSON, the answer."""
+    answer = error.args[1] if len(error.args) > 1 else None
+    if error.retryable or not isinstance(answer, dict):
+        return Transient(str(error.args[0]) if error.args else "")
+    reason = str(answer.get("error", ""))
+    kind = TOKEN_ERRORS.get(reason, BadRequest)
+    return kind(str(answer.get("error_description", reason)), reason=reason)

@@ -1,0 +1,234 @@
+"""The Gmail API as the sync engine needs it, on google-api-python-client.
+
+googleapiclient builds every request and reads every answer. It does not send them: its retries
+sleep where no progress can be shown, and its token refresh has no timeout. Nothing here sleeps or
+tries twice, but for one request after a refreshed token; every failure is a GmailError.
+"""
+
+from collections.abc import Callable, Sequence
+from http.client import IncompleteRead
+from typing import Any, Literal, TypeVar
+
+from google.oauth2.credentials import Credentials
+from googleapiclient.http import HttpRequest
+from httplib2 import Response
+
+from service.gmail import batch
+from service.gmail.answers import Fetched, HistoryPage, MessagePage, Profile
+from service.gmail.api import GmailApi
+from service.gmail.classify import classify
+from service.gmail.errors import (
+    AccountBlocked,
+    DailyLimit,
+    GmailError,
+    MalformedResponse,
+    RateLimited,
+    ReauthRequired,
+)
+from service.gmail.parse import unfilled_text_parts
+from service.gmail.text import base64_bytes
+from service.gmail.transport import Transport
+
+# Google advises at most 50, and 100 trips its limit on concurrent requests.
+BATCH_SIZE = 25
+
+Format = Literal["full", "raw", "minimal"]
+T = TypeVar("T")
+
+
+class GmailClient:
+    """One account, for one thread. `timeout` is seconds for each socket operation.
+
+    on_refresh is called with the credentials after each refresh, so that they can be stored.
+    """
+
+    def __init__(
+        self,
+        api: GmailApi,
+        credentials: Credentials,
+        *,
+        timeout: float = 30.0,
+        user_agent: str = "gmail-sync",
+        on_refresh: Callable[[Credentials], None] | None = None,
+    ) -> None:
+        self._api = api
+        self._transport = Transport(credentials, timeout, user_agent, on_refresh)
+
+    def __enter__(self) -> "GmailClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def interrupt(self) -> None:
+        """Ends the call in progress, from any thread: it raises Transient, or a fetch answers with
+        what had arrived. Every later call raises Transient."""
+        self._transport.interrupt()
+
+    def profile(self) -> Profile:
+        def read(answer: dict[str, Any]) -> Profile:
+            total = int(answer.get("messagesTotal", 0))
+            return Profile(str(answer["emailAddress"]), str(answer["historyId"]), total)
+
+        return self._call(self._api.users.getProfile(userId="me"), read)
+
+    def list_messages(self, page_token: str | None = None, max_results: int = 500) -> MessagePage:
+        """A page of ids, spam and trash included, as history includes them."""
+
+        def read(answer: dict[str, Any]) -> MessagePage:
+            ids = [str(message["id"]) for message in answer.get("messages") or []]
+            return MessagePage(ids, answer.get("nextPageToken") or None)
+
+        request = self._api.messages.list(
+            userId="me", includeSpamTrash=True, maxResults=max_results, pageToken=page_token
+        )
+        return self._call(request, read)
+
+    def history(self, start_history_id: str, page_token: str | None = None) -> HistoryPage:
+        """A page of changes after start_history_id; HistoryExpired when Gmail has them no more."""
+
+        def read(answer: dict[str, Any]) -> HistoryPage:
+            records = list(answer.get("history") or [])
+            return HistoryPage(
+                records, str(answer["historyId"]), answer.get("nextPageToken") or None
+            )
+
+        request = self._api.history.list(
+            userId="me", startHistoryId=start_history_id, maxResults=500, pageToken=page_token
+        )
+        return self._call(request, read)
+
+    def labels(self) -> list[dict[str, Any]]:
+        return self._call(
+            self._api.labels.list(userId="me"), lambda answer: list(answer.get("labels") or [])
+        )
+
+    def attachment(self, message_id: str, attachment_id: str) -> bytes:
+        """Its content. Attachment ids expire: take them from a message fetched just now."""
+        return base64_bytes(self._attachment_data(message_id, attachment_id), [], "")
+
+    def complete(self, message: dict[str, Any]) -> dict[str, Any]:
+        """`message` (format full) with the large texts filled in that Gmail hands out apart.
+
+        Costs one attachments.get for each of parse.unfilled_text_parts(message).
+        """
+        for part in unfilled_text_parts(message):
+            body = part["body"]
+            body["data"] = self._attachment_data(message["id"], body["attachmentId"])
+        return message
+
+    def fetch(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
+        """The messages, in the order of `ids`, each with an error of its own where it failed.
+
+        Raises only when nothing was fetched. What stops Gmail from answering half-way is the
+        error of all messages that are left.
+        """
+        fetched: list[Fetched] = []
+        while len(fetched) < len(ids):
+            size = BATCH_SIZE if self._api.has_batch else 1
+            group = ids[len(fetched) : len(fetched) + size]
+            try:
+                fetched += self._fetch_group(group, format)
+            except GmailError as error:
+                if not fetched:
+                    raise
+                rest = ids[len(fetched) :]
+                fetched += [Fetched(message_id, None, error) for message_id in rest]
+        return fetched
+
+    def _fetch_group(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
+        requests = [self._api.messages.get(userId="me", id=each, format=format) for each in ids]
+        if len(requests) == 1:
+            return [self._fetch_one(ids[0], requests[0])]
+        parts = self._batch(requests)
+        if parts is None:
+            self._api.has_batch = False
+            return [self._fetch_one(ids[0], requests[0])]
+        return [
+            self._fetched(message_id, request, parts.get(index))
+            for index, (message_id, request) in enumerate(zip(ids, requests, strict=True))
+        ]
+
+    def _fetch_one(self, message_id: str, request: HttpRequest) -> Fetched:
+        """The message or its own error; raises what concerns every other message as well."""
+        fetched = self._fetched(message_id, request, batch.Part(*self._send(request)))
+        if isinstance(fetched.error, RateLimited | DailyLimit | ReauthRequired | AccountBlocked):
+            raise fetched.error
+        return fetched
+
+    def _fetched(self, message_id: str, request: HttpRequest, part: batch.Part | None) -> Fetched:
+        if part is None:
+            return Fetched(message_id, None, MalformedResponse("missing in the batch's answer"))
+        try:
+            message = self._read(request, *part)
+            if message.get("id") != message_id:
+                raise MalformedResponse("the answer is about another message")
+        except GmailError as error:
+            return Fetched(message_id, None, error)
+        return Fetched(message_id, message, None)
+
+    def _batch(self, requests: Sequence[HttpRequest]) -> dict[int, batch.Part] | None:
+        """The answered parts by index; None when the server has no batch endpoint."""
+        parts = self._post(requests)
+        expired = [index for index, part in (parts or {}).items() if part.response.status == 401]
+        if parts and expired and self._transport.can_refresh:
+            self._refresh()
+            again = self._post([requests[index] for index in expired]) or {}
+            parts.update({expired[index]: part for index, part in again.items()})
+        return parts
+
+    def _post(self, requests: Sequence[HttpRequest]) -> dict[int, batch.Part] | None:
+        url, (body, headers) = self._api.batch_url, batch.encode(requests)
+        try:
+            response, content = self._transport.request(url, "POST", body, headers)
+            boundary = batch.boundary_of(response)
+        except IncompleteRead as cut:
+            response, content, boundary = Response({"status": "200"}), cut.partial, None
+        except Exception as error:
+            raise classify(error) from error
+        if response.status in (404, 405):
+            return None
+        if response.status != 200:
+            self._read(requests[0], response, content)
+        parts = batch.decode(content, boundary)
+        if not parts:
+            raise MalformedResponse("a batch answered without parts")
+        return parts
+
+    def _attachment_data(self, message_id: str, attachment_id: str) -> str:
+        request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
+        return self._call(request, lambda answer: str(answer["data"]))
+
+    def _call(self, request: HttpRequest, read: Callable[[dict[str, Any]], T]) -> T:
+        answer = self._read(request, *self._send(request))
+        try:
+            return read(answer)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise classify(error, request.methodId) from error
+
+    def _send(self, request: HttpRequest) -> tuple[Response, bytes]:
+        try:
+            return self._transport.request(
+                request.uri, request.method, request.body, request.headers
+            )
+        except Exception as error:
+            raise classify(error, request.methodId) from error
+
+    def _read(self, request: HttpRequest, response: Response, content: bytes) -> dict[str, Any]:
+        try:
+            answer = request.postproc(response, content)
+        except Exception as error:
+            raise classify(error, request.methodId) from error
+        if not isinstance(answer, dict):
+            # googleapiclient hands out what is not JSON as text.
+            raise MalformedResponse("not JSON", status=response.status)
+        return answer
+
+    def _refresh(self) -> None:
+        try:
+            self._transport.refresh()
+        except Exception as error:
+            raise classify(error) from error

@@ -1,0 +1,104 @@
+"""What Gmail can answer instead of mail, one class for each way the engine must react.
+
+GmailError                    message is for a person: what happened, and what to do
+├── Gone                      the message does not exist any more
+├── HistoryExpired            the cursor is of no use: a full sync is needed
+├── RateLimited               wait, not before retry_at where Google says when
+│   └── TooManyConcurrent     and ask for less at once
+├── DailyLimit                the project's own cap for the day
+├── Transient                 try again later
+│   └── MalformedResponse     an answer, but not one of Gmail's
+├── ReauthRequired            the account must be connected again
+├── AccountBlocked            Google or an administrator refuses this account
+└── BadRequest                asking again will not help: broken state or setup
+
+Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+from service.gmail.text import storable
+
+
+class GmailError(Exception):
+    """Base of all. `code` is stable; `reason` and `status` (HTTP) are Google's, for the log."""
+
+    code: ClassVar[str] = "gmail_error"
+    advice: ClassVar[str] = "Gmail did not answer as expected."
+
+    def __init__(self, said: str = "", *, reason: str = "", status: int | None = None) -> None:
+        said = storable(said).strip()[:300]
+        self.reason = storable(reason)[:100]
+        self.status = status
+        self.message = f"{self.advice} ({said})" if said else self.advice
+        super().__init__(self.message)
+
+
+class Gone(GmailError):
+    code = "gone"
+    advice = "The message no longer exists in Gmail."
+
+
+class HistoryExpired(GmailError):
+    code = "history_expired"
+    advice = "Gmail no longer keeps the changes since the last sync; all mail is compared anew."
+
+
+class RateLimited(GmailError):
+    """retry_at is timezone-aware, and as Google's clock has it: cap the wait."""
+
+    code = "rate_limited"
+    advice = "Gmail's quota is used up; the sync goes on by itself when Google allows it."
+
+    def __init__(
+        self,
+        said: str = "",
+        *,
+        reason: str = "",
+        status: int | None = None,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(said, reason=reason, status=status)
+        self.retry_at = retry_at
+
+
+class TooManyConcurrent(RateLimited):
+    code = "too_many_concurrent"
+    advice = "Too many requests ran at once for this mailbox; the sync goes on with fewer."
+
+
+class DailyLimit(GmailError):
+    code = "daily_limit"
+    advice = (
+        "The Google Cloud project has reached its daily limit; wait until it is reset, "
+        "or raise the limit in the Google Cloud console."
+    )
+
+
+class Transient(GmailError):
+    code = "transient"
+    advice = "Gmail could not be reached or failed for a moment; the sync tries again by itself."
+
+
+class MalformedResponse(Transient):
+    code = "malformed_response"
+    advice = "The answer was incomplete or not Gmail's; the sync tries again by itself."
+
+
+class ReauthRequired(GmailError):
+    code = "reauth_required"
+    advice = "Google no longer accepts the stored sign-in; connect the Gmail account again."
+
+
+class AccountBlocked(GmailError):
+    code = "account_blocked"
+    advice = (
+        "Google refuses access to this mailbox; check that Gmail is on for the account "
+        "and that its administrator allows this application."
+    )
+
+
+class BadRequest(GmailError):
+    code = "bad_request"
+    advice = "Gmail refused the request itself; repeating it will not help."

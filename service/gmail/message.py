@@ -1,0 +1,60 @@
+"""A mail as it is stored. Every text in it is one that Postgres `text` and `jsonb` accept."""
+
+from typing import Any
+
+import msgspec
+
+
+class Header(msgspec.Struct, frozen=True):
+    """One header field, decoded."""
+
+    name: str
+    value: str
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A part that is not the text of the mail. Its attachmentId is not kept: those expire."""
+
+    part_id: str
+    filename: str
+    mime_type: str
+    size: int  # bytes, decoded
+    content_id: str | None
+    inline: bool  # shown within the text
+
+
+class Message(msgspec.Struct, frozen=True):
+    """internal_date is milliseconds since 1970, size_estimate bytes, snippet HTML-escaped, as
+    Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects are, in words, what
+    could not be kept as sent."""
+
+    message_id: str
+    thread_id: str
+    history_id: str
+    internal_date: int
+    label_ids: list[str]
+    snippet: str
+    size_estimate: int
+    headers: list[Header]
+    subject: str | None
+    sender: str | None
+    recipients: str | None
+    cc: str | None
+    bcc: str | None
+    reply_to: str | None
+    sent_at: str | None
+    rfc822_message_id: str | None
+    in_reply_to: str | None
+    references: str | None
+    body_text: str | None
+    body_html: str | None
+    attachments: list[Attachment]
+    defects: list[str]
+    raw: bytes | None
+
+
+def to_json(message: Message) -> dict[str, Any]:
+    """The message for a jsonb argument: all but `raw`, which goes by itself."""
+    fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(message, raw=None))
+    del fields["raw"]
+    return fields

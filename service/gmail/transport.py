@@ -1,0 +1,188 @@
+"""The wire under the Gmail client: signed requests that never hang and can be interrupted.
+
+It stands where googleapiclient expects an httplib2.Http, and is the one place that refreshes
+tokens, so that every refresh has our timeout. httplib2 is not thread-safe: one Transport a thread.
+"""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import httplib2
+from google.auth.exceptions import RefreshError, TransportError
+from google.oauth2.credentials import Credentials
+
+# A mail of zeros shrinks a thousandfold: httplib2's guard of 100:1 would make it unfetchable.
+_LARGEST_ANSWER = 1 << 30
+
+
+class Transport:
+    """Sends requests with the account's token. Timeouts are seconds for each socket operation.
+
+    A server that sends a byte now and then outlives any socket timeout: whoever keeps the
+    deadline calls interrupt() from another thread.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        timeout: float,
+        user_agent: str,
+        on_refresh: Callable[[Credentials], None] | None = None,
+    ) -> None:
+        self._credentials = credentials
+        self._user_agent = user_agent
+        self._on_refresh = on_refresh
+        self._sockets = _Sockets()
+        self._http = httplib2.Http(
+            timeout=timeout, decode_limit_ratio=0, decode_limit_hard=_LARGEST_ANSWER
+        )
+        # A redirect is never Gmail's answer, and must not carry the request elsewhere.
+        self._http.follow_redirects = False
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[httplib2.Response, bytes]:
+        """The answer, whatever its status; after a 401 the token is refreshed once."""
+        if self.can_refresh and not self._credentials.valid:
+            self.refresh()
+        response, content = self._signed(uri, method, body, headers)
+        if response.status == 401 and self.can_refresh:
+            self.refresh()
+            response, content = self._signed(uri, method, body, headers)
+        return response, content
+
+    @property
+    def can_refresh(self) -> bool:
+        return bool(self._credentials.refresh_token)
+
+    def refresh(self) -> None:
+        """A new access token; RefreshError when the token endpoint refuses.
+
+        google-auth retries a failing endpoint after sleeping; refusals are raised from inside
+        its request, so that it never does.
+        """
+        self._credentials.refresh(self._ask_for_token)  # type: ignore[no-untyped-call]
+        if self._on_refresh:
+            self._on_refresh(self._credentials)
+
+    def interrupt(self) -> None:
+        """Ends what the owning thread is waiting for, and refuses what it would send next.
+
+        Safe from any thread, at any time, and more than once.
+        """
+        self._sockets.shut()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def _signed(
+        self,
+        uri: str,
+        method: str,
+        body: str | bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[httplib2.Response, bytes]:
+        signed = {**(headers or {}), "user-agent": f"{self._user_agent} (gzip)"}
+        self._credentials.apply(signed)  # type: ignore[no-untyped-call]
+        return self._send(uri, method=method, body=body, headers=signed)
+
+    def _send(self, uri: str, **arguments: Any) -> tuple[httplib2.Response, bytes]:
+        connection_type = self._sockets.connection_type(uri)
+        try:
+            response, content = self._http.request(
+                uri, connection_type=connection_type, **arguments
+            )
+        except Exception:
+            # A connection that timed out or broke may still hold half an answer.
+            self._http.close()
+            raise
+        return response, content
+
+    def _ask_for_token(self, url: str, **arguments: Any) -> "_Answer":
+        response, content = self._send(url, **arguments)
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        if response.status != 200:
+            passing = response.status >= 500 or response.status in (408, 429)
+            raise RefreshError(  # type: ignore[no-untyped-call]
+                f"HTTP {response.status}", answer, retryable=passing
+            )
+        if not isinstance(answer, dict) or "access_token" not in answer:
+            raise TransportError("no token in the token endpoint's answer")  # type: ignore[no-untyped-call]
+        return _Answer(response.status, dict(response), content)
+
+
+class _Answer(NamedTuple):
+    """What google-auth reads of an HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    data: bytes
+
+
+class _Sockets:
+    """The sockets of one Transport, so that another thread can shut them.
+
+    http.client forgets a socket whose answer ends with the connection, and httplib2 connects
+    again after a broken one; so sockets are noted, and refused, where they are made.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: WeakSet[socket.socket] = WeakSet()
+        self._shut = False
+        note, refuse = self._note, self._refuse
+
+        class Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+            def connect(self) -> None:
+                refuse()
+                super().connect()
+                note(self.sock)
+
+        class Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+            def connect(self) -> None:
+                refuse()
+                super().connect()
+                note(self.sock)
+
+        self._types = {"http": Plain, "https": Secure}
+
+    def connection_type(self, uri: str) -> type:
+        self._refuse()
+        return self._types[uri.partition(":")[0]]
+
+    def shut(self) -> None:
+        with self._lock:
+            self._shut = True
+            for each in self._open:
+                _shut_down(each)
+
+    def _note(self, made: socket.socket) -> None:
+        with self._lock:
+            self._open.add(made)
+        try:
+            self._refuse()
+        except ConnectionAbortedError:
+            _shut_down(made)
+            raise
+
+    def _refuse(self) -> None:
+        if self._shut:
+            raise ConnectionAbortedError("interrupted")
+
+
+def _shut_down(each: socket.socket) -> None:
+    with suppress(OSError):  # closed already
+        # Not SSLSocket.shutdown, which takes the TLS state away under the reading thread.
+        socket.socket.shutdown(each, socket.SHUT_RDWR)

@@ -1,0 +1,1 @@
+"""Claims runs and carries them out: Gmail in, function calls out."""

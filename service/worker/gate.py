@@ -1,0 +1,100 @@
+"""The gate each request to Gmail goes through: lease, drain, quota, and Google's own waits."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from service.gmail.errors import DailyLimit, RateLimited, Transient
+from service.worker.calls import RunCalls
+from service.worker.lease import Lease
+from service.worker.outcome import Drained, HandedOver
+
+# A longer wait holds no worker's slot: a successor takes the run up when it is over.
+LONGEST_WAIT = timedelta(minutes=5)
+# How often a waiting run looks whether it was cancelled or its worker drains, in seconds.
+LOOK_SECONDS = 0.5
+# Seconds to wait each time in a row that Gmail does not answer; after the last the run is left
+# to a successor.
+OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0)
+# Seconds to wait when Google limits the rate, or the day, without saying until when.
+RATE_PAUSE = 10.0
+DAILY_LIMIT_PAUSE = 3600.0
+
+T = TypeVar("T")
+
+
+class DatabaseClock:
+    """The database's time, whatever this machine's clock says. `now` is its time just now."""
+
+    def __init__(self, now: datetime) -> None:
+        self._start = now
+        self._started_at = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._started_at)
+
+
+class Gate:
+    """Lets requests pass when they may; `draining` is the worker's wish to shut down."""
+
+    def __init__(
+        self, calls: RunCalls, lease: Lease, draining: threading.Event, clock: DatabaseClock
+    ) -> None:
+        self._calls = calls
+        self._lease = lease
+        self._draining = draining
+        self._clock = clock
+
+    def check(self) -> None:
+        """Raise LeaseLost or Drained when the run must not go on."""
+        self._lease.check()
+        if self._draining.is_set():
+            raise Drained
+
+    def charge(self, method: str, calls: int = 1) -> None:
+        """Charge the quota for calls about to be sent, and wait for it where it is used up."""
+        self.check()
+        while free_at := self._calls.value("charge_quota", method, calls):
+            self.wait_until(free_at, "Google's quota for this minute is used up.")
+
+    def ask(self, method: str, request: Callable[[], T]) -> T:
+        """Send one request, again after a wait where Google asks for it or does not answer."""
+        pauses = iter(OUTAGE_PAUSES)
+        while True:
+            self.charge(method)
+            try:
+                return request()
+            except (RateLimited, DailyLimit) as error:
+                self.obey(error)
+            except Transient as error:
+                self.check()
+                pause = next(pauses, None)
+                if pause is None:
+                    raise HandedOver(str(error)) from error
+                self.wait_for(pause, str(error))
+
+    def obey(self, limit: RateLimited | DailyLimit) -> None:
+        """Wait as long as Google asks."""
+        if isinstance(limit, DailyLimit):
+            self.wait_for(DAILY_LIMIT_PAUSE, str(limit))
+        elif limit.retry_at:
+            self.wait_until(limit.retry_at, str(limit))
+        else:
+            self.wait_for(RATE_PAUSE, str(limit))
+
+    def wait_for(self, seconds: float, reason: str) -> None:
+        self.wait_until(self._clock.now() + timedelta(seconds=seconds), reason)
+
+    def wait_until(self, moment: datetime, reason: str) -> None:
+        """Wait in sight of everybody, or hand the run over when the wait is long."""
+        self.check()
+        self._calls.value("report_progress", "waiting", moment)
+        seconds = (moment - self._clock.now()).total_seconds()
+        if seconds > LONGEST_WAIT.total_seconds():
+            raise HandedOver(reason, moment, charge_attempt=False)
+        ends_at = time.monotonic() + seconds
+        while (left := ends_at - time.monotonic()) > 0:
+            self._draining.wait(min(left, LOOK_SECONDS))
+            self.check()

@@ -1,0 +1,113 @@
+"""The lease of one run: heartbeats from a thread and a connection of their own.
+
+Nothing the sync does can keep the heart from beating, and nothing the heart meets can stop the
+sync but the loss of the lease.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from structlog.typing import FilteringBoundLogger
+
+from service.database import Session
+from service.errors import LeaseLost
+
+# The share of the heartbeat timeout without a beat after which a worker fences itself.
+SELF_FENCE = 0.75
+# Seconds between tries to beat once one has failed.
+RETRY_SECONDS = 1.0
+
+
+class Lease:
+    """Keeps a claimed run alive while the `with` block lasts.
+
+    interval and timeout are seconds, as claim_sync gave them. on_lost is called once, from the
+    heartbeat thread, so that a fetch in progress can be interrupted.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        task_id: str,
+        interval: float,
+        timeout: float,
+        log: FilteringBoundLogger,
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.task_id = task_id
+        self._session = Session(url, "gmail-sync heartbeat")
+        self._interval = interval
+        self._self_fence = timeout * SELF_FENCE
+        self._log = log
+        self._on_lost = on_lost
+        self._wake = threading.Event()
+        self._stopped = False
+        self._lost = False
+        self._beat_at = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name=f"heartbeat {task_id}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self.stop_beating()
+        self._thread.join(RETRY_SECONDS)
+
+    def silent_for(self) -> float:
+        """Seconds since the last beat that reached the database."""
+        return time.monotonic() - self._beat_at
+
+    def check(self) -> None:
+        """Raise LeaseLost when this run may not write any more."""
+        if self._lost:
+            raise LeaseLost(f"task {self.task_id} holds no lease")
+        if self.silent_for() > self._self_fence:
+            raise LeaseLost(f"task {self.task_id} could not beat for {self.silent_for():.0f} s")
+
+    def stop_beating(self) -> None:
+        """Let the lease lapse: its run is about to end."""
+        self._stopped = True
+        self._wake.set()
+
+    def beat_now(self) -> None:
+        """Ask the database at once whether the lease still holds."""
+        self._wake.set()
+
+    def _run(self) -> None:
+        pause = self._interval
+        while True:
+            self._wake.wait(pause)
+            self._wake.clear()
+            if self._stopped:
+                break
+            if not self._beat():
+                self._lost = True
+                self._on_lost()
+                break
+            pause = RETRY_SECONDS if self.silent_for() > self._interval else self._interval
+        self._session.close()
+
+    def _beat(self) -> bool:
+        """Beat once; False when the lease is gone, or must be taken for gone."""
+        started_at = time.monotonic()
+        try:
+            held = bool(self._session.value("heartbeat", self.task_id))
+        except psycopg.OperationalError as error:
+            self._log.warning("heartbeat missed", silent_for=self.silent_for(), error=str(error))
+            return self.silent_for() <= self._self_fence
+        if not held:
+            self._log.warning("lease lost", silent_for=self.silent_for())
+            return False
+        late = started_at - self._beat_at
+        if late > 2 * self._interval:
+            self._log.warning("heartbeat late", silent_for=late)
+        self._log.debug("heartbeat")
+        self._beat_at = started_at
+        return True

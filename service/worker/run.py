@@ -1,0 +1,200 @@
+"""Carries out one claimed run, and ends it in the way it deserves."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import psycopg
+from google.oauth2.credentials import Credentials
+from structlog.typing import FilteringBoundLogger
+
+from service.database import Caller, Row
+from service.errors import AccountNotConnected, LeaseLost
+from service.gmail.api import GmailApi
+from service.gmail.client import GmailClient
+from service.gmail.credentials import (
+    UnusableCredentials,
+    Vault,
+    WrongKey,
+    load_credentials,
+    refreshed,
+)
+from service.gmail.errors import AccountBlocked, GmailError, ReauthRequired
+from service.worker.calls import RunCalls
+from service.worker.gate import DatabaseClock, Gate
+from service.worker.hydrate import PARALLEL, Hydrator
+from service.worker.lease import Lease
+from service.worker.outcome import Failed, HandedOver
+from service.worker.sync import AccountSync
+
+NOT_CONNECTED = "No Gmail account is connected for this user: connect Gmail, then sync again."
+
+
+@dataclass(frozen=True)
+class Google:
+    """How to reach Google. timeout is seconds for each socket operation."""
+
+    api: GmailApi
+    token_uri: str
+    client_id: str | None
+    client_secret: str | None
+    vault: Vault
+    timeout: float = 30.0
+
+
+class Run:
+    """One claimed run; `claim` is the row of claim_sync."""
+
+    def __init__(
+        self,
+        claim: Row,
+        url: str,
+        session: Caller,
+        google: Google,
+        draining: threading.Event,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._claim = claim
+        self._google = google
+        self._log = log
+        self._clients = _Clients(self._new_client)
+        self._lease = Lease(
+            url,
+            claim["task_id"],
+            claim["heartbeat_interval"].total_seconds(),
+            claim["heartbeat_timeout"].total_seconds(),
+            log,
+            self.interrupt,
+        )
+        self._calls = RunCalls(session, self._lease)
+        clock = DatabaseClock(claim["claimed_at"])
+        self._gate = Gate(self._calls, self._lease, draining, clock)
+
+    @property
+    def task_id(self) -> str:
+        return self._lease.task_id
+
+    def interrupt(self) -> None:
+        """End the requests to Gmail in progress; from any thread."""
+        self._clients.interrupt()
+
+    def beat_now(self) -> None:
+        """Ask the database at once whether the run still holds its lease; from any thread."""
+        self._lease.beat_now()
+
+    def carry_out(self) -> None:
+        """Sync, and end the run. Never raises."""
+        try:
+            with self._lease:
+                try:
+                    self._sync()
+                    self._lease.stop_beating()
+                    self._calls.value("release_sync")
+                    self._log.info("run succeeded")
+                except (Failed, HandedOver) as end:
+                    self._end(end)
+                except Exception as error:
+                    self._end(self._end_for(error))
+        except LeaseLost as error:
+            self._log.warning("run dropped", reason=str(error))
+        except psycopg.Error as error:
+            # The lease lapses, and a successor goes on.
+            self._log.error("run abandoned", error=str(error))
+
+    def _sync(self) -> None:
+        if self._claim["account_status"] is None:
+            raise Failed(NOT_CONNECTED)
+        if self._claim["account_status"] != "connected":
+            raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
+        self._stored = self._google.vault.open(self._claim["credentials"])
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
+        try:
+            hydrator = Hydrator(
+                self._calls,
+                self._gate,
+                pool,
+                self._clients.mine,
+                self._claim["content_mode"],
+                self._log,
+            )
+            AccountSync(self._calls, self._gate, self._clients.mine(), hydrator).run(
+                self._claim["sync_type"]
+            )
+        finally:
+            # Only an unfinished run has requests left to interrupt.
+            self._clients.interrupt()
+            pool.shutdown()
+            self._clients.close()
+
+    def _new_client(self) -> GmailClient:
+        google = self._google
+        return GmailClient(
+            google.api,
+            # Each client its own, for a refresh is not locked.
+            load_credentials(
+                self._stored, google.token_uri, google.client_id, google.client_secret
+            ),
+            timeout=google.timeout,
+            on_refresh=self._save_credentials,
+        )
+
+    def _save_credentials(self, credentials: Credentials) -> None:
+        sealed = self._google.vault.seal(refreshed(self._stored, credentials))
+        self._calls.value("save_credentials", sealed)
+
+    def _end_for(self, error: Exception) -> Failed | HandedOver:
+        """How a run ends that met this error. Raises LeaseLost as it is."""
+        if isinstance(error, LeaseLost):
+            raise error
+        if isinstance(error, ReauthRequired):
+            return Failed(str(error), "reauth_required")
+        if isinstance(error, AccountNotConnected):
+            return Failed(f"{error}. {error.hint}", "reauth_required")
+        if isinstance(error, AccountBlocked):
+            return Failed(str(error), "suspended")
+        if isinstance(error, GmailError | WrongKey | UnusableCredentials):
+            return Failed(str(error))
+        self._log.exception("run broke off")
+        return HandedOver(f"The sync broke off: {type(error).__name__}: {error}"[:500])
+
+    def _end(self, end: Failed | HandedOver) -> None:
+        self._lease.stop_beating()
+        if isinstance(end, Failed):
+            if end.account_status:
+                self._calls.value("set_account_status", end.account_status, str(end))
+            self._calls.value("release_sync", str(end))
+            self._log.warning("run failed", reason=str(end))
+            return
+        self._calls.value("return_messages")
+        successor = self._calls.value("handover_sync", str(end), end.not_before, end.charge_attempt)
+        self._log.info("run handed over", reason=str(end), successor=successor)
+
+
+class _Clients:
+    """A Gmail client for each thread, since no two may share one."""
+
+    def __init__(self, new: Callable[[], GmailClient]) -> None:
+        self._new = new
+        self._of_thread = threading.local()
+        self._all: list[GmailClient] = []
+        self._interrupted = False
+
+    def mine(self) -> GmailClient:
+        """The calling thread's client."""
+        client: GmailClient | None = getattr(self._of_thread, "client", None)
+        if client is None:
+            client = self._of_thread.client = self._new()
+            self._all.append(client)
+            if self._interrupted:
+                client.interrupt()
+        return client
+
+    def interrupt(self) -> None:
+        self._interrupted = True
+        for client in self._all:
+            client.interrupt()
+
+    def close(self) -> None:
+        for client in self._all:
+            client.close()

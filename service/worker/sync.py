@@ -1,0 +1,103 @@
+"""Brings one account up to date: listing, history, labels. See DESIGN.md, section 7."""
+
+from functools import partial
+
+from psycopg.types.json import Jsonb
+
+from service.gmail.client import GmailClient
+from service.gmail.errors import BadRequest, HistoryExpired
+from service.worker.calls import RunCalls
+from service.worker.gate import Gate
+from service.worker.hydrate import Hydrator
+from service.worker.outcome import Failed
+
+# A second full sync in one run can be due to history that expired during a very long first one;
+# a third would go on for ever.
+MOST_FULL_SYNCS = 2
+
+
+class AccountSync:
+    """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done."""
+
+    def __init__(
+        self, calls: RunCalls, gate: Gate, client: GmailClient, hydrator: Hydrator
+    ) -> None:
+        self._calls = calls
+        self._gate = gate
+        self._client = client
+        self._hydrator = hydrator
+
+    def run(self, sync_type: str) -> None:
+        self._store_labels()
+        full = sync_type == "full"
+        for _ in range(MOST_FULL_SYNCS + 1):
+            try:
+                if full:
+                    self._full()
+                self._incremental(until_quiet=full)
+                return
+            except HistoryExpired:
+                self._calls.value("expire_history")
+                full = True
+        raise Failed(
+            "Gmail does not accept the history id it gave itself. The mail that is there was "
+            "fetched; try again later."
+        )
+
+    def _store_labels(self) -> None:
+        labels = self._gate.ask("labels.list", self._client.labels)
+        self._calls.value("store_labels", Jsonb(labels))
+
+    def _full(self) -> None:
+        """List everything, fetch what is missing, drop what is gone."""
+        profile = self._gate.ask("getProfile", self._client.profile)
+        listing = self._calls.row(
+            "begin_listing", profile.email, profile.history_id, profile.messages_total
+        )
+        if listing and not listing["complete"]:
+            self._list(listing["page_token"])
+        self._hydrator.empty_queue()
+        while not self._calls.value("reconcile_listing"):
+            self._gate.check()
+
+    def _list(self, page_token: str | None) -> None:
+        while True:
+            try:
+                page = self._gate.ask(
+                    "messages.list", partial(self._client.list_messages, page_token)
+                )
+            except BadRequest:
+                if page_token is None:
+                    raise
+                # The token has aged: from the first page again, and nothing is fetched twice.
+                self._calls.value("restart_listing")
+                page_token = None
+                continue
+            page_token = page.next_page_token
+            self._calls.value("store_listing_page", page.ids, page_token)
+            if page_token is None:
+                return
+
+    def _incremental(self, *, until_quiet: bool) -> None:
+        """Take the changes since the cursor, and after a long sync those made meanwhile."""
+        while True:
+            changed = self._take_history()
+            self._hydrator.empty_queue()
+            if not (changed and until_quiet):
+                return
+
+    def _take_history(self) -> bool:
+        """Page through the history once; whether there was any."""
+        cursor = str(self._calls.value("get_cursor"))
+        page_token = history_id = None
+        changed = False
+        while True:
+            page = self._gate.ask("history.list", partial(self._client.history, cursor, page_token))
+            # Later pages name a newer id, although they leave out what happened meanwhile.
+            history_id = history_id or page.history_id
+            changed = changed or bool(page.records)
+            page_token = page.next_page_token
+            last = page_token is None
+            self._calls.value("apply_history", Jsonb(page.records), history_id if last else None)
+            if last:
+                return changed

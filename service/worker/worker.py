@@ -1,0 +1,117 @@
+"""A worker: slots that claim and carry out runs, a listener that wakes them, housekeeping."""
+
+import importlib.metadata
+import threading
+import time
+import uuid
+
+import psycopg
+from structlog.typing import FilteringBoundLogger
+
+from service.database import Session
+from service.worker.listener import Listener
+from service.worker.run import Google, Run
+
+# The poll that stands behind the notifications, in seconds.
+POLL_SECONDS = 2.0
+# Passes of the fallback reaper, which are beats of the worker as well.
+HOUSEKEEPING_SECONDS = 10.0
+# How long a drain may take: fetches are interrupted, what is stored is stored.
+DRAIN_SECONDS = 10.0
+
+
+class Worker:
+    """Claims and carries out up to `concurrency` runs at once, from start() to stop()."""
+
+    def __init__(
+        self, url: str, google: Google, concurrency: int, log: FilteringBoundLogger
+    ) -> None:
+        # A new one at each start: two workers never share one, whatever hosts are named.
+        self.id = uuid.uuid4()
+        self._url = url
+        self._google = google
+        self._concurrency = concurrency
+        self._log = log.bind(worker=str(self.id))
+        self._draining = threading.Event()
+        self._bell = threading.Condition()
+        self._rings = 0
+        self._runs: dict[str, Run] = {}
+        self._listener = Listener(url, self._heard, self._log)
+        self._threads = [
+            *(
+                threading.Thread(target=self._serve_slot, name=f"slot {number}", daemon=True)
+                for number in range(concurrency)
+            ),
+            threading.Thread(target=self._keep_house, name="housekeeping", daemon=True),
+        ]
+
+    def start(self) -> None:
+        self._listener.start()
+        for thread in self._threads:
+            thread.start()
+        self._log.info("worker started", concurrency=self._concurrency)
+
+    def stop(self) -> None:
+        """Drain: claim nothing more, hand the running runs over. Takes DRAIN_SECONDS at most."""
+        ends_at = time.monotonic() + DRAIN_SECONDS
+        self._draining.set()
+        self._ring()
+        for run in list(self._runs.values()):
+            run.interrupt()
+        for thread in self._threads:
+            thread.join(max(0.0, ends_at - time.monotonic()))
+        self._listener.stop()
+        left = [run.task_id for run in list(self._runs.values())]
+        self._log.info("worker stopped", left_to_the_reaper=left)
+
+    def _heard(self, task_id: str) -> None:
+        self._ring()
+        if run := self._runs.get(task_id):
+            run.beat_now()
+
+    def _ring(self) -> None:
+        with self._bell:
+            self._rings += 1
+            self._bell.notify_all()
+
+    def _wait_for_ring(self, heard: int) -> None:
+        with self._bell:
+            self._bell.wait_for(lambda: self._rings != heard, POLL_SECONDS)
+
+    def _serve_slot(self) -> None:
+        session = Session(self._url, "gmail-sync worker")
+        while not self._draining.is_set():
+            rings = self._rings
+            try:
+                claim = session.row("claim_sync", self.id)
+            except psycopg.Error as error:
+                self._log.warning("claiming failed", error=str(error))
+                self._draining.wait(POLL_SECONDS)
+                continue
+            if claim is None:
+                self._wait_for_ring(rings)
+                continue
+            log = self._log.bind(task_id=claim["task_id"], user_id=claim["user_id"])
+            log.info("run claimed", sync_type=claim["sync_type"], attempt=claim["attempt"])
+            run = Run(claim, self._url, session, self._google, self._draining, log)
+            self._runs[run.task_id] = run
+            run.carry_out()
+            del self._runs[run.task_id]
+        session.close()
+
+    def _keep_house(self) -> None:
+        session = Session(self._url, "gmail-sync housekeeping")
+        version = importlib.metadata.version("gmail-sync")
+        while True:
+            try:
+                session.value("worker_beat", self.id, version, self._concurrency)
+                if reaped := session.value("fallback_reaper_pass"):
+                    self._log.warning("reaped in place of pg_cron", runs=reaped)
+                if self._draining.wait(HOUSEKEEPING_SECONDS):
+                    session.value("worker_stop", self.id)
+                    break
+            except psycopg.Error as error:
+                self._log.warning("housekeeping failed", error=str(error))
+                if self._draining.wait(HOUSEKEEPING_SECONDS):
+                    break
+        session.close()

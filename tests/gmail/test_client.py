@@ -1,0 +1,264 @@
+"""The client against the simulator: lists, history, labels, attachments, errors, timeouts."""
+
+import gzip
+import socket
+import threading
+import time
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime
+
+import pytest
+
+from service.gmail import errors
+from service.gmail.api import GmailApi
+from service.gmail.parse import parse_full, unfilled_text_parts
+from service.simulator import Fault, Mailbox, Simulator
+from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, Connect
+
+
+def test_profile_tells_address_cursor_and_total(connect: Connect, mailbox: Mailbox) -> None:
+    profile = connect().profile()
+    assert profile == (EMAIL, str(mailbox.history_id), 30)
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_endpoint_may_end_with_a_slash(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, slash: str
+) -> None:
+    client = connect(api=GmailApi(simulator.url + slash))
+    ids = mailbox.message_ids()[:2]
+    assert [each.message_id for each in client.fetch(ids, "minimal") if each.message] == ids
+
+
+def test_lists_every_page_spam_and_trash_included(connect: Connect, mailbox: Mailbox) -> None:
+    client, ids, token = connect(), [], None
+    mailbox.trash(mailbox.message_ids()[3])
+    while True:
+        page = client.list_messages(token, max_results=7)
+        ids += page.ids
+        token = page.next_page_token
+        if token is None:
+            break
+    assert ids == mailbox.message_ids()
+
+
+def test_an_empty_page_is_not_the_last(connect: Connect, simulator: Simulator) -> None:
+    simulator.faults.add(Fault("messages.list", "empty_page", count=1))
+    page = connect().list_messages()
+    assert page.ids == []
+    assert page.next_page_token
+    assert len(connect().list_messages(page.next_page_token).ids) == 30
+
+
+def test_a_page_token_gmail_no_longer_knows_is_a_bad_request(connect: Connect) -> None:
+    with pytest.raises(errors.BadRequest):
+        connect().list_messages("expired")
+
+
+def test_history_tells_what_changed_as_gmail_does(connect: Connect, mailbox: Mailbox) -> None:
+    start, changed = str(mailbox.history_id), mailbox.message_ids()[0]
+    mailbox.delete(changed)
+    page = connect().history(start)
+    assert page.history_id == str(mailbox.history_id)
+    assert [record["messagesDeleted"][0]["message"]["id"] for record in page.records] == [changed]
+
+
+def test_history_without_changes_has_no_records_but_a_cursor(
+    connect: Connect, mailbox: Mailbox
+) -> None:
+    page = connect().history(str(mailbox.history_id))
+    assert page == ([], str(mailbox.history_id), None)
+
+
+def test_expired_and_future_cursors_are_told_as_expired(connect: Connect, mailbox: Mailbox) -> None:
+    start = str(mailbox.history_id)
+    mailbox.expire_history()
+    for cursor in (start, "99999999999"):
+        with pytest.raises(errors.HistoryExpired):
+            connect().history(cursor)
+
+
+def test_a_garbage_cursor_is_a_bad_request(connect: Connect) -> None:
+    with pytest.raises(errors.BadRequest, match="start_history_id"):
+        connect().history("abc")
+
+
+def test_labels_are_as_gmail_lists_them(connect: Connect, mailbox: Mailbox) -> None:
+    label_id = mailbox.create_label("Bills")
+    assert {"INBOX", label_id} <= {label["id"] for label in connect().labels()}
+
+
+def test_an_attachment_is_fetched_by_the_id_of_the_message_just_fetched(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    raw = (
+        b"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhello\n--b\n"
+        b"Content-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\n"
+        b"AAEC\n--b--\n"
+    )
+    message_id = mailbox.insert(raw, ["INBOX"])
+    message = connect().fetch([message_id], "full")[0].message
+    assert message
+    attachment_id = message["payload"]["parts"][1]["body"]["attachmentId"]
+    assert connect().attachment(message_id, attachment_id) == b"\0\1\2"
+    simulator.faults.add(Fault("messages.attachments.get", "error", status=404))
+    with pytest.raises(errors.Transient):
+        connect().attachment(message_id, attachment_id)
+
+
+def test_complete_fills_in_a_text_that_comes_apart(connect: Connect, mailbox: Mailbox) -> None:
+    text = b"long line\r\n" * 100_000
+    message_id = mailbox.insert(b"Subject: long\n\n" + text, ["INBOX"])
+    client = connect()
+    message = client.fetch([message_id], "full")[0].message
+    assert message
+    assert len(unfilled_text_parts(message)) == 1
+    assert "not fetched" in parse_full(message).defects[0]
+    assert parse_full(client.complete(message)).body_text == text.decode()
+
+
+def test_raw_is_the_exact_mail(connect: Connect, mailbox: Mailbox) -> None:
+    message_id = mailbox.message_ids()[0]
+    message = connect().fetch([message_id], "raw")[0].message
+    assert message
+    assert urlsafe_b64decode(message["raw"] + "==") == mailbox.raw(message_id)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("*", "error", status=403, reason="rateLimitExceeded"), errors.RateLimited),
+        (Fault("*", "error", status=403, reason="userRateLimitExceeded"), errors.RateLimited),
+        (Fault("*", "error", status=403, reason="dailyLimitExceeded"), errors.DailyLimit),
+        (Fault("*", "error", status=403), errors.ReauthRequired),
+        (Fault("*", "error", status=403, reason="domainPolicy"), errors.AccountBlocked),
+        (Fault("*", "error", status=429), errors.RateLimited),
+        (
+            Fault("*", "error", status=429, message="Too many concurrent requests for user."),
+            errors.TooManyConcurrent,
+        ),
+        (Fault("*", "error", status=400, reason="failedPrecondition"), errors.Transient),
+        (Fault("*", "error", status=500), errors.Transient),
+        (Fault("*", "html", status=502), errors.Transient),
+        (Fault("*", "html", status=200), errors.MalformedResponse),
+        (Fault("*", "html", status=404), errors.MalformedResponse),
+        (Fault("*", "html", status=302), errors.MalformedResponse),
+        (Fault("*", "cut"), errors.MalformedResponse),
+        (Fault("*", "truncate"), errors.Transient),
+        (Fault("*", "drop"), errors.Transient),
+    ],
+)
+def test_every_failure_is_of_the_family(
+    connect: Connect, simulator: Simulator, fault: Fault, kind: type[errors.GmailError]
+) -> None:
+    simulator.faults.add(fault)
+    with pytest.raises(errors.GmailError) as raised:
+        connect().profile()
+    assert type(raised.value) is kind
+
+
+def test_the_time_to_wait_until_comes_through(connect: Connect, simulator: Simulator) -> None:
+    until = "2026-12-01T20:00:00.000Z"
+    simulator.faults.add(Fault("*", "error", status=429, retry_after=until))
+    with pytest.raises(errors.RateLimited) as raised:
+        connect().profile()
+    assert raised.value.retry_at == datetime(2026, 12, 1, 20, tzinfo=UTC)
+
+
+def test_a_failing_request_is_not_repeated(connect: Connect, simulator: Simulator) -> None:
+    simulator.faults.add(Fault("*", "error", status=503))
+    with pytest.raises(errors.Transient):
+        connect().profile()
+    assert simulator.requests.methods["getProfile"] == 1
+
+
+def test_a_server_that_hangs_is_left_after_the_timeout(
+    connect: Connect, simulator: Simulator
+) -> None:
+    simulator.faults.add(Fault("getProfile", "hang", count=1))
+    client = connect(timeout=0.2)
+    with pytest.raises(errors.Transient):
+        client.profile()
+    assert client.profile().email == EMAIL
+
+
+def test_a_server_that_is_not_there_is_transient(connect: Connect) -> None:
+    with pytest.raises(errors.Transient):
+        connect(api=GmailApi("http://127.0.0.1:1"), timeout=1).profile()
+
+
+@pytest.mark.parametrize("method", ["getProfile", "token"])
+@pytest.mark.parametrize("action", ["drip", "hang"])
+def test_interrupt_ends_a_call_that_no_timeout_ends(
+    connect: Connect, simulator: Simulator, method: str, action: str
+) -> None:
+    hung = simulator.faults.add(Fault(method, action, seconds=20))  # type: ignore[arg-type]
+    token = "access-1" if method == "getProfile" else ""
+    client = connect(token, refresh_token=REFRESH_TOKEN)
+    caught: list[Exception] = []
+
+    def call() -> None:
+        try:
+            client.profile()
+        except errors.Transient as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=call)
+    began = time.monotonic()
+    thread.start()
+    assert hung.wait_arrived(5)
+    client.interrupt()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(caught) == 1
+    assert time.monotonic() - began < 5
+    client.interrupt()
+    with pytest.raises(errors.Transient, match="interrupted"):
+        client.profile()
+
+
+def test_interrupt_reaches_an_answer_whose_socket_http_client_forgot(connect: Connect) -> None:
+    """Connection: close makes http.client drop the socket while the body is still read."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = connect(api=GmailApi(f"http://127.0.0.1:{server.getsockname()[1]}"), timeout=30)
+        failed = threading.Event()
+
+        def call() -> None:
+            with pytest.raises(errors.Transient):
+                client.profile()
+            failed.set()
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{"
+            )
+            connections = client._transport._http.connections
+            deadline = time.monotonic() + 5
+            while any(each.sock for each in connections.values()) and time.monotonic() < deadline:
+                failed.wait(0.01)
+            client.interrupt()
+            thread.join(5)
+        assert failed.is_set()
+
+
+def test_a_mail_that_shrinks_a_thousandfold_is_no_bomb(connect: Connect) -> None:
+    """httplib2 refuses by default what unpacks to a hundred times its size."""
+    body = gzip.compress(b'{"labels": [], "zeros": "' + b"0" * 12_000_000 + b'"}')
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = connect(api=GmailApi(f"http://127.0.0.1:{server.getsockname()[1]}"))
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+                connection.sendall(head % len(body) + body)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert client.labels() == []
+        thread.join(5)

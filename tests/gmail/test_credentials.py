@@ -1,0 +1,103 @@
+"""The vault, and Google credentials in both stored forms."""
+
+from datetime import datetime
+
+import pytest
+from cryptography.fernet import Fernet
+
+from service.gmail.credentials import (
+    UnusableCredentials,
+    Vault,
+    WrongKey,
+    load_credentials,
+    refreshed,
+)
+
+FIRST, SECOND = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+URI = "http://127.0.0.1:1/token"
+
+
+def test_what_is_sealed_opens_again_and_cannot_be_read() -> None:
+    sealed = Vault([FIRST]).seal({"token": "secret"})
+    assert b"secret" not in sealed
+    assert Vault([FIRST]).open(sealed) == {"token": "secret"}
+
+
+def test_the_first_key_seals_and_all_keys_open() -> None:
+    old = Vault([FIRST]).seal({"token": "a"})
+    rotated = Vault([SECOND, FIRST])
+    assert rotated.open(old) == {"token": "a"}
+    assert Vault([SECOND]).open(rotated.seal({"token": "b"})) == {"token": "b"}
+
+
+@pytest.mark.parametrize("sealed", [Vault([FIRST]).seal({}), b"", b"not sealed"])
+def test_tells_when_no_key_fits(sealed: bytes) -> None:
+    with pytest.raises(WrongKey, match="GMAIL_SYNC_CREDENTIALS_KEYS"):
+        Vault([SECOND]).open(sealed)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"), [([], "no key"), ([FIRST, "short"], "key 2"), (["ä" * 32], "key 1")]
+)
+def test_tells_which_key_is_no_key(keys: list[str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Vault(keys)
+
+
+def test_an_access_token_alone_is_valid_and_cannot_be_refreshed() -> None:
+    credentials = load_credentials({"token": "abc\n"}, URI, "id", "secret")
+    assert credentials.token == "abc"
+    assert credentials.valid
+    assert credentials.refresh_token is None
+
+
+def test_authorized_user_json_brings_its_own_client() -> None:
+    stored = {
+        "refresh_token": "r",
+        "client_id": "theirs",
+        "client_secret": "own",
+        "expiry": "2026-01-02T03:04:05Z",
+    }
+    credentials = load_credentials(stored, URI, "id", "secret")
+    assert (credentials.client_id, credentials.client_secret) == ("theirs", "own")
+    assert credentials.expiry == datetime(2026, 1, 2, 3, 4, 5)
+    assert not credentials.valid
+
+
+def test_the_configured_client_fills_in() -> None:
+    credentials = load_credentials({"refresh_token": "r"}, URI, "id", "secret")
+    assert (credentials.client_id, credentials.client_secret) == ("id", "secret")
+
+
+@pytest.mark.parametrize(
+    ("stored", "used"),
+    [
+        (None, URI),
+        ("https://oauth2.googleapis.com/token", URI),
+        ("http://127.0.0.1:2/token", "http://127.0.0.1:2/token"),
+    ],
+)
+def test_a_configured_token_endpoint_stands_in_for_googles_only(
+    stored: str | None, used: str
+) -> None:
+    credentials = load_credentials({"refresh_token": "r", "token_uri": stored}, URI, "i", "s")
+    assert credentials.token_uri == used
+
+
+def test_credentials_without_any_token_are_refused() -> None:
+    with pytest.raises(UnusableCredentials, match="refresh_token"):
+        load_credentials({"client_id": "x"}, URI, "id", "secret")
+
+
+def test_a_refresh_changes_the_tokens_and_nothing_else_in_the_store() -> None:
+    stored = {"token": "old", "refresh_token": "r", "note": 1}
+    credentials = load_credentials(stored, URI, "id", "secret")
+    credentials.token, credentials.expiry = "new", datetime(2026, 1, 2, 3, 4, 5)
+    after = refreshed(stored, credentials)
+    assert after == {
+        "token": "new",
+        "refresh_token": "r",
+        "note": 1,
+        "expiry": "2026-01-02T03:04:05Z",
+    }
+    assert load_credentials(after, URI, "id", "secret").expiry == credentials.expiry

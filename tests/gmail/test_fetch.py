@@ -1,0 +1,183 @@
+"""Batches: every part on its own, whatever becomes of the others."""
+
+import gzip
+
+import pytest
+
+from service.gmail import batch, errors
+from service.gmail.answers import Fetched
+from service.gmail.client import BATCH_SIZE
+from service.simulator import Fault, Mailbox, Simulator
+from tests.gmail.conftest import Connect
+
+BOUNDARY = b"batch_x"
+
+
+def kinds(fetched: list[Fetched]) -> list[type[errors.GmailError]]:
+    return [type(each.error) for each in fetched if each.error]
+
+
+def test_fetches_in_batches_of_25_in_the_order_asked(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    ids = mailbox.message_ids()[::-1]
+    fetched = connect().fetch(ids, "full")
+    assert [each.message_id for each in fetched] == ids
+    assert [each.message["id"] for each in fetched if each.message] == ids
+    assert simulator.requests.methods["batch"] == 2
+    assert BATCH_SIZE == 25
+
+
+def test_no_ids_make_no_request(connect: Connect, simulator: Simulator) -> None:
+    assert connect().fetch([], "full") == []
+    assert not simulator.requests.methods
+
+
+def test_an_id_asked_for_twice_is_answered_twice(connect: Connect, mailbox: Mailbox) -> None:
+    twice = mailbox.message_ids()[:1] * 2
+    assert [each.message_id for each in connect().fetch(twice, "minimal") if each.message] == twice
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("messages.get", "drop", count=1), errors.MalformedResponse),
+        (Fault("messages.get", "truncate", count=1), errors.MalformedResponse),
+        (Fault("messages.get", "cut", count=1), errors.MalformedResponse),
+        (Fault("messages.get", "html", status=502, count=1), errors.Transient),
+        (Fault("messages.get", "html", status=200, count=1), errors.MalformedResponse),
+        (Fault("messages.get", "error", status=404, count=1), errors.Gone),
+        (Fault("messages.get", "error", status=429, count=1), errors.RateLimited),
+        (Fault("messages.get", "error", status=500, count=1), errors.Transient),
+        (Fault("messages.get", "error", status=403, count=1), errors.ReauthRequired),
+    ],
+)
+def test_a_failed_part_costs_that_part_only(
+    connect: Connect,
+    simulator: Simulator,
+    mailbox: Mailbox,
+    fault: Fault,
+    kind: type[errors.GmailError],
+) -> None:
+    simulator.faults.add(fault)
+    fetched = connect().fetch(mailbox.message_ids()[:5], "full")
+    assert type(fetched[0].error) is kind
+    assert all(each.message and not each.error for each in fetched[1:])
+
+
+def test_parts_in_any_order_find_their_messages(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("batch", "reorder"))
+    ids = mailbox.message_ids()[:5]
+    assert [e.message["id"] for e in connect().fetch(ids, "full") if e.message] == ids
+
+
+@pytest.mark.parametrize("action", ["truncate", "cut"])
+def test_the_whole_parts_of_a_truncated_answer_are_kept(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, action: str
+) -> None:
+    simulator.faults.add(Fault("batch", action))  # type: ignore[arg-type]
+    fetched = connect().fetch(mailbox.message_ids()[:10], "full")
+    whole = [each for each in fetched if each.message]
+    assert 3 <= len(whole) <= 6
+    assert kinds(fetched) == [errors.MalformedResponse] * (10 - len(whole))
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("batch", "error", status=503), errors.Transient),
+        (Fault("batch", "error", status=429), errors.RateLimited),
+        (Fault("batch", "html", status=200), errors.MalformedResponse),
+        (Fault("batch", "html", status=502), errors.Transient),
+        (Fault("batch", "drop"), errors.Transient),
+        (Fault("batch", "hang"), errors.Transient),
+    ],
+)
+def test_a_batch_that_fails_as_a_whole_raises(
+    connect: Connect,
+    simulator: Simulator,
+    mailbox: Mailbox,
+    fault: Fault,
+    kind: type[errors.GmailError],
+) -> None:
+    simulator.faults.add(fault)
+    with pytest.raises(errors.GmailError) as raised:
+        connect(timeout=0.3).fetch(mailbox.message_ids(), "full")
+    assert type(raised.value) is kind
+
+
+def test_a_later_batch_that_fails_leaves_the_earlier_ones(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("batch", "error", status=503, after=1))
+    fetched = connect().fetch(mailbox.message_ids(), "full")
+    assert len([each for each in fetched if each.message]) == BATCH_SIZE
+    assert kinds(fetched) == [errors.Transient] * 5
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_server_without_batches_is_asked_one_by_one_and_remembered(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, status: int
+) -> None:
+    simulator.faults.add(Fault("batch", "error", status=status))
+    ids = mailbox.message_ids()[:4]
+    for client in (connect(), connect()):
+        assert [each.message_id for each in client.fetch(ids, "full") if each.message] == ids
+    assert simulator.requests.methods["batch"] == 1
+
+
+def test_one_by_one_a_message_of_its_own_trouble_does_not_stop_the_rest(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("batch", "error", status=404))
+    ids = mailbox.message_ids()[:4]
+    simulator.faults.add(Fault("messages.get", "error", status=404, message_id=ids[0]))
+    simulator.faults.add(Fault("messages.get", "error", status=500, message_id=ids[1]))
+    assert kinds(connect().fetch(ids, "full")) == [errors.Gone, errors.Transient]
+
+
+def test_one_by_one_a_refusal_of_all_is_not_asked_for_again(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("batch", "error", status=404))
+    simulator.faults.add(Fault("messages.get", "error", status=429, after=1))
+    fetched = connect().fetch(mailbox.message_ids()[:4], "full")
+    assert kinds(fetched) == [errors.RateLimited] * 3
+    assert simulator.requests.methods["messages.get"] == 2
+
+
+def part(index: int, content: bytes, status: bytes = b"200 OK") -> bytes:
+    head = b"--batch_x\r\nContent-Type: application/http\r\nContent-ID: <response-u + %d>\r\n\r\n"
+    return head % index + b"HTTP/1.1 " + status + b"\r\nA: b\r\n\r\n" + content + b"\r\n"
+
+
+def test_reads_parts_with_either_line_end_and_without_headers() -> None:
+    content = b"\r\n" + part(1, b"{}") + b"--batch_x\nContent-ID: <response-0>\n\nHTTP/1.1 204\n\n"
+    parts = batch.decode(content + b"--batch_x--", BOUNDARY)
+    assert sorted(parts) == [0, 1]
+    assert (parts[0].response.status, parts[0].content) == (204, b"")
+    assert (parts[1].response["a"], parts[1].content) == ("b", b"{}")
+
+
+def test_reads_the_beginning_of_a_compressed_answer() -> None:
+    content = b"\r\n" + part(0, b'{"id": 0}') + part(1, b"x" * 5000)
+    parts = batch.decode(gzip.compress(content)[:-12], None)
+    assert parts[0].content == b'{"id": 0}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"--",
+        b"--batch_x",
+        b"--batch_x\r\n\r\n",
+        b"\x1f\x8bnot gzip",
+        part(0, b"").replace(b"200", b"2x0"),
+    ],
+)
+def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
+    assert batch.decode(content, BOUNDARY) == {}
+    assert batch.decode(content, None) == {}

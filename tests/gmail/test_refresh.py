@@ -1,0 +1,108 @@
+"""Tokens: refreshed once where that helps, with a timeout on every path, never in a loop."""
+
+import time
+
+import pytest
+from google.oauth2.credentials import Credentials
+
+from service.gmail import errors
+from service.simulator import Fault, Mailbox, Simulator
+from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, TOKEN, Connect
+
+
+def test_a_missing_token_is_fetched_before_the_first_call(
+    connect: Connect, simulator: Simulator
+) -> None:
+    stored: list[Credentials] = []
+    client = connect(token="", refresh_token=REFRESH_TOKEN, on_refresh=stored.append)
+    assert client.profile().email == EMAIL
+    assert [credentials.valid for credentials in stored] == [True]
+    assert simulator.requests.statuses["getProfile 401"] == 0
+
+
+def test_an_expired_token_is_refreshed_once_and_the_request_repeated(
+    connect: Connect, simulator: Simulator
+) -> None:
+    simulator.tokens.expire(TOKEN)
+    assert connect(refresh_token=REFRESH_TOKEN).profile().email == EMAIL
+    assert simulator.requests.methods["token"] == 1
+
+
+def test_a_token_refused_again_after_its_refresh_asks_for_a_new_sign_in(
+    connect: Connect, simulator: Simulator
+) -> None:
+    simulator.faults.add(Fault("getProfile", "error", status=401))
+    with pytest.raises(errors.ReauthRequired):
+        connect(refresh_token=REFRESH_TOKEN).profile()
+    assert simulator.requests.methods["token"] == 1
+    assert simulator.requests.methods["getProfile"] == 2
+
+
+def test_an_access_token_alone_is_not_refreshed(connect: Connect, simulator: Simulator) -> None:
+    simulator.tokens.expire(TOKEN)
+    with pytest.raises(errors.ReauthRequired):
+        connect().profile()
+    assert simulator.requests.methods["token"] == 0
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""])
+def test_a_revoked_grant_asks_for_a_new_sign_in(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, token: str
+) -> None:
+    simulator.tokens.revoke(EMAIL)
+    client = connect(token, refresh_token=REFRESH_TOKEN)
+    with pytest.raises(errors.ReauthRequired) as raised:
+        client.fetch(mailbox.message_ids()[:3], "full")
+    assert raised.value.reason == "invalid_grant"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("token", "html", status=503),
+        Fault("token", "html", status=200),
+        Fault("token", "cut"),
+        Fault("token", "truncate"),
+        Fault("token", "drop"),
+        Fault("token", "hang"),
+    ],
+)
+def test_a_failing_token_endpoint_passes_and_is_not_slept_on(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, fault: Fault
+) -> None:
+    simulator.faults.add(fault)
+    client = connect(token="", refresh_token=REFRESH_TOKEN, timeout=0.2)
+    began = time.monotonic()
+    with pytest.raises(errors.Transient):
+        client.fetch(mailbox.message_ids()[:3], "full")
+    # google-auth by itself would sleep for a second at least, and try three times.
+    assert time.monotonic() - began < 0.9
+
+
+def test_parts_of_a_batch_whose_token_expired_are_asked_for_once_more(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("messages.get", "error", status=401, after=2, count=3))
+    ids = mailbox.message_ids()[:6]
+    fetched = connect(refresh_token=REFRESH_TOKEN).fetch(ids, "full")
+    assert [each.message_id for each in fetched if each.message] == ids
+    assert simulator.requests.methods["token"] == 1
+    assert simulator.requests.methods["messages.get"] == 9
+
+
+def test_parts_refused_without_a_refresh_token_ask_for_a_new_sign_in(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("messages.get", "error", status=401, count=1))
+    fetched = connect().fetch(mailbox.message_ids()[:3], "full")
+    assert [type(each.error) for each in fetched] == [errors.ReauthRequired, type(None), type(None)]
+
+
+def test_a_hung_token_endpoint_does_not_hang_a_batch(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("messages.get", "error", status=401))
+    simulator.faults.add(Fault("token", "hang"))
+    client = connect(refresh_token=REFRESH_TOKEN, timeout=0.2)
+    with pytest.raises(errors.Transient):
+        client.fetch(mailbox.message_ids()[:3], "full")
