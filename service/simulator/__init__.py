@@ -1,0 +1,24 @@
+"""A Gmail simulator: a real HTTP server that speaks the Gmail REST API, for tests and demos."""
+
+from service.simulator.errors import ApiError
+from service.simulator.faults import ArmedFault, Fault, Faults
+from service.simulator.generate import generate
+from service.simulator.load import load
+from service.simulator.mail import Mail
+from service.simulator.mailbox import Mailbox
+from service.simulator.quota import Limits
+from service.simulator.server import Simulator, run
+
+__all__ = [
+    "ApiError",
+    "ArmedFault",
+    "Fault",
+    "Faults",
+    "Limits",
+    "Mail",
+    "Mailbox",
+    "Simulator",
+    "generate",
+    "load",
+    "run",
+]

@@ -1,0 +1,50 @@
+"""base64url without padding, as Gmail writes it, and opaque tokens made of it."""
+
+import binascii
+import re
+import secrets
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
+_NONCE = 48  # bytes; Gmail's attachment ids are long too
+
+
+def base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_base64url(encoded: str) -> bytes:
+    """Decode with or without padding, both alphabets; ValueError when it is neither."""
+    clean = encoded.encode().translate(bytes.maketrans(b"+/", b"-_"), b"\r\n").rstrip(b"=")
+    if not _BASE64URL.fullmatch(clean):
+        raise ValueError("not base64url")
+    try:
+        return urlsafe_b64decode(clean + b"=" * (-len(clean) % 4))
+    except binascii.Error as error:
+        raise ValueError("not base64url") from error
+
+
+def seal(kind: str, content: str, nonce: bytes = b"") -> str:
+    """An opaque token that `unseal` opens for the same kind only."""
+    data = nonce + content.encode()
+    check = zlib.crc32(kind.encode() + b"\0" + data)
+    return base64url(check.to_bytes(4, "big") + data)
+
+
+def unseal(kind: str, token: str, nonce_length: int = 0) -> str:
+    """What was sealed; ValueError when the token is foreign or damaged."""
+    data = from_base64url(token)
+    if zlib.crc32(kind.encode() + b"\0" + data[4:]) != int.from_bytes(data[:4], "big"):
+        raise ValueError("not a token of this kind")
+    return data[4 + nonce_length :].decode()
+
+
+def attachment_id(message_id: str, part_id: str) -> str:
+    """Different at each call, as Gmail's are, and always valid for its message."""
+    return seal(f"attachment {message_id}", part_id, secrets.token_bytes(_NONCE))
+
+
+def attachment_part(message_id: str, attachment: str) -> str:
+    """The part id an attachment id stands for; ValueError when it is not one of this message."""
+    return unseal(f"attachment {message_id}", attachment, _NONCE)

@@ -1,0 +1,64 @@
+"""The two lists that come in pages: messages.list and history.list."""
+
+from typing import Any
+
+from service.simulator import encoding, resources
+from service.simulator.errors import ApiError, invalid_value
+from service.simulator.mailbox import Mailbox
+from service.simulator.messages import Reply, Request, json_reply
+
+_DEFAULT_PAGE, _LARGEST_PAGE = 100, 500
+
+
+def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    if request.one("q"):
+        raise ApiError(400, "The simulator does not search: q must be empty.")
+    after = None
+    if position := _position("messages", request):
+        date, _, last_id = position.partition(" ")
+        after = (int(date), last_id)
+    found, position_after = mailbox.page(
+        after, _page_size(request), request.many("labelIds"), request.flag("includeSpamTrash")
+    )
+    # The estimate ignores the filters: as at Google, it is no count to rely on.
+    page: dict[str, Any] = {"resultSizeEstimate": mailbox.totals()[0]}
+    if found:
+        page["messages"] = [resources.reference(message) for message in found]
+    if position_after:
+        page["nextPageToken"] = encoding.seal("messages", "{} {}".format(*position_after))
+    return json_reply(page)
+
+
+def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    start = request.number("startHistoryId", "start_history_id", "TYPE_UINT64")
+    if start is None:
+        raise ApiError(400, "Missing required parameter: startHistoryId")
+    types = request.many("historyTypes") or resources.HISTORY_TYPES
+    for wanted in types:
+        if wanted not in resources.HISTORY_TYPES:
+            raise invalid_value("history_types", "HistoryType", wanted)
+    after = int(_position("history", request) or start)
+    changes, more, current = mailbox.changes(start, after, _page_size(request))
+    shaped = (resources.history(change, types, request.one("labelId")) for change in changes)
+    records = [record for record in shaped if record]
+    page: dict[str, Any] = {"historyId": str(current)}
+    if records:
+        page["history"] = records
+    if more:
+        # Filtered after the cut, so a page can be empty and still have a next one, as at Google.
+        page["nextPageToken"] = encoding.seal("history", str(changes[-1].id))
+    return json_reply(page)
+
+
+def _page_size(request: Request) -> int:
+    size = request.number("maxResults", "max_results", "TYPE_UINT32")
+    return min(size or _DEFAULT_PAGE, _LARGEST_PAGE)
+
+
+def _position(kind: str, request: Request) -> str:
+    """Where the page begins: what the token holds, empty for the first page."""
+    token = request.one("pageToken")
+    try:
+        return encoding.unseal(kind, token) if token else ""
+    except ValueError as error:
+        raise ApiError(400, "Invalid pageToken") from error

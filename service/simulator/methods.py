@@ -1,0 +1,144 @@
+"""What the Gmail methods do, the paged lists aside.
+
+Each is called with the mailbox, the request, and the first and second id of the path.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from service.simulator import mail, resources, uploads
+from service.simulator.errors import ApiError, invalid_value
+from service.simulator.mailbox import Mailbox
+from service.simulator.messages import UPLOAD, Reply, Request, json_reply
+
+_WATCH_LIFETIME = 7 * 24 * 3600  # seconds
+_MOST_IDS = 1000  # of one batchModify or batchDelete
+
+
+def get_profile(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return json_reply(resources.profile(mailbox))
+
+
+def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    topic = request.json().get("topicName")
+    if not isinstance(topic, str) or not topic.startswith("projects/"):
+        raise ApiError(400, "Invalid topicName does not match projects/{project}/topics/*")
+    mailbox.watch(topic)
+    expiration = int((time.time() + _WATCH_LIFETIME) * 1000)
+    return json_reply({"historyId": str(mailbox.history_id), "expiration": str(expiration)})
+
+
+def stop(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    mailbox.stop_watch()
+    return Reply(204)
+
+
+def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+    form = request.one("format", "full").lower()
+    if form not in resources.FORMATS:
+        raise invalid_value("format", "MessageFormat", form)
+    found = mailbox.get(message_id)
+    reply = json_reply(resources.message(found, form, request.many("metadataHeaders")))
+    reply.fetched = (message_id,)
+    return reply
+
+
+def get_attachment(mailbox: Mailbox, request: Request, message_id: str, second: str) -> Reply:
+    return json_reply(resources.attachment(mailbox.get(message_id), second))
+
+
+def insert_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return _add_message(mailbox, request, "receivedTime")
+
+
+def import_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return _add_message(mailbox, request, "dateHeader")
+
+
+def _add_message(mailbox: Mailbox, request: Request, default_source: str) -> Reply:
+    upload = uploads.read(request, request.path.startswith(UPLOAD))
+    dated = request.one("internalDateSource", default_source) == "dateHeader"
+    date = mail.date_header(upload.content) if dated else None
+    message_id = mailbox.insert(upload.content, upload.label_ids, upload.thread_id, date)
+    return json_reply(resources.outline(mailbox.get(message_id)))
+
+
+def modify_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+    body = request.json()
+    mailbox.modify(message_id, _strings(body, "addLabelIds"), _strings(body, "removeLabelIds"))
+    return _outline(mailbox, message_id)
+
+
+def trash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+    mailbox.trash(message_id)
+    return _outline(mailbox, message_id)
+
+
+def untrash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+    mailbox.untrash(message_id)
+    return _outline(mailbox, message_id)
+
+
+def delete_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+    mailbox.delete(message_id)
+    return Reply(204)
+
+
+def batch_modify(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    body = request.json()
+    add, remove = _strings(body, "addLabelIds"), _strings(body, "removeLabelIds")
+    return _for_each(mailbox, body, lambda one: mailbox.modify(one, add, remove))
+
+
+def batch_delete(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return _for_each(mailbox, request.json(), mailbox.delete)
+
+
+def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]) -> Reply:
+    """Google promises nothing about ids that do not exist: they are passed over."""
+    ids = _strings(body, "ids")
+    if not ids or len(ids) > _MOST_IDS:
+        raise ApiError(400, f"Invalid ids value: 1 to {_MOST_IDS} ids, got {len(ids)}")
+    for message_id in ids:
+        try:
+            act(message_id)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+    return Reply(204)
+
+
+def _outline(mailbox: Mailbox, message_id: str) -> Reply:
+    return json_reply(resources.outline(mailbox.get(message_id)))
+
+
+def _strings(body: dict[str, Any], key: str) -> Sequence[str]:
+    try:
+        return msgspec.convert(body.get(key, []), list[str])
+    except msgspec.ValidationError as error:
+        raise invalid_value(key, "TYPE_STRING", str(body[key])) from error
+
+
+def list_labels(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return json_reply({"labels": mailbox.labels()})
+
+
+def get_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+    label = mailbox.label(label_id)
+    return json_reply(msgspec.to_builtins(label) | resources.label_counts(mailbox, label))
+
+
+def create_label(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+    return json_reply(mailbox.create_label_from(request.json()))
+
+
+def update_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+    return json_reply(mailbox.update_label(label_id, request.json()))
+
+
+def delete_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+    mailbox.delete_label(label_id)
+    return Reply(204)

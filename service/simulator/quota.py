@@ -1,0 +1,127 @@
+"""Google's quota units and concurrency limit, over a window of any length.
+
+Numbers: https://developers.google.com/workspace/gmail/api/reference/quota
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from service.simulator.errors import ApiError
+
+_COSTS = {
+    "getProfile": 1,
+    "labels.list": 1,
+    "labels.get": 1,
+    "labels.create": 5,
+    "labels.update": 5,
+    "labels.patch": 5,
+    "labels.delete": 5,
+    "history.list": 2,
+    "messages.list": 5,
+    "messages.get": 20,
+    "messages.attachments.get": 20,
+    "messages.modify": 5,
+    "messages.trash": 20,
+    "messages.untrash": 5,
+    "messages.delete": 10,
+    "messages.batchModify": 50,
+    "messages.batchDelete": 50,
+    "messages.insert": 25,
+    "messages.import": 25,
+    "watch": 100,
+    "stop": 50,
+}
+_LEGACY = {"messages.get": 5, "messages.attachments.get": 5, "messages.trash": 5}
+COSTS: Mapping[str, Mapping[str, int]] = {
+    "google-2026": _COSTS,
+    "google-legacy": _COSTS | _LEGACY,
+}
+USER_UNITS = {"google-2026": 6_000, "google-legacy": 15_000}
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the simulator allows. Without a profile, units are not limited.
+
+    window: seconds. max_in_flight: requests of one user at a time, the parts of a batch counted.
+    status: 403 or 429, for units spent.
+    """
+
+    profile: str = ""
+    window: float = 60
+    user_units: int | None = None  # the profile's own when None
+    project_units: int = 1_200_000
+    max_in_flight: int | None = None
+    status: int = 403
+
+    def __post_init__(self) -> None:
+        if self.profile and self.profile not in COSTS:
+            raise ValueError(f"unknown quota profile {self.profile!r}: one of {', '.join(COSTS)}")
+
+
+class _Window:
+    """Units spent in the last `length` seconds, at most `cap`."""
+
+    def __init__(self, cap: int, length: float) -> None:
+        self._cap = cap
+        self._length = length
+        self._spent: deque[tuple[float, int]] = deque()
+        self.total = 0
+
+    def has(self, units: int, now: float) -> bool:
+        while self._spent and self._spent[0][0] <= now - self._length:
+            self.total -= self._spent.popleft()[1]
+        return self.total + units <= self._cap
+
+    def spend(self, units: int, now: float) -> None:
+        self._spent.append((now, units))
+        self.total += units
+
+
+class Quota:
+    """Thread-safe. Refused requests are not charged."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self.peak_units = 0  # the most any user spent within a window
+        self._clock = clock
+        self._costs = COSTS.get(limits.profile, {})
+        self._project = _Window(limits.project_units, limits.window)
+        self._users: dict[str, _Window] = {}
+        self._in_flight: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def enter(self, email: str, method: str) -> None:
+        """Charge a request and hold its place in flight; ApiError 403 or 429 when over a limit."""
+        with self._lock:
+            most = self.limits.max_in_flight
+            if most is not None and self._in_flight[email] >= most:
+                raise ApiError(429, "Too many concurrent requests for user.", "rateLimitExceeded")
+            if self._costs:
+                self._charge(email, self._costs.get(method, 1))
+            self._in_flight[email] += 1
+
+    def leave(self, email: str) -> None:
+        with self._lock:
+            self._in_flight[email] -= 1
+
+    def _charge(self, email: str, units: int) -> None:
+        user = self._users.get(email)
+        if user is None:
+            cap = self.limits.user_units or USER_UNITS[self.limits.profile]
+            user = self._users[email] = _Window(cap, self.limits.window)
+        now = self._clock()
+        for window, limit in ((user, "per minute per user"), (self._project, "per minute")):
+            if not window.has(units, now):
+                raise ApiError(
+                    self.limits.status,
+                    f"Quota exceeded for quota metric 'Queries' and limit 'Queries {limit}' of "
+                    "service 'gmail.googleapis.com' for consumer 'project_number:1'.",
+                    "rateLimitExceeded",
+                )
+        user.spend(units, now)
+        self._project.spend(units, now)
+        self.peak_units = max(self.peak_units, user.total)
