@@ -24,9 +24,11 @@ from service.worker.batch import Batch, ContentMode, failure, fetch_batch
 from service.worker.calls import RunCalls
 from service.worker.gate import Gate
 
-# Batches in flight for one account. More would not help: the quota is the limit, and Google
-# counts every part of a batch as a concurrent request.
+# Batches in flight for one account, and messages in each: one is stored while the next is fetched.
+# Google counts every part of a batch as a concurrent request of the user, and 25 at once is what
+# it bears; it is also the most that a crash can make us fetch twice.
 PARALLEL = 2
+LARGEST_BATCH = BATCH_SIZE // PARALLEL
 SMALLEST_BATCH = 5
 # Seconds between looks at the lease while nothing comes in.
 LOOK_SECONDS = 1.0
@@ -51,7 +53,7 @@ class Hydrator:
         self._content_mode = content_mode
         self._log = log
         self._parallel = PARALLEL
-        self._batch_size = BATCH_SIZE
+        self._batch_size = LARGEST_BATCH
 
     def empty_queue(self) -> None:
         """Fetch until nothing is due. What cannot be had is booked as failed and waits.

@@ -1,0 +1,151 @@
+"""A simulated Gmail, an account in it, and workers in this process or in their own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from service import logs
+from service.database import Row, Session
+from service.gmail.api import GmailApi
+from service.gmail.credentials import Vault
+from service.simulator import Mailbox, Simulator
+from service.worker.run import Google
+from service.worker.worker import Worker
+from tests.waiting import wait_until
+
+USER = "user-42"
+EMAIL = "someone@example.com"
+ACCESS_TOKEN = "access"
+REFRESH_TOKEN = "refresh"
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def mailbox(simulator: Simulator) -> Mailbox:
+    """An empty mailbox; tests load what they need."""
+    return simulator.add_mailbox(EMAIL, ACCESS_TOKEN, REFRESH_TOKEN)
+
+
+@pytest.fixture
+def keys() -> str:
+    return Fernet.generate_key().decode()
+
+
+class Account:
+    """USER's account as an application sees it."""
+
+    def __init__(self, functions: Session, vault: Vault) -> None:
+        self._functions = functions
+        self._vault = vault
+
+    def connect(self, content_mode: str = "full", token: str = ACCESS_TOKEN) -> None:
+        sealed = self._vault.seal({"token": token})
+        self._functions.value("connect_account", USER, EMAIL, sealed, "unlimited", content_mode)
+
+    def start(self, force_full: bool = False) -> str:
+        task_id: str = self._functions.value("start_sync_idempotent", USER, force_full)
+        return task_id
+
+    def run(self, task_id: str) -> Row:
+        run = self._functions.row("sync_run", task_id)
+        assert run is not None
+        return run
+
+    def last_of_chain(self, task_id: str) -> Row:
+        run = self.run(task_id)
+        while run["successor"]:
+            run = self.run(run["successor"])
+        return run
+
+    def finish(self, task_id: str, seconds: float = 60) -> Row:
+        """The run that ended the chain of task_id, once it has."""
+
+        def ended() -> Row | None:
+            run = self.last_of_chain(task_id)
+            return None if run["is_syncing"] else run
+
+        return wait_until(ended, seconds)
+
+    def sync(self, force_full: bool = False, seconds: float = 60) -> Row:
+        return self.finish(self.start(force_full), seconds)
+
+
+@pytest.fixture
+def account(functions: Session, keys: str) -> Account:
+    account = Account(functions, Vault([keys]))
+    account.connect()
+    return account
+
+
+@pytest.fixture
+def worker(service_url: str, simulator: Simulator, keys: str) -> Iterator[Worker]:
+    """A worker in this process."""
+    google = Google(
+        GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]), timeout=5
+    )
+    worker = Worker(service_url, google, 2, logs.configure("warning"))
+    worker.start()
+    yield worker
+    worker.stop()
+
+
+class WorkerProcess:
+    """`gmail-sync worker` in a process of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service.cli", "worker"],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.send_signal(signal.SIGCONT)
+        self._process.wait(10)
+
+
+@pytest.fixture
+def start_worker(
+    service_url: str, simulator: Simulator, keys: str, tmp_path: Path
+) -> Iterator[Callable[[], WorkerProcess]]:
+    workers: list[WorkerProcess] = []
+
+    def start() -> WorkerProcess:
+        environment = {
+            "DATABASE_URL": service_url,
+            "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
+            "GMAIL_SYNC_GMAIL_ENDPOINT": simulator.url,
+            "GMAIL_SYNC_OAUTH_ENDPOINT": simulator.url,
+            "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
+            "GMAIL_SYNC_LOG_LEVEL": "debug",
+        }
+        worker = WorkerProcess(environment, tmp_path / f"worker-{len(workers)}.log")
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.kill()
