@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 T = TypeVar("T")
 
 QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_SECRET_BYTES = 32
 
 
@@ -37,6 +38,7 @@ class Config:
     oauth_endpoint: str
     quota_profile: str
     worker_concurrency: int
+    log_level: str = "info"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
@@ -55,7 +57,10 @@ class Config:
             oauth_endpoint=reader.get(
                 "GMAIL_SYNC_OAUTH_ENDPOINT", _http_url, "https://oauth2.googleapis.com"
             ),
-            quota_profile=reader.get("GMAIL_SYNC_QUOTA_PROFILE", _quota_profile, "google-2026"),
+            quota_profile=reader.get(
+                "GMAIL_SYNC_QUOTA_PROFILE", _one_of(QUOTA_PROFILES), "google-2026"
+            ),
+            log_level=reader.get("GMAIL_SYNC_LOG_LEVEL", _one_of(LOG_LEVELS), "info"),
             worker_concurrency=reader.get("GMAIL_SYNC_WORKER_CONCURRENCY", _concurrency, "4"),
         )
         if reader.mistakes:
@@ -131,7 +136,10 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _quota_profile(value: str) -> str:
-    if value not in QUOTA_PROFILES:
-        raise ValueError(f"is {value!r}, not one of {', '.join(QUOTA_PROFILES)}")
-    return value
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"is {value!r}, not one of {', '.join(choices)}")
+        return value
+
+    return read

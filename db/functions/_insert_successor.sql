@@ -38,8 +38,11 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._insert_successor(gmail_sync.user_sync_status, integer, integer, timestamptz) is
+comment on function gmail_sync._insert_successor(
+  gmail_sync.user_sync_status, integer, integer, timestamptz
+) is
 'Make the run that takes up an ended run''s work.';
 
-revoke all on function gmail_sync._insert_successor(gmail_sync.user_sync_status, integer, integer, timestamptz)
-  from public;
+revoke all on function gmail_sync._insert_successor(
+  gmail_sync.user_sync_status, integer, integer, timestamptz
+) from public;

@@ -1,12 +1,13 @@
 create or replace function gmail_sync._text_array(p_array jsonb)
 returns text[]
-language sql
+language plpgsql
 immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(array_agg(e.value order by e.n), '{}')
-  from jsonb_array_elements_text(coalesce(p_array, '[]')) with ordinality as e (value, n);
+begin
+  return array(select jsonb_array_elements_text(coalesce(p_array, '[]')));
+end;
 $$;
 
 comment on function gmail_sync._text_array(jsonb) is

@@ -24,4 +24,4 @@ comment on function gmail_sync.changes_since(text, bigint, integer) is
 
 revoke all on function gmail_sync.changes_since(text, bigint, integer) from public;
 grant execute on function gmail_sync.changes_since(text, bigint, integer)
-  to gmail_sync_reader, gmail_sync_service, gmail_sync_dba;
+  to gmail_sync_app, gmail_sync_reader, gmail_sync_service, gmail_sync_dba;

@@ -25,6 +25,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_run gmail_sync.user_sync_status;
+  v_due text[];
 begin
   update gmail_sync.user_sync_status r
   set claimed_at = clock_timestamp(),
@@ -59,19 +60,21 @@ begin
   if v_run.resumes is null then
     delete from gmail_sync.touched t where t.user_id = v_run.user_id;
   end if;
-  perform gmail_sync._count(
-    v_run.task_id, v_run.user_id, due.message_ids, due.buckets, 'listing', false
-  )
-  from (
-    select array_agg(q.message_id) as message_ids, array_agg('pending'::text) as buckets
+  v_due := array(
+    select q.message_id
     from gmail_sync.fetch_queue q
-    left join gmail_sync.touched t using (user_id, message_id)
-    where q.user_id = v_run.user_id
-      and not q.dead
-      and q.not_before <= clock_timestamp()
-      and t.bucket is distinct from 'pending'
-  ) due
-  where due.message_ids is not null;
+    where q.user_id = v_run.user_id and not q.dead and q.not_before <= clock_timestamp()
+    except
+    select t.message_id
+    from gmail_sync.touched t
+    where t.user_id = v_run.user_id and t.bucket = 'pending'
+  );
+  if v_due <> '{}' then
+    perform gmail_sync._count(
+      v_run.task_id, v_run.user_id, v_due,
+      array_fill('pending'::text, array[cardinality(v_due)]), 'listing', false
+    );
+  end if;
 
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,

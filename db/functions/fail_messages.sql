@@ -33,7 +33,7 @@ begin
   )
   where q.user_id = v_user_id
     and q.message_id = f.message_id
-    and f.gone is not true;
+    and q.message_id = any (v_failed);
 
   select coalesce(array_agg(m.message_id), '{}') into v_known
   from gmail_sync.message m

@@ -13,7 +13,11 @@ as $$
 begin
   update gmail_sync.user_sync_status
   set phase = p_phase,
-    waiting_until = least(p_waiting_until, clock_timestamp() + interval '24 hours'),
+    -- least() leaves NULL out, so no wait would become the longest.
+    waiting_until = case
+      when p_waiting_until is not null
+        then least(p_waiting_until, clock_timestamp() + interval '24 hours')
+    end,
     updated_at = clock_timestamp(),
     progressed_at = case
       when p_phase = 'waiting' then progressed_at

@@ -1,8 +1,8 @@
 -- Stores fetched messages with their attachments, takes them out of the queue and counts
 -- them: new, updated (labels or content changed) or unchanged. p_messages is an array of
 -- objects named as the columns of gmail_sync.message (but references), internal_date in ms
--- since 1970, headers and attachments as arrays of objects; p_raws holds the RFC 822 bytes of each, or
--- NULL. Message ids must be distinct. Raises SY001 when the lease is gone.
+-- since 1970, headers and attachments as arrays of objects; p_raws holds the RFC 822 bytes of
+-- each, or NULL. Message ids must be distinct. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_messages(
   p_task_id text, p_messages jsonb, p_raws bytea[]
@@ -18,21 +18,22 @@ declare
   v_message_ids text[];
   v_buckets text[];
 begin
-  select
-    coalesce(array_agg(g.message_id), '{}'),
-    coalesce(array_agg(case
+  v_message_ids := array(select m ->> 'message_id' from jsonb_array_elements(p_messages) m);
+  v_buckets := array(
+    select case
       when m.message_id is null then 'new'
-      when m.deleted_at is null and m.label_ids = g.label_ids
-        and (m.raw is not null or p_raws[g.n] is null) then 'unchanged'
+      when m.deleted_at is null
+        and m.label_ids = gmail_sync._label_ids(e.message -> 'label_ids')
+        and (m.raw is not null or p_raws[e.n] is null) then 'unchanged'
       else 'updated'
-    end), '{}')
-  into v_message_ids, v_buckets
-  from (
-    select e.message ->> 'message_id' as message_id, e.n,
-      gmail_sync._label_ids(e.message -> 'label_ids') as label_ids
+    end
     from jsonb_array_elements(p_messages) with ordinality as e (message, n)
-  ) g
-  left join gmail_sync.message m on m.user_id = v_user_id and m.message_id = g.message_id;
+    left join gmail_sync.message m
+      on m.user_id = v_user_id
+      and m.message_id = e.message ->> 'message_id'
+      and m.message_id = any (v_message_ids)
+    order by e.n
+  );
 
   delete from gmail_sync.fetch_queue
   where user_id = v_user_id

@@ -51,13 +51,17 @@ class Worker:
             thread.start()
         self._log.info("worker started", concurrency=self._concurrency)
 
-    def stop(self) -> None:
-        """Drain: claim nothing more, hand the running runs over. Takes DRAIN_SECONDS at most."""
-        ends_at = time.monotonic() + DRAIN_SECONDS
+    def drain(self) -> None:
+        """Claim nothing more and begin to hand the running runs over. Does not wait."""
         self._draining.set()
         self._ring()
         for run in list(self._runs.values()):
             run.interrupt()
+
+    def stop(self) -> None:
+        """Drain, and wait until that is done: DRAIN_SECONDS at most."""
+        ends_at = time.monotonic() + DRAIN_SECONDS
+        self.drain()
         for thread in self._threads:
             thread.join(max(0.0, ends_at - time.monotonic()))
         self._listener.stop()

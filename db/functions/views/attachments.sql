@@ -15,4 +15,4 @@ where m.deleted_at is null;
 comment on view gmail_sync.attachments is
 'Attachments of the messages that exist in Gmail.';
 
-grant select on gmail_sync.attachments to gmail_sync_reader, gmail_sync_dba;
+grant select on gmail_sync.attachments to gmail_sync_app, gmail_sync_reader, gmail_sync_dba;

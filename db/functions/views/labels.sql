@@ -5,4 +5,4 @@ from gmail_sync.label;
 comment on view gmail_sync.labels is
 'Labels of each account.';
 
-grant select on gmail_sync.labels to gmail_sync_reader, gmail_sync_dba;
+grant select on gmail_sync.labels to gmail_sync_app, gmail_sync_reader, gmail_sync_dba;

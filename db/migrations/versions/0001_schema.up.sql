@@ -261,7 +261,8 @@ create table gmail_sync.message (
   deleted_at timestamptz,
   change_number bigint not null,
   primary key (user_id, message_id)
-);
+)
+with (autovacuum_analyze_scale_factor = 0.05);
 
 comment on table gmail_sync.message is
 'Fetched messages. deleted_at is a tombstone; change_number grows with each change.';
@@ -301,7 +302,9 @@ create table gmail_sync.listing (
   user_id gmail_sync.user_key not null,
   message_id text not null,
   primary key (user_id, message_id)
-);
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02);
 
 comment on table gmail_sync.listing is
 'Every id of the listing in progress; what is absent from a complete one was deleted.';
@@ -318,7 +321,9 @@ create table gmail_sync.fetch_queue (
   last_error text,
   dead boolean not null default false,
   primary key (user_id, message_id)
-);
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table gmail_sync.fetch_queue is
 'Messages still to be fetched; dead ones were given up and wait for retry_failed_messages.';
@@ -334,7 +339,9 @@ create table gmail_sync.touched (
     bucket in ('new', 'updated', 'unchanged', 'deleted', 'gone', 'failed', 'pending')
   ),
   primary key (user_id, message_id)
-);
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table gmail_sync.touched is
 'The count in which each message of the user''s latest chain of runs stands.';

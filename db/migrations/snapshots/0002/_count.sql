@@ -27,7 +27,10 @@ begin
         else g.bucket
       end as after
     from unnest(p_message_ids, p_buckets) as g (message_id, bucket)
-    left join gmail_sync.touched t on t.user_id = p_user_id and t.message_id = g.message_id
+    left join gmail_sync.touched t
+      on t.user_id = p_user_id
+      and t.message_id = g.message_id
+      and t.message_id = any (p_message_ids)
   ),
   moved as (
     insert into gmail_sync.touched (user_id, message_id, bucket)

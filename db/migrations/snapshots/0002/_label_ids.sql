@@ -2,12 +2,18 @@
 
 create or replace function gmail_sync._label_ids(p_label_ids jsonb)
 returns text[]
-language sql
+language plpgsql
 immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select gmail_sync._relabel('{}', gmail_sync._text_array(p_label_ids), null);
+begin
+  return array(
+    select distinct label_id
+    from jsonb_array_elements_text(coalesce(p_label_ids, '[]')) as l (label_id)
+    order by label_id
+  );
+end;
 $$;
 
 comment on function gmail_sync._label_ids(jsonb) is

@@ -5,18 +5,20 @@ create or replace function gmail_sync._search_vector(
   p_subject text, p_people text, p_body_text text, p_body_html text
 )
 returns tsvector
-language sql
+language plpgsql
 immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select setweight(to_tsvector('simple', left(coalesce(p_subject, ''), 10000)), 'A')
+begin
+  return setweight(to_tsvector('simple', left(coalesce(p_subject, ''), 10000)), 'A')
     || setweight(to_tsvector('simple', left(coalesce(p_people, ''), 10000)), 'B')
     || to_tsvector('simple', coalesce(
       left(p_body_text, 100000),
       regexp_replace(left(p_body_html, 100000), '<[^>]*>', ' ', 'g'),
       ''
     ));
+end;
 $$;
 
 comment on function gmail_sync._search_vector(text, text, text, text) is

@@ -16,37 +16,50 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
+  v_named text[] := array(
+    select distinct e.message_id from gmail_sync._history_events(p_history) e
+  );
   v_message_ids text[];
   v_buckets text[];
 begin
   with event as materialized (
     select * from gmail_sync._history_events(p_history)
   ),
+  -- Found by the ids themselves: a join might visit all of the user's mail.
+  stored as materialized (
+    select m.message_id, m.history_id, m.label_ids
+    from gmail_sync.message m
+    where m.user_id = v_user_id and m.message_id = any (v_named) and m.deleted_at is null
+  ),
   -- Deletion is final: Gmail gives no id twice.
   dropped as (
     select distinct message_id from event where kind = 'messagesDeleted'
   ),
+  living as (
+    select * from event where message_id not in (select message_id from dropped)
+  ),
   unqueued as (
     delete from gmail_sync.fetch_queue q
     using dropped d
-    where q.user_id = v_user_id and q.message_id = d.message_id
+    where q.user_id = v_user_id and q.message_id = any (v_named) and q.message_id = d.message_id
     returning q.message_id
   ),
   tombstoned as (
     update gmail_sync.message m
     set deleted_at = clock_timestamp(), change_number = nextval('gmail_sync.message_change')
     from dropped d
-    where m.user_id = v_user_id and m.message_id = d.message_id and m.deleted_at is null
+    where m.user_id = v_user_id and m.message_id = any (v_named) and m.message_id = d.message_id
+      and m.deleted_at is null
     returning m.message_id
   ),
   -- The last word on each label of a message since the message was fetched.
   word as (
     select distinct on (e.message_id, e.label_id)
-      e.message_id, e.label_id, e.kind, e.record_id, m.label_ids
-    from event e
-    join gmail_sync.message m on m.user_id = v_user_id and m.message_id = e.message_id
+      e.message_id, e.label_id, e.kind, e.record_id, s.label_ids
+    from living e
+    join stored s using (message_id)
     where e.label_id is not null
-      and e.record_id > m.history_id
+      and e.record_id > s.history_id
     order by e.message_id, e.label_id, e.record_id desc
   ),
   relabelled as (
@@ -66,23 +79,18 @@ begin
     ) w
     where m.user_id = v_user_id
       and m.message_id = w.message_id
-      and m.deleted_at is null
+      and m.message_id = any (v_named)
       and m.label_ids <> w.label_ids
-      and not exists (select from dropped d where d.message_id = m.message_id)
     returning m.message_id
   ),
   queued as (
     insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-    select v_user_id, e.message_id, 'history'
-    from event e
-    where e.kind in ('messagesAdded', 'labelsAdded')
-      and not exists (select from dropped d where d.message_id = e.message_id)
-      and not exists (
-        select from gmail_sync.message m
-        where m.user_id = v_user_id and m.message_id = e.message_id and m.deleted_at is null
-      )
-    group by e.message_id
-    order by max(e.record_id) desc
+    select v_user_id, message_id, 'history'
+    from living
+    where kind in ('messagesAdded', 'labelsAdded')
+      and message_id not in (select message_id from stored)
+    group by message_id
+    order by max(record_id) desc
     on conflict do nothing
     returning message_id
   ),

@@ -32,6 +32,7 @@ begin
     )
     where m.user_id = v_user_id
       and m.message_id = g.message_id
+      and m.message_id = any (v_message_ids)
       and m.label_ids <> gmail_sync._label_ids(g.label_ids)
     returning m.message_id
   )

@@ -30,24 +30,21 @@ begin
     return;
   end if;
 
-  with taken as (
-    update gmail_sync.fetch_queue q
-    set attempts = q.attempts + 1, taken_by = p_task_id
+  v_message_ids := array(
+    select q.message_id
+    from gmail_sync.fetch_queue q
     where q.user_id = v_user_id
-      and q.message_id in (
-        select d.message_id
-        from gmail_sync.fetch_queue d
-        where d.user_id = v_user_id
-          and not d.dead
-          and d.not_before <= clock_timestamp()
-          and d.taken_by is distinct from p_task_id
-          and d.attempts = v_attempts
-        order by d.position
-        limit greatest(1, p_limit >> v_attempts)
-      )
-    returning q.message_id, q.position
-  )
-  select array_agg(t.message_id order by t.position) into v_message_ids from taken t;
+      and not q.dead
+      and q.not_before <= clock_timestamp()
+      and q.taken_by is distinct from p_task_id
+      and q.attempts = v_attempts
+    order by q.position
+    limit greatest(1, p_limit >> v_attempts)
+  );
+  update gmail_sync.fetch_queue q
+  set attempts = q.attempts + 1, taken_by = p_task_id
+  where q.user_id = v_user_id
+    and q.message_id = any (v_message_ids);
 
   perform gmail_sync._count(
     p_task_id, v_user_id, v_message_ids,
@@ -59,7 +56,10 @@ begin
     from unnest(v_message_ids) with ordinality as t (message_id, n)
     join gmail_sync.account a on a.user_id = v_user_id
     left join gmail_sync.message m
-      on m.user_id = v_user_id and m.message_id = t.message_id and m.deleted_at is null
+      on m.user_id = v_user_id
+      and m.message_id = t.message_id
+      and m.message_id = any (v_message_ids)
+      and m.deleted_at is null
     order by t.n;
 end;
 $$;

@@ -29,4 +29,4 @@ where deleted_at is null;
 comment on view gmail_sync.messages is
 'Messages that exist in Gmail.';
 
-grant select on gmail_sync.messages to gmail_sync_reader, gmail_sync_dba;
+grant select on gmail_sync.messages to gmail_sync_app, gmail_sync_reader, gmail_sync_dba;

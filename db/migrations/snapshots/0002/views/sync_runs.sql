@@ -34,4 +34,4 @@ from gmail_sync.user_sync_status r;
 comment on view gmail_sync.sync_runs is
 'Runs, running and ended, with the task_id that took over.';
 
-grant select on gmail_sync.sync_runs to gmail_sync_reader, gmail_sync_dba;
+grant select on gmail_sync.sync_runs to gmail_sync_app, gmail_sync_reader, gmail_sync_dba;

@@ -1,0 +1,169 @@
+"""Progress as server-sent events: the state on connect, then each change of the latest run.
+
+One thread a process asks the database once a second for all watched users together, and sleeps
+while there are none (DESIGN.md, section 8). Each watcher holds one state, the newest, so a slow
+client costs nothing. Litestar's ChannelsPlugin could fan out, but the thread, the set of watched
+users, the snapshot and the end of the streams would have to stand beside it; without it they are
+all there is.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import msgspec
+from litestar import get
+from litestar.concurrency import sync_to_thread
+from litestar.di import NamedDependency
+from litestar.response import ServerSentEvent, ServerSentEventMessage
+from structlog.typing import FilteringBoundLogger
+
+from service.api.auth import UserRequest
+from service.api.problems import answers
+from service.api.runs import Run
+from service.database import Pool, Row, Session
+
+INTERVAL_SECONDS = 1.0
+# Proxies drop connections that are silent for a minute or so.
+KEEPALIVE_SECONDS = 15
+RECONNECT_MILLISECONDS = 2000
+STOP_SECONDS = 5
+
+
+class Watcher:
+    """One stream's place: the newest row of its user, and whether it is news."""
+
+    def __init__(self, user_id: str, row: Row | None) -> None:
+        self.user_id = user_id
+        self.row = row
+        self.changed = asyncio.Event()
+
+    async def news(self, seconds: float) -> bool:
+        """Wait for a change; False when there was none for so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.changed.wait()
+        except TimeoutError:
+            return False
+        self.changed.clear()
+        return True
+
+
+class Feed:
+    """Tells watchers what has changed. Its streams live on the loop that started it."""
+
+    def __init__(self, session: Session, log: FilteringBoundLogger) -> None:
+        self._session = session
+        self._log = log
+        self._watchers: set[Watcher] = set()
+        self._someone_watches = threading.Condition()  # guards _watchers
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress feed", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.ended = False
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread.start()
+
+    def end_streams(self) -> None:
+        """Let every stream end at once, and any later one too. Called on the loop."""
+        self.ended = True
+        for watcher in self._watchers:
+            watcher.changed.set()
+
+    def stop(self) -> None:
+        """End the thread, and wait STOP_SECONDS at most for the query it may be in."""
+        self._stopping.set()
+        with self._someone_watches:
+            self._someone_watches.notify()
+        if self._thread.is_alive():
+            self._thread.join(STOP_SECONDS)
+
+    @contextmanager
+    def watch(self, user_id: str, row: Row | None) -> Iterator[Watcher]:
+        """Be told of changes since `row` was read."""
+        watcher = Watcher(user_id, row)
+        with self._someone_watches:
+            self._watchers.add(watcher)
+            self._someone_watches.notify()
+        try:
+            yield watcher
+        finally:
+            with self._someone_watches:
+                self._watchers.remove(watcher)
+
+    def _run(self) -> None:
+        while watchers := self._wait_for_watchers():
+            try:
+                self._look(watchers)
+            except Exception as error:  # the next second is another try, whatever it was
+                self._log.warning("progress cannot be read", error=str(error))
+            self._stopping.wait(INTERVAL_SECONDS)
+        self._session.close()
+
+    def _wait_for_watchers(self) -> list[Watcher]:
+        """Those who watch now; nobody only when the feed stops."""
+        with self._someone_watches:
+            self._someone_watches.wait_for(lambda: self._watchers or self._stopping.is_set())
+            return [] if self._stopping.is_set() else list(self._watchers)
+
+    def _look(self, watchers: list[Watcher]) -> None:
+        # Rows go only to those who watched before the question was asked: theirs is older.
+        users = sorted({watcher.user_id for watcher in watchers})
+        rows = {row["user_id"]: row for row in self._session.rows("sync_progress", users)}
+        changed = [each for each in watchers if rows.get(each.user_id) != each.row]
+        for watcher in changed:
+            watcher.row = rows.get(watcher.user_id)
+        if changed and self._loop:
+            self._loop.call_soon_threadsafe(_wake, changed)
+
+
+def _wake(watchers: list[Watcher]) -> None:
+    for watcher in watchers:
+        watcher.changed.set()
+
+
+async def _stream(
+    feed: Feed, user_id: str, row: Row | None, expires_at: datetime
+) -> AsyncIterator[ServerSentEventMessage]:
+    yield _event(row)
+    with feed.watch(user_id, row) as watcher:
+        while not feed.ended:
+            remaining = (expires_at - datetime.now(UTC)).total_seconds()
+            if remaining <= 0:
+                return
+            if not await watcher.news(min(KEEPALIVE_SECONDS, remaining)):
+                yield ServerSentEventMessage(comment="still here", data=None)
+            elif not feed.ended:
+                yield _event(watcher.row)
+
+
+def _event(row: Row | None) -> ServerSentEventMessage:
+    run = Run.of(row)
+    return ServerSentEventMessage(
+        data=msgspec.json.encode(run),
+        event="sync",
+        # The state is sent whole, so a client that comes back needs nothing but the newest.
+        id=f"{run.updated_at.timestamp():.6f}" if run.updated_at else "0",
+        retry=RECONNECT_MILLISECONDS,
+    )
+
+
+@get(
+    "/api/gmail/sync/events",
+    media_type="text/event-stream",
+    responses=answers(401, 503),
+)
+async def sync_events(
+    request: UserRequest, pool: NamedDependency[Pool], feed: NamedDependency[Feed]
+) -> ServerSentEvent:
+    """The latest run now and at each change, as events `sync` with the object of /status."""
+    user_id = request.user.user_id
+    row = await sync_to_thread(lambda: pool.row("sync_status", user_id))
+    return ServerSentEvent(_stream(feed, user_id, row, request.user.expires_at))
+
+
+ROUTES = [sync_events]

@@ -1,0 +1,34 @@
+"""What requests may hold: no NUL, as in Postgres, nor U+FFFD, which bad UTF-8 becomes."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import ClientException
+from litestar.params import PathParameter, QueryParameter
+from msgspec import Struct
+
+_NO_CONTROLS = r"[^\u0000-\u001f\u007f-\u009f\ufffd]"
+_NOT_BLANK = rf"^{_NO_CONTROLS}*[^\s\u0000-\u001f\u007f-\u009f\ufffd]{_NO_CONTROLS}*$"
+
+# A task_id is sync_{user id of up to 255 characters}_{8 hex}_{epoch seconds}.
+TaskId = Annotated[str, PathParameter(max_length=300, pattern=_NOT_BLANK)]
+AfterTaskId = Annotated[str | None, QueryParameter(max_length=300, pattern=_NOT_BLANK)]
+# Ids of mail are opaque, and short with every server.
+MessageId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
+MailId = Annotated[str | None, QueryParameter(max_length=200, pattern=_NOT_BLANK)]
+Words = Annotated[str | None, QueryParameter(max_length=1000, pattern=_NOT_BLANK)]
+TEXT_RULE = "must not be blank, nor hold control characters or anything but UTF-8"
+
+
+class NoFields(Struct, forbid_unknown_fields=True):
+    """The only body there can be."""
+
+
+async def refuse_fields(request: Request[Any, Any, Any]) -> None:
+    """For requests without a body: a field in one is a mistake, not to be passed over."""
+    body = await request.body()
+    try:
+        msgspec.json.decode(body or b"{}", type=NoFields)
+    except msgspec.DecodeError as error:
+        raise ClientException(f"This request takes no fields in its body: {error}") from error

@@ -1,0 +1,173 @@
+"""How the service and its syncs are, for operators, probes and Prometheus.
+
+These answer soon whatever the database and other requests do: they ask through connections and
+threads of their own, and give up waiting after PROBE_SECONDS.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import msgspec
+import psycopg
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.api.auth import OPEN, Authentication
+from service.api.health_facts import Health
+from service.api.metrics import RequestMetrics
+from service.api.problems import answers, problem
+from service.database import Pool
+
+PROBE_SECONDS = 3
+PROBE_CONNECTIONS = 2
+
+
+class HealthUnknown(Struct):
+    """The database cannot be asked."""
+
+    error: str
+    timestamp: datetime
+    healthy: Literal[False] = False
+
+
+class Job(Struct):
+    """A job of pg_cron, its last run, and what is wrong with it."""
+
+    jobname: str
+    schedule: str
+    command: str
+    active: bool
+    last_status: str | None
+    last_message: str | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    problem: str | None
+
+
+class Scheduler(Struct):
+    healthy: bool
+    jobs: list[Job]
+
+
+class Status(Struct):
+    status: str
+
+
+class Probe:
+    """Asks the database within PROBE_SECONDS."""
+
+    def __init__(self, database_url: str, schema_version: str) -> None:
+        self._pool = Pool(database_url, "gmail-sync probes", PROBE_CONNECTIONS)
+        self._threads = ThreadPoolExecutor(PROBE_CONNECTIONS, "probe")
+        self._schema_version = schema_version
+
+    def __enter__(self) -> Self:
+        self._pool.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._pool.__exit__(kind, value, trace)
+
+    async def health(self) -> Health:
+        """Raises psycopg.Error or TimeoutError."""
+        return msgspec.convert(await self._soon(lambda: self._pool.value("sync_health")), Health)
+
+    async def obstacle(self) -> str | None:
+        """Why requests cannot be served, if they cannot."""
+        try:
+            version = await self._soon(lambda: self._pool.value("schema_version"))
+        except psycopg.ProgrammingError:  # no such function or schema, or not for us
+            version = "missing"
+        except (psycopg.OperationalError, TimeoutError):
+            return "The database does not answer."
+        if version == self._schema_version:
+            return None
+        return (
+            f"The schema is {version}, this program needs {self._schema_version}: "
+            "run alembic upgrade head."
+        )
+
+    async def _soon(self, ask: Callable[[], Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PROBE_SECONDS):
+            return await loop.run_in_executor(self._threads, ask)
+
+
+@get(
+    "/api/gmail/sync/health",
+    opt=OPEN,
+    security=[{}],
+    responses=answers()
+    | {503: ResponseSpec(HealthUnknown, generate_examples=False, description="Cannot be asked")},
+)
+async def sync_health(
+    request: Request[Any, Any, Any],
+    probe: NamedDependency[Probe],
+    authentication: NamedDependency[Authentication],
+) -> Response[Health]:
+    """Whether syncs are healthy, and why not; 200 also when they are not."""
+    try:
+        health = await probe.health()
+    except (psycopg.Error, TimeoutError):
+        unknown = HealthUnknown(
+            "The database cannot be asked; /readyz says why.", datetime.now(UTC)
+        )
+        return Response(unknown, status_code=503)  # type: ignore[arg-type]  # as documented
+    identity = await authentication.identity(request)
+    if identity is None or not identity.is_operator:
+        for zombie in health.zombie_task_details:
+            zombie.task_id = zombie.user_id = None
+    return Response(health)
+
+
+@get(
+    "/api/scheduler/status",
+    opt=OPEN,
+    security=[{}],
+    sync_to_thread=True,
+    responses=answers(503),
+)
+def scheduler_status(pool: NamedDependency[Pool]) -> Scheduler:
+    """The jobs of pg_cron with their last runs."""
+    jobs = msgspec.convert(pool.rows("scheduler_status"), list[Job])
+    return Scheduler(all(job.problem is None for job in jobs), jobs)
+
+
+@get("/livez", opt=OPEN, security=[{}], responses=answers())
+async def livez() -> Status:
+    """The process is there and its event loop turns."""
+    return Status("alive")
+
+
+@get("/readyz", opt=OPEN, security=[{}], responses=answers(503))
+async def readyz(probe: NamedDependency[Probe]) -> Status:
+    """Requests can be served: the database answers and its schema is this program's."""
+    if obstacle := await probe.obstacle():
+        raise problem(503, "not_ready", obstacle)
+    return Status("ready")
+
+
+@get("/metrics", opt=OPEN, security=[{}], media_type="text/plain", responses=answers())
+async def metrics(
+    probe: NamedDependency[Probe], request_metrics: NamedDependency[RequestMetrics]
+) -> Response[bytes]:
+    """For Prometheus: requests of this process, and the syncs of all of them."""
+    try:
+        health = await probe.health()
+    except (psycopg.Error, TimeoutError):
+        health = None
+    text = request_metrics.text(health)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+ROUTES = [sync_health, scheduler_status, livez, readyz, metrics]

@@ -1,0 +1,45 @@
+"""The shape of what sync_health() says (DESIGN.md, section 8)."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Statistics(Struct):
+    total_users: int
+    active_syncs: int
+    zombie_tasks: int
+    inconsistent_tasks: int
+    recent_completed_syncs: int
+
+
+class Zombie(Struct):
+    """A run that lost its worker; its ids are for operators only."""
+
+    task_id: str | None
+    user_id: str | None
+    started_at: datetime
+    last_update: datetime
+    silent_minutes: float
+
+
+class Queue(Struct):
+    """Runs no worker has claimed, and how long the first of them that is due has waited."""
+
+    waiting: int
+    oldest_seconds: float | None
+
+
+class Health(Struct):
+    """What sync_health() says; `reapers` is the seconds since each made a pass."""
+
+    healthy: bool
+    timestamp: datetime
+    reasons: list[str]
+    statistics: Statistics
+    zombie_task_details: list[Zombie]
+    reapers: dict[str, float]
+    queue: Queue
+    workers: int
+    dead_letters: int
+    accounts_to_reconnect: int

@@ -1,0 +1,115 @@
+"""Reading one's own mail."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from service.api.asgi import with_slashes
+from service.api.auth import UserRequest
+from service.api.fields import MailId, MessageId, Words
+from service.api.problems import answers, problem
+from service.database import Pool
+
+
+class Summary(Struct, kw_only=True):
+    """A message in a list."""
+
+    message_id: str
+    thread_id: str
+    internal_date: datetime
+    label_ids: list[str]
+    subject: str | None
+    sender: str | None
+    recipients: str | None
+    snippet: str
+    size_estimate: int
+
+
+class Messages(Struct):
+    """A page of messages, newest first; `next` is the `before` of the next page."""
+
+    messages: list[Summary]
+    next: str | None
+
+
+class Attachment(Struct, kw_only=True):
+    """An attachment, without its bytes."""
+
+    part_id: str
+    filename: str | None
+    mime_type: str
+    size: int
+    content_id: str | None
+    inline: bool
+
+
+class Message(Summary, kw_only=True):
+    """A whole message; headers in their order, as Gmail has them."""
+
+    cc: str | None
+    bcc: str | None
+    reply_to: str | None
+    sent_at: datetime | None
+    rfc822_message_id: str | None
+    headers: list[dict[str, Any]]
+    body_text: str | None
+    body_html: str | None
+    defects: list[str]
+    attachments: list[Attachment]
+
+
+class Label(Struct):
+    """A label; `type` is system or user."""
+
+    label_id: str
+    name: str
+    type: str
+
+
+class Labels(Struct):
+    labels: list[Label]
+
+
+@get("/api/gmail/messages", sync_to_thread=True, responses=answers(400, 401, 503))
+def list_messages(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    q: Words = None,
+    label: MailId = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    before: MailId = None,
+) -> Messages:
+    """The mail, newest first, in pages, found by words or by label."""
+    # One more than asked for tells whether there is a next page.
+    rows = pool.rows("list_messages", request.user.user_id, q, label, limit + 1, before)
+    page = msgspec.convert(rows[:limit], list[Summary])
+    return Messages(page, page[-1].message_id if rows[limit:] else None)
+
+
+@get(
+    "/api/gmail/messages/{message_id:str}",
+    sync_to_thread=True,
+    responses=answers(400, 401, 404, 503),
+)
+def get_message(
+    request: UserRequest, pool: NamedDependency[Pool], message_id: MessageId
+) -> Message:
+    """One message."""
+    row = pool.row("get_message", request.user.user_id, with_slashes(message_id))
+    if row is None:
+        raise problem(404, "no_such_message", "You have no message with this id.")
+    return msgspec.convert(row, Message)
+
+
+@get("/api/gmail/labels", sync_to_thread=True, responses=answers(401, 503))
+def list_labels(request: UserRequest, pool: NamedDependency[Pool]) -> Labels:
+    """The labels."""
+    return msgspec.convert({"labels": pool.rows("list_labels", request.user.user_id)}, Labels)
+
+
+ROUTES = [list_messages, get_message, list_labels]

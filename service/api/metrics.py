@@ -1,0 +1,68 @@
+"""What Prometheus is told: requests of this process, and the syncs of all processes."""
+
+from functools import partial
+
+from litestar.types import HTTPScope
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import generate_latest as as_text
+
+from service.api.health_facts import Health
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+
+class RequestMetrics:
+    """Counts the requests of one app.
+
+    Litestar's Prometheus middleware sits inside the error handling: it would count a refused
+    request as answered with 200, and unknown addresses not at all.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "gmail_sync_http_requests",
+            "Requests answered",
+            ["method", "path", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "gmail_sync_http_request_duration_seconds",
+            "Time from a request to the end of its answer",
+            ["method", "path"],
+            registry=self.registry,
+        )
+
+    def observe(self, scope: HTTPScope, status: int, seconds: float) -> None:
+        """Count a request that has been routed; its path is the route's, not the client's."""
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        path = scope.get("path_template", "unknown")
+        self._requests.labels(method, path, status).inc()
+        self._seconds.labels(method, path).observe(seconds)
+
+    def text(self, health: Health | None) -> bytes:
+        """All there is to tell, in Prometheus's text format."""
+        return b"".join(as_text(each) for each in (REGISTRY, self.registry, _syncs(health)))
+
+
+def _syncs(health: Health | None) -> CollectorRegistry:
+    """A registry for one scrape, so that no value outlives its truth."""
+    registry = CollectorRegistry()
+    gauge = partial(Gauge, namespace="gmail_sync", registry=registry)
+    gauge("database_up", "Whether the database answered this scrape").set(health is not None)
+    if health is None:
+        return registry
+    statistics, queue = health.statistics, health.queue
+    gauge("healthy", "Whether syncs are healthy").set(health.healthy)
+    gauge("active_syncs", "Runs a worker holds").set(statistics.active_syncs)
+    gauge("zombie_tasks", "Runs that lost their worker").set(statistics.zombie_tasks)
+    gauge("inconsistent_tasks", "Runs in an impossible state").set(statistics.inconsistent_tasks)
+    gauge("queue_waiting", "Runs no worker has claimed").set(queue.waiting)
+    gauge("queue_age_seconds", "Wait of the first due run").set(queue.oldest_seconds or 0)
+    gauge("workers", "Workers that beat").set(health.workers)
+    gauge("dead_letters", "Messages given up").set(health.dead_letters)
+    gauge("accounts_to_reconnect", "Accounts Google refuses").set(health.accounts_to_reconnect)
+    reaper_age = gauge("reaper_age_seconds", "Time since a reaper's last pass", ["reaper"])
+    for reaper, seconds in health.reapers.items():
+        reaper_age.labels(reaper).set(seconds)
+    return registry

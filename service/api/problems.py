@@ -1,0 +1,156 @@
+"""Every error as problem details (RFC 9457): `code` is stable, `detail` says what to do."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import jwt
+import psycopg
+from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.plugins.problem_details import (
+    ProblemDetailsConfig,
+    ProblemDetailsException,
+    ProblemDetailsPlugin,
+)
+from msgspec import Struct
+from structlog.typing import FilteringBoundLogger
+
+from service.api.fields import TEXT_RULE
+from service.errors import AccountNotConnected, InvalidArgument, LeaseLost, RunEnded, SyncError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 5
+
+
+class FieldMistake(Struct, kw_only=True, omit_defaults=True):
+    """One thing that is wrong with a request."""
+
+    message: str
+    key: str | None = None
+    source: str | None = None
+
+
+class Problem(Struct, kw_only=True, omit_defaults=True):
+    """An error, as RFC 9457 has it."""
+
+    status: int
+    title: str
+    detail: str
+    code: str
+    errors: list[FieldMistake] | None = None
+
+
+def answers(*statuses: int) -> dict[int, ResponseSpec]:
+    """These errors for a route's OpenAPI; 500 stands with all of them."""
+    return {
+        status: ResponseSpec(
+            Problem,
+            generate_examples=False,
+            media_type=MEDIA_TYPE,
+            description=HTTPStatus(status).description or HTTPStatus(status).phrase,
+        )
+        for status in (*statuses, 500)
+    }
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    headers: dict[str, str] | None = None,
+    errors: list[dict[str, str]] | None = None,
+) -> ProblemDetailsException:
+    """The exception that answers with these details."""
+    return ProblemDetailsException(
+        detail=detail,
+        status_code=status,
+        title=HTTPStatus(status).phrase,
+        headers=headers,
+        extra={"code": code} | ({"errors": errors} if errors else {}),
+    )
+
+
+def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
+    """Turns whatever a handler raises into a problem; what nobody expected is logged."""
+
+    def unexpected(error: Exception) -> ProblemDetailsException:
+        log.error("request failed unexpectedly", exc_info=error)
+        return problem(500, "internal_error", "Something went wrong here. Please try again later.")
+
+    def by_status(error: HTTPException) -> ProblemDetailsException:
+        return unexpected(error) if error.status_code >= 500 else _http_problem(error)
+
+    handlers: dict[type[Exception], Callable[[Any], ProblemDetailsException]] = {
+        ValidationException: _validation_problem,
+        NotAuthorizedException: _authentication_problem,
+        HTTPException: by_status,
+        SyncError: _sync_problem,
+        psycopg.OperationalError: lambda error: _database_problem(log, error),
+        Exception: unexpected,
+    }
+    return ProblemDetailsPlugin(ProblemDetailsConfig(exception_to_problem_detail_map=handlers))
+
+
+_HTTP_PROBLEMS = {
+    400: ("invalid_request", ""),
+    403: ("forbidden", "This token may not do that."),
+    404: ("not_found", "There is nothing at this address; /schema lists what there is."),
+    405: ("method_not_allowed", "This address takes other methods; see the header Allow."),
+    413: ("request_too_large", "The request's body is too large."),
+}
+
+
+def _http_problem(error: HTTPException) -> ProblemDetailsException:
+    code, detail = _HTTP_PROBLEMS.get(error.status_code, ("request_refused", ""))
+    return problem(error.status_code, code, detail or f"{error.detail}.", headers=error.headers)
+
+
+def _validation_problem(error: ValidationException) -> ProblemDetailsException:
+    mistakes = error.extra if isinstance(error.extra, list) else []
+    for mistake in mistakes:
+        if "matching regex" in mistake["message"]:
+            mistake["message"] = TEXT_RULE
+    words = "; ".join(
+        f"{mistake['key']}: {mistake['message']}" if "key" in mistake else mistake["message"]
+        for mistake in mistakes
+    )
+    return problem(400, "invalid_request", words or error.detail, errors=mistakes)
+
+
+def _authentication_problem(error: NotAuthorizedException) -> ProblemDetailsException:
+    expired = isinstance(error.__cause__, jwt.ExpiredSignatureError)
+    return problem(
+        401,
+        "not_authenticated",
+        "The token has expired: get a new one."
+        if expired
+        else "Send a valid token in the header `Authorization: Bearer TOKEN`.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+_SYNC_PROBLEMS = {
+    InvalidArgument: (400, "invalid_argument"),
+    AccountNotConnected: (409, "account_not_connected"),
+    LeaseLost: (409, "lease_lost"),
+    RunEnded: (409, "run_ended"),
+}
+
+
+def _sync_problem(error: SyncError) -> ProblemDetailsException:
+    status, code = _SYNC_PROBLEMS[type(error)]
+    return problem(status, code, f"{error}. {error.hint}" if error.hint else str(error))
+
+
+def _database_problem(
+    log: FilteringBoundLogger, error: psycopg.OperationalError
+) -> ProblemDetailsException:
+    log.warning("database could not be asked", error=str(error))
+    return problem(
+        503,
+        "database_unavailable",
+        f"The database does not answer. Please try again in {RETRY_SECONDS} seconds.",
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )

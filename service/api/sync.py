@@ -1,0 +1,167 @@
+"""Starting, watching and cancelling syncs: one's own runs only."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
+from msgspec import Struct
+
+from service.api.asgi import with_slashes
+from service.api.auth import UserRequest
+from service.api.fields import AfterTaskId, TaskId, refuse_fields
+from service.api.problems import answers, problem
+from service.api.runs import Run
+from service.database import Pool, Row
+
+
+class StartedRun(Run):
+    """The run that does what was asked; `created` is false when it was there already."""
+
+    created: bool
+
+
+class RetriedRun(Run):
+    """The user's latest run; `retried` says how many messages it will fetch once more."""
+
+    retried: int
+
+
+class History(Struct):
+    """A page of runs, newest first; `next` is the `before` of the next page."""
+
+    runs: list[Run]
+    next: str | None
+
+
+@post(
+    "/api/gmail/sync/smart",
+    status_code=202,
+    sync_to_thread=True,
+    before_request=refuse_fields,
+    responses=answers(400, 401, 409, 503),
+)
+def start_sync(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    force_full: FromQuery[bool] = False,
+) -> StartedRun:
+    """Start a sync, or join the one that runs."""
+    user_id = request.user.user_id
+    _require_account(pool, user_id)
+    started = pool.rows("start_sync", user_id, force_full, "api")[0]
+    run = StartedRun.of(pool.row("sync_run", started["task_id"]), created=started["created"])
+    if run.created:
+        run.message = "Sync started"
+    elif run.in_progress and run.phase not in ("queued", "waiting"):
+        run.message = f"A sync is already running: {run.message[0].lower()}{run.message[1:]}"
+    if run.follow_up:
+        run.message += f"; a sync ({run.follow_up}) follows it"
+    return run
+
+
+@get(
+    "/api/gmail/sync/status",
+    sync_to_thread=True,
+    responses=answers(401, 503),
+)
+def sync_status(request: UserRequest, pool: NamedDependency[Pool]) -> Run:
+    """The latest run."""
+    return Run.of(pool.row("sync_status", request.user.user_id))
+
+
+@get(
+    "/api/gmail/sync/history",
+    sync_to_thread=True,
+    responses=answers(400, 401, 503),
+)
+def sync_history(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    limit: Annotated[int, QueryParameter(ge=1, le=100)] = 20,
+    before: AfterTaskId = None,
+) -> History:
+    """The runs, newest first, in pages."""
+    # One more than asked for tells whether there is a next page.
+    rows = pool.rows("sync_history", request.user.user_id, limit + 1, before)
+    page = rows[:limit]
+    return History([Run.of(row) for row in page], page[-1]["task_id"] if rows[limit:] else None)
+
+
+@get(
+    "/api/gmail/sync/{task_id:str}",
+    sync_to_thread=True,
+    responses=answers(400, 401, 404, 503),
+)
+def sync_run(request: UserRequest, pool: NamedDependency[Pool], task_id: TaskId) -> Run:
+    """One run."""
+    return Run.of(_own_run(pool, request.user.user_id, task_id))
+
+
+@post(
+    "/api/gmail/sync/{task_id:str}/cancel",
+    status_code=200,
+    sync_to_thread=True,
+    before_request=refuse_fields,
+    responses=answers(400, 401, 404, 503),
+)
+def cancel_sync(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    task_id: TaskId,
+) -> Run:
+    """Cancel a run, or the run that took it over."""
+    user_id = request.user.user_id
+    before = _own_run(pool, user_id, task_id)
+    cancelled = pool.value("cancel_sync", before["task_id"])
+    run = Run.of(_own_run(pool, user_id, task_id), success=cancelled)
+    if not cancelled:
+        run.message = f"Nothing to cancel: {run.message[0].lower()}{run.message[1:]}"
+    elif not before["is_syncing"]:
+        run.message = "The sync that took this one over was cancelled"
+    return run
+
+
+@post(
+    "/api/gmail/sync/retry-failed",
+    status_code=202,
+    sync_to_thread=True,
+    before_request=refuse_fields,
+    responses=answers(400, 401, 409, 503),
+)
+def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:
+    """Fetch once more what could not be had."""
+    user_id = request.user.user_id
+    _require_account(pool, user_id)
+    retried = pool.value("retry_failed_messages", user_id)
+    run = RetriedRun.of(pool.row("sync_status", user_id), retried=retried)
+    run.message = f"Failed messages tried again: {retried:,}" if retried else "Nothing to retry"
+    return run
+
+
+def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
+    """Raises the same 404 for a run of somebody else and for one that never was."""
+    row = pool.row("sync_run", with_slashes(task_id))
+    if row is None or row["user_id"] != user_id:
+        raise problem(404, "no_such_sync", "You have no sync with this task_id.")
+    return row
+
+
+def _require_account(pool: Pool, user_id: str) -> None:
+    """Raises 409 unless Google lets us in (DESIGN.md, section 5: start never looks)."""
+    account = pool.row("list_accounts", user_id)
+    status = account["status"] if account else "disconnected"
+    if status == "connected":
+        return
+    if account is None or status == "disconnected":
+        detail = "No Gmail account is connected. Connect one, then sync."
+    elif status == "suspended":
+        detail = f"Google has suspended {account['email']}. Sync again when it is back."
+    else:
+        detail = f"Google no longer lets us read {account['email']}. Connect it again, then sync."
+    if account and account["status_reason"]:
+        detail += f" Google said: {account['status_reason']}"
+    raise problem(409, "account_not_connected", detail)
+
+
+ROUTES = [start_sync, sync_status, sync_history, sync_run, cancel_sync, retry_failed]

@@ -1,0 +1,149 @@
+"""The one place that builds the API, and the server that runs it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from typing import Any, Protocol
+
+import uvicorn
+from litestar import Litestar, Response, Router
+from litestar.di import Provide
+from litestar.exceptions import NotFoundException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from structlog.typing import FilteringBoundLogger
+
+from service import migrate
+from service.api import asgi, events, health, mail, problems, sync
+from service.api.auth import OPEN, Authentication
+from service.api.metrics import RequestMetrics
+from service.config import Config, ConfigError
+from service.database import Pool, Session
+
+# Handlers wait for Postgres in these; asyncio's own number follows the CPUs and would be 6 here.
+HANDLER_THREADS = 40
+# Requests that go on for longer are cut off when the server stops.
+GRACE_SECONDS = 5
+
+
+class BackgroundWorker(Protocol):
+    def start(self) -> None: ...
+
+    def drain(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def create_app(
+    config: Config, pool: Pool, worker: BackgroundWorker | None, log: FilteringBoundLogger
+) -> Litestar:
+    """The API, with a worker if one is given. Pool and worker live as long as the app runs.
+
+    Starts without a database too. Raises ConfigError when there is no JWT secret.
+    """
+    if config.jwt_secret is None:
+        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
+    authentication = Authentication(config.jwt_secret)
+    feed = events.Feed(Session(config.database_url, "gmail-sync feed"), log)
+    probe = health.Probe(config.database_url, migrate.head())
+    metrics = RequestMetrics()
+    provided = {
+        "pool": pool,
+        "feed": feed,
+        "probe": probe,
+        "authentication": authentication,
+        "request_metrics": metrics,
+    }
+    app = Litestar(
+        route_handlers=[*sync.ROUTES, *events.ROUTES, *mail.ROUTES, *health.ROUTES],
+        dependencies={name: _provide(value) for name, value in provided.items()},
+        on_app_init=[authentication.backend.on_app_init],
+        plugins=[problems.plugin(log)],
+        lifespan=[_lifespan(pool, probe, feed, worker)],
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+    app.state.feed = feed
+    app.state.worker = worker
+    app.asgi_handler = asgi.observed(asgi.slashes_in_ids(app.asgi_handler), log, metrics)
+    return app
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which waits for open streams before it tells the app to stop, told to end them."""
+
+    def __init__(self, app: Litestar, **options: Any) -> None:
+        """`options` are uvicorn's, such as host and port."""
+        self._feed: events.Feed = app.state.feed
+        self._worker: BackgroundWorker | None = app.state.worker
+        defaults = {
+            "access_log": False,
+            "log_config": None,
+            "server_header": False,
+            "timeout_graceful_shutdown": GRACE_SECONDS,
+        }
+        super().__init__(uvicorn.Config(app, **(defaults | options)))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._feed.end_streams()
+        if self._worker:
+            # While the last requests are answered.
+            self._worker.drain()
+        await super().shutdown(sockets)
+
+
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)
+
+
+def _lifespan(
+    pool: Pool, probe: health.Probe, feed: events.Feed, worker: BackgroundWorker | None
+) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(HANDLER_THREADS, "handler"))
+        stack = ExitStack()
+
+        def start() -> None:
+            stack.enter_context(pool)
+            stack.enter_context(probe)
+            feed.start(loop)
+            stack.callback(feed.stop)
+            if worker:
+                worker.start()
+                stack.callback(worker.stop)
+
+        try:
+            await asyncio.to_thread(start)
+            yield
+        finally:
+            await asyncio.to_thread(stack.close)
+
+    return lifespan
+
+
+def _openapi() -> OpenAPIConfig:
+    def refuse_unknown(response: Response[Any]) -> Response[Any]:
+        # Litestar has a page of its own for these.
+        if response.status_code == 404:
+            raise NotFoundException
+        return response
+
+    return OpenAPIConfig(
+        title="gmail-sync",
+        version="1",
+        description="A self-hosted Gmail sync that lives in Postgres.",
+        use_handler_docstrings=True,
+        # JSON alone: the pages Litestar has load their scripts from elsewhere.
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            opt=OPEN,
+            include_in_schema=False,
+            after_request=refuse_unknown,
+        ),
+    )

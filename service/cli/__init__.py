@@ -1,0 +1,74 @@
+"""The command line: gmail-sync serve, worker, migrate, demo, simulate, token, account."""
+
+import importlib.metadata
+
+import click
+import psycopg
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from service.cli.account import account
+from service.cli.demo import demo
+from service.cli.processes import migrate, serve, worker
+from service.cli.simulate import simulate
+from service.cli.token import token
+from service.config import ConfigError
+from service.errors import SyncError
+
+CONFIGURATION = """
+\b
+Environment:
+  DATABASE_URL                  a libpq URL: postgresql://user@host/database
+  PORT                          of the service (8000)
+  GMAIL_SYNC_JWT_SECRET         signs the tokens of the API (HS256, 32 bytes or more)
+  GMAIL_SYNC_CREDENTIALS_KEYS   Fernet keys, comma-separated: the first seals, all open
+  GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
+  GMAIL_SYNC_GMAIL_ENDPOINT     (https://gmail.googleapis.com)
+  GMAIL_SYNC_OAUTH_ENDPOINT     (https://oauth2.googleapis.com)
+  GMAIL_SYNC_QUOTA_PROFILE      google-2026, google-legacy or unlimited (google-2026)
+  GMAIL_SYNC_WORKER_CONCURRENCY runs at once in a process (4)
+  GMAIL_SYNC_LOG_LEVEL          debug, info, warning or error (info)
+"""
+
+
+class Commands(click.Group):
+    """Turns what a user can mend into one clear message and exit status 1."""
+
+    def _invoke(self, context: click.Context) -> object:
+        """Alembic meets database errors through SQLAlchemy, which wraps them."""
+        try:
+            return super().invoke(context)
+        except DBAPIError as error:
+            raise (error.orig or error) from error
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return self._invoke(context)
+        except ConfigError as error:
+            raise click.ClickException("\n       ".join(error.mistakes)) from error
+        except SyncError as error:
+            raise click.ClickException(". ".join(filter(None, [str(error), error.hint]))) from error
+        except psycopg.OperationalError as error:
+            raise click.ClickException(f"the database does not answer: {error}") from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise click.ClickException(f"the database user may not do this: {error}") from error
+        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
+            raise click.ClickException(
+                "the database has no gmail_sync schema of this version: run gmail-sync migrate"
+            ) from error
+        except CommandError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(
+    cls=Commands,
+    epilog=CONFIGURATION,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(importlib.metadata.version("gmail-sync"), prog_name="gmail-sync")
+def main() -> None:
+    """A self-hosted Gmail sync that lives in Postgres."""
+
+
+for command in (serve, worker, migrate, demo, token, account, simulate):
+    main.add_command(command)

@@ -1,0 +1,123 @@
+"""gmail-sync account: Gmail accounts whose Google tokens an application holds already."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from service.config import QUOTA_PROFILES, Config, ConfigError
+from service.database import Session
+from service.gmail.credentials import Vault
+
+AUTHORIZED_USER_FIELDS = ("refresh_token", "client_id", "client_secret")
+
+
+@click.group()
+def account() -> None:
+    """Gmail accounts: add one, list them."""
+
+
+@account.command()
+@click.argument("user")
+@click.option("--email", required=True, metavar="E", help="address of the mailbox")
+@click.option(
+    "--credentials",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="authorized_user JSON with refresh_token, client_id and client_secret",
+)
+@click.option("--access-token", metavar="T", help="an access token, for as long as it lives")
+@click.option(
+    "--quota-profile",
+    type=click.Choice(QUOTA_PROFILES),
+    help="caps to keep to; GMAIL_SYNC_QUOTA_PROFILE unless given",
+)
+@click.option(
+    "--content-mode",
+    type=click.Choice(["full", "raw"]),
+    help="full: bodies and headers (default); raw: the whole RFC 822 message too",
+)
+def add(
+    user: str,
+    email: str,
+    credentials: Path | None,
+    access_token: str | None,
+    quota_profile: str | None,
+    content_mode: str | None,
+) -> None:
+    """Store the Gmail account of USER, or connect it again.
+
+    Only stores: no call to Google, no sync.
+    """
+    if (credentials is None) == (access_token is None):
+        raise click.UsageError("give one of --credentials and --access-token")
+    config = Config.from_environment(os.environ)
+    stored = _authorized_user(credentials) if credentials else {"token": access_token}
+    session = Session(config.database_url, "gmail-sync account")
+    session.value(
+        "connect_account",
+        user,
+        email,
+        vault(config).seal(stored),
+        quota_profile or config.quota_profile,
+        content_mode,
+    )
+    session.close()
+    click.echo(f"{email} is connected for user {user}.")
+
+
+@account.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
+def list_accounts(as_json: bool) -> None:
+    """List the accounts and the state they are in."""
+    config = Config.from_environment(os.environ)
+    session = Session(config.database_url, "gmail-sync account")
+    rows = session.rows("list_accounts")
+    session.close()
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, default=str))
+        return
+    table = Table("user", "email", "status", "reason", "content", "quota", "connected")
+    for row in rows:
+        table.add_row(
+            row["user_id"],
+            row["email"],
+            row["status"],
+            row["status_reason"] or "",
+            row["content_mode"],
+            row["quota_profile"],
+            f"{row['connected_at']:%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+def vault(config: Config) -> Vault:
+    """Where credentials are sealed. Raises ConfigError without keys."""
+    if not config.credentials_keys:
+        raise ConfigError(
+            [
+                "GMAIL_SYNC_CREDENTIALS_KEYS is not set: make a key with "
+                "openssl rand -base64 32 | tr '+/' '-_'"
+            ]
+        )
+    return Vault(config.credentials_keys)
+
+
+def _authorized_user(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise click.UsageError(f"{path} is not JSON: {error}") from error
+    missing = [
+        name
+        for name in AUTHORIZED_USER_FIELDS
+        if not (isinstance(stored, dict) and isinstance(stored.get(name), str) and stored[name])
+    ]
+    if missing:
+        raise click.UsageError(f"{path} is not an authorized_user file: no {', '.join(missing)}")
+    return dict(stored)

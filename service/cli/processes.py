@@ -1,0 +1,77 @@
+"""gmail-sync serve, worker and migrate: the processes of an installation."""
+
+import logging
+import os
+import signal
+import sys
+
+import click
+from structlog.typing import FilteringBoundLogger
+
+from service import logs
+from service import migrate as migrations
+from service.app import Server, create_app
+from service.cli.account import vault
+from service.config import Config, ConfigError
+from service.database import Pool
+from service.gmail.api import GmailApi
+from service.worker.run import Google
+from service.worker.worker import Worker
+
+# Connections of the API's threads; the worker has its own.
+API_CONNECTIONS = 10
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 in a container")
+@click.option("--no-worker", is_flag=True, help="serve the API only")
+def serve(host: str, no_worker: bool) -> None:
+    """Serve the API and the page, with a worker in the same process."""
+    config = Config.from_environment(os.environ)
+    if config.jwt_secret is None:
+        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
+    log = logs.configure(config.log_level)
+    worker = None if no_worker else _worker(config, log)
+    pool = Pool(config.database_url, "gmail-sync api", API_CONNECTIONS)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        # The server handles them while it runs and raises them once more when it has ended.
+        signal.signal(stop, lambda *_: sys.exit(0))
+    Server(create_app(config, pool, worker, log), host=host, port=config.port).run()
+
+
+@click.command()
+def worker() -> None:
+    """Run syncs, on as many hosts as wanted. SIGTERM hands them over within ten seconds."""
+    config = Config.from_environment(os.environ)
+    stops = {signal.SIGINT, signal.SIGTERM}
+    # Before any thread is made: all of them inherit the mask, and only this one waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)
+    worker = _worker(config, logs.configure(config.log_level))
+    worker.start()
+    signal.sigwait(stops)
+    worker.stop()
+
+
+@click.command()
+@click.argument("revision", default="head")
+def migrate(revision: str) -> None:
+    """Bring the database's schema to REVISION, the newest unless given.
+
+    The database user must be a superuser: roles and pg_cron need one.
+    """
+    config = Config.from_environment(os.environ)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("alembic").setLevel(logging.INFO)
+    migrations.upgrade(config.database_url, revision)
+    click.echo(f"The schema is at {revision}.")
+
+
+def _worker(config: Config, log: FilteringBoundLogger) -> Worker:
+    google = Google(
+        api=GmailApi(config.gmail_endpoint),
+        token_uri=f"{config.oauth_endpoint}/token",
+        client_id=config.google_client_id,
+        client_secret=config.google_client_secret,
+        vault=vault(config),
+    )
+    return Worker(config.database_url, google, config.worker_concurrency, log)

@@ -1,0 +1,21 @@
+"""gmail-sync token: a token for the API."""
+
+import os
+from datetime import timedelta
+
+import click
+
+from service.api.auth import make_token
+from service.config import Config, ConfigError
+
+
+@click.command()
+@click.argument("user")
+@click.option("--scope", multiple=True, type=click.Choice(["operator"]), help="an extra right")
+@click.option("--hours", default=24, type=click.IntRange(1, 24 * 365), show_default=True)
+def token(user: str, scope: tuple[str, ...], hours: int) -> None:
+    """Print a bearer token for USER, and nothing else."""
+    config = Config.from_environment(os.environ)
+    if config.jwt_secret is None:
+        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
+    click.echo(make_token(config.jwt_secret, user, scope, timedelta(hours=hours)))

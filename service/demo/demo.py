@@ -1,0 +1,224 @@
+"""The demo: Postgres, simulator and service on this machine, and a first sync to watch."""
+
+import json
+import os
+import secrets
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import requests
+from cryptography.fernet import Fernet
+from psycopg import sql
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from service import migrate
+from service.api.auth import make_token
+from service.database import Session
+from service.demo.cluster import Cluster
+from service.demo.processes import Process
+from service.gmail.credentials import Vault
+
+USER = "demo"
+EMAIL = "demo@example.com"
+LOGIN = "gmail_sync_login"
+DEFAULT_PORT = 8000
+# Seconds without an event after which the stream of progress is taken for broken.
+STREAM_SECONDS = 60
+
+
+def run(*, once: bool, mail: Path | None, messages: int) -> bool:
+    """Run the demo; whether its sync succeeded. Ctrl-C ends it in order.
+
+    Raises RuntimeError with what to do when something does not start.
+    """
+    console = Console(stderr=True)
+    summary: dict[str, Any] | None = None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gmail-sync-demo-")))
+        try:
+            installation = _start(stack, folder, console, mail, messages)
+            summary = installation.sync(console)
+            if not once:
+                installation.explain()
+                threading.Event().wait()
+        except KeyboardInterrupt:
+            console.print("Stopping …")
+    if summary is not None and once:
+        print(json.dumps(summary), flush=True)
+    return summary is not None and summary["outcome"] == "succeeded"
+
+
+class Installation:
+    """What the demo has started, as a person or an application would use it."""
+
+    def __init__(self, service_url: str, database_url: str, token: str) -> None:
+        self._url = service_url
+        self._database_url = database_url
+        self._token = token
+        self._http = requests.Session()
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def sync(self, console: Console) -> dict[str, Any]:
+        """Ask for a sync as a click would, and follow it to its end. The run's summary."""
+        answer = self._http.post(f"{self._url}/api/gmail/sync/smart", timeout=30)
+        answer.raise_for_status()
+        run: dict[str, Any] = {}
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        ) as progress:
+            bar = progress.add_task("Waiting for a worker", total=100)
+            for run in self._states(answer.json()["task_id"]):
+                progress.update(bar, completed=run["progress_percentage"], description=_phase(run))
+        return {
+            "outcome": run["outcome"],
+            "sync_type": run["sync_type"],
+            **run["stats"],
+            "seconds": round(_seconds(run), 3),
+            **({"error": run["error_message"]} if run["error_message"] else {}),
+        }
+
+    def explain(self) -> None:
+        """Print what to try, ready to paste."""
+        header = f"-H 'Authorization: Bearer {self._token}'"
+        print(
+            f"""
+gmail-sync is up.
+
+  URL    {self._url}
+  token  {self._token}
+
+  curl {header} -X POST {self._url}/api/gmail/sync/smart
+  curl {header} {self._url}/api/gmail/sync/status
+  curl {header} '{self._url}/api/gmail/messages?limit=5'
+  curl {self._url}/api/gmail/sync/health
+  psql '{self._database_url}' -c "select gmail_sync.start_sync_idempotent('{USER}')"
+  psql '{self._database_url}' -c "select task_id, phase, outcome, current_stats \
+from gmail_sync.sync_runs order by started_at desc limit 5"
+
+Ctrl-C stops everything and removes it.
+""",
+            flush=True,
+        )
+
+    def _states(self, task_id: str) -> Iterator[dict[str, Any]]:
+        """Each state of a run as it comes over the event stream, the ended one last."""
+        with self._http.get(
+            f"{self._url}/api/gmail/sync/events", stream=True, timeout=STREAM_SECONDS
+        ) as stream:
+            stream.raise_for_status()
+            for line in stream.iter_lines(chunk_size=1):
+                if not line.startswith(b"data:"):
+                    continue
+                state = json.loads(line.removeprefix(b"data:"))
+                yield state
+                if not state["in_progress"]:
+                    return
+        raise RuntimeError(f"the event stream ended before sync {task_id} did")
+
+
+def _start(
+    stack: ExitStack, folder: Path, console: Console, mail: Path | None, messages: int
+) -> Installation:
+    console.print("Starting Postgres with pg_cron …")
+    cluster = stack.enter_context(Cluster())
+    console.print("Migrating …")
+    migrate.upgrade(cluster.url())
+    login_url = _make_login(cluster)
+
+    console.print("Starting the Gmail simulator …")
+    access_token = secrets.token_urlsafe()
+    gmail_url = f"http://127.0.0.1:{_free_port()}"
+    source = ["--mail", str(mail)] if mail else ["--messages", str(messages)]
+    simulator = ["simulate", "--port", gmail_url.rpartition(":")[2], "--email", EMAIL, *source]
+    stack.enter_context(
+        Process(
+            [*simulator, "--access-token", access_token],
+            {},
+            folder / "simulator.log",
+            f"{gmail_url}/gmail/v1/users/me/profile",
+        )
+    )
+
+    console.print("Starting the service …")
+    keys, secret = Fernet.generate_key().decode(), secrets.token_hex(32)
+    session = Session(login_url, "gmail-sync demo")
+    sealed = Vault([keys]).seal({"token": access_token})
+    session.value("connect_account", USER, EMAIL, sealed, "unlimited", "full")
+    session.close()
+    port = _service_port()
+    service_url = f"http://127.0.0.1:{port}"
+    environment = {
+        "DATABASE_URL": login_url,
+        "PORT": str(port),
+        "GMAIL_SYNC_JWT_SECRET": secret,
+        "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
+        "GMAIL_SYNC_GMAIL_ENDPOINT": gmail_url,
+        "GMAIL_SYNC_OAUTH_ENDPOINT": gmail_url,
+        "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
+    }
+    stack.enter_context(
+        Process(["serve"], environment, folder / "service.log", f"{service_url}/readyz")
+    )
+    token = make_token(secret, USER, ("operator",), timedelta(days=1))
+    return Installation(service_url, cluster.url(), token)
+
+
+def _make_login(cluster: Cluster) -> str:
+    """The database user of the service: a member of gmail_sync_service and nothing else."""
+    password = secrets.token_urlsafe()
+    with psycopg.connect(cluster.url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("create role {} login password {} in role gmail_sync_service").format(
+                sql.Identifier(LOGIN), sql.Literal(password)
+            )
+        )
+    return cluster.url(user=LOGIN, password=password)
+
+
+def _service_port() -> int:
+    """PORT, or 8000, or a free one where that is taken."""
+    wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
+    with socket.socket() as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            port = _free_port()
+            print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
+            return port
+    return wanted
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _phase(run: dict[str, Any]) -> str:
+    stats = run["stats"]
+    if run["phase"] == "fetching":
+        return f"Fetching {stats['found'] - stats['pending']:,} of {stats['found']:,}"
+    return str(run["phase"]).capitalize()
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    """From the click to the end of the run."""
+    started, finished = (
+        datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at")
+    )
+    return (finished - started).total_seconds()

@@ -1,0 +1,79 @@
+"""The demo's own processes: started apart from its terminal, and never left behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import requests
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+class Process:
+    """A gmail-sync command in the background, for as long as the `with` block lasts.
+
+    Its output goes to a file that is shown when it fails to start.
+    """
+
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str], output: Path, ready_url: str
+    ) -> None:
+        self._arguments = arguments
+        self._environment = environment
+        self._output = output
+        self._ready_url = ready_url
+
+    def __enter__(self) -> Self:
+        # Ctrl-C is the demo's to handle; if the demo is killed, its processes end too.
+        guard = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*guard, sys.executable, "-m", "service.cli", *self._arguments],
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _wait_until_ready(self) -> None:
+        gives_up_at = time.monotonic() + START_SECONDS
+        while time.monotonic() < gives_up_at:
+            if self._process.poll() is not None:
+                break
+            try:
+                if requests.get(self._ready_url, timeout=5).status_code < 500:
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(
+            f"gmail-sync {self._arguments[0]} did not start:\n{self._output.read_text()[-4000:]}"
+        )
+
+    def _stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

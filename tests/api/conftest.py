@@ -1,0 +1,175 @@
+"""The API on a real uvicorn in a thread, and clients of it."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from psycopg.types.json import Jsonb
+
+from service.api.auth import make_token
+from service.app import Server, create_app
+from service.config import Config
+from service.database import Pool, Session
+
+SECRET = "0123456789abcdef0123456789abcdef"
+WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
+PATIENCE_SECONDS = 10
+
+
+def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """What `check` returns once that is true; fails when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := check():
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"waited {seconds} s in vain: {what}")
+
+
+def token(user_id: str, *scopes: str, lifetime: timedelta = timedelta(hours=1)) -> str:
+    return make_token(SECRET, user_id, scopes, lifetime)
+
+
+def bearer(value: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {value}"}
+
+
+def configuration(database_url: str) -> Config:
+    environment = {"DATABASE_URL": database_url, "GMAIL_SYNC_JWT_SECRET": SECRET}
+    return Config.from_environment(environment)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server, its address and the lines it logged."""
+
+    server: Server
+    url: str
+    log: list[dict[str, Any]]
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join(PATIENCE_SECONDS)
+        assert not self.thread.is_alive()
+
+
+@contextmanager
+def serving(database_url: str, worker: Any = None) -> Iterator[Running]:
+    """The API on a free port."""
+    lines: list[dict[str, Any]] = []
+
+    def collect(_logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
+        lines.append({**line, "level": method})
+        raise structlog.DropEvent
+
+    log = structlog.wrap_logger(
+        None, processors=[structlog.contextvars.merge_contextvars, collect]
+    ).bind()
+    pool = Pool(database_url, "gmail-sync api", 8)
+    app = create_app(configuration(database_url), pool, worker, log)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(app)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        eventually(lambda: server.started or not thread.is_alive(), "the server starts")
+        running = Running(server, f"http://127.0.0.1:{listener.getsockname()[1]}", lines, thread)
+        try:
+            yield running
+        finally:
+            running.stop()
+
+
+@pytest.fixture
+def running(service_url: str) -> Iterator[Running]:
+    with serving(service_url) as running:
+        yield running
+
+
+@pytest.fixture
+def nobody(running: Running) -> Iterator[httpx.Client]:
+    """Somebody without a token."""
+    with httpx.Client(base_url=running.url, timeout=PATIENCE_SECONDS) as client:
+        yield client
+
+
+@pytest.fixture
+def ann(running: Running, functions: Session) -> Iterator[httpx.Client]:
+    """A user with a connected account."""
+    connect_account(functions, "ann")
+    with client_of(running, "ann") as client:
+        yield client
+
+
+def client_of(running: Running, user_id: str, *scopes: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=running.url, headers=bearer(token(user_id, *scopes)), timeout=PATIENCE_SECONDS
+    )
+
+
+def connect_account(functions: Session, user_id: str) -> None:
+    functions.rows("connect_account", user_id, f"{user_id}@example.org", b"sealed", "unlimited")
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The problem an answer is; fails when it is not this one in the right shape."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["code"] == code
+    assert body["title"]
+    assert body["detail"]
+    return body  # type: ignore[no-any-return]
+
+
+def claim(functions: Session, task_id: str) -> None:
+    """A worker takes the run."""
+    row = functions.row("claim_sync", WORKER)
+    assert row is not None
+    assert row["task_id"] == task_id
+
+
+def list_page(functions: Session, task_id: str, *message_ids: str) -> None:
+    """The run lists these messages; nothing more comes."""
+    functions.rows(
+        "begin_listing", task_id, f"{task_id.split('_')[1]}@example.org", 100, len(message_ids)
+    )
+    functions.rows("store_listing_page", task_id, list(message_ids), None)
+
+
+def stored(message_id: str, **more: Any) -> dict[str, Any]:
+    """A message as a worker stores it."""
+    return {
+        "message_id": message_id,
+        "thread_id": f"thread-{message_id}",
+        "history_id": 7,
+        "internal_date": 1_700_000_000_000,
+        "label_ids": ["INBOX"],
+        "subject": f"About {message_id}",
+        "sender": "bob@example.org",
+        "headers": [{"name": "Subject", "value": f"About {message_id}"}],
+        "snippet": "",
+        "body_text": "Hello",
+        "size_estimate": 1000,
+        "defects": [],
+        "attachments": [],
+        **more,
+    }
+
+
+def store(functions: Session, task_id: str, *messages: dict[str, Any]) -> None:
+    functions.rows(
+        "store_messages",
+        task_id,
+        Jsonb(list(messages)),
+        [None] * len(messages),
+    )

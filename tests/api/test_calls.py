@@ -1,0 +1,124 @@
+"""The service calls stored functions, calls only those that exist, and writes no SQL of its own."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.conftest import SERVICE_LOGIN
+
+SERVICE = Path(__file__).parents[2] / "service"
+CALLERS = {"rows", "row", "value"}
+DATA_CHANGE = re.compile(
+    r"\b(insert\s+into|delete\s+from|update\s+[\w.]+\s+set|truncate\s+(table\s+)?[\w.]+\s*;?$"
+    r"|merge\s+into|copy\s+[\w.]+\s+(from|to)"
+    r"|(create|alter|drop)\s+(or\s+replace\s+)?"
+    r"(table|view|function|procedure|index|role|user|schema|trigger|extension|database)"
+    r"|(grant|revoke)\s+\w+\s+(on|to|from))\b",
+    re.IGNORECASE,
+)
+# The demo makes its own cluster: databases and logins are not the service's data.
+EXCEPT = {SERVICE / "demo"}
+
+
+@dataclass(frozen=True)
+class Call:
+    where: str
+    function: str
+    arguments: int | None  # None: not to be told from the text
+    named: frozenset[str]
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(SERVICE.rglob("*.py")):
+        if not EXCEPT & set(path.parents):
+            yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def calls() -> Iterator[Call]:
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if not (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr in CALLERS
+                and node.args
+                and isinstance(node.args[0], ast.Constant)
+                and isinstance(node.args[0].value, str)
+            ):
+                continue
+            starred = any(isinstance(each, ast.Starred) for each in node.args)
+            # service/worker/calls.py puts the task_id before what it is given.
+            before = 1 if ast.unparse(node.func.value) == "self._calls" else 0
+            yield Call(
+                f"{path.relative_to(SERVICE)}:{node.lineno}",
+                node.args[0].value,
+                None if starred else len(node.args) - 1 + before,
+                frozenset(each.arg for each in node.keywords if each.arg),
+            )
+
+
+def mistake(call: Call, functions: dict[str, dict[str, Any]]) -> str | None:
+    """What is wrong with a call, if anything is."""
+    function = functions.get(call.function)
+    if function is None:
+        return "does not exist"
+    if not function["allowed"]:
+        return "may not be called by the service"
+    if unknown := call.named - set(function["names"] or ()):
+        return f"has no argument {unknown}"
+    if call.arguments is not None:
+        given = call.arguments + len(call.named)
+        if not function["required"] <= given <= function["accepted"]:
+            return f"takes {function['required']} to {function['accepted']}, not {given}"
+    return None
+
+
+def test_every_function_the_service_calls_exists(
+    db: psycopg.Connection[dict[str, Any]],
+) -> None:
+    functions = {
+        row["name"]: row
+        for row in db.execute(
+            "select proname as name, pronargs as accepted, pronargs - pronargdefaults as required,"
+            " proargnames as names, has_function_privilege(%s, oid, 'execute') as allowed"
+            " from pg_proc where pronamespace = 'gmail_sync'::regnamespace",
+            [SERVICE_LOGIN],
+        )
+    }
+    found = list(calls())
+    assert {"start_sync", "sync_progress", "sync_health"} <= {call.function for call in found}
+    mistakes = [
+        f"{call.where}: {call.function} {wrong}"
+        for call in found
+        if (wrong := mistake(call, functions))
+    ]
+    assert mistakes == []
+
+
+def test_the_service_holds_no_data_change_statement() -> None:
+    found = [
+        f"{path.relative_to(SERVICE)}:{node.lineno}: {match[0]}"
+        for path, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if (match := DATA_CHANGE.search(node.value))
+    ]
+    assert found == []
+
+
+def test_a_data_change_statement_would_be_found() -> None:
+    for statement in (
+        "INSERT INTO gmail_sync.settings",
+        "update gmail_sync.account set status = 'x'",
+        "delete\n  from t",
+        "create or replace function f()",
+        "alter table t",
+        "drop table t",
+        "truncate gmail_sync.message",
+    ):
+        assert DATA_CHANGE.search(statement), statement

@@ -1,0 +1,227 @@
+"""Progress as server-sent events."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+
+from service.api.events import Feed
+from service.database import Session
+from tests.api.conftest import (
+    Running,
+    bearer,
+    claim,
+    client_of,
+    connect_account,
+    eventually,
+    list_page,
+    token,
+)
+
+Db = psycopg.Connection[dict[str, Any]]
+EVENTS = "/api/gmail/sync/events"
+
+
+class Stream:
+    """An open stream of events."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        self._lines = response.iter_lines()
+
+    def next(self) -> dict[str, str] | None:
+        """The next event with its fields; None at the end of the stream."""
+        fields: dict[str, str] = {}
+        for line in self._lines:
+            if line == "" and "data" in fields:
+                return fields
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        return None
+
+    def run(self) -> dict[str, Any]:
+        event = self.next()
+        assert event is not None
+        assert event["event"] == "sync"
+        return json.loads(event["data"])  # type: ignore[no-any-return]
+
+
+@contextmanager
+def watching(client: httpx.Client, **headers: str) -> Iterator[Stream]:
+    with client.stream("GET", EVENTS, headers=headers) as response:
+        yield Stream(response)
+
+
+def feed_session(db: Db) -> dict[str, Any] | None:
+    """The feed's connection, seen from the database."""
+    return db.execute(
+        "select pid, query_start, query from pg_stat_activity"
+        " where application_name = 'gmail-sync feed' and datname = current_database()"
+    ).fetchone()
+
+
+def test_the_state_comes_at_once_and_then_each_change(
+    ann: httpx.Client, functions: Session
+) -> None:
+    with watching(ann) as stream:
+        assert stream.run()["task_id"] is None
+        task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
+        began = time.monotonic()
+        assert stream.run()["phase"] == "queued"
+        assert time.monotonic() - began < 2
+        claim(functions, task_id)
+        assert stream.run()["phase"] == "listing"
+        list_page(functions, task_id, "m1", "m2")
+        assert stream.run()["stats"]["found"] == 2
+        functions.value("release_sync", task_id, "enough")
+        last = stream.run()
+        assert last["outcome"] == "failed"
+        assert last == ann.get("/api/gmail/sync/status").json()
+
+
+def test_a_client_that_comes_back_gets_the_truth_at_once(
+    ann: httpx.Client, functions: Session
+) -> None:
+    with watching(ann) as stream:
+        first = stream.next()
+    assert first is not None
+    task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
+    began = time.monotonic()
+    with watching(ann, **{"Last-Event-ID": first["id"]}) as stream:
+        again = stream.next()
+        assert time.monotonic() - began < 1
+        assert again is not None
+        assert json.loads(again["data"])["task_id"] == task_id
+        assert again["id"] != first["id"]
+
+
+def test_users_see_their_own_runs_only(
+    ann: httpx.Client, running: Running, functions: Session
+) -> None:
+    connect_account(functions, "bob")
+    with client_of(running, "bob") as bob, watching(ann) as anns, watching(bob) as bobs:
+        assert anns.run()["task_id"] is None
+        assert bobs.run()["task_id"] is None
+        functions.rows("start_sync", "bob")
+        assert bobs.run()["user_id"] == "bob"
+        functions.rows("start_sync", "ann")
+        assert anns.run()["user_id"] == "ann"
+
+
+def test_nobody_watching_means_no_query(ann: httpx.Client, db: Db) -> None:
+    ann.get("/api/gmail/sync/status")
+    assert feed_session(db) is None
+    with watching(ann) as stream:
+        stream.run()
+        eventually(lambda: feed_session(db), "the feed asks")
+    last: list[Any] = []
+
+    def quiet() -> bool:
+        last.append(feed_session(db))
+        return len(last) > 150 and all(each == last[-1] for each in last[-150:])
+
+    # 150 looks, 20 ms apart: three seconds in which a watched feed would have asked thrice.
+    eventually(quiet, "the feed falls silent")
+
+
+def test_many_watchers_cost_one_query_a_second(
+    ann: httpx.Client, running: Running, functions: Session, db: Db
+) -> None:
+    with client_of(running, "bob") as bob, watching(ann), watching(ann), watching(bob):
+        eventually(
+            lambda: "sync_progress" in (feed_session(db) or {"query": ""})["query"], "it asks"
+        )
+        starts = set()
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            session = feed_session(db)
+            assert session is not None
+            starts.add(session["query_start"])
+            time.sleep(0.02)
+    assert 3 <= len(starts) <= 5
+
+
+def test_the_feed_outlives_its_connection(ann: httpx.Client, functions: Session, db: Db) -> None:
+    with watching(ann) as stream:
+        stream.run()
+        pid = eventually(lambda: feed_session(db), "the feed asks")["pid"]
+        db.execute("select pg_terminate_backend(%s)", [pid])
+        functions.rows("start_sync", "ann")
+        assert stream.run()["phase"] == "queued"
+
+
+def test_a_stream_ends_with_its_token(running: Running) -> None:
+    brief = bearer(token("ann", lifetime=timedelta(seconds=2)))
+    with httpx.Client(base_url=running.url, headers=brief, timeout=10) as client:
+        began = time.monotonic()
+        with watching(client) as stream:
+            stream.run()
+            assert stream.next() is None
+        assert time.monotonic() - began < 4
+
+
+def test_a_quiet_stream_is_kept_alive(ann: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.api.events.KEEPALIVE_SECONDS", 0.1)
+    with ann.stream("GET", EVENTS) as response:
+        lines = response.iter_lines()
+        assert next(line for line in lines if line.startswith(":")) == ": still here"
+
+
+def test_a_stopping_server_ends_open_streams(ann: httpx.Client, running: Running) -> None:
+    ended = threading.Event()
+    connected = threading.Event()
+
+    def watch() -> None:
+        with watching(ann) as stream:
+            stream.run()
+            connected.set()
+            assert stream.next() is None
+            ended.set()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    assert connected.wait(10)
+    began = time.monotonic()
+    running.stop()
+    thread.join(10)
+    assert ended.is_set()
+    assert time.monotonic() - began < 3
+
+
+def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Session) -> None:
+    connect_account(functions, "ann")
+
+    async def watch() -> tuple[list[str], bool]:
+        feed = Feed(Session(service_url, "gmail-sync feed"), structlog.get_logger())
+        feed.start(asyncio.get_running_loop())
+        try:
+            with feed.watch("ann", None) as watcher:
+                task_id = functions.value("start_sync_idempotent", "ann")
+                assert await watcher.news(10)
+                functions.value("cancel_sync", task_id)
+                await until(lambda: watcher.row and watcher.row["outcome"])
+                newest = functions.value("start_sync_idempotent", "ann")
+                await until(lambda: watcher.row and watcher.row["task_id"] == newest)
+                assert await watcher.news(1)
+                return [newest, (watcher.row or {})["task_id"]], await watcher.news(0.1)
+        finally:
+            await asyncio.to_thread(feed.stop)
+
+    async def until(check: Any) -> None:
+        async with asyncio.timeout(10):
+            while not check():
+                await asyncio.sleep(0.02)
+
+    (newest, told), more = asyncio.run(watch())
+    assert told == newest
+    assert more is False

@@ -1,0 +1,196 @@
+"""Health, probes and metrics, with a database and without."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from service import migrate
+from service.app import create_app
+from service.config import Config, ConfigError
+from service.database import Pool
+from tests.api.conftest import (
+    Running,
+    bearer,
+    client_of,
+    eventually,
+    problem,
+    serving,
+    token,
+)
+
+Db = psycopg.Connection[dict[str, Any]]
+DEAD_URL = "postgresql://nobody@127.0.0.1:1/nothing"
+
+
+@pytest.fixture
+def zombie(db: Db) -> str:
+    """The task_id of a run of zoe's that lost its worker five minutes ago."""
+    task_id = "sync_zoe_0badcafe_1700000000"
+    db.execute(
+        "insert into gmail_sync.user_sync_status (task_id, user_id, updated_at)"
+        " values (%s, 'zoe', now() - interval '5 min')",
+        [task_id],
+    )
+    return task_id
+
+
+def test_health_counts_and_says_why(nobody: httpx.Client, zombie: str) -> None:
+    answer = nobody.get("/api/gmail/sync/health")
+    assert answer.status_code == 200
+    health = answer.json()
+    assert health["healthy"] is False
+    assert health["statistics"] == {
+        "total_users": 0,
+        "active_syncs": 1,
+        "zombie_tasks": 1,
+        "inconsistent_tasks": 0,
+        "recent_completed_syncs": 0,
+    }
+    assert "lost their worker" in health["reasons"][0]
+    assert health["zombie_task_details"][0]["silent_minutes"] == pytest.approx(5, abs=0.2)
+    assert "pg_cron" in health["reapers"]
+    assert health["queue"] == {"waiting": 0, "oldest_seconds": None}
+    assert health["workers"] == 0
+
+
+def test_only_operators_see_whose_runs_are_zombies(running: Running, zombie: str) -> None:
+    def details(headers: dict[str, str]) -> tuple[str | None, str | None]:
+        answer = httpx.get(f"{running.url}/api/gmail/sync/health", headers=headers)
+        assert answer.status_code == 200
+        (one,) = answer.json()["zombie_task_details"]
+        assert one["last_update"]
+        return one["task_id"], one["user_id"]
+
+    assert details(bearer(token("root", "reader", "operator"))) == (zombie, "zoe")
+    assert details({}) == (None, None)
+    assert details(bearer(token("zoe"))) == (None, None)
+    assert details(bearer(token("zoe", "operators"))) == (None, None)
+    assert details(bearer(token("root", "operator") + "x")) == (None, None)
+    assert details({"Authorization": f"Basic {token('root', 'operator')}"}) == (None, None)
+
+
+def test_the_scheduler_names_its_jobs(nobody: httpx.Client) -> None:
+    status = nobody.get("/api/scheduler/status").json()
+    assert "zombie_task_cleanup" in [job["jobname"] for job in status["jobs"]]
+    assert status["healthy"] is all(job["problem"] is None for job in status["jobs"])
+
+
+def test_a_schema_that_is_not_at_head_is_not_ready(nobody: httpx.Client, db: Db) -> None:
+    assert nobody.get("/readyz").json() == {"status": "ready"}
+    db.execute("update public.gmail_sync_version set version_num = '0000'")
+    detail = problem(nobody.get("/readyz"), 503, "not_ready")["detail"]
+    assert "0000" in detail
+    assert migrate.head() in detail
+    db.execute("drop schema gmail_sync cascade")
+    assert "missing" in problem(nobody.get("/readyz"), 503, "not_ready")["detail"]
+    assert nobody.get("/api/gmail/sync/health").json()["healthy"] is False
+    assert "\ngmail_sync_database_up 0.0\n" in nobody.get("/metrics").text
+
+
+def test_metrics_tell_requests_and_syncs(nobody: httpx.Client, zombie: str) -> None:
+    nobody.get("/api/gmail/sync/status")
+    nobody.request("BREW", "/coffee")
+    answer = nobody.get("/metrics")
+    assert answer.headers["content-type"].count("charset") == 1
+    text = answer.text
+    assert "\ngmail_sync_database_up 1.0\n" in text
+    assert "\ngmail_sync_zombie_tasks 1.0\n" in text
+    assert "\ngmail_sync_active_syncs 1.0\n" in text
+    assert "\ngmail_sync_queue_age_seconds 0.0\n" in text
+    assert 'gmail_sync_reaper_age_seconds{reaper="pg_cron"}' in text
+    assert 'requests_total{method="GET",path="/api/gmail/sync/status",status="401"} 1.0' in text
+    assert 'requests_total{method="other",path="unknown",status="404"} 1.0' in text
+
+
+def test_metrics_keep_ids_out_of_their_labels(ann: httpx.Client) -> None:
+    ann.get("/api/gmail/sync/some-task-id")
+    assert "some-task-id" not in ann.get("/metrics").text
+
+
+def test_without_a_database_the_service_starts_and_says_so() -> None:
+    with serving(DEAD_URL) as running, ThreadPoolExecutor(8) as requests:
+        client = client_of(running, "ann")
+        client.timeout = 30
+        slow = [
+            requests.submit(client.request, method, path)
+            for method, path in [
+                ("GET", "/api/gmail/sync/status"),
+                ("POST", "/api/gmail/sync/smart"),
+                ("GET", "/api/gmail/sync/events"),
+                ("GET", "/api/scheduler/status"),
+            ]
+        ]
+        began = time.monotonic()
+        assert client.get("/livez").json() == {"status": "alive"}
+        assert time.monotonic() - began < 1
+        problem(client.get("/readyz"), 503, "not_ready")
+        health = client.get("/api/gmail/sync/health")
+        assert health.status_code == 503
+        assert health.json()["healthy"] is False
+        assert health.json()["error"]
+        assert datetime.fromisoformat(health.json()["timestamp"])
+        metrics = client.get("/metrics")
+        assert metrics.status_code == 200
+        assert "\ngmail_sync_database_up 0.0\n" in metrics.text
+        assert time.monotonic() - began < 12
+        for each in slow:
+            answer = each.result(30)
+            problem(answer, 503, "database_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            assert "127.0.0.1" not in answer.text
+        client.close()
+
+
+def test_a_slow_query_does_not_block_the_event_loop(ann: httpx.Client, db: Db) -> None:
+    task_id = ann.post("/api/gmail/sync/smart").json()["task_id"]
+    with ThreadPoolExecutor(1) as request:
+        with db.transaction():
+            db.execute("select from gmail_sync.user_sync_status for update")
+            cancel = request.submit(ann.post, f"/api/gmail/sync/{task_id}/cancel")
+            eventually(
+                lambda: db.execute(
+                    "select from pg_stat_activity where wait_event_type = 'Lock'"
+                    " and application_name = 'gmail-sync api'"
+                ).fetchall(),
+                "the handler waits for the lock",
+            )
+            for path in ("/livez", "/api/gmail/sync/status"):
+                began = time.monotonic()
+                assert ann.get(path).status_code == 200
+                assert time.monotonic() - began < 0.5
+            assert not cancel.done()
+        assert cancel.result(10).json()["outcome"] == "cancelled"
+
+
+def test_a_worker_lives_as_long_as_the_app(service_url: str) -> None:
+    class Recorder:
+        calls: list[str]
+
+        def __init__(self) -> None:
+            self.calls = []
+
+        def start(self) -> None:
+            self.calls.append("start")
+
+        def drain(self) -> None:
+            self.calls.append("drain")
+
+        def stop(self) -> None:
+            self.calls.append("stop")
+
+    worker = Recorder()
+    with serving(service_url, worker):
+        assert worker.calls == ["start"]
+    assert worker.calls == ["start", "drain", "stop"]
+
+
+def test_without_a_secret_no_app_is_built(service_url: str) -> None:
+    config = Config.from_environment({"DATABASE_URL": service_url})
+    pool = Pool(service_url, "test", 1)
+    with pytest.raises(ConfigError, match="GMAIL_SYNC_JWT_SECRET"):
+        create_app(config, pool, None, None)  # type: ignore[arg-type]

@@ -1,0 +1,248 @@
+"""The commands as a shell sees them: output, messages, exit status."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jwt
+import psycopg
+import pytest
+import requests
+from cryptography.fernet import Fernet
+
+from service.database import Row
+from service.demo.cluster import Cluster
+from service.simulator import Simulator, generate
+from tests.waiting import wait_until
+
+SECRET = secrets.token_hex(32)
+KEYS = Fernet.generate_key().decode()
+COMMANDS = ["serve", "worker", "migrate", "demo", "simulate", "token", "account"]
+
+
+@pytest.fixture
+def environment(service_url: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": service_url,
+        "GMAIL_SYNC_JWT_SECRET": SECRET,
+        "GMAIL_SYNC_CREDENTIALS_KEYS": KEYS,
+        "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
+    }
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "service.cli", *arguments]
+
+
+def plain_environment(environment: dict[str, str]) -> dict[str, str]:
+    ours = ("GMAIL_SYNC_", "GOOGLE_", "DATABASE_URL", "PORT")
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return rest | environment
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        env=plain_environment(environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    result = run({}, name, "--help")
+
+    assert result.returncode == 0
+    assert result.stdout.startswith(f"Usage: gmail-sync {name}")
+
+
+def test_help_names_every_variable_of_the_environment() -> None:
+    result = run({}, "--help")
+
+    source = (Path(__file__).parents[2] / "service" / "config.py").read_text()
+    names = {line.split('"')[1] for line in source.splitlines() if 'get("' in line}
+    assert len(names) > 5
+    assert all(name in result.stdout for name in names)
+    assert all(name in result.stdout for name in COMMANDS)
+
+
+def test_every_mistake_in_the_environment_is_told_at_once() -> None:
+    result = run(
+        {"PORT": "http", "GMAIL_SYNC_CREDENTIALS_KEYS": "short", "GMAIL_SYNC_JWT_SECRET": "short"},
+        "serve",
+    )
+
+    assert result.returncode == 1
+    for name in ("DATABASE_URL", "PORT", "GMAIL_SYNC_CREDENTIALS_KEYS", "GMAIL_SYNC_JWT_SECRET"):
+        assert name in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["worker", "serve"])
+def test_a_process_without_keys_says_how_to_make_one(
+    environment: dict[str, str], name: str
+) -> None:
+    del environment["GMAIL_SYNC_CREDENTIALS_KEYS"]
+
+    result = run(environment, name)
+
+    assert result.returncode == 1
+    assert "openssl rand" in result.stderr
+
+
+def test_token_prints_the_token_alone(environment: dict[str, str]) -> None:
+    result = run(environment, "token", "user-42", "--scope", "operator")
+
+    claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["scope"]) == ("user-42", "operator")
+    assert result.stderr == ""
+
+
+def test_account_add_stores_sealed_and_starts_nothing(
+    environment: dict[str, str], db: psycopg.Connection[Row]
+) -> None:
+    result = run(
+        environment,
+        "account",
+        "add",
+        "user-42",
+        "--email",
+        "a@example.com",
+        "--access-token",
+        "tok",
+    )
+
+    assert (result.returncode, result.stderr) == (0, "")
+    (account,) = db.execute("select * from gmail_sync.account").fetchall()
+    assert (account["email"], account["quota_profile"]) == ("a@example.com", "unlimited")
+    assert b"tok" not in account["credentials"]
+    assert json.loads(Fernet(KEYS).decrypt(account["credentials"])) == {"token": "tok"}
+    assert db.execute("select * from gmail_sync.user_sync_status").fetchall() == []
+    listed = run(environment, "account", "list", "--json")
+    assert json.loads(listed.stdout)["user_id"] == "user-42"
+
+
+def test_account_add_refuses_what_is_no_credentials(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text('{"refresh_token": "r"}')
+
+    result = run(
+        environment,
+        "account",
+        "add",
+        "user-42",
+        "--email",
+        "a@example.com",
+        "--credentials",
+        str(file),
+    )
+
+    assert result.returncode == 2
+    assert "client_id, client_secret" in result.stderr
+
+
+def test_account_add_refuses_another_mailbox_and_a_bad_user(environment: dict[str, str]) -> None:
+    def add(user: str, email: str) -> subprocess.CompletedProcess[str]:
+        return run(environment, "account", "add", user, "--email", email, "--access-token", "t")
+
+    assert add("user-42", "a@example.com").returncode == 0
+    other = add("user-42", "b@example.com")
+    assert other.returncode == 1
+    assert "another mailbox" in other.stderr
+    blank = add("  ", "a@example.com")
+    assert blank.returncode == 1
+    assert "not blank" in blank.stderr
+
+
+def test_migrate_says_what_pg_cron_needs_and_migrates(cluster: Cluster) -> None:
+    name = f"test_{secrets.token_hex(6)}"
+    cluster.create_database(name)
+    try:
+        result = run({"DATABASE_URL": cluster.url(name)}, "migrate")
+        assert result.returncode == 0, result.stderr
+        assert f"cron.database_name = '{name}'" in result.stderr
+        with psycopg.connect(cluster.url(name)) as connection:
+            connection.execute("select gmail_sync.start_sync_idempotent('user-42')")
+    finally:
+        cluster.drop_database(name)
+
+
+def test_a_database_that_is_away_is_told_in_one_line() -> None:
+    result = run({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "migrate")
+
+    assert result.returncode == 1
+    assert "the database does not answer" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_schema_that_is_missing_is_told_with_the_remedy(cluster: Cluster) -> None:
+    result = run({"DATABASE_URL": cluster.url("postgres")}, "account", "list")
+
+    assert result.returncode == 1
+    assert "gmail-sync migrate" in result.stderr
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as simulator:
+        yield simulator
+
+
+def test_serve_syncs_and_sigterm_ends_it_in_order(
+    environment: dict[str, str], simulator: Simulator, tmp_path: Path
+) -> None:
+    simulator.add_mailbox("a@example.com", "tok", messages=generate(20))
+    environment |= {"PORT": str(free_port()), "GMAIL_SYNC_GMAIL_ENDPOINT": simulator.url + "/"}
+    add = ("account", "add", "user-42", "--email", "a@example.com", "--access-token", "tok")
+    assert run(environment, *add).returncode == 0
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    header = {"Authorization": f"Bearer {run(environment, 'token', 'user-42').stdout.strip()}"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command("serve"), env=plain_environment(environment), stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: is_ready(url))
+        started = requests.post(f"{url}/api/gmail/sync/smart", headers=header, timeout=10)
+        assert started.status_code == 202
+        task = f"{url}/api/gmail/sync/{started.json()['task_id']}"
+        wait_until(
+            lambda: requests.get(task, headers=header, timeout=10).json()["outcome"] == "succeeded"
+        )
+        with requests.get(
+            f"{url}/api/gmail/sync/events", headers=header, stream=True, timeout=10
+        ) as stream:
+            next(stream.iter_lines())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert {"run claimed", "run succeeded", "worker stopped"} <= {line["event"] for line in lines}
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
