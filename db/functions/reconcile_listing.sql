@@ -1,6 +1,7 @@
 -- Tombstones up to p_limit messages that are absent from the complete listing. Once there
 -- are none left it closes the listing, puts the cursor on the history id pinned before it,
--- and returns true. Raises SY001 when the lease is gone.
+-- and returns true. Raises SY003 when p_limit is not between 1 and 10,000 or the listing is not
+-- complete, SY001 when the lease is gone.
 
 create or replace function gmail_sync.reconcile_listing(
   p_task_id text, p_limit integer default 1000
@@ -33,7 +34,7 @@ begin
     from gmail_sync.listing l
     where l.user_id = v_user_id
     order by 1
-    limit p_limit
+    limit gmail_sync._limit(p_limit, 10000)
   );
   perform gmail_sync._tombstone(v_user_id, v_absent);
 

@@ -12,6 +12,7 @@ declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
   v_count integer;
 begin
+  perform gmail_sync._lock_mail(v_user);
   update gmail_sync.fetch_queue
   set dead = false,
     attempts = 0,

@@ -27,8 +27,9 @@ def demo(once: bool, mail: Path | None, messages: int | None) -> None:
             f"{error.name} is missing: run make setup, or pip install 'gmail-sync[demo]'"
         ) from error
 
-    # kill and Ctrl-C alike end the demo in order.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # kill and Ctrl-C alike end the demo in order, in a shell's background too, where Ctrl-C is off.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         succeeded = run(once=once, mail=mail, messages=500 if messages is None else messages)
     except RuntimeError as error:

@@ -1,6 +1,5 @@
--- The cheap first check of every write: the user of a task that holds its lease. Makes the
--- user's writers queue up behind one another, so that change numbers become visible in
--- order. The locking check is the last statement of the write, in _count.
+-- The cheap first check of every write: the user of a task that holds its lease. The locking
+-- check is the last statement of the write, in _count.
 
 create or replace function gmail_sync._fence(p_task_id text)
 returns text
@@ -21,7 +20,7 @@ begin
     perform gmail_sync._lease_lost(p_task_id);
   end if;
 
-  perform pg_advisory_xact_lock(hashtext('gmail_sync'), hashtext(v_user_id));
+  perform gmail_sync._lock_mail(v_user_id);
   return v_user_id;
 end;
 $$;

@@ -17,7 +17,7 @@ begin
   where c.profile = p_profile.name
     and c.charged_at <= clock_timestamp() - p_profile.window_length;
 
-  select min(c.charged_at) + p_profile.window_length into v_free_at
+  select max(c.charged_at) + p_profile.window_length into v_free_at
   from (
     select charged_at, sum(units) over (order by charged_at desc, id desc) as later_units
     from gmail_sync.quota_charge

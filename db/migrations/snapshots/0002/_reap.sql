@@ -23,14 +23,20 @@ as $$
         else 'reaped'
       end,
       progress_percentage = 0,
-      error_message = format(
-        case when zombie.cause = 'stalled'
-          then 'No progress since %2$s: the worker hangs.'
-          else 'No heartbeat for %1$s s: the worker is gone.'
-        end,
-        round(extract(epoch from zombie.silent_for)),
-        to_char(greatest(r.claimed_at, r.progressed_at, r.waiting_until), 'HH24:MI:SS TZ')
-      ),
+      error_message = case zombie.cause
+        when 'stalled' then format(
+          'No progress since %s: the worker hangs.',
+          to_char(greatest(r.claimed_at, r.progressed_at, r.waiting_until), 'HH24:MI:SS TZ')
+        )
+        when 'silent' then format(
+          'No heartbeat for %s s: the worker is gone.',
+          round(extract(epoch from zombie.silent_for))
+        )
+        else format(
+          'The last heartbeat, %s, lies in the future: the database clock was set back.',
+          r.updated_at
+        )
+      end,
       phase = 'done',
       finished_at = clock_timestamp()
     from zombie

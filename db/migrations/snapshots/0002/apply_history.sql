@@ -27,13 +27,16 @@ begin
   ),
   -- Found by the ids themselves: a join might visit all of the user's mail.
   stored as materialized (
-    select m.message_id, m.history_id, m.label_ids
+    select m.message_id, m.history_id, m.label_ids, m.deleted_at
     from gmail_sync.message m
-    where m.user_id = v_user_id and m.message_id = any (v_named) and m.deleted_at is null
+    where m.user_id = v_user_id and m.message_id = any (v_named)
   ),
-  -- Deletion is final: Gmail gives no id twice.
+  -- Within a page deletion is final: Gmail gives no id twice.
   dropped as (
-    select distinct message_id from event where kind = 'messagesDeleted'
+    select message_id, max(record_id) as record_id
+    from event
+    where kind = 'messagesDeleted'
+    group by message_id
   ),
   living as (
     select * from event where message_id not in (select message_id from dropped)
@@ -46,7 +49,9 @@ begin
   ),
   tombstoned as (
     update gmail_sync.message m
-    set deleted_at = clock_timestamp(), change_number = nextval('gmail_sync.message_change')
+    set deleted_at = clock_timestamp(),
+      history_id = greatest(m.history_id, d.record_id),
+      change_number = nextval('gmail_sync.message_change')
     from dropped d
     where m.user_id = v_user_id and m.message_id = any (v_named) and m.message_id = d.message_id
       and m.deleted_at is null
@@ -59,6 +64,7 @@ begin
     from living e
     join stored s using (message_id)
     where e.label_id is not null
+      and s.deleted_at is null
       and e.record_id > s.history_id
     order by e.message_id, e.label_id, e.record_id desc
   ),
@@ -85,12 +91,13 @@ begin
   ),
   queued as (
     insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-    select v_user_id, message_id, 'history'
-    from living
-    where kind in ('messagesAdded', 'labelsAdded')
-      and message_id not in (select message_id from stored)
-    group by message_id
-    order by max(record_id) desc
+    select v_user_id, e.message_id, 'history'
+    from living e
+    left join stored s using (message_id)
+    where e.kind in ('messagesAdded', 'labelsAdded')
+      and (s.message_id is null or s.deleted_at is not null and e.record_id > s.history_id)
+    group by e.message_id
+    order by max(e.record_id) desc
     on conflict do nothing
     returning message_id
   ),

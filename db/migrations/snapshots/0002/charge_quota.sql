@@ -1,7 +1,7 @@
 -- Charges the quota ledger for calls that are about to be sent. Returns NULL when they may
 -- go, else charges nothing and returns when to ask again. A profile without a cap charges
--- nothing. Raises SY001 when the lease is gone, SY003 for a method without a cost or calls
--- that exceed a whole window.
+-- nothing. Raises SY001 when the lease is gone, SY003 for a method without a cost, fewer than
+-- one call, or calls that exceed a whole window.
 
 create or replace function gmail_sync.charge_quota(
   p_task_id text, p_method text, p_calls integer default 1
@@ -21,7 +21,8 @@ begin
   select r.user_id into v_user_id
   from gmail_sync.user_sync_status r
   where r.task_id = p_task_id
-    and r.is_syncing;
+    and r.is_syncing
+    and r.claimed_at is not null;
   if not found then
     perform gmail_sync._lease_lost(p_task_id);
   end if;
@@ -40,7 +41,7 @@ begin
   from gmail_sync.quota_cost c
   where c.profile = v_profile.name
     and c.method = p_method;
-  if not found or v_units > least(v_profile.user_units, v_profile.project_units) then
+  if not found or p_calls < 1 or v_units > least(v_profile.user_units, v_profile.project_units) then
     raise exception '% calls of % cannot be charged to profile %',
       p_calls, p_method, v_profile.name using errcode = 'SY003';
   end if;

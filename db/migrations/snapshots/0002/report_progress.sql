@@ -24,7 +24,8 @@ begin
       else clock_timestamp()
     end
   where task_id = p_task_id
-    and is_syncing;
+    and is_syncing
+    and claimed_at is not null;
 
   if not found then
     perform gmail_sync._lease_lost(p_task_id);

@@ -60,4 +60,3 @@ from (
 
 comment on view gmail_sync.sync_health_facts is
 'What sync_health reports and judges, in one row.';
-

@@ -1,0 +1,86 @@
+"""A worker's hold on its run."""
+
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from service import logs
+from service.database import Row, Session, connect
+from service.errors import LeaseLost
+from service.worker.lease import Lease
+from tests.waiting import wait_until
+
+INTERVAL, TIMEOUT = 0.2, 1.0
+
+
+@pytest.fixture
+def task_id(functions: Session) -> str:
+    functions.value("start_sync_idempotent", "user-42")
+    claim = functions.row("claim_sync", "00000000-0000-4000-8000-000000000001")
+    assert claim is not None
+    return str(claim["task_id"])
+
+
+@pytest.fixture
+def lost() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def lease(service_url: str, task_id: str, lost: threading.Event) -> Iterator[Lease]:
+    with Lease(service_url, task_id, INTERVAL, TIMEOUT, logs.configure("error"), lost.set) as lease:
+        yield lease
+
+
+def beat_of(functions: Session, task_id: str) -> object:
+    run = functions.row("sync_run", task_id)
+    assert run is not None
+    return run["updated_at"]
+
+
+def test_beats_by_itself(lease: Lease, functions: Session, task_id: str) -> None:
+    for _ in range(3):
+        before = beat_of(functions, task_id)
+        wait_until(lambda before=before: beat_of(functions, task_id) != before, 5)  # type: ignore[misc]
+    lease.check()
+
+
+def test_a_cancelled_run_is_noticed_at_the_next_beat(
+    lease: Lease, functions: Session, task_id: str, lost: threading.Event
+) -> None:
+    functions.value("cancel_sync", task_id)
+    lease.beat_now()
+
+    assert lost.wait(5)
+    with pytest.raises(LeaseLost):
+        lease.check()
+
+
+def test_silence_makes_the_worker_stop_before_the_lease_lapses(
+    lease: Lease, functions: Session, task_id: str, database_url: str
+) -> None:
+    """The database hangs for the heartbeat: its row is locked by somebody."""
+    with connect(database_url, "test") as blocker, blocker.transaction():
+        blocker.execute(
+            "select from gmail_sync.user_sync_status where task_id = %s for update", [task_id]
+        )
+        wait_until(lambda: lease.silent_for() > 0.75 * TIMEOUT, 5)
+        with pytest.raises(LeaseLost, match="could not beat"):
+            lease.check()
+
+
+def test_a_lost_connection_is_replaced(
+    lease: Lease, functions: Session, task_id: str, db: psycopg.Connection[Row]
+) -> None:
+    wait_until(lambda: lease.silent_for() < INTERVAL / 2, 5)
+    db.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'gmail-sync heartbeat' and datname = current_database()"
+    )
+    before = beat_of(functions, task_id)
+
+    wait_until(lambda: beat_of(functions, task_id) != before, 5)
+
+    lease.check()
