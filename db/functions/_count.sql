@@ -22,8 +22,8 @@ begin
   with given as (
     select g.message_id, t.bucket as before,
       case
-        when t.bucket = 'new' and g.bucket in ('updated', 'unchanged') then 'new'
-        when t.bucket = 'updated' and g.bucket = 'unchanged' then 'updated'
+        when t.settled = 'new' and g.bucket in ('updated', 'unchanged') then 'new'
+        when t.settled = 'updated' and g.bucket = 'unchanged' then 'updated'
         else g.bucket
       end as after
     from unnest(p_message_ids, p_buckets) as g (message_id, bucket)
@@ -33,11 +33,12 @@ begin
       and t.message_id = any (p_message_ids)
   ),
   moved as (
-    insert into gmail_sync.touched (user_id, message_id, bucket)
-    select p_user_id, message_id, after
+    insert into gmail_sync.touched as t (user_id, message_id, bucket, settled)
+    select p_user_id, message_id, after, nullif(after, 'pending')
     from given
     where before is distinct from after
-    on conflict (user_id, message_id) do update set bucket = excluded.bucket
+    on conflict (user_id, message_id) do update
+    set bucket = excluded.bucket, settled = coalesce(excluded.settled, t.settled)
   ),
   change as (
     select
@@ -67,7 +68,10 @@ begin
     pending = r.pending + c.pending,
     progress_percentage = greatest(
       r.progress_percentage,
-      least(99, 100 * (r.found + c.found - r.pending - c.pending) / greatest(1, r.found + c.found))
+      least(
+        99,
+        100 * (r.found + c.found - r.pending - c.pending)::bigint / greatest(1, r.found + c.found)
+      )
     ),
     phase = coalesce(p_phase, r.phase),
     waiting_until = case when p_phase is null then r.waiting_until end,

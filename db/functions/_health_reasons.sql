@@ -1,6 +1,6 @@
 -- Why syncs are not healthy, in words that say what to do.
 
-create or replace function gmail_sync._health_reasons(p_facts gmail_sync.sync_health_facts)
+create or replace function gmail_sync._health_reasons(p_facts gmail_sync._health_facts)
 returns text[]
 language sql
 stable
@@ -44,7 +44,7 @@ as $$
   ) as r (rank, reason);
 $$;
 
-comment on function gmail_sync._health_reasons(gmail_sync.sync_health_facts) is
+comment on function gmail_sync._health_reasons(gmail_sync._health_facts) is
 'Why syncs are not healthy, in words.';
 
-revoke all on function gmail_sync._health_reasons(gmail_sync.sync_health_facts) from public;
+revoke all on function gmail_sync._health_reasons(gmail_sync._health_facts) from public;

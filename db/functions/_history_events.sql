@@ -20,7 +20,8 @@ as $$
   cross join lateral jsonb_array_elements(coalesce(h.record -> k.kind, '[]')) as e (event)
   left join lateral jsonb_array_elements_text(
     case when k.kind in ('labelsAdded', 'labelsRemoved') then e.event -> 'labelIds' end
-  ) as l (label_id) on true;
+  ) as l (label_id) on true
+  where e.event -> 'message' ->> 'id' is not null;
 $$;
 
 comment on function gmail_sync._history_events(jsonb) is

@@ -1,5 +1,6 @@
 -- Makes the run that takes up an ended run's work, with its counts, progress, follow-up
--- and standing wait of Google. NULL when the ended run was the last try.
+-- and standing wait of Google. NULL when the ended run was the last try; what was to follow
+-- it is started then.
 
 create or replace function gmail_sync._insert_successor(
   p_ended gmail_sync.user_sync_status, p_attempt integer, p_progress integer,
@@ -16,6 +17,7 @@ declare
 begin
   perform pg_notify('gmail_sync', p_ended.task_id);
   if p_ended.outcome = 'failed' then
+    perform gmail_sync._start_follow_up(p_ended);
     return null;
   end if;
 
@@ -25,7 +27,16 @@ begin
     found, new, updated, unchanged, deleted, gone, failed, pending
   )
   values (
-    v_task_id, p_ended.user_id, p_ended.sync_type, 'resume', 'queued',
+    v_task_id, p_ended.user_id,
+    -- What was listed and reconciled under the ended run is not listed again.
+    case
+      when exists (
+        select from gmail_sync.account a
+        where a.user_id = p_ended.user_id and a.listed_at >= p_ended.claimed_at
+      ) then 'incremental'
+      else p_ended.sync_type
+    end,
+    'resume', 'queued',
     clock_timestamp(), clock_timestamp(), null,
     p_ended.task_id, p_attempt, p_progress, p_not_before,
     case when p_ended.waiting_until > clock_timestamp() then p_ended.waiting_until end,

@@ -10,8 +10,9 @@ set search_path = pg_catalog, pg_temp
 as $$
   with zombie as (
     select z.task_id, z.cause, z.silent_for, z.progress_percentage as progress
-    from gmail_sync.zombie_syncs z
-    where p_user_id is null or z.user_id = p_user_id
+    from gmail_sync._running_run z
+    where z.cause is not null
+      and (p_user_id is null or z.user_id = p_user_id)
     for update skip locked
   ),
   ended as (

@@ -123,7 +123,10 @@ begin
   )
   where a.user_id = v_user_id;
 
-  perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'listing');
+  perform gmail_sync._count(
+    p_task_id, v_user_id, v_message_ids, v_buckets, 'listing',
+    jsonb_array_length(p_history) > 0
+  );
 end;
 $$;
 

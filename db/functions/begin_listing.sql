@@ -1,10 +1,8 @@
 -- Opens the listing of a full sync, or finds the one in progress: pins the mailbox's history
--- id before the first page and returns where to go on.
--- Raises SY002 when the mailbox is not the account's, so that two are never mixed, and
--- SY001 when the lease is gone.
+-- id before the first page and returns where to go on. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.begin_listing(
-  p_task_id text, p_email text, p_history_id numeric, p_messages_total bigint
+  p_task_id text, p_history_id numeric, p_messages_total bigint
 )
 returns table (page_token text, complete boolean)
 language plpgsql
@@ -17,12 +15,6 @@ declare
   v_account gmail_sync.account;
 begin
   select * into v_account from gmail_sync.account a where a.user_id = v_user_id;
-  if not found or lower(v_account.email) <> lower(p_email) then
-    raise exception 'the mailbox is %, the account of user % is %',
-      p_email, v_user_id, coalesce(v_account.email, 'not connected')
-      using errcode = 'SY002', hint = 'Connect the mailbox that was connected first.';
-  end if;
-
   if v_account.listing_history_id is null then
     delete from gmail_sync.listing l where l.user_id = v_user_id;
     update gmail_sync.account a
@@ -39,9 +31,9 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.begin_listing(text, text, numeric, bigint) is
-'Open a full sync''s listing or find the one in progress; SY002 for another mailbox.';
+comment on function gmail_sync.begin_listing(text, numeric, bigint) is
+'Open a full sync''s listing or find the one in progress; SY001 when the lease is gone.';
 
-revoke all on function gmail_sync.begin_listing(text, text, numeric, bigint) from public;
-grant execute on function gmail_sync.begin_listing(text, text, numeric, bigint)
+revoke all on function gmail_sync.begin_listing(text, numeric, bigint) from public;
+grant execute on function gmail_sync.begin_listing(text, numeric, bigint)
   to gmail_sync_service;

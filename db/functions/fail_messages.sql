@@ -16,24 +16,30 @@ declare
   v_known text[];
   v_failed text[];
 begin
-  select
-    coalesce(array_agg(f.message_id order by f.message_id) filter (where f.gone), '{}'),
-    coalesce(array_agg(f.message_id order by f.message_id) filter (where f.gone is not true), '{}')
-  into v_gone, v_failed
-  from jsonb_to_recordset(p_failures) as f (message_id text, gone boolean);
-
-  update gmail_sync.fetch_queue q
-  set last_error = f.error,
-    taken_by = null,
-    dead = coalesce(f.permanent, false)
-      or q.attempts >= (select max_message_attempts from gmail_sync.settings),
-    not_before = clock_timestamp() + gmail_sync._message_delay(q.attempts)
-  from jsonb_to_recordset(p_failures) as f (
-    message_id text, error text, gone boolean, permanent boolean
+  v_gone := array(
+    select f.message_id
+    from jsonb_to_recordset(p_failures) as f (message_id text, gone boolean)
+    where f.gone
+  );
+  with failed as (
+    update gmail_sync.fetch_queue q
+    set last_error = f.error,
+      taken_by = null,
+      dead = coalesce(f.permanent, false)
+        or q.attempts >= (select max_message_attempts from gmail_sync.settings),
+      not_before = clock_timestamp() + gmail_sync._message_delay(q.attempts)
+    from jsonb_to_recordset(p_failures) as f (
+      message_id text, error text, gone boolean, permanent boolean
+    )
+    where q.user_id = v_user_id
+      and q.message_id = f.message_id
+      and q.message_id = any (
+        array(select e ->> 'message_id' from jsonb_array_elements(p_failures) e)
+      )
+      and f.gone is not true
+    returning q.message_id
   )
-  where q.user_id = v_user_id
-    and q.message_id = f.message_id
-    and q.message_id = any (v_failed);
+  select coalesce(array_agg(f.message_id), '{}') into v_failed from failed f;
 
   select coalesce(array_agg(m.message_id), '{}') into v_known
   from gmail_sync.message m

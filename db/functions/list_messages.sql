@@ -17,29 +17,47 @@ returns table (
   snippet text,
   size_estimate bigint
 )
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
-    m.recipients, m.snippet, m.size_estimate
-  from gmail_sync.messages m
-  join gmail_sync.message s using (user_id, message_id)
-  where m.user_id = p_user_id
-    and (p_query is null or s.search @@ websearch_to_tsquery('simple', p_query))
-    and (p_label is null or p_label = any (m.label_ids))
-    and (
-      p_before is null
-      or (m.internal_date, m.message_id) < (
-        select b.internal_date, b.message_id
-        from gmail_sync.message b
-        where b.user_id = p_user_id
-          and b.message_id = p_before
-      )
-    )
-  order by m.internal_date desc, m.message_id desc
-  limit gmail_sync._limit(p_limit, 500);
+declare
+  v_limit integer := gmail_sync._limit(p_limit, 500);
+  v_query tsquery := websearch_to_tsquery('simple', p_query);
+  v_before_date timestamptz;
+begin
+  if p_before is not null then
+    select b.internal_date into v_before_date
+    from gmail_sync.message b
+    where b.user_id = p_user_id and b.message_id = p_before;
+  end if;
+
+  -- Two statements, for a plan that serves both could not use the index of words.
+  if p_query is null then
+    return query
+      select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
+        m.recipients, m.snippet, m.size_estimate
+      from gmail_sync.messages m
+      where m.user_id = p_user_id
+        and (p_label is null or p_label = any (m.label_ids))
+        and (p_before is null or (m.internal_date, m.message_id) < (v_before_date, p_before))
+      order by m.internal_date desc, m.message_id desc
+      limit v_limit;
+  else
+    return query
+      select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
+        m.recipients, m.snippet, m.size_estimate
+      from gmail_sync.message m
+      where m.user_id = p_user_id
+        and m.deleted_at is null
+        and m.search @@ v_query
+        and (p_label is null or p_label = any (m.label_ids))
+        and (p_before is null or (m.internal_date, m.message_id) < (v_before_date, p_before))
+      order by m.internal_date desc, m.message_id desc
+      limit v_limit;
+  end if;
+end;
 $$;
 
 comment on function gmail_sync.list_messages(text, text, text, integer, text) is

@@ -15,7 +15,11 @@ declare
 begin
   update gmail_sync.account
   set status = p_status, status_reason = p_reason
-  where user_id = v_user_id;
+  where user_id = v_user_id
+    -- Connected anew meanwhile, the account is none of this run's business.
+    and connected_at < (
+      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
+    );
 
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
 end;

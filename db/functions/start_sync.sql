@@ -15,7 +15,7 @@ as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
   v_force_full boolean := coalesce(p_force_full, false);
-  v_run gmail_sync.running_syncs;
+  v_run gmail_sync._running_run;
   v_reaped text;
 begin
   if p_source is null or p_source not in ('api', 'sql', 'schedule', 'push') then
@@ -24,7 +24,7 @@ begin
   end if;
 
   loop
-    select * into v_run from gmail_sync.running_syncs r where r.user_id = v_user;
+    select * into v_run from gmail_sync._running_run r where r.user_id = v_user;
 
     if not found then
       task_id := gmail_sync._queue_run(

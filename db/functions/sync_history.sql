@@ -4,14 +4,14 @@
 create or replace function gmail_sync.sync_history(
   p_user_id text, p_limit integer default 20, p_before text default null
 )
-returns setof gmail_sync.sync_runs
+returns setof gmail_sync._run
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select *
-  from gmail_sync.sync_runs r
+  from gmail_sync._run r
   where r.user_id = p_user_id
     and (
       p_before is null

@@ -1,7 +1,7 @@
 -- The latest runs of many users at once, for whoever shows progress to all of them.
 
 create or replace function gmail_sync.sync_progress(p_user_ids text[])
-returns setof gmail_sync.sync_runs
+returns setof gmail_sync._run
 language sql
 stable
 security definer

@@ -1,17 +1,28 @@
 -- The user's latest run: the running one, else the one started last. No row: never synced.
 
 create or replace function gmail_sync.sync_status(p_user_id text)
-returns setof gmail_sync.sync_runs
+returns setof gmail_sync._run
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select *
-  from gmail_sync.sync_runs r
-  where r.user_id = p_user_id
-  order by r.is_syncing desc, r.started_at desc
-  limit 1;
+  from gmail_sync._run r
+  where r.task_id = coalesce(
+    (
+      select u.task_id
+      from gmail_sync.user_sync_status u
+      where u.user_id = p_user_id and u.is_syncing
+    ),
+    (
+      select u.task_id
+      from gmail_sync.user_sync_status u
+      where u.user_id = p_user_id
+      order by u.started_at desc
+      limit 1
+    )
+  );
 $$;
 
 comment on function gmail_sync.sync_status(text) is

@@ -4,7 +4,9 @@ db/functions/ is the truth and is edited in place; a revision never reads it. It
 frozen copies under snapshots/<revision>/ and, going down, restores what they replaced.
 """
 
+import re
 from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from alembic import op
@@ -28,10 +30,14 @@ def install(revision: str) -> None:
 def restore(revision: str) -> None:
     """Undo install: put back the newest older copies, drop what had none."""
     frozen = sorted_for_install((SNAPSHOTS / revision).rglob("*.sql"))
+    older = {
+        path: newest(path.relative_to(SNAPSHOTS / revision), before=revision) for path in frozen
+    }
     for path in reversed(frozen):
-        _drop(path)
-    older = [newest(path.relative_to(SNAPSHOTS / revision), before=revision) for path in frozen]
-    _install([path for path in older if path])
+        if older[path] is None:
+            _drop(path)
+    # Replaced, not dropped: others may depend on them.
+    _install(sorted_for_install(path for path in older.values() if path))
 
 
 def newest(name: Path, before: str | None = None) -> Path | None:
@@ -45,8 +51,21 @@ def newest(name: Path, before: str | None = None) -> Path | None:
 
 
 def sorted_for_install(paths: Iterable[Path]) -> list[Path]:
-    """Views first, for functions return their rows; a view may name those before it."""
-    return sorted(paths, key=lambda path: (not is_view(path), path.name))
+    """Views first, each after those it names, for functions return their rows."""
+    files = sorted(paths)
+    views = {path.stem: path for path in files if is_view(path)}
+    order = TopologicalSorter(
+        {name: views.keys() & _names(path) - {name} for name, path in views.items()}
+    )
+    return [
+        *(views[name] for name in order.static_order()),
+        *(path for path in files if not is_view(path)),
+    ]
+
+
+def _names(path: Path) -> set[str]:
+    """The objects of our schema that a file names."""
+    return set(re.findall(r"gmail_sync\.(\w+)", path.read_text(encoding="utf-8")))
 
 
 def is_view(path: Path) -> bool:

@@ -27,7 +27,7 @@ class Stats(Struct, frozen=True):
 
 
 class Run(Struct, kw_only=True):
-    """A run and its row in the view sync_runs; nothing but zeros and nulls before the first.
+    """A run as sync_run() returns it; nothing but zeros and nulls before the first.
 
     `success` says that the request did what it asked for, `outcome` how the run ended.
     """
@@ -62,7 +62,7 @@ class Run(Struct, kw_only=True):
 
     @classmethod
     def of(cls, row: Row | None, **more: Any) -> Self:
-        """The run of a row of sync_runs, or of a user who has none."""
+        """The run of a row of sync_run(), or of a user who has none."""
         run = msgspec.convert({**(row or {}), **more}, cls)
         run.stats = run.current_stats
         run.in_progress = run.is_syncing

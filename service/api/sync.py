@@ -151,12 +151,11 @@ def _require_account(pool: Pool, user_id: str) -> None:
     """Raises 409 unless Google lets us in (DESIGN.md, section 5: start never looks)."""
     account = pool.row("list_accounts", user_id)
     status = account["status"] if account else "disconnected"
-    if status == "connected":
+    if status in ("connected", "suspended"):
+        # A sync is how we find out that Google has let a suspended account in again.
         return
     if account is None or status == "disconnected":
         detail = "No Gmail account is connected. Connect one, then sync."
-    elif status == "suspended":
-        detail = f"Google has suspended {account['email']}. Sync again when it is back."
     else:
         detail = f"Google no longer lets us read {account['email']}. Connect it again, then sync."
     if account and account["status_reason"]:

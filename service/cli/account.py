@@ -34,7 +34,7 @@ def account() -> None:
 @click.option(
     "--quota-profile",
     type=click.Choice(QUOTA_PROFILES),
-    help="caps to keep to; GMAIL_SYNC_QUOTA_PROFILE unless given",
+    help="caps to keep to; for a new account GMAIL_SYNC_QUOTA_PROFILE unless given",
 )
 @click.option(
     "--content-mode",
@@ -58,14 +58,10 @@ def add(
     config = Config.from_environment(os.environ)
     stored = _authorized_user(credentials) if credentials else {"token": access_token}
     session = Session(config.database_url, "gmail-sync account")
-    session.value(
-        "connect_account",
-        user,
-        email,
-        vault(config).seal(stored),
-        quota_profile or config.quota_profile,
-        content_mode,
-    )
+    sealed = vault(config).seal(stored)
+    if quota_profile is None and not session.rows("list_accounts", user):
+        quota_profile = config.quota_profile
+    session.value("connect_account", user, email, sealed, quota_profile, content_mode)
     session.close()
     click.echo(f"{email} is connected for user {user}.")
 

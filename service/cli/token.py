@@ -18,4 +18,7 @@ def token(user: str, scope: tuple[str, ...], hours: int) -> None:
     config = Config.from_environment(os.environ)
     if config.jwt_secret is None:
         raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
-    click.echo(make_token(config.jwt_secret, user, scope, timedelta(hours=hours)))
+    try:
+        click.echo(make_token(config.jwt_secret, user, scope, timedelta(hours=hours)))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error

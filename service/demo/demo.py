@@ -105,8 +105,7 @@ gmail-sync is up.
   curl {header} '{self._url}/api/gmail/messages?limit=5'
   curl {self._url}/api/gmail/sync/health
   psql '{self._database_url}' -c "select gmail_sync.start_sync_idempotent('{USER}')"
-  psql '{self._database_url}' -c "select task_id, phase, outcome, current_stats \
-from gmail_sync.sync_runs order by started_at desc limit 5"
+  psql '{self._database_url}' -c "select * from gmail_sync.sync_runs"
 
 Ctrl-C stops everything and removes it.
 """,

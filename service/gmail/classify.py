@@ -19,6 +19,7 @@ from service.gmail.errors import (
     AccountBlocked,
     BadRequest,
     DailyLimit,
+    Forbidden,
     GmailError,
     Gone,
     HistoryExpired,
@@ -45,7 +46,7 @@ CLASSES: dict[tuple[int, str], type[GmailError]] = {
 # For a reason the table above does not name. 5xx is Transient whatever it says.
 CLASSES_BY_STATUS: dict[int, type[GmailError]] = {
     401: ReauthRequired,
-    403: AccountBlocked,
+    403: Forbidden,
     408: Transient,
     409: Transient,
     429: RateLimited,

@@ -18,12 +18,9 @@ from service.gmail.answers import Fetched, HistoryPage, MessagePage, Profile
 from service.gmail.api import GmailApi
 from service.gmail.classify import classify
 from service.gmail.errors import (
-    AccountBlocked,
-    DailyLimit,
+    CONCERNS_ALL,
     GmailError,
     MalformedResponse,
-    RateLimited,
-    ReauthRequired,
 )
 from service.gmail.parse import unfilled_text_parts
 from service.gmail.text import base64_bytes
@@ -155,7 +152,7 @@ class GmailClient:
     def _fetch_one(self, message_id: str, request: HttpRequest) -> Fetched:
         """The message or its own error; raises what concerns every other message as well."""
         fetched = self._fetched(message_id, request, batch.Part(*self._send(request)))
-        if isinstance(fetched.error, RateLimited | DailyLimit | ReauthRequired | AccountBlocked):
+        if isinstance(fetched.error, CONCERNS_ALL):
             raise fetched.error
         return fetched
 

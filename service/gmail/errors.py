@@ -10,6 +10,7 @@ GmailError                    message is for a person: what happened, and what t
 │   └── MalformedResponse     an answer, but not one of Gmail's
 ├── ReauthRequired            the account must be connected again
 ├── AccountBlocked            Google or an administrator refuses this account
+├── Forbidden                 refused for a reason that says nothing of the account
 └── BadRequest                asking again will not help: broken state or setup
 
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
@@ -99,6 +100,18 @@ class AccountBlocked(GmailError):
     )
 
 
+class Forbidden(GmailError):
+    code = "forbidden"
+    advice = (
+        "Google refused the request; check that the Gmail API is enabled for the Google Cloud "
+        "project, then sync again."
+    )
+
+
 class BadRequest(GmailError):
     code = "bad_request"
     advice = "Gmail refused the request itself; repeating it will not help."
+
+
+# Errors that concern every message: they stop a batch, and no message is to blame.
+CONCERNS_ALL = (RateLimited, DailyLimit, ReauthRequired, AccountBlocked, Forbidden)

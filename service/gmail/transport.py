@@ -16,6 +16,9 @@ import httplib2
 from google.auth.exceptions import RefreshError, TransportError
 from google.oauth2.credentials import Credentials
 
+# How long a connection may take to be made, TLS included, in seconds.
+CONNECT_SECONDS = 5.0
+
 # A mail of zeros shrinks a thousandfold: httplib2's guard of 100:1 would make it unfetchable.
 _LARGEST_ANSWER = 1 << 30
 
@@ -142,19 +145,15 @@ class _Sockets:
         self._lock = threading.Lock()
         self._open: WeakSet[socket.socket] = WeakSet()
         self._shut = False
-        note, refuse = self._note, self._refuse
+        noted = self._noted
 
         class Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
             def connect(self) -> None:
-                refuse()
-                super().connect()
-                note(self.sock)
+                noted(self, super().connect)
 
         class Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
             def connect(self) -> None:
-                refuse()
-                super().connect()
-                note(self.sock)
+                noted(self, super().connect)
 
         self._types = {"http": Plain, "https": Secure}
 
@@ -167,6 +166,18 @@ class _Sockets:
             self._shut = True
             for each in self._open:
                 _shut_down(each)
+
+    def _noted(self, connection: Any, connect: Callable[[], None]) -> None:
+        """Connect within CONNECT_SECONDS, for until there is a socket nobody can shut it."""
+        self._refuse()
+        timeout = connection.timeout
+        connection.timeout = min(timeout, CONNECT_SECONDS)
+        try:
+            connect()
+        finally:
+            connection.timeout = timeout
+        connection.sock.settimeout(timeout)
+        self._note(connection.sock)
 
     def _note(self, made: socket.socket) -> None:
         with self._lock:

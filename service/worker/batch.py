@@ -1,26 +1,18 @@
 """Fetches one batch of messages and parses it. Runs in a thread; knows nothing of Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from service.database import Row
 from service.gmail.client import GmailClient
-from service.gmail.errors import (
-    AccountBlocked,
-    BadRequest,
-    DailyLimit,
-    GmailError,
-    Gone,
-    RateLimited,
-    ReauthRequired,
-)
+from service.gmail.errors import CONCERNS_ALL, BadRequest, GmailError, Gone
 from service.gmail.message import Message
 from service.gmail.parse import parse_full, parse_raw
+from service.gmail.text import storable
 
 ContentMode = Literal["full", "raw"]
-# Errors that concern every message: they stop the batch, and no message is to blame.
-CONCERNS_ALL = (RateLimited, DailyLimit, ReauthRequired, AccountBlocked)
 
 
 @dataclass
@@ -60,26 +52,38 @@ def failure(message_id: str, error: str, error_is: GmailError | None = None) -> 
 
 def _fetch_known(client: GmailClient, batch: Batch, message_ids: list[str]) -> None:
     for message in _fetch(client, batch, message_ids, "minimal"):
-        batch.refreshed.append(
-            {
-                "message_id": message["id"],
-                "history_id": message["historyId"],
-                "label_ids": message.get("labelIds", []),
-            }
-        )
+        with _booking_failure(batch, message["id"]):
+            batch.refreshed.append(
+                {
+                    "message_id": message["id"],
+                    "history_id": int(message["historyId"]),
+                    "label_ids": list(message.get("labelIds", [])),
+                }
+            )
 
 
 def _fetch_unknown(
     client: GmailClient, batch: Batch, message_ids: list[str], content_mode: ContentMode
 ) -> None:
     for message in _fetch(client, batch, message_ids, content_mode):
-        try:
+        with _booking_failure(batch, message["id"]):
             if content_mode == "raw":
                 batch.fetched.append(parse_raw(message))
             else:
                 batch.fetched.append(parse_full(client.complete(message)))
-        except GmailError as error:
-            _sort(batch, message["id"], error)
+
+
+@contextmanager
+def _booking_failure(batch: Batch, message_id: str) -> Iterator[None]:
+    """Whatever one message does to us costs that message, never the others of its batch."""
+    try:
+        yield
+    except GmailError as error:
+        _sort(batch, message_id, error)
+    except Exception as error:
+        batch.failures.append(
+            failure(message_id, f"unreadable: {storable(f'{type(error).__name__}: {error}')}")
+        )
 
 
 def _fetch(

@@ -80,7 +80,9 @@ class Gate:
         if isinstance(limit, DailyLimit):
             self.wait_for(DAILY_LIMIT_PAUSE, str(limit))
         elif limit.retry_at:
-            self.wait_until(limit.retry_at, str(limit))
+            # A time that has passed by our clock must not make us ask at once: that prolongs it.
+            soonest = self._clock.now() + timedelta(seconds=RATE_PAUSE)
+            self.wait_until(max(limit.retry_at, soonest), str(limit))
         else:
             self.wait_for(RATE_PAUSE, str(limit))
 

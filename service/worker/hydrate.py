@@ -23,6 +23,7 @@ from service.gmail.message import Message, to_json
 from service.worker.batch import Batch, ContentMode, failure, fetch_batch
 from service.worker.calls import RunCalls
 from service.worker.gate import Gate
+from service.worker.outcome import HandedOver
 
 # Batches in flight for one account, and messages in each: one is stored while the next is fetched.
 # Google counts every part of a batch as a concurrent request of the user, and 25 at once is what
@@ -30,6 +31,9 @@ from service.worker.gate import Gate
 PARALLEL = 2
 LARGEST_BATCH = BATCH_SIZE // PARALLEL
 SMALLEST_BATCH = 5
+# Requests in a row that got no answer, while Gmail answers others, before the run is left to a
+# successor.
+MOST_MISSES = 4
 # Seconds between looks at the lease while nothing comes in.
 LOOK_SECONDS = 1.0
 
@@ -54,6 +58,7 @@ class Hydrator:
         self._log = log
         self._parallel = PARALLEL
         self._batch_size = LARGEST_BATCH
+        self._misses = 0
 
     def empty_queue(self) -> None:
         """Fetch until nothing is due. What cannot be had is booked as failed and waits.
@@ -86,16 +91,31 @@ class Hydrator:
         if batch.refreshed:
             self._calls.value("refresh_messages", Jsonb(batch.refreshed))
 
+        if batch.fetched or batch.refreshed:
+            self._misses = 0
+
         error = batch.stopped_by
-        if isinstance(error, Transient) and self._gmail_answers():
-            # It is these messages that Gmail fails at: the charged attempt stands.
-            batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
+        if isinstance(error, Transient):
+            self._blame(batch, error)
         elif batch.untried:
             self._calls.value("return_messages", batch.untried)
         if batch.failures:
             self._fail(batch.failures)
-        if error is not None:
+        if error is not None and not isinstance(error, Transient):
             self._obey(error)
+
+    def _blame(self, batch: Batch, error: Transient) -> None:
+        """A request got no answer. If Gmail answers others, its messages keep the attempt they
+        were charged, so that poison among them is found; if not, they wait for Gmail."""
+        if not self._gmail_answers():
+            self._calls.value("return_messages", batch.untried)
+            self._gate.ask("getProfile", self._client().profile)
+            return
+        self._misses += 1
+        if self._misses > MOST_MISSES:
+            # Nothing at all has come since: this is more than a few bad messages.
+            raise HandedOver(str(error))
+        batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
 
     def _store(self, messages: Sequence[Message]) -> None:
         """Store messages together, or one by one when Postgres refuses one of them."""
@@ -121,18 +141,14 @@ class Hydrator:
         self._gate.charge("getProfile")
         try:
             self._client().profile()
-        except Transient:
+        except (Transient, RateLimited, DailyLimit):
             return False
         return True
 
     def _obey(self, error: GmailError) -> None:
-        if isinstance(error, Transient):
-            # Comes back once Gmail does.
-            self._gate.ask("getProfile", self._client().profile)
-        elif isinstance(error, RateLimited | DailyLimit):
-            if isinstance(error, TooManyConcurrent):
-                self._parallel = 1
-                self._batch_size = max(SMALLEST_BATCH, self._batch_size // 2)
-            self._gate.obey(error)
-        else:
+        if not isinstance(error, RateLimited | DailyLimit):
             raise error
+        if isinstance(error, TooManyConcurrent):
+            self._parallel = 1
+            self._batch_size = max(SMALLEST_BATCH, self._batch_size // 2)
+        self._gate.obey(error)

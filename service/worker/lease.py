@@ -99,7 +99,7 @@ class Lease:
         started_at = time.monotonic()
         try:
             held = bool(self._session.value("heartbeat", self.task_id))
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             self._log.warning("heartbeat missed", silent_for=self.silent_for(), error=str(error))
             return self.silent_for() <= self._self_fence
         if not held:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import psycopg
 from google.oauth2.credentials import Credentials
 from structlog.typing import FilteringBoundLogger
 
@@ -21,6 +20,7 @@ from service.gmail.credentials import (
     refreshed,
 )
 from service.gmail.errors import AccountBlocked, GmailError, ReauthRequired
+from service.gmail.text import storable
 from service.worker.calls import RunCalls
 from service.worker.gate import DatabaseClock, Gate
 from service.worker.hydrate import PARALLEL, Hydrator
@@ -59,6 +59,7 @@ class Run:
         self._google = google
         self._log = log
         self._clients = _Clients(self._new_client)
+        self._refreshed = False
         self._lease = Lease(
             url,
             claim["task_id"],
@@ -98,50 +99,51 @@ class Run:
                     self._end(self._end_for(error))
         except LeaseLost as error:
             self._log.warning("run dropped", reason=str(error))
-        except psycopg.Error as error:
+        except Exception:
             # The lease lapses, and a successor goes on.
-            self._log.error("run abandoned", error=str(error))
+            self._log.exception("run abandoned")
 
     def _sync(self) -> None:
-        if self._claim["account_status"] is None:
-            raise Failed(NOT_CONNECTED)
-        if self._claim["account_status"] != "connected":
+        status = self._claim["account_status"]
+        if status not in ("connected", "suspended"):
             raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
-        self._stored = self._google.vault.open(self._claim["credentials"])
+        google = self._google
+        self._stored = google.vault.open(self._claim["credentials"])
+        # One for all clients: what one refreshes, all use.
+        self._credentials = load_credentials(
+            self._stored, google.token_uri, google.client_id, google.client_secret
+        )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
         try:
-            hydrator = Hydrator(
-                self._calls,
-                self._gate,
-                pool,
-                self._clients.mine,
-                self._claim["content_mode"],
-                self._log,
-            )
-            AccountSync(self._calls, self._gate, self._clients.mine(), hydrator).run(
-                self._claim["sync_type"]
+            mode = self._claim["content_mode"]
+            mine = self._clients.mine
+            hydrator = Hydrator(self._calls, self._gate, pool, mine, mode, self._log)
+            AccountSync(self._calls, self._gate, mine(), hydrator).run(
+                self._claim["sync_type"],
+                verified=self._claim["verified"] and status == "connected",
             )
         finally:
             # Only an unfinished run has requests left to interrupt.
             self._clients.interrupt()
-            pool.shutdown()
+            pool.shutdown(cancel_futures=True)
             self._clients.close()
+            self._save_credentials()
 
     def _new_client(self) -> GmailClient:
-        google = self._google
         return GmailClient(
-            google.api,
-            # Each client its own, for a refresh is not locked.
-            load_credentials(
-                self._stored, google.token_uri, google.client_id, google.client_secret
-            ),
-            timeout=google.timeout,
-            on_refresh=self._save_credentials,
+            self._google.api,
+            self._credentials,
+            timeout=self._google.timeout,
+            on_refresh=self._note_refresh,
         )
 
-    def _save_credentials(self, credentials: Credentials) -> None:
-        sealed = self._google.vault.seal(refreshed(self._stored, credentials))
-        self._calls.value("save_credentials", sealed)
+    def _note_refresh(self, _credentials: Credentials) -> None:
+        self._refreshed = True
+
+    def _save_credentials(self) -> None:
+        if self._refreshed:
+            stored = refreshed(self._stored, self._credentials)
+            self._calls.value("save_credentials", self._google.vault.seal(stored))
 
     def _end_for(self, error: Exception) -> Failed | HandedOver:
         """How a run ends that met this error. Raises LeaseLost as it is."""
@@ -160,15 +162,18 @@ class Run:
 
     def _end(self, end: Failed | HandedOver) -> None:
         self._lease.stop_beating()
+        reason = storable(str(end))
         if isinstance(end, Failed):
             if end.account_status:
-                self._calls.value("set_account_status", end.account_status, str(end))
-            self._calls.value("release_sync", str(end))
-            self._log.warning("run failed", reason=str(end))
+                self._calls.value("set_account_status", end.account_status, reason)
+            self._calls.value("release_sync", reason)
+            self._log.warning("run failed", reason=reason)
             return
-        self._calls.value("return_messages")
-        successor = self._calls.value("handover_sync", str(end), end.not_before, end.charge_attempt)
-        self._log.info("run handed over", reason=str(end), successor=successor)
+        if not end.charge_attempt:
+            # Else what was in flight keeps its attempt, for it may be what broke the run.
+            self._calls.value("return_messages")
+        successor = self._calls.value("handover_sync", reason, end.not_before, end.charge_attempt)
+        self._log.info("run handed over", reason=reason, successor=successor)
 
 
 class _Clients:

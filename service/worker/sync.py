@@ -14,6 +14,10 @@ from service.worker.outcome import Failed
 # A second full sync in one run can be due to history that expired during a very long first one;
 # a third would go on for ever.
 MOST_FULL_SYNCS = 2
+LOOP = (
+    "Gmail does not accept the history id it gave itself. The mail that is there was fetched; "
+    "try again later."
+)
 
 
 class AccountSync:
@@ -27,22 +31,26 @@ class AccountSync:
         self._client = client
         self._hydrator = hydrator
 
-    def run(self, sync_type: str) -> None:
+    def run(self, sync_type: str, *, verified: bool) -> None:
+        """`verified` says that the mailbox is known to be the account's."""
+        if not verified:
+            profile = self._gate.ask("getProfile", self._client.profile)
+            self._calls.value("verify_mailbox", profile.email)
         self._store_labels()
-        full = sync_type == "full"
-        for _ in range(MOST_FULL_SYNCS + 1):
+        full_syncs = 0
+        while True:
+            full = sync_type == "full"
             try:
                 if full:
+                    full_syncs += 1
                     self._full()
                 self._incremental(until_quiet=full)
                 return
-            except HistoryExpired:
+            except HistoryExpired as error:
+                if full_syncs == MOST_FULL_SYNCS:
+                    raise Failed(LOOP) from error
                 self._calls.value("expire_history")
-                full = True
-        raise Failed(
-            "Gmail does not accept the history id it gave itself. The mail that is there was "
-            "fetched; try again later."
-        )
+                sync_type = "full"
 
     def _store_labels(self) -> None:
         labels = self._gate.ask("labels.list", self._client.labels)
@@ -51,9 +59,7 @@ class AccountSync:
     def _full(self) -> None:
         """List everything, fetch what is missing, drop what is gone."""
         profile = self._gate.ask("getProfile", self._client.profile)
-        listing = self._calls.row(
-            "begin_listing", profile.email, profile.history_id, profile.messages_total
-        )
+        listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
             self._list(listing["page_token"])
         self._hydrator.empty_queue()
@@ -61,17 +67,18 @@ class AccountSync:
             self._gate.check()
 
     def _list(self, page_token: str | None) -> None:
+        restarted = False
         while True:
             try:
                 page = self._gate.ask(
                     "messages.list", partial(self._client.list_messages, page_token)
                 )
             except BadRequest:
-                if page_token is None:
+                if page_token is None or restarted:
                     raise
                 # The token has aged: from the first page again, and nothing is fetched twice.
                 self._calls.value("restart_listing")
-                page_token = None
+                page_token, restarted = None, True
                 continue
             page_token = page.next_page_token
             self._calls.value("store_listing_page", page.ids, page_token)

@@ -140,9 +140,7 @@ def claim(functions: Session, task_id: str) -> None:
 
 def list_page(functions: Session, task_id: str, *message_ids: str) -> None:
     """The run lists these messages; nothing more comes."""
-    functions.rows(
-        "begin_listing", task_id, f"{task_id.split('_')[1]}@example.org", 100, len(message_ids)
-    )
+    functions.rows("begin_listing", task_id, 100, len(message_ids))
     functions.rows("store_listing_page", task_id, list(message_ids), None)
 
 

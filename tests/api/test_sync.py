@@ -126,7 +126,7 @@ def test_without_an_account_nothing_starts(running: Running, db: Db, route: str)
     assert db.execute("select from gmail_sync.user_sync_status").fetchall() == []
 
 
-@pytest.mark.parametrize("state", ["reauth_required", "suspended", "disconnected"])
+@pytest.mark.parametrize("state", ["reauth_required", "disconnected"])
 def test_an_account_google_refuses_is_told_with_the_reason(
     ann: httpx.Client, db: Db, state: str
 ) -> None:

@@ -4,17 +4,22 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from service.database import Row, Session
-from service.simulator import Mailbox, Simulator, generate
+from service.gmail.client import BATCH_SIZE
+from service.gmail.credentials import Vault
+from service.gmail.parse import parse_full
+from service.simulator import Mailbox, Simulator, generate, load
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
 from tests.waiting import wait_until
-from tests.worker.conftest import USER, Account, WorkerProcess
+from tests.worker.conftest import EMAIL, USER, Account, WorkerProcess
 
+HAM = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
 
 
@@ -26,12 +31,21 @@ def short_lease(db: psycopg.Connection[Row]) -> None:
     )
 
 
-def contents(db: psycopg.Connection[Row]) -> list[Row]:
-    """Everything a sync writes, but for what may differ between two equal mailboxes."""
-    return db.execute(
-        "select message_id, thread_id, internal_date, label_ids, headers, body_text, body_html,"
-        " raw, deleted_at from gmail_sync.message order by message_id"
-    ).fetchall()
+def contents(db: psycopg.Connection[Row], user_id: str = USER) -> tuple[list[Row], ...]:
+    """Everything a sync brings, but for what may differ between two equal mailboxes."""
+    return tuple(
+        db.execute(
+            f"select to_jsonb(t) - array['user_id', 'change_number'] as row"
+            f" from gmail_sync.{table} t where user_id = %s order by to_jsonb(t)::text",
+            [user_id],
+        ).fetchall()
+        for table in ("message", "attachment", "label")
+    )
+
+
+def stored_ids(db: psycopg.Connection[Row]) -> set[str]:
+    rows = db.execute("select message_id from gmail_sync.message").fetchall()
+    return {row["message_id"] for row in rows}
 
 
 def all_rows(db: psycopg.Connection[Row]) -> dict[str, list[Row]]:
@@ -116,26 +130,36 @@ def test_kill_9_in_the_middle_loses_nothing_and_fetches_hardly_anything_twice(
     db: psycopg.Connection[Row],
     short_lease: None,
     functions: Session,
+    keys: str,
 ) -> None:
-    mailbox.load(generate(600))
+    """The mailbox equals one that was synced without a crash: another user's, of the same mail."""
+    mails = list(load(HAM)) if HAM.exists() else list(generate(4150))
+    mailbox.load(mails)
     first = start_worker()
     task_id = account.start()
-    wait_until(lambda: account.run(task_id)["current_stats"]["new"] > 150)
+    wait_until(lambda: account.run(task_id)["current_stats"]["new"] > 2000, 60)
     first.signal(signal.SIGKILL)
     first.wait(10)
     left = account.run(task_id)
     assert left["is_syncing"]
+    assert left["current_stats"]["pending"] > 100
     start_worker()
 
     wait_until(lambda: functions.rows("reap_zombie_syncs"), 10)
     run = account.finish(task_id)
 
-    assert run["outcome"] == "succeeded"
-    assert run["task_id"] != task_id
-    assert run["current_stats"]["new"] == run["current_stats"]["found"] == 600
-    crashed = contents(db)
-    assert {row["message_id"] for row in crashed} == set(mailbox.message_ids())
-    assert len(simulator.requests.fetched_twice()) <= 25
+    assert (run["outcome"], run["task_id"] == task_id) == ("succeeded", False)
+    assert run["current_stats"]["new"] == run["current_stats"]["found"] == len(mails)
+    twice = simulator.requests.fetched_twice()
+    print(f"fetched twice: {len(twice)} of {len(mails)}")
+    assert len(twice) <= BATCH_SIZE
+    sealed = Vault([keys]).seal({"token": "access"})
+    functions.value("connect_account", "uncrashed", EMAIL, sealed, "unlimited", "full")
+    assert (
+        account.finish(functions.value("start_sync_idempotent", "uncrashed"))["outcome"]
+        == "succeeded"
+    )
+    assert contents(db, USER) == contents(db, "uncrashed")
 
 
 def test_a_worker_stopped_past_its_lease_writes_not_one_row(
@@ -163,7 +187,7 @@ def test_a_worker_stopped_past_its_lease_writes_not_one_row(
     wait_until(lambda: "run dropped" in late.log.read_text(), 20)
 
     assert all_rows(db) == before
-    assert {row["message_id"] for row in contents(db)} == set(mailbox.message_ids())
+    assert stored_ids(db) == set(mailbox.message_ids())
 
 
 def test_sigterm_hands_the_run_over_and_charges_no_attempt(
@@ -216,7 +240,7 @@ def test_a_broken_connection_to_postgres_is_survived(
 
     run = account.finish(task_id)
     assert (run["task_id"], run["outcome"]) == (task_id, "succeeded")
-    assert {row["message_id"] for row in contents(db)} == set(mailbox.message_ids())
+    assert stored_ids(db) == set(mailbox.message_ids())
 
 
 def test_a_refused_token_ends_in_words_and_in_the_account_with_no_successor(
@@ -299,7 +323,7 @@ def test_a_poison_message_costs_itself_only(
 
     simulator.faults.remove(poison.number)
     assert functions.value("retry_failed_messages", USER) == 1
-    wait_until(lambda: len(contents(db)) == 30)
+    wait_until(lambda: len(stored_ids(db)) == 30)
 
 
 def test_gmail_out_of_order_for_a_moment_is_waited_out(
@@ -357,3 +381,157 @@ def test_a_run_is_picked_up_within_100_ms(
         waits.append((run["claimed_at"] - run["started_at"]).total_seconds())
 
     assert sorted(waits)[10] < 0.1
+
+
+def test_a_drain_after_the_listing_was_closed_lists_nothing_again(
+    mailbox: Mailbox,
+    account: Account,
+    start_worker: Callable[[], WorkerProcess],
+    simulator: Simulator,
+) -> None:
+    mailbox.load(generate(60))
+    hang = simulator.faults.add(Fault("history.list", "hang", count=1))
+    draining = start_worker()
+    task_id = account.start()
+    assert hang.wait_arrived(20)
+    draining.signal(signal.SIGTERM)
+    assert draining.wait(10) == 0
+    start_worker()
+
+    run = account.finish(task_id)
+
+    assert run["current_stats"]["new"] == run["current_stats"]["found"] == 60
+    assert simulator.requests.fetched_twice() == {}
+    assert simulator.requests.methods["messages.list"] == 1
+
+
+def test_a_message_that_breaks_the_parser_costs_itself_only(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    db: psycopg.Connection[Row],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = mailbox.insert(MAIL % b"broken", ["INBOX"])
+    for number in range(20):
+        mailbox.insert(MAIL % str(number).encode(), ["INBOX"])
+
+    def parse(message: dict[str, object]) -> object:
+        if message["id"] == broken:
+            raise RecursionError("too \ud800 deep")
+        return parse_full(message)
+
+    monkeypatch.setattr("service.worker.batch.parse_full", parse)
+
+    run = account.sync()
+
+    assert run["outcome"] == "succeeded"
+    assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (20, 1)
+    (failed,) = db.execute("select message_id, last_error from gmail_sync.fetch_queue").fetchall()
+    assert failed["message_id"] == broken
+    assert failed["last_error"].startswith("unreadable: RecursionError")
+
+
+def test_messages_that_gmail_cannot_give_while_it_answers_are_no_success(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(200))
+    simulator.faults.add(Fault("batch", "error", status=503))
+    task_id = account.start()
+
+    ended = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
+
+    assert ended["outcome"] == "superseded"
+
+
+def test_a_page_token_that_is_always_refused_ends_the_run_in_words(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(600))
+    simulator.faults.add(Fault("messages.list", "invalid_page_token"))
+
+    run = account.sync()
+
+    assert run["outcome"] == "failed"
+    assert simulator.requests.methods["messages.list"] < 10
+
+
+def test_a_time_to_retry_that_has_passed_makes_nobody_hammer(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(5))
+    simulator.faults.add(
+        Fault(
+            "messages.get",
+            "error",
+            status=429,
+            reason="rateLimitExceeded",
+            message="User-rate limit exceeded.  Retry after 2020-01-01T00:00:00.000Z",
+        )
+    )
+    task_id = account.start()
+    wait_until(lambda: account.run(task_id)["phase"] == "waiting")
+
+    waiting = account.run(task_id)
+
+    assert (waiting["waiting_until"] - waiting["updated_at"]).total_seconds() > 5
+    assert simulator.requests.statuses["messages.get 429"] <= 24
+
+
+def test_an_access_that_is_forbidden_fails_the_run_and_leaves_the_account(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
+) -> None:
+    fault = simulator.faults.add(
+        Fault("*", "error", status=403, reason="accessNotConfigured", message="API is off")
+    )
+
+    run = account.sync()
+
+    assert (run["outcome"], run["successor"]) == ("failed", None)
+    assert "Gmail API is enabled" in run["error_message"]
+    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "connected"}
+    simulator.faults.remove(fault.number)
+    assert account.sync()["outcome"] == "succeeded"
+
+
+def test_a_suspended_account_is_tried_again_and_found_to_be_back(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
+) -> None:
+    fault = simulator.faults.add(Fault("*", "error", status=403, reason="domainPolicy"))
+    assert account.sync()["outcome"] == "failed"
+    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "suspended"}
+    simulator.faults.remove(fault.number)
+
+    assert account.sync()["outcome"] == "succeeded"
+
+    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "connected"}
+
+
+def test_a_rotated_token_is_kept_and_serves_all_clients(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    functions: Session,
+    db: psycopg.Connection[Row],
+    keys: str,
+) -> None:
+    mailbox.load(generate(60))
+    vault = Vault([keys])
+    stored = {"refresh_token": "refresh", "client_id": "id", "client_secret": "secret"}
+    functions.value("connect_account", USER, EMAIL, vault.seal(stored), "unlimited", "full")
+
+    assert account.sync()["outcome"] == "succeeded"
+
+    assert simulator.requests.methods["token"] == 1
+    row = db.execute("select credentials from gmail_sync.account").fetchone()
+    assert row is not None
+    assert vault.open(row["credentials"])["token"]

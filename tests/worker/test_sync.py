@@ -137,6 +137,17 @@ def test_an_expired_history_turns_the_same_run_into_a_full_one(
     assert account.sync()["sync_type"] == "incremental"
 
 
+def test_messages_stay_new_when_history_expires_during_their_first_sync(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(20))
+    simulator.faults.add(Fault("history.list", "error", status=404, reason="notFound", count=1))
+
+    run = account.sync()
+
+    assert run["current_stats"] == NOTHING | {"found": 20, "new": 20}
+
+
 def test_history_that_expires_again_and_again_fails_the_run_in_words(
     mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
 ) -> None:
@@ -149,6 +160,7 @@ def test_history_that_expires_again_and_again_fails_the_run_in_words(
 
     assert run["outcome"] == "failed"
     assert "history id" in run["error_message"]
+    assert simulator.requests.methods["history.list"] == 2
 
 
 def test_changes_made_during_a_full_sync_are_taken_by_it(
@@ -176,22 +188,28 @@ def test_changes_made_during_a_full_sync_are_taken_by_it(
     assert "STARRED" in messages[ids[0]]["label_ids"]
 
 
+@pytest.mark.parametrize("synced_before", [False, True])
 def test_a_mailbox_that_is_another_than_the_accounts_is_refused(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
     simulator: Simulator,
-    functions: object,
     db: psycopg.Connection[Row],
+    synced_before: bool,
 ) -> None:
-    simulator.add_mailbox("other@example.com", "other-token", messages=generate(3))
+    mailbox.insert(MAIL % b"mine", ["INBOX"])
+    if synced_before:
+        account.sync()
+    before = stored(db)
+    other = simulator.add_mailbox("other@example.com", "other-token", messages=generate(3))
+    other.insert(MAIL % b"secret", ["INBOX"])
     account.connect(token="other-token")
 
     run = account.sync()
 
     assert run["outcome"] == "failed"
     assert "other@example.com" in run["error_message"]
-    assert stored(db) == {}
+    assert stored(db) == before
     state = db.execute("select status from gmail_sync.account where user_id = %s", [USER])
     assert state.fetchone() == {"status": "reauth_required"}
 

@@ -1,40 +1,18 @@
--- Every running run with the age of its heartbeat, and the one definition of a zombie: a
--- run is one when cause is not null. Start, reaper and health all ask here.
--- The settings are scalar subqueries: joined, FOR UPDATE would lock the settings row too.
+-- For psql: narrow enough for a terminal.
 
 create or replace view gmail_sync.running_syncs as
 select
-  r.task_id,
-  r.user_id,
-  r.sync_type,
-  r.phase,
-  r.progress_percentage,
-  r.current_stats,
-  r.source,
-  r.attempt,
-  r.started_at,
-  r.claimed_at,
-  r.claimed_by,
-  r.updated_at,
-  r.progressed_at,
-  r.waiting_until,
-  r.not_before,
-  r.follow_up,
-  clock_timestamp() - r.updated_at as silent_for,
-  case
-    when r.claimed_at is null then null
-    when r.updated_at < clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings)
-      then 'silent'
-    when r.updated_at > clock_timestamp() + (select heartbeat_timeout from gmail_sync.settings)
-      then 'beats in the future'
-    when greatest(r.claimed_at, r.progressed_at, r.waiting_until)
-      < clock_timestamp() - (select stall_timeout from gmail_sync.settings)
-      then 'stalled'
-  end as cause
-from gmail_sync.user_sync_status r
-where r.is_syncing;
+  user_id::text as user_id,
+  task_id,
+  phase,
+  progress_percentage as progress,
+  (current_stats ->> 'found')::integer - (current_stats ->> 'pending')::integer as done,
+  (current_stats ->> 'found')::integer as found,
+  date_trunc('second', silent_for) as silent_for,
+  left(claimed_by::text, 8) as worker
+from gmail_sync._running_run;
 
 comment on view gmail_sync.running_syncs is
-'Runs that are queued or claimed, with heartbeat age and, for zombies, the cause.';
+'Runs that are queued or claimed, with the age of their heartbeat.';
 
 grant select on gmail_sync.running_syncs to gmail_sync_reader, gmail_sync_dba;

@@ -1,37 +1,19 @@
--- The public shape of a run. The successor is found through resumes, never written into
--- the ended row.
+-- For psql: narrow enough for a terminal. sync_run() and sync_history() tell all of a run.
 
 create or replace view gmail_sync.sync_runs as
 select
-  r.task_id,
   r.user_id::text as user_id,
-  r.is_syncing,
-  r.sync_type,
-  r.phase,
-  r.progress_percentage,
-  r.current_stats,
-  r.outcome,
-  r.error_message,
-  r.source,
-  r.attempt,
-  r.started_at,
-  r.claimed_at,
-  r.claimed_by,
-  r.updated_at,
-  r.progressed_at,
-  r.waiting_until,
-  r.not_before,
-  r.finished_at,
-  r.follow_up,
-  r.resumes,
-  (
-    select s.task_id
-    from gmail_sync.user_sync_status s
-    where s.resumes = r.task_id
-  ) as successor
+  r.task_id,
+  coalesce(r.outcome, r.phase) as state,
+  r.progress_percentage as progress,
+  r.found,
+  r.new,
+  r.failed,
+  r.started_at::timestamptz(0) as started_at,
+  date_trunc('second', coalesce(r.finished_at, clock_timestamp()) - r.started_at) as took
 from gmail_sync.user_sync_status r;
 
 comment on view gmail_sync.sync_runs is
-'Runs, running and ended, with the task_id that took over.';
+'Runs, running and ended, one line each.';
 
 grant select on gmail_sync.sync_runs to gmail_sync_app, gmail_sync_reader, gmail_sync_dba;

@@ -18,8 +18,8 @@ create table gmail_sync.settings (
   queue_timeout interval not null default '30 min',
   retry_delay interval not null default '30 s',
   max_retry_delay interval not null default '10 min',
-  max_attempts integer not null default 8,
-  max_message_attempts integer not null default 5,
+  max_attempts integer not null default 12,
+  max_message_attempts integer not null default 8,
   history_retention interval not null default '90 days',
   constraint timeout_spans_three_beats check (heartbeat_timeout >= 3 * heartbeat_interval),
   constraint durations_are_positive check (
@@ -110,6 +110,7 @@ create table gmail_sync.user_sync_status (
   constraint no_count_is_negative check (
     least(found, new, updated, unchanged, deleted, gone, failed, pending) >= 0
   ),
+  constraint resumes_another_run check (resumes <> task_id),
   constraint success_leaves_nothing_pending check (
     outcome is distinct from 'succeeded' or pending = 0
   ),
@@ -213,6 +214,9 @@ create table gmail_sync.account (
   listing_page_token text,
   listing_complete boolean not null default false,
   messages_total bigint,
+  listed_at timestamptz,
+  -- False until Gmail has said that the credentials are those of this very mailbox.
+  verified boolean not null default false,
   content_mode text not null default 'full' constraint known_content_mode check (
     content_mode in ('full', 'raw')
   ),
@@ -338,6 +342,8 @@ create table gmail_sync.touched (
   bucket text not null constraint known_bucket check (
     bucket in ('new', 'updated', 'unchanged', 'deleted', 'gone', 'failed', 'pending')
   ),
+  -- The last bucket but pending: a new message that is fetched once more is still new.
+  settled text,
   primary key (user_id, message_id)
 )
 -- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
@@ -363,8 +369,8 @@ create table gmail_sync.reaper_beat (
 
 comment on table gmail_sync.reaper_beat is 'When each reaper made its last pass.';
 
--- A new installation is given one pass of grace before health misses pg_cron.
-insert into gmail_sync.reaper_beat (reaper, beat_at) values ('pg_cron', now());
+-- A new installation is given until the second minute before health misses pg_cron.
+insert into gmail_sync.reaper_beat (reaper, beat_at) values ('pg_cron', now() + interval '30 s');
 
 create table gmail_sync.repair_log (
   id bigint generated always as identity primary key,

@@ -30,7 +30,8 @@ as $$
     ('prune_sync_history', '17 * * * *', 'select gmail_sync.prune_sync_history()'),
     (
       'prune_cron_history', '37 * * * *',
-      'delete from cron.job_run_details where end_time < now() - interval ''7 days'''
+      'delete from cron.job_run_details where start_time < now() - interval ''7 days'' '
+        'and jobid in (select jobid from cron.job where command like ''%gmail_sync.%'')'
     );
 $$;
 

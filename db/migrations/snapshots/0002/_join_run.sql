@@ -6,7 +6,7 @@
 -- run after it. A plain click changes nothing.
 
 create or replace function gmail_sync._join_run(
-  p_run gmail_sync.running_syncs, p_force_full boolean, p_source text
+  p_run gmail_sync._running_run, p_force_full boolean, p_source text
 )
 returns boolean
 language plpgsql
@@ -54,7 +54,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._join_run(gmail_sync.running_syncs, boolean, text) is
+comment on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) is
 'What a start means for a run that is already there.';
 
-revoke all on function gmail_sync._join_run(gmail_sync.running_syncs, boolean, text) from public;
+revoke all on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) from public;

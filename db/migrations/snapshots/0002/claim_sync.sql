@@ -12,6 +12,7 @@ returns table (
   account_status text,
   status_reason text,
   credentials bytea,
+  verified boolean,
   content_mode text,
   quota_profile text,
   claimed_at timestamptz,
@@ -78,7 +79,8 @@ begin
 
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,
-      a.email, a.status, a.status_reason, a.credentials, a.content_mode, a.quota_profile,
+      a.email, a.status, a.status_reason, a.credentials, a.verified,
+      a.content_mode, a.quota_profile,
       v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout
     from gmail_sync.settings s
     left join gmail_sync.account a on a.user_id = v_run.user_id;

@@ -24,7 +24,8 @@ begin
   set credentials = excluded.credentials,
     status = 'connected',
     status_reason = null,
-    connected_at = now(),
+    verified = false,
+    connected_at = clock_timestamp(),
     quota_profile = coalesce(p_quota_profile, a.quota_profile),
     content_mode = coalesce(p_content_mode, a.content_mode)
   where lower(a.email) = lower(excluded.email);

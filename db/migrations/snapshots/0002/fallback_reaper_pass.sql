@@ -8,6 +8,8 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_reaped bigint;
 begin
   if exists (
     select from gmail_sync.reaper_beat
@@ -17,8 +19,9 @@ begin
     return null;
   end if;
 
+  v_reaped := gmail_sync.reaper_pass('service');
   perform gmail_sync.enqueue_due_syncs();
-  return gmail_sync.reaper_pass('service');
+  return v_reaped;
 end;
 $$;
 

@@ -16,7 +16,13 @@ declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_absent text[];
 begin
-  if not exists (
+  if exists (
+    select from gmail_sync.account
+    where user_id = v_user_id and listing_history_id is null and history_id is not null
+  ) then
+    -- The answer to the closing call was lost.
+    return true;
+  elsif not exists (
     select from gmail_sync.account where user_id = v_user_id and listing_complete
   ) then
     raise exception 'the listing of user % is not complete', v_user_id
@@ -42,6 +48,7 @@ begin
     delete from gmail_sync.listing where user_id = v_user_id;
     update gmail_sync.account
     set history_id = listing_history_id,
+      listed_at = clock_timestamp(),
       listing_history_id = null,
       listing_page_token = null,
       listing_complete = false

@@ -32,13 +32,7 @@ begin
   end if;
 
   perform pg_notify('gmail_sync', p_task_id);
-  if v_run.follow_up is not null then
-    perform gmail_sync._queue_run(
-      v_run.user_id,
-      gmail_sync._sync_type(v_run.user_id, v_run.follow_up = 'full'),
-      'resume'
-    );
-  end if;
+  perform gmail_sync._start_follow_up(v_run);
   return true;
 end;
 $$;

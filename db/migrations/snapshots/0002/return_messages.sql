@@ -1,9 +1,9 @@
 -- Gives back messages that were taken but not tried, with the attempt they were charged: the
--- given ones, or all that the task has when NULL. p_not_before says when they are due again.
--- Returns how many they were. Raises SY001 when the lease is gone.
+-- given ones, or all that the task has when NULL. Returns how many they were. Raises SY001
+-- when the lease is gone.
 
 create or replace function gmail_sync.return_messages(
-  p_task_id text, p_message_ids text[] default null, p_not_before timestamptz default null
+  p_task_id text, p_message_ids text[] default null
 )
 returns integer
 language plpgsql
@@ -17,10 +17,7 @@ declare
 begin
   update gmail_sync.fetch_queue
   set attempts = greatest(0, attempts - 1),
-    taken_by = null,
-    not_before = least(
-      coalesce(p_not_before, not_before), clock_timestamp() + interval '24 hours'
-    )
+    taken_by = null
   where user_id = v_user_id
     and (p_message_ids is null or message_id = any (p_message_ids))
     and taken_by = p_task_id;
@@ -31,9 +28,9 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.return_messages(text, text[], timestamptz) is
+comment on function gmail_sync.return_messages(text, text[]) is
 'Give back messages that were taken but not tried; how many.';
 
-revoke all on function gmail_sync.return_messages(text, text[], timestamptz) from public;
-grant execute on function gmail_sync.return_messages(text, text[], timestamptz)
+revoke all on function gmail_sync.return_messages(text, text[]) from public;
+grant execute on function gmail_sync.return_messages(text, text[])
   to gmail_sync_service;

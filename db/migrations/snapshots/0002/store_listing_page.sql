@@ -1,6 +1,7 @@
 -- Takes a page of the listing: its ids into the listing and, unless they were listed
 -- before, into the queue; the next page's token into the account. No token completes the
--- listing. Raises SY001 when the lease is gone.
+-- listing; Raises SY003 when that leaves it empty although the mailbox is not, SY001 when the
+-- lease is gone.
 
 create or replace function gmail_sync.store_listing_page(
   p_task_id text, p_message_ids text[], p_next_page_token text
@@ -35,6 +36,14 @@ begin
     returning message_id
   )
   select coalesce(array_agg(message_id), '{}') into v_queued from queued;
+
+  if p_next_page_token is null
+    and not exists (select from gmail_sync.listing where user_id = v_user_id)
+    and exists (select from gmail_sync.account where user_id = v_user_id and messages_total > 0)
+  then
+    raise exception 'Gmail listed none of the mailbox''s messages, though it has some'
+      using errcode = 'SY003', hint = 'An empty listing would delete everything: list again.';
+  end if;
 
   update gmail_sync.account
   set listing_page_token = p_next_page_token,

@@ -28,7 +28,7 @@ as $$
     'dead_letters', f.dead_letters,
     'accounts_to_reconnect', f.accounts_to_reconnect
   )
-  from gmail_sync.sync_health_facts f
+  from gmail_sync._health_facts f
   cross join lateral gmail_sync._health_reasons(f) as r (reasons);
 $$;
 

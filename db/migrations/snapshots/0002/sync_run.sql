@@ -1,12 +1,12 @@
 create or replace function gmail_sync.sync_run(p_task_id text)
-returns setof gmail_sync.sync_runs
+returns setof gmail_sync._run
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select *
-  from gmail_sync.sync_runs r
+  from gmail_sync._run r
   where r.task_id = p_task_id;
 $$;
 

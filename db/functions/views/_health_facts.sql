@@ -1,6 +1,6 @@
 -- What sync_health reports and judges, in one row.
 
-create or replace view gmail_sync.sync_health_facts as
+create or replace view gmail_sync._health_facts as
 select
   (select count(*) from gmail_sync.account) as total_users,
   running.active_syncs,
@@ -23,7 +23,7 @@ select
     ) order by z.updated_at), '[]')
     from (
       select *
-      from gmail_sync.running_syncs
+      from gmail_sync._running_run
       where cause is not null
       order by updated_at
       limit 5
@@ -31,7 +31,7 @@ select
   ) as zombie_task_details,
   (
     select coalesce(jsonb_object_agg(
-      reaper, round(extract(epoch from clock_timestamp() - beat_at), 1)
+      reaper, greatest(0, round(extract(epoch from clock_timestamp() - beat_at), 1))
     ), '{}')
     from gmail_sync.reaper_beat
   ) as reapers,
@@ -55,8 +55,8 @@ from (
     round(extract(epoch from clock_timestamp() - min(greatest(started_at, not_before)) filter (
       where claimed_at is null and not_before <= clock_timestamp()
     )), 1) as oldest_waiting_seconds
-  from gmail_sync.running_syncs
+  from gmail_sync._running_run
 ) running;
 
-comment on view gmail_sync.sync_health_facts is
+comment on view gmail_sync._health_facts is
 'What sync_health reports and judges, in one row.';

@@ -1,0 +1,126 @@
+"""How a file of db/functions is written (no database needed). Each test lists the offenders."""
+
+import re
+from pathlib import Path
+
+from db.migrations.stored import FUNCTIONS, is_view
+
+TEXTS = {
+    str(path.relative_to(FUNCTIONS)): path.read_text() for path in sorted(FUNCTIONS.rglob("*.sql"))
+}
+VIEWS = {name: text for name, text in TEXTS.items() if is_view(FUNCTIONS / name)}
+ROUTINES = {Path(name).stem: text for name, text in TEXTS.items() if name not in VIEWS}
+
+LONGEST_LINE = 100
+LONGEST_BODY = 62
+LONG_BODIES = ["_count", "apply_history"]
+PROCEDURES = ["reap_loop"]
+# They commit, or act with the superuser's own rights.
+NO_SECURITY_DEFINER = ["reap_loop", "schedule_jobs", "unschedule_jobs"]
+SHOUTED = re.compile(
+    r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|BEGIN|END|CREATE|RETURNS?|DECLARE|AND|OR|NOT|NULL"
+    r"|TRUE|FALSE|SET|LOOP|IF|THEN|ELSE|CASE|WHEN|GRANT|REVOKE|FUNCTION|TEXT|INTEGER|BOOLEAN)\b"
+)
+
+
+def head(text: str) -> str:
+    """From `create` to the body."""
+    return text[text.index("create or replace ") : text.index("\nas $$")]
+
+
+def body(text: str) -> str:
+    return text[text.index("\nas $$\n") + 7 : text.index("\n$$;")]
+
+
+def code(text: str) -> str:
+    """Without comments and string constants."""
+    return re.sub(r"'(?:[^']|'')*'", "''", re.sub(r"--.*", "", text))
+
+
+def test_lines_are_short() -> None:
+    assert [
+        f"{name}:{number}"
+        for name, text in TEXTS.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    ] == []
+
+
+def test_lines_end_where_they_end() -> None:
+    assert [name for name, text in TEXTS.items() if re.search(r"[ \t\r]$|\t", text, re.M)] == []
+
+
+def test_files_end_with_one_newline() -> None:
+    assert [name for name, text in TEXTS.items() if not re.search(r"\S\n\Z", text)] == []
+
+
+def test_a_file_makes_the_one_object_it_is_named_after() -> None:
+    for name, text in TEXTS.items():
+        stem = Path(name).stem
+        kind = "view" if name in VIEWS else "procedure" if stem in PROCEDURES else "function"
+        made = re.findall(r"^create (?:or replace )?(\w+) gmail_sync\.(\w+)", text, re.M)
+        assert made == [(kind, stem)], name
+
+
+def test_a_file_says_what_it_makes_then_closes_it_then_grants() -> None:
+    wanted = re.compile(
+        r"create or replace .*?;\n\ncomment on .*?;\n\n"
+        r"revoke all on .* from public;\n(grant execute on .*;\n)?\Z",
+        re.S,
+    )
+    assert [name for name, text in ROUTINES.items() if not wanted.search(text)] == []
+    assert [
+        name for name, text in VIEWS.items() if "\ncomment on view gmail_sync." not in text
+    ] == []
+
+
+def test_attributes_stand_in_one_order() -> None:
+    attributes = re.compile(
+        r"\nreturns .*\nlanguage \w+\n(immutable|stable|volatile)\n(security definer\n)?"
+        r"set search_path = pg_catalog, pg_temp\Z",
+        re.S,
+    )
+    others = {name: text for name, text in ROUTINES.items() if name not in PROCEDURES}
+    found = {name: attributes.search(head(text)) for name, text in others.items()}
+    assert [name for name, match in found.items() if match is None] == []
+    without_definer = [name for name, match in found.items() if match and not match[2]]
+    assert [*PROCEDURES, *without_definer] == NO_SECURITY_DEFINER
+
+
+def test_arguments_start_with_p_and_locals_with_v() -> None:
+    for name, text in ROUTINES.items():
+        declared = re.match(r"declare\n(.*?)\nbegin", body(text), re.S)
+        locals_ = re.findall(r"^  (\w+) ", declared[1], re.M) if declared else []
+        assert [local for local in locals_ if not local.startswith("v_")] == [], name
+        arguments = re.search(r"\((.*?)\)\n(?:returns|language)", head(text), re.S)
+        assert arguments is not None
+        for argument in filter(None, re.split(r",\s*", arguments[1].strip())):
+            assert argument.startswith("p_"), f"{name}: {argument}"
+
+
+def test_a_body_fits_on_a_screen() -> None:
+    long = [name for name, text in ROUTINES.items() if body(text).count("\n") >= LONGEST_BODY]
+    assert long == LONG_BODIES
+
+
+def test_there_is_no_dynamic_sql() -> None:
+    dynamic = [
+        name for name, text in ROUTINES.items() if re.search(r"\bexecute\b", code(body(text)))
+    ]
+    assert dynamic == []
+
+
+def test_keywords_are_lower_case() -> None:
+    shouted = {name: SHOUTED.findall(code(text)) for name, text in TEXTS.items()}
+    assert {name: words for name, words in shouted.items() if words} == {}
+
+
+def test_our_objects_are_named_with_their_schema() -> None:
+    schema = (FUNCTIONS.parent / "migrations/versions/0001_schema.up.sql").read_text()
+    ours = {Path(name).stem for name in TEXTS} | set(
+        re.findall(r"create table gmail_sync\.(\w+)", schema)
+    )
+    for name, text in TEXTS.items():
+        common_tables = re.findall(r"\b(\w+) as (?:materialized )?\(", text)
+        named = re.findall(r"\b(?:from|join|update|into|perform|call)\s+(\w+)\b(?!\.)", code(text))
+        assert (ours & set(named)) - set(common_tables) == set(), name

@@ -1,0 +1,119 @@
+"""connect_account, list_accounts, set_account_status, save_credentials, and labels."""
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from service.database import Connection, Row, Session
+from service.errors import AccountNotConnected, InvalidArgument
+from tests.functions.conftest import claimed, connected, listed, message, queue_of, store
+
+
+def account(functions: Session, user: str = "ann") -> Row:
+    (row,) = functions.rows("list_accounts", user)
+    return row
+
+
+def test_an_account_is_connected_with_the_safe_profile(functions: Session) -> None:
+    functions.rows("connect_account", "ann", "ann@mail.example", b"sealed")
+    row = account(functions)
+    assert (row["status"], row["quota_profile"], row["content_mode"], row["history_id"]) == (
+        "connected", "google-2026", "full", None,
+    )  # fmt: skip
+    assert "credentials" not in row
+    assert functions.rows("sync_status", "ann") == []
+
+
+def test_connecting_again_keeps_cursor_queue_and_settings(
+    functions: Session, db: Connection
+) -> None:
+    functions.rows("connect_account", "ann", "ann@mail.example", b"old", "google-legacy", "raw")
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    functions.rows("set_account_status", task_id, "reauth_required", "Google wants you back.")
+    db.execute("update gmail_sync.account set history_id = 7, quota_profile = 'google-legacy'")
+    functions.rows("connect_account", "ann", "ANN@mail.example", b"new")
+    row = account(functions)
+    assert (row["status"], row["status_reason"], row["history_id"]) == ("connected", None, 7)
+    assert (row["quota_profile"], row["content_mode"]) == ("google-legacy", "raw")
+    assert row["email"] == "ann@mail.example"
+    assert set(queue_of(db)) == {"a"}
+
+
+def test_another_mailbox_is_refused_and_nothing_changes(functions: Session, db: Connection) -> None:
+    connected(functions)
+    before = db.execute("select * from gmail_sync.account").fetchall()
+    with pytest.raises(AccountNotConnected):
+        functions.rows("connect_account", "ann", "bo@mail.example", b"other")
+    assert db.execute("select * from gmail_sync.account").fetchall() == before
+
+
+def test_invalid_arguments_are_refused(functions: Session) -> None:
+    every: list[tuple[object, ...]] = [
+        ("", "ann@mail.example", b"sealed"),
+        (None, "ann@mail.example", b"sealed"),
+        ("ann", "no address", b"sealed"),
+        ("ann", None, b"sealed"),
+        ("ann", "ann@mail.example", None),
+        ("ann", "ann@mail.example", b"sealed", "generous"),
+        ("ann", "ann@mail.example", b"sealed", None, "some"),
+    ]
+    for arguments in every:
+        with pytest.raises(InvalidArgument):
+            functions.rows("connect_account", *arguments)
+    assert functions.rows("list_accounts") == []
+
+
+def test_accounts_of_all_users_are_listed_in_order(functions: Session) -> None:
+    for user in ("cy", "ann", "bo"):
+        connected(functions, user)
+    assert [row["user_id"] for row in functions.rows("list_accounts")] == ["ann", "bo", "cy"]
+    assert functions.rows("list_accounts", "nobody") == []
+
+
+@pytest.mark.parametrize("status", ["reauth_required", "suspended"])
+def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: str) -> None:
+    task_id = claimed(functions)
+    functions.rows("set_account_status", task_id, status, "why")
+    row = account(functions)
+    assert (row["status"], row["status_reason"]) == (status, "why")
+    functions.value("release_sync", task_id, "why")
+    assert functions.rows("enqueue_due_syncs") == []
+
+
+def test_renewed_credentials_are_kept(functions: Session, db: Connection) -> None:
+    functions.rows("save_credentials", claimed(functions), b"renewed")
+    rows = db.execute("select credentials from gmail_sync.account").fetchall()
+    assert rows == [{"credentials": b"renewed"}]
+
+
+def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", "L1"))
+    first = [
+        {"id": "INBOX", "name": "INBOX", "type": "system"},
+        {"id": "L1", "name": "Work", "type": "user"},
+        {"id": "L2", "name": "Old"},
+    ]
+    functions.rows("store_labels", task_id, Jsonb(first))
+    functions.rows("store_labels", task_id, Jsonb([first[0], {"id": "L1", "name": "Renamed"}]))
+    assert functions.rows("list_labels", "ann") == [
+        {"label_id": "INBOX", "name": "INBOX", "type": "system"},
+        {"label_id": "L1", "name": "Renamed", "type": "user"},
+    ]
+    assert functions.rows("list_labels", "bo") == []
+    functions.rows("store_labels", task_id, Jsonb([]))
+    assert functions.rows("list_labels", "ann") == []
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [("set_account_status", ["reauth_required", "old"]), ("save_credentials", [b"old"])],
+)
+def test_a_run_leaves_an_account_alone_that_was_connected_anew(
+    functions: Session, function: str, arguments: list[object]
+) -> None:
+    task_id = claimed(functions)
+    connected(functions)
+    before = account(functions)
+    functions.rows(function, task_id, *arguments)
+    assert account(functions) == before

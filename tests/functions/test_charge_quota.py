@@ -1,0 +1,162 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+from service.database import Connection, Session
+from service.errors import InvalidArgument
+from tests.functions.conftest import claimed, only, together
+
+GETS_A_MINUTE = 300  # 6,000 units at 20 each
+
+
+@pytest.fixture
+def task_id(functions: Session, db: Connection) -> str:
+    task_id = claimed(functions)
+    limit(db, "google-2026")
+    return task_id
+
+
+def limit(db: Connection, profile: str) -> None:
+    db.execute("update gmail_sync.account set quota_profile = %s", [profile])
+
+
+def age(db: Connection, interval: str) -> None:
+    db.execute(
+        "update gmail_sync.quota_charge set charged_at = charged_at - %s::interval", [interval]
+    )
+
+
+def wait_of(db: Connection, free_at: object) -> float:
+    return float(
+        only(db, "select extract(epoch from %s::timestamptz - clock_timestamp())", free_at)
+    )
+
+
+def test_the_whole_burst_goes_at_once_and_not_one_more(functions: Session, task_id: str) -> None:
+    assert functions.value("charge_quota", task_id, "messages.get", GETS_A_MINUTE) is None
+    assert functions.value("charge_quota", task_id, "labels.list") is not None
+
+
+def test_a_refusal_says_when_to_ask_again_and_charges_nothing(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    functions.value("charge_quota", task_id, "messages.get", GETS_A_MINUTE)
+    age(db, "20 s")
+    free_at = functions.value("charge_quota", task_id, "messages.get")
+    assert wait_of(db, free_at) == pytest.approx(40, abs=2)
+    assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6000
+    age(db, "41 s")
+    assert functions.value("charge_quota", task_id, "messages.get") is None
+
+
+def test_the_oldest_charges_that_make_room_are_waited_for(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    for _ in range(3):
+        functions.value("charge_quota", task_id, "messages.get", 100)
+        age(db, "10 s")
+    free_at = functions.value("charge_quota", task_id, "messages.get", 100)
+    assert wait_of(db, free_at) == pytest.approx(30, abs=2)
+
+
+def test_a_large_call_waits_until_all_of_it_has_room(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    for _ in range(3):
+        functions.value("charge_quota", task_id, "messages.get", 100)
+        age(db, "10 s")
+    free_at = functions.value("charge_quota", task_id, "messages.get", 200)
+    assert wait_of(db, free_at) == pytest.approx(40, abs=2)
+
+
+def test_each_method_has_its_price(functions: Session, db: Connection, task_id: str) -> None:
+    for method in ("messages.get", "messages.list", "history.list", "getProfile", "watch"):
+        functions.value("charge_quota", task_id, method)
+    query = "select units from gmail_sync.quota_charge order by id"
+    assert [row["units"] for row in db.execute(query)] == [20, 5, 2, 1, 100]
+
+
+def test_no_cap_charges_nothing(functions: Session, db: Connection, task_id: str) -> None:
+    limit(db, "unlimited")
+    assert functions.value("charge_quota", task_id, "messages.get", 10**6) is None
+    assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "calls"), [("messages.fly", 1), (None, 1), ("messages.get", GETS_A_MINUTE + 1)]
+)
+def test_what_can_never_be_charged_is_refused(
+    functions: Session, task_id: str, method: str | None, calls: int
+) -> None:
+    with pytest.raises(InvalidArgument):
+        functions.value("charge_quota", task_id, method, calls)
+
+
+def test_fewer_than_one_call_is_refused(functions: Session, task_id: str) -> None:
+    for calls in (0, -100):
+        with pytest.raises(InvalidArgument):
+            functions.value("charge_quota", task_id, "messages.get", calls)
+
+
+def test_users_have_windows_of_their_own_within_the_projects(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    other = claimed(functions, "bo")
+    db.execute(
+        "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-2026'"
+    )
+    limit(db, "google-2026")
+    assert functions.value("charge_quota", task_id, "messages.get", 300) is None
+    assert functions.value("charge_quota", other, "messages.get", 101) is not None
+    assert functions.value("charge_quota", other, "messages.get", 100) is None
+
+
+@pytest.mark.parametrize("cap", ["user_units", "project_units"])
+def test_a_missing_cap_is_none_and_the_other_holds(
+    functions: Session, db: Connection, task_id: str, cap: str
+) -> None:
+    db.execute(
+        "update gmail_sync.quota_profile set user_units = null, project_units = null"
+        " where name = 'google-2026'"
+    )
+    db.execute(
+        f"update gmail_sync.quota_profile set {cap} = 20 where name = 'google-2026'".encode()
+    )
+    assert functions.value("charge_quota", task_id, "messages.get") is None
+    assert functions.value("charge_quota", task_id, "messages.get") is not None
+
+
+def test_no_window_of_any_worker_crosses_a_cap(
+    functions: Session, db: Connection, sessions: Callable[[int], list[Session]]
+) -> None:
+    tasks = [claimed(functions, user) for user in ("ann", "bo", "cy")]
+    db.execute(
+        "insert into gmail_sync.quota_profile values ('small', 200, 500, '0.5 s');"
+        "insert into gmail_sync.quota_cost values ('small', 'messages.get', 10);"
+        "create table spent (like gmail_sync.quota_charge);"
+        "grant insert on spent to public;"
+        "create function note() returns trigger language plpgsql as"
+        " $$ begin insert into public.spent select new.*; return null; end $$;"
+        "create trigger note after insert on gmail_sync.quota_charge"
+        " for each row execute function note()"
+    )
+    limit(db, "small")
+    workers = sessions(6)
+    deadline = time.monotonic() + 2
+
+    def spend(index: int) -> None:
+        while time.monotonic() < deadline:
+            if workers[index].value("charge_quota", tasks[index % 3], "messages.get", 1 + index):
+                time.sleep(0.002)
+
+    together(6, spend)
+    crossed = (
+        "select max(units) from (select sum(s.units) as units from spent e join spent s"
+        " on s.charged_at between e.charged_at - interval '0.5 s' + interval '1 us'"
+        " and e.charged_at and {} group by e.id) as windows"
+    )
+    per_user = only(db, crossed.format("s.user_id = e.user_id"))
+    per_project = only(db, crossed.format("true"))
+    assert per_user <= 200
+    assert 450 <= per_project <= 500

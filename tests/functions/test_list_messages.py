@@ -1,0 +1,88 @@
+"""list_messages and get_message."""
+
+import pytest
+
+from service.database import Session
+from service.errors import InvalidArgument
+from tests.functions.conftest import claimed, history, message, record, store
+
+
+@pytest.fixture(autouse=True)
+def mailbox(functions: Session) -> None:
+    """Messages 1 to 5 of ann, 5 the newest, 3 and 4 of the same moment; one of bo."""
+    task_id = claimed(functions)
+    dates = {"1": 1000, "2": 2000, "3": 3000, "4": 3000, "5": 5000}
+    store(
+        functions, task_id,
+        *(message(name, internal_date=str(date * 1000)) for name, date in dates.items()),
+        message("deleted", subject="invoice"),
+    )  # fmt: skip
+    attached = {
+        "part_id": "2", "filename": "x.pdf", "mime_type": "application/pdf", "size": 5,
+        "content_id": None, "inline": False,
+    }  # fmt: skip
+    store(
+        functions, task_id,
+        message("2", "INBOX", internal_date="2000000", subject="Invoice for the boat",
+                sender="Zoë <zoe@mail.example>", attachments=[attached]),
+        message("4", "INBOX", internal_date="3000000", body_text=None,
+                body_html="<b>boats</b> sail"),
+    )  # fmt: skip
+    history(functions, task_id, record(500, "messagesDeleted", "deleted"))
+    store(functions, claimed(functions, "bo"), message("foreign", subject="invoice"))
+
+
+def ids(functions: Session, **named: object) -> list[str]:
+    return [row["message_id"] for row in functions.rows("list_messages", "ann", **named)]
+
+
+def test_mail_comes_newest_first_in_pages(functions: Session) -> None:
+    seen: list[str] = []
+    while page := ids(functions, p_limit=2, p_before=seen[-1] if seen else None):
+        seen += page
+    assert seen == ["5", "4", "3", "2", "1"]
+
+
+def test_words_are_searched(functions: Session) -> None:
+    for query, found in [
+        ("invoice", ["2"]),
+        ("INVOICE boat", ["2"]),
+        ('"for the boat"', ["2"]),
+        ('"boat the for"', []),
+        ("invoice or sail", ["4", "2"]),
+        ("about -5", ["4", "3", "1"]),
+        ("zoe@mail.example", ["2"]),
+        ("Zoë", ["2"]),
+        ("b", []),
+        ("& | ! ( ' \" \\", []),
+    ]:
+        assert ids(functions, p_query=query) == found, query
+
+
+def test_a_label_filters(functions: Session) -> None:
+    assert ids(functions, p_label="INBOX") == ["4", "2"]
+    assert ids(functions, p_label="INBOX", p_query="invoice") == ["2"]
+    assert ids(functions, p_label="NONE") == []
+
+
+def test_an_absurd_page_size_is_refused(functions: Session) -> None:
+    for limit in [0, -1, 501, None]:
+        with pytest.raises(InvalidArgument):
+            ids(functions, p_limit=limit)
+
+
+def test_a_message_comes_with_its_attachments(functions: Session) -> None:
+    (row,) = functions.rows("get_message", "ann", "2")
+    assert row["subject"] == "Invoice for the boat"
+    assert row["attachments"] == [
+        {
+            "part_id": "2", "filename": "x.pdf", "mime_type": "application/pdf", "size": 5,
+            "content_id": None, "inline": False,
+        }
+    ]  # fmt: skip
+    assert functions.rows("get_message", "ann", "1")[0]["attachments"] == []
+
+
+def test_what_is_not_the_users_mail_is_not_there(functions: Session) -> None:
+    for message_id in ["deleted", "foreign", "unknown", None]:
+        assert functions.rows("get_message", "ann", message_id) == []

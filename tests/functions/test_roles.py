@@ -1,0 +1,159 @@
+"""Who may execute, read and write what: exactly this and nothing else."""
+
+import psycopg
+from psycopg import sql
+
+from service.database import Connection, Session
+from tests.functions.conftest import raises_sqlstate
+
+APP = {
+    "cancel_sync", "changes_since", "retry_failed_messages", "scheduler_status", "start_sync",
+    "start_sync_idempotent", "sync_health", "sync_history", "sync_run", "sync_status",
+}  # fmt: skip
+READER = {"changes_since"}
+DBA = APP | {
+    "enqueue_due_syncs", "list_accounts", "prune_sync_history", "reap_loop", "reap_zombie_syncs",
+    "reaper_pass", "schema_version",
+}  # fmt: skip
+SERVICE = (DBA - {"reap_loop"}) | {
+    "apply_history", "begin_listing", "charge_quota", "claim_sync", "connect_account",
+    "expire_history", "fail_messages", "fallback_reaper_pass", "get_cursor", "get_message",
+    "handover_sync", "heartbeat", "list_labels", "list_messages", "reconcile_listing",
+    "refresh_messages", "release_sync", "report_progress", "restart_listing", "return_messages",
+    "save_credentials", "set_account_status", "store_labels", "store_listing_page",
+    "store_messages", "sync_progress", "take_messages", "verify_mailbox", "worker_beat",
+    "worker_stop",
+}  # fmt: skip
+MAY_EXECUTE = {
+    "gmail_sync_app": APP,
+    "gmail_sync_reader": READER,
+    "gmail_sync_dba": DBA,
+    "gmail_sync_service": SERVICE,
+    "public": set[str](),
+}
+VIEWS = {
+    "attachments", "labels", "messages", "running_syncs", "sync_runs", "zombie_syncs",
+}  # fmt: skip
+
+
+def test_a_role_executes_its_functions_and_no_other(db: Connection) -> None:
+    for role, functions in MAY_EXECUTE.items():
+        rows = db.execute(
+            "select proname from pg_proc where pronamespace = 'gmail_sync'::regnamespace"
+            " and has_function_privilege(%s, oid, 'execute')",
+            [role],
+        )
+        assert {row["proname"] for row in rows} == functions, role
+
+
+def test_nobody_but_the_owner_touches_a_table(db: Connection) -> None:
+    tables = """
+        select relname from pg_class
+        where relnamespace = 'gmail_sync'::regnamespace and relkind in ('r', 'p', 'S')
+          and case when relkind = 'S'
+            then has_sequence_privilege(%(role)s, oid, 'usage, select, update')
+            else has_table_privilege(%(role)s, oid,
+                'select, insert, update, delete, truncate, references, trigger')
+              or has_any_column_privilege(%(role)s, oid, 'select, insert, update, references')
+          end
+    """
+    for role in MAY_EXECUTE:
+        assert db.execute(tables, {"role": role}).fetchall() == [], role
+
+
+def test_views_are_for_readers(db: Connection) -> None:
+    for role, views in {
+        "gmail_sync_app": VIEWS - {"running_syncs", "zombie_syncs"},
+        "gmail_sync_reader": VIEWS,
+        "gmail_sync_dba": VIEWS,
+        "gmail_sync_service": set[str](),
+        "public": set[str](),
+    }.items():
+        rows = db.execute(
+            "select relname from pg_class where relnamespace = 'gmail_sync'::regnamespace"
+            " and relkind = 'v' and has_table_privilege(%s, oid, 'select')",
+            [role],
+        )
+        assert {row["relname"] for row in rows} == views, role
+
+
+def test_nobody_writes_through_a_view(db: Connection) -> None:
+    for role in MAY_EXECUTE:
+        rows = db.execute(
+            "select relname from pg_class where relnamespace = 'gmail_sync'::regnamespace"
+            " and relkind = 'v' and has_table_privilege(%s, oid, 'insert, update, delete')",
+            [role],
+        )
+        assert rows.fetchall() == [], role
+
+
+def test_the_owner_owns_all_and_logs_in_never(db: Connection) -> None:
+    owners = db.execute(
+        "select distinct owner::regrole::text from ("
+        " select relowner from pg_class where relnamespace = 'gmail_sync'::regnamespace"
+        " union all select proowner from pg_proc where pronamespace = 'gmail_sync'::regnamespace"
+        " union all select typowner from pg_type where typnamespace = 'gmail_sync'::regnamespace"
+        " union all select nspowner from pg_namespace where nspname = 'gmail_sync'"
+        ") as owners (owner)"
+    ).fetchall()
+    assert owners == [{"owner": "gmail_sync_owner"}]
+    powers = db.execute(
+        "select rolname from pg_roles where rolname like 'gmail\\_sync\\_%'"
+        " and (rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls)"
+        " and rolname <> 'gmail_sync_login'"
+    ).fetchall()
+    assert powers == []
+
+
+def test_the_service_login_is_refused(service_url: str) -> None:
+    with psycopg.connect(service_url, autocommit=True) as connection:
+        for statement in (
+            "insert into gmail_sync.user_sync_status (task_id, user_id) values ('t', 'ann')",
+            "update gmail_sync.settings set heartbeat_timeout = '1 day'",
+            "delete from gmail_sync.message",
+            "select credentials from gmail_sync.account",
+            "select * from gmail_sync.messages",
+            "select gmail_sync._fence('t')",
+            "call gmail_sync.reap_loop('0', '1')",
+            "select gmail_sync.schedule_jobs()",
+            "create table gmail_sync.mine ()",
+        ):
+            with raises_sqlstate("42501"):
+                connection.execute(statement.encode())
+
+
+def as_role(db: Connection, role: str) -> None:
+    db.execute(sql.SQL("set role {}").format(sql.Identifier(role)))
+
+
+def test_an_application_starts_and_follows_its_sync(db: Connection) -> None:
+    as_role(db, "gmail_sync_app")
+    started = db.execute("select gmail_sync.start_sync_idempotent('ann') as task_id").fetchone()
+    status = db.execute("select task_id from gmail_sync.sync_status('ann')").fetchone()
+    assert started == status
+    with raises_sqlstate("42501"):
+        db.execute("select gmail_sync.claim_sync(gen_random_uuid())")
+
+
+def test_a_reader_reads_the_views(db: Connection) -> None:
+    as_role(db, "gmail_sync_reader")
+    for view in VIEWS:
+        db.execute(sql.SQL("select * from gmail_sync.{}").format(sql.Identifier(view)))
+    with raises_sqlstate("42501"):
+        db.execute("select gmail_sync.start_sync_idempotent('ann')")
+
+
+def test_a_dba_reaps_and_sees_zombies(db: Connection) -> None:
+    as_role(db, "gmail_sync_dba")
+    db.execute("select * from gmail_sync.zombie_syncs")
+    db.execute("select * from gmail_sync.reap_zombie_syncs()")
+    db.execute("call gmail_sync.reap_loop('0', '1')")
+
+
+def test_a_hostile_search_path_changes_nothing(service_url: str, functions: Session) -> None:
+    with psycopg.connect(service_url, autocommit=True) as connection:
+        connection.execute("create temp table settings as select interval '0' as heartbeat_timeout")
+        connection.execute("create temp table pg_class as select 1")
+        connection.execute("set search_path = pg_temp, pg_catalog")
+        row = connection.execute("select gmail_sync.start_sync_idempotent('ann')").fetchone()
+    assert row == (functions.value("sync_status", "ann"),)

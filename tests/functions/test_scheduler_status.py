@@ -1,0 +1,113 @@
+"""The pg_cron jobs, for real where pg_cron works, and the remedy where it does not."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from service.database import Connection, Session, connect
+from tests.functions.conftest import (
+    ZOMBIE_OF_THE_SCHEDULER,
+    only,
+    run_of,
+    successor_of,
+    wait_until,
+)
+
+JOBS = {"zombie_task_cleanup", "enqueue_due_syncs", "prune_sync_history", "prune_cron_history"}
+A_MINUTE_AND_A_PASS = 75
+
+
+@pytest.fixture
+def cron(cron_url: str) -> Iterator[Session]:
+    session = Session(cron_url, "test")
+    yield session
+    session.close()
+
+
+def test_the_scheduler_really_runs_and_reaps(cron: Session, cron_url: str) -> None:
+    with connect(cron_url, "test") as db:
+        wait_until(
+            lambda: not run_of(db, ZOMBIE_OF_THE_SCHEDULER)["is_syncing"], A_MINUTE_AND_A_PASS
+        )
+        assert run_of(db, ZOMBIE_OF_THE_SCHEDULER)["outcome"] == "reaped"
+        successor = successor_of(db, ZOMBIE_OF_THE_SCHEDULER)["task_id"]
+        assert cron.value("start_sync_idempotent", "sleeper") == successor
+        jobs = {row["jobname"]: row for row in cron.rows("scheduler_status")}
+        assert jobs.keys() == JOBS
+        assert all(job["active"] and job["problem"] is None for job in jobs.values())
+        cleanup = jobs["zombie_task_cleanup"]
+        assert cleanup["last_started_at"] is not None
+        assert cleanup["last_status"] in ("starting", "running", "succeeded")
+        cron.value("cancel_sync", successor)
+        health = cron.value("sync_health")
+        assert health["reapers"]["pg_cron"] < 45
+        assert health["reasons"] == []
+        assert health["healthy"] is True
+
+
+def test_scheduling_twice_changes_nothing(cron: Session, cron_url: str) -> None:
+    query = "select jobid, jobname, schedule, command, database, active from cron.job order by 1"
+    with connect(cron_url, "test") as db:
+        before = db.execute(query).fetchall()
+        scheduled = db.execute("select * from gmail_sync.schedule_jobs()").fetchall()
+        assert {row["item"] for row in scheduled} == JOBS
+        assert all(row["done"] for row in scheduled)
+        assert db.execute(query).fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        ("select cron.unschedule('enqueue_due_syncs')", "schedule_jobs()"),
+        (
+            "select cron.alter_job(jobid, active := false) from cron.job"
+            " where jobname = 'enqueue_due_syncs'",
+            "active := true",
+        ),
+        ("select cron.schedule('enqueue_due_syncs', '5 5 * * *', 'select 1')", "schedule_jobs()"),
+    ],
+)
+def test_a_job_out_of_order_says_how_to_mend_it(
+    cron: Session, cron_url: str, damage: str, problem: str
+) -> None:
+    def mended() -> bool:
+        return not any(row["problem"] for row in cron.rows("scheduler_status"))
+
+    with connect(cron_url, "test") as db:
+        db.execute(damage.encode())
+        (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
+        assert found["jobname"] == "enqueue_due_syncs"
+        assert problem in found["problem"]
+        assert any(problem in reason for reason in cron.value("sync_health")["reasons"])
+        db.execute(
+            "select * from gmail_sync.schedule_jobs();"
+            "select cron.alter_job(jobid, active := true) from cron.job"
+        )
+    assert mended()
+
+
+def test_where_pg_cron_works_elsewhere_the_status_says_what_to_do(
+    functions: Session, database: str
+) -> None:
+    jobs = functions.rows("scheduler_status")
+    assert {job["jobname"] for job in jobs} == JOBS
+    assert not any(job["active"] for job in jobs)
+    (problem,) = {job["problem"] for job in jobs}
+    assert f"set cron.database_name = '{database}' in postgresql.conf" in problem
+    assert "select * from gmail_sync.schedule_jobs();" in problem
+    functions.value("reaper_pass", "pg_cron")
+    (reason,) = functions.value("sync_health")["reasons"]
+    assert problem in reason
+    assert "zombie_task_cleanup" in reason
+    assert functions.value("sync_health")["healthy"] is False
+
+
+def test_where_pg_cron_works_elsewhere_scheduling_says_so_and_goes_on(
+    db: Connection, database: str
+) -> None:
+    for _ in range(2):
+        (row,) = db.execute("select * from gmail_sync.schedule_jobs()").fetchall()
+        assert (row["item"], row["done"]) == ("pg_cron", False)
+        assert database in row["message"]
+    assert only(db, "select count(*) from pg_extension where extname = 'pg_cron'") == 0
+    db.execute("select gmail_sync.unschedule_jobs()")

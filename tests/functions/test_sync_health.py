@@ -1,0 +1,162 @@
+"""sync_health, worker_beat, worker_stop, and schema_version."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from service import migrate
+from service.database import Connection, Session
+from tests.functions.conftest import connected, insert_run, queued, shift, zombie
+
+ANSWER = {
+    "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",
+    "workers", "dead_letters", "accounts_to_reconnect",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def pg_cron_has_beaten(functions: Session) -> None:
+    functions.value("reaper_pass", "pg_cron")
+
+
+def health(functions: Session) -> dict[str, Any]:
+    answer: dict[str, Any] = functions.value("sync_health")
+    return answer
+
+
+def reasons(functions: Session) -> list[str]:
+    """All reasons but that this database is not pg_cron's."""
+    return [reason for reason in health(functions)["reasons"] if "pg_cron works in" not in reason]
+
+
+def beat(functions: Session) -> uuid.UUID:
+    worker = uuid.uuid4()
+    functions.rows("worker_beat", worker, "1.0", 4)
+    return worker
+
+
+def test_the_answer_has_every_key_and_counts_users(functions: Session) -> None:
+    connected(functions, "ann")
+    answer = health(functions)
+    assert answer.keys() >= ANSWER
+    assert answer["statistics"] == {
+        "total_users": 1, "active_syncs": 0, "zombie_tasks": 0, "inconsistent_tasks": 0,
+        "recent_completed_syncs": 0,
+    }  # fmt: skip
+    assert answer["healthy"] is (answer["reasons"] == [])
+
+
+def test_zombies_are_a_reason_and_shown_with_their_silence(
+    functions: Session, db: Connection
+) -> None:
+    dead = zombie(functions, db)
+    assert "gmail_sync.reap_zombie_syncs()" in reasons(functions)[0]
+    (detail,) = health(functions)["zombie_task_details"]
+    assert detail.keys() == {"task_id", "user_id", "started_at", "last_update", "silent_minutes"}
+    assert (detail["task_id"], detail["user_id"]) == (dead, "ann")
+    assert detail["silent_minutes"] == pytest.approx(1, abs=0.2)
+    functions.rows("reap_zombie_syncs")
+    assert reasons(functions) == []
+
+
+def test_five_zombies_are_shown_of_many_the_longest_silent_first(
+    functions: Session, db: Connection
+) -> None:
+    for minutes in range(2, 9):
+        insert_run(db, task_id=str(minutes), user_id=f"user {minutes}")
+        shift(db, str(minutes), f"-{minutes} min", "updated_at")
+    answer = health(functions)
+    assert answer["statistics"]["zombie_tasks"] == 7
+    assert [detail["task_id"] for detail in answer["zombie_task_details"]] == list("87654")
+
+
+@pytest.mark.parametrize(
+    ("drop", "named"),
+    [
+        ("drop index gmail_sync.uniq_user_running_sync", "uniq_user_running_sync"),
+        (
+            "drop index gmail_sync.uniq_user_running_sync; create unique index"
+            " uniq_user_running_sync on gmail_sync.user_sync_status (user_id, is_syncing)",
+            "uniq_user_running_sync",
+        ),
+        (
+            "alter table gmail_sync.user_sync_status drop constraint chk_sync_state_consistency",
+            "chk_sync_state_consistency",
+        ),
+    ],
+)
+def test_a_missing_rule_is_a_reason(
+    functions: Session, db: Connection, drop: str, named: str
+) -> None:
+    db.execute(drop.encode())
+    (reason,) = reasons(functions)
+    assert named in reason
+
+
+def test_a_silent_pg_cron_is_a_reason(functions: Session, db: Connection) -> None:
+    db.execute("update gmail_sync.reaper_beat set beat_at = now() - interval '46 s'")
+    (reason,) = reasons(functions)
+    assert reason.startswith("pg_cron has not reaped for 46 s")
+    functions.value("reaper_pass", "pg_cron")
+    assert reasons(functions) == []
+
+
+def test_a_run_that_no_worker_picks_up_is_a_reason(functions: Session, db: Connection) -> None:
+    task_id = queued(functions)
+    assert reasons(functions) == []
+    shift(db, task_id, "-31 s", "started_at", "not_before")
+    (reason,) = reasons(functions)
+    assert reason.startswith("no worker picks up")
+    worker = beat(functions)
+    assert reasons(functions) == []
+    shift(db, task_id, "-31 min", "started_at", "not_before")
+    (reason,) = reasons(functions)
+    assert reason.startswith("no worker picks up")
+    functions.rows("worker_stop", worker)
+    assert health(functions)["queue"]["waiting"] == 1
+
+
+def test_a_run_that_is_not_due_waits_for_nobody(functions: Session, db: Connection) -> None:
+    task_id = queued(functions)
+    shift(db, task_id, "-2 hours", "started_at")
+    shift(db, task_id, "1 hour", "not_before")
+    assert reasons(functions) == []
+    shift(db, task_id, "-1 s", "not_before")
+    assert reasons(functions) == []
+
+
+def test_workers_are_counted_while_they_beat(functions: Session, db: Connection) -> None:
+    first, _ = beat(functions), beat(functions)
+    functions.rows("worker_beat", first, "1.0", 4)
+    assert health(functions)["workers"] == 2
+    functions.rows("worker_stop", first)
+    assert health(functions)["workers"] == 1
+    db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
+    assert health(functions)["workers"] == 0
+
+
+def test_completed_syncs_of_the_day_are_counted(functions: Session) -> None:
+    functions.value("release_sync", zombie_free(functions))
+    assert health(functions)["statistics"]["recent_completed_syncs"] == 1
+
+
+def zombie_free(functions: Session) -> str:
+    task_id = queued(functions)
+    functions.rows("claim_sync", uuid.uuid4())
+    return task_id
+
+
+def test_dead_letters_and_lost_accounts_are_counted(functions: Session, db: Connection) -> None:
+    connected(functions)
+    db.execute("update gmail_sync.account set status = 'reauth_required'")
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+        " values ('ann', 'm', 'listed', true)"
+    )
+    answer = health(functions)
+    assert (answer["dead_letters"], answer["accounts_to_reconnect"]) == (1, 1)
+
+
+def test_the_schema_says_its_version(functions: Session) -> None:
+    assert functions.value("schema_version") == migrate.head()
