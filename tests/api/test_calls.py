@@ -81,6 +81,7 @@ def mistake(call: Call, functions: dict[str, dict[str, Any]]) -> str | None:
 def test_every_function_the_service_calls_exists(
     db: psycopg.Connection[dict[str, Any]],
 ) -> None:
+    """Old bug: a route called a function that did not exist."""
     functions = {
         row["name"]: row
         for row in db.execute(

@@ -147,6 +147,7 @@ def test_without_a_database_the_service_starts_and_says_so() -> None:
 
 
 def test_a_slow_query_does_not_block_the_event_loop(ann: httpx.Client, db: Db) -> None:
+    """Old bug: a blocking call on the event loop starved everything else on it."""
     task_id = ann.post("/api/gmail/sync/smart").json()["task_id"]
     with ThreadPoolExecutor(1) as request:
         with db.transaction():

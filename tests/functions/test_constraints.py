@@ -54,6 +54,7 @@ BAD_RUNS: list[tuple[str, dict[str, object]]] = [
 
 
 def test_inconsistent_rows_are_impossible(db: Connection) -> None:
+    """Old bug: the constraints were never created."""
     for constraint, columns in BAD_RUNS:
         with raises_sqlstate("23514", constraint):
             insert_run(db, **columns)

@@ -25,6 +25,7 @@ def cron(cron_url: str) -> Iterator[Session]:
 
 
 def test_the_scheduler_really_runs_and_reaps(cron: Session, cron_url: str) -> None:
+    """Old bug: two schedulers, of which the cleaning one did not run."""
     with connect(cron_url, "test") as db:
         wait_until(
             lambda: not run_of(db, ZOMBIE_OF_THE_SCHEDULER)["is_syncing"], A_MINUTE_AND_A_PASS
