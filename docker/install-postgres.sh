@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
+#   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH.
 # Used by `make setup` and the images. Makes no database cluster and starts no server.
@@ -9,14 +10,16 @@ set -eu
 
 oldest=15
 cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
+service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= venv=
+    chromium= pgbouncer= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
+            --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -24,6 +27,13 @@ main() {
     [ -z "$venv" ] || python3 -c 'import ensurepip' 2>/dev/null || install "$venv"
     [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
         echo "Went on without Chromium: only the browser tests need it." >&2
+    [ -z "$pgbouncer" ] || has_pgbouncer || (without_service install "$pgbouncer") ||
+        echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
+}
+
+# Where Debian puts it need not be on the PATH of a user.
+has_pgbouncer() {
+    [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null
 }
 
 # The same search as service/demo/cluster.py: where Debian keeps the servers, and PATH.
@@ -74,6 +84,16 @@ without_main_cluster() {
     "$@"
 }
 
+# Debian's package would start one on port 6432, now and at each boot. In a subshell: the trap.
+without_service() {
+    if as_root [ ! -e "$service_policy" ]; then
+        trap 'as_root rm -f "$service_policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$service_policy" >/dev/null
+        as_root chmod +x "$service_policy"
+    fi
+    "$@" && as_root update-rc.d pgbouncer disable >/dev/null
+}
+
 install() {
     need_root "$*"
     update_lists
@@ -94,7 +114,7 @@ need_root() {
     fi
     as_root true 2>/dev/null && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
     exit 1
 }
 

@@ -39,6 +39,8 @@ class Config:
     quota_profile: str
     worker_concurrency: int
     log_level: str = "info"
+    # Where notifications are heard, when database_url leads through a pooler; else empty.
+    listen_url: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
@@ -62,6 +64,7 @@ class Config:
             ),
             log_level=reader.get("GMAIL_SYNC_LOG_LEVEL", _one_of(LOG_LEVELS), "info"),
             worker_concurrency=reader.get("GMAIL_SYNC_WORKER_CONCURRENCY", _concurrency, "4"),
+            listen_url=reader.get("GMAIL_SYNC_LISTEN_URL", _database_url, ""),
         )
         if reader.mistakes:
             raise ConfigError(reader.mistakes)

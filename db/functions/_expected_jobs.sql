@@ -27,12 +27,8 @@ as $$
   union all
   values
     ('enqueue_due_syncs', '* * * * *', 'select gmail_sync.enqueue_due_syncs()'),
-    ('prune_sync_history', '17 * * * *', 'select gmail_sync.prune_sync_history()'),
-    (
-      'prune_cron_history', '37 * * * *',
-      'delete from cron.job_run_details where start_time < now() - interval ''7 days'' '
-        'and jobid in (select jobid from cron.job where command like ''%gmail_sync.%'')'
-    );
+    ('prune_sync_history', '*/10 * * * *', 'select gmail_sync.prune_sync_history()'),
+    ('prune_cron_history', '*/10 * * * *', 'select gmail_sync.prune_cron_history()');
 $$;
 
 comment on function gmail_sync._expected_jobs() is

@@ -15,7 +15,8 @@ as $$
     ) end
     union all
     select 2, case when p_facts.inconsistent_tasks > 0 then format(
-      '%s running sync(s) are in an impossible state', p_facts.inconsistent_tasks
+      '%s sync(s) are in an impossible state; run '
+      'select * from gmail_sync.repair_sync_consistency();', p_facts.inconsistent_tasks
     ) end
     union all
     select 3, format('%s is missing or not as it should be: run alembic upgrade head', rule)
@@ -40,6 +41,27 @@ as $$
         'no worker picks up: a sync has waited for %s s and %s worker(s) were seen',
         round(p_facts.oldest_waiting_seconds), p_facts.workers
       )
+    end
+    union all
+    select 7, case
+      when p_facts.oldest_transaction_seconds
+        > (select extract(epoch from longest_transaction) from gmail_sync.settings)
+      then format(
+        'a transaction has been open for %s s and holds back vacuum: find it in '
+        'pg_stat_activity and end it with select pg_terminate_backend(pid);',
+        round(p_facts.oldest_transaction_seconds)
+      )
+    end
+    union all
+    select 8, case when p_facts.notify_queue_percent > 50 then format(
+      'the NOTIFY queue is %s %% full: a session listens and never reads; end it, or restart '
+      'Postgres', p_facts.notify_queue_percent
+    ) end
+    union all
+    select 9, case
+      when gmail_sync._pg_cron_obstacle() is null and not exists (
+        select from pg_stat_activity where backend_type = 'pg_cron launcher'
+      ) then 'pg_cron''s launcher has died: restart Postgres; the service reaps meanwhile'
     end
   ) as r (rank, reason);
 $$;

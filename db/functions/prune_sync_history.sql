@@ -11,23 +11,23 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_count integer;
+  v_task_ids text[];
 begin
   delete from gmail_sync.worker where seen_at < clock_timestamp() - interval '1 day';
 
-  delete from gmail_sync.user_sync_status
-  where task_id in (
+  -- now(), for the index cannot be asked for what clock_timestamp() will be.
+  v_task_ids := array(
     select task_id
     from gmail_sync.user_sync_status
     where not is_syncing
-      and finished_at < clock_timestamp()
+      and finished_at < now()
         - coalesce(p_keep, (select history_retention from gmail_sync.settings))
     order by finished_at
     limit p_limit
     for update skip locked
   );
-  get diagnostics v_count = row_count;
-  return v_count;
+  delete from gmail_sync.user_sync_status where task_id = any (v_task_ids);
+  return cardinality(v_task_ids);
 end;
 $$;
 

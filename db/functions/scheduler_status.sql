@@ -1,5 +1,6 @@
 -- The jobs gmail-sync needs, each with its last run, and what is wrong with it in words
--- (problem is NULL when nothing is). Reads pg_cron's tables where there are any.
+-- (problem is NULL when nothing is), and jobs that should not be there. Reads pg_cron's tables
+-- where there are any.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -46,14 +47,37 @@ begin
         when d.status = 'failed' then format('the last run failed: %s', d.return_message)
       end
     from gmail_sync._expected_jobs() e
-    left join cron.job j on j.jobname = e.jobname and j.database = current_database()
+    left join lateral (
+      select *
+      from cron.job o
+      where o.jobname = e.jobname
+        and o.database = current_database()
+      order by o.username
+      limit 1
+    ) j on true
     left join lateral (
       select r.status, r.return_message, r.start_time, r.end_time
       from cron.job_run_details r
       where r.jobid = j.jobid
       order by r.runid desc
       limit 1
-    ) d on true;
+    ) d on true
+    union all
+    select j.jobname, j.schedule, j.command, j.active, null, null, null, null,
+      format(
+        'a stray job of %s in database %s: run select cron.unschedule(%s); there',
+        j.username, j.database, j.jobid
+      )
+    from cron.job j
+    where j.command like '%gmail\_sync.%'
+      and not (
+        j.database = current_database()
+        and exists (select from gmail_sync._expected_jobs() e where e.jobname = j.jobname)
+        and j.username = (
+          select min(o.username) from cron.job o
+          where o.jobname = j.jobname and o.database = j.database
+        )
+      );
 end;
 $$;
 

@@ -26,7 +26,9 @@ as $$
     ),
     'workers', f.workers,
     'dead_letters', f.dead_letters,
-    'accounts_to_reconnect', f.accounts_to_reconnect
+    'accounts_to_reconnect', f.accounts_to_reconnect,
+    'oldest_transaction_seconds', f.oldest_transaction_seconds,
+    'notify_queue_percent', f.notify_queue_percent
   )
   from gmail_sync._health_facts f
   cross join lateral gmail_sync._health_reasons(f) as r (reasons);

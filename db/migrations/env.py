@@ -7,6 +7,7 @@ import psycopg
 from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 VERSION_TABLE = "gmail_sync_version"
@@ -17,7 +18,7 @@ SESSION_OPTIONS = "-c lock_timeout=5s -c statement_timeout=15min -c timezone=UTC
 
 def run_migrations() -> None:
     if context.is_offline_mode():
-        raise CommandError("gmail-sync migrates online only: set DATABASE_URL")
+        raise CommandError("gmail-sync migrates online only; db/README.md tells how psql does it")
     url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
     if not url:
         raise CommandError("DATABASE_URL is not set: DATABASE_URL=postgresql://… alembic …")
@@ -35,8 +36,16 @@ def run_migrations() -> None:
             version_table_schema="public",
             transaction_per_migration=True,
         )
-        with context.begin_transaction():
-            context.run_migrations()
+        try:
+            with context.begin_transaction():
+                context.run_migrations()
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            raise CommandError(
+                "gave up, since another session held a lock for too long; the revision at hand"
+                f" changed nothing, so try again once that session has ended: {error.orig}"
+            ) from error
         if not context.get_context().get_current_heads():
             connection.execute(text(f"drop table if exists public.{VERSION_TABLE}"))
         else:

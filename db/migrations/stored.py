@@ -4,6 +4,7 @@ db/functions/ is the truth and is edited in place; a revision never reads it. It
 frozen copies under snapshots/<revision>/ and, going down, restores what they replaced.
 """
 
+import logging
 import re
 from collections.abc import Iterable
 from graphlib import TopologicalSorter
@@ -28,44 +29,58 @@ def install(revision: str) -> None:
 
 
 def restore(revision: str) -> None:
-    """Undo install: put back the newest older copies, drop what had none."""
-    frozen = sorted_for_install((SNAPSHOTS / revision).rglob("*.sql"))
-    older = {
-        path: newest(path.relative_to(SNAPSHOTS / revision), before=revision) for path in frozen
+    """Undo install: put everything back as the revision before had it.
+
+    All is dropped first, since no view can be replaced by one with fewer columns.
+    """
+    names = {
+        copy.relative_to(folder)
+        for folder in SNAPSHOTS.iterdir()
+        if folder.name <= revision
+        for copy in folder.rglob("*.sql")
     }
-    for path in reversed(frozen):
-        if older[path] is None:
-            _drop(path)
-    # Replaced, not dropped: others may depend on them.
-    _install(sorted_for_install(path for path in older.values() if path))
+    installed = [newest(name, until=revision) for name in names]
+    before = [newest(name, until=revision, but=revision) for name in names]
+    for path in reversed(sorted_for_install(path for path in installed if path)):
+        _drop(path)
+    _install(sorted_for_install(path for path in before if path))
 
 
-def newest(name: Path, before: str | None = None) -> Path | None:
-    """The newest frozen copy of a file of db/functions, of revisions older than `before`."""
-    revisions = sorted(folder.name for folder in SNAPSHOTS.iterdir() if folder.is_dir())
-    for revision in reversed(revisions):
-        copy = SNAPSHOTS / revision / name
-        if (before is None or revision < before) and copy.exists():
+def schedule_jobs() -> None:
+    """(Re)schedule the pg_cron jobs, and log what was done or is to be done by hand."""
+    log = logging.getLogger("alembic")
+    for _item, done, message in op.get_bind().execute(
+        text("select item, done, item || ': ' || message from gmail_sync.schedule_jobs()")
+    ):
+        log.log(logging.INFO if done else logging.WARNING, message)
+
+
+def newest(name: Path, until: str | None = None, but: str | None = None) -> Path | None:
+    """The newest frozen copy of a file of db/functions, up to a revision, one left out."""
+    for folder in sorted(SNAPSHOTS.iterdir(), reverse=True):
+        copy = folder / name
+        if (until is None or folder.name <= until) and folder.name != but and copy.exists():
             return copy
     return None
 
 
 def sorted_for_install(paths: Iterable[Path]) -> list[Path]:
-    """Views first, each after those it names, for functions return their rows."""
-    files = sorted(paths)
-    views = {path.stem: path for path in files if is_view(path)}
+    """Each after what it needs: a view all that it names, a function the rows it takes or returns.
+
+    What the body of a function names may come later.
+    """
+    files = {path.stem: path for path in sorted(paths)}
     order = TopologicalSorter(
-        {name: views.keys() & _names(path) - {name} for name, path in views.items()}
+        {name: files.keys() & _needs(path) - {name} for name, path in files.items()}
     )
-    return [
-        *(views[name] for name in order.static_order()),
-        *(path for path in files if not is_view(path)),
-    ]
+    return [files[name] for name in order.static_order()]
 
 
-def _names(path: Path) -> set[str]:
-    """The objects of our schema that a file names."""
-    return set(re.findall(r"gmail_sync\.(\w+)", path.read_text(encoding="utf-8")))
+def _needs(path: Path) -> set[str]:
+    """The objects of our schema that must be there before the file can be run."""
+    text = path.read_text(encoding="utf-8")
+    needed = text if is_view(path) else text.partition("\nas $$")[0]
+    return set(re.findall(r"gmail_sync\.(\w+)", needed))
 
 
 def is_view(path: Path) -> bool:
@@ -89,6 +104,8 @@ def _drop(path: Path) -> None:
         text(
             "select prokind, oid::regprocedure::text from pg_proc"
             " where pronamespace = 'gmail_sync'::regnamespace and proname = :name"
+            # A trigger holds on to its function, which can be replaced.
+            " and not exists (select from pg_trigger where tgfoid = pg_proc.oid)"
         ),
         {"name": path.stem},
     )

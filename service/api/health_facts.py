@@ -31,7 +31,10 @@ class Queue(Struct):
 
 
 class Health(Struct):
-    """What sync_health() says; `reapers` is the seconds since each made a pass."""
+    """What sync_health() says; `reapers` is the seconds since each made a pass.
+
+    oldest_transaction_seconds is the age of the transaction that holds back vacuum.
+    """
 
     healthy: bool
     timestamp: datetime
@@ -43,3 +46,5 @@ class Health(Struct):
     workers: int
     dead_letters: int
     accounts_to_reconnect: int
+    oldest_transaction_seconds: float | None
+    notify_queue_percent: float

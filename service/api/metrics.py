@@ -62,6 +62,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("workers", "Workers that beat").set(health.workers)
     gauge("dead_letters", "Messages given up").set(health.dead_letters)
     gauge("accounts_to_reconnect", "Accounts Google refuses").set(health.accounts_to_reconnect)
+    gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(
+        health.oldest_transaction_seconds or 0
+    )
+    gauge("notify_queue_percent", "How full the NOTIFY queue is").set(health.notify_queue_percent)
     reaper_age = gauge("reaper_age_seconds", "Time since a reaper's last pass", ["reaper"])
     for reaper, seconds in health.reapers.items():
         reaper_age.labels(reaper).set(seconds)

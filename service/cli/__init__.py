@@ -1,4 +1,4 @@
-"""The command line: gmail-sync serve, worker, migrate, demo, simulate, token, account."""
+"""gmail-sync serve, worker, migrate, demo, monitor, adopt, token, account and simulate."""
 
 import importlib.metadata
 
@@ -8,7 +8,9 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from service.cli.account import account
+from service.cli.adopt import adopt
 from service.cli.demo import demo
+from service.cli.monitor import monitor
 from service.cli.processes import migrate, serve, worker
 from service.cli.simulate import simulate
 from service.cli.token import token
@@ -19,6 +21,7 @@ CONFIGURATION = """
 \b
 Environment:
   DATABASE_URL                  a libpq URL: postgresql://user@host/database
+  GMAIL_SYNC_LISTEN_URL         where to LISTEN when that is a pooler: the database itself
   PORT                          of the service (8000)
   GMAIL_SYNC_JWT_SECRET         signs the tokens of the API (HS256, 32 bytes or more)
   GMAIL_SYNC_CREDENTIALS_KEYS   Fernet keys, comma-separated: the first seals, all open
@@ -70,5 +73,5 @@ def main() -> None:
     """A self-hosted Gmail sync that lives in Postgres."""
 
 
-for command in (serve, worker, migrate, demo, token, account, simulate):
+for command in (serve, worker, migrate, demo, monitor, adopt, token, account, simulate):
     main.add_command(command)

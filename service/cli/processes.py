@@ -74,4 +74,6 @@ def _worker(config: Config, log: FilteringBoundLogger) -> Worker:
         client_secret=config.google_client_secret,
         vault=vault(config),
     )
-    return Worker(config.database_url, google, config.worker_concurrency, log)
+    return Worker(
+        config.database_url, google, config.worker_concurrency, log, listen_url=config.listen_url
+    )

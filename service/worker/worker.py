@@ -21,10 +21,18 @@ DRAIN_SECONDS = 10.0
 
 
 class Worker:
-    """Claims and carries out up to `concurrency` runs at once, from start() to stop()."""
+    """Claims and carries out up to `concurrency` runs at once, from start() to stop().
+
+    `listen_url` leads straight to the database where `url` leads through a pooler.
+    """
 
     def __init__(
-        self, url: str, google: Google, concurrency: int, log: FilteringBoundLogger
+        self,
+        url: str,
+        google: Google,
+        concurrency: int,
+        log: FilteringBoundLogger,
+        listen_url: str = "",
     ) -> None:
         # A new one at each start: two workers never share one, whatever hosts are named.
         self.id = uuid.uuid4()
@@ -36,7 +44,7 @@ class Worker:
         self._bell = threading.Condition()
         self._rings = 0
         self._runs: dict[str, Run] = {}
-        self._listener = Listener(url, self._heard, self._log)
+        self._listener = Listener(listen_url or url, self._heard, self._log)
         self._threads = [
             *(
                 threading.Thread(target=self._serve_slot, name=f"slot {number}", daemon=True)

@@ -22,7 +22,9 @@ from tests.waiting import wait_until
 
 SECRET = secrets.token_hex(32)
 KEYS = Fernet.generate_key().decode()
-COMMANDS = ["serve", "worker", "migrate", "demo", "simulate", "token", "account"]
+COMMANDS = [
+    "serve", "worker", "migrate", "demo", "monitor", "adopt", "token", "account", "simulate",
+]  # fmt: skip
 
 
 @pytest.fixture

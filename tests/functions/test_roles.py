@@ -12,10 +12,12 @@ APP = {
 }  # fmt: skip
 READER = {"changes_since"}
 DBA = APP | {
-    "enqueue_due_syncs", "list_accounts", "prune_sync_history", "reap_loop", "reap_zombie_syncs",
-    "reaper_pass", "schema_version",
+    "adopt_legacy_sync_status", "adopt_rows", "adopted_rows", "check_sync_consistency",
+    "enqueue_due_syncs", "legacy_time", "list_accounts", "list_all_runs", "list_running_syncs",
+    "prune_sync_history", "reap_loop", "reap_zombie_syncs",
+    "reaper_pass", "repair_sync_consistency", "schema_version", "sync_row_faults",
 }  # fmt: skip
-SERVICE = (DBA - {"reap_loop"}) | {
+SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy_time"}) | {
     "apply_history", "begin_listing", "charge_quota", "claim_sync", "connect_account",
     "expire_history", "fail_messages", "fallback_reaper_pass", "get_cursor", "get_message",
     "handover_sync", "heartbeat", "list_labels", "list_messages", "reconcile_listing",

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from service import migrate
 from service.database import Connection, Session, connect
+from service.demo.cluster import Cluster
 from tests.functions.conftest import (
     ZOMBIE_OF_THE_SCHEDULER,
     only,
@@ -112,3 +114,68 @@ def test_where_pg_cron_works_elsewhere_scheduling_says_so_and_goes_on(
         assert database in row["message"]
     assert only(db, "select count(*) from pg_extension where extname = 'pg_cron'") == 0
     db.execute("select gmail_sync.unschedule_jobs()")
+
+
+def test_a_stray_job_is_told(cron: Session, cron_url: str) -> None:
+    with connect(cron_url, "test") as db:
+        db.execute(
+            "select cron.schedule('mine', '5 5 * * *', 'select gmail_sync.reap_zombie_syncs()')"
+        )
+        (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
+        assert (found["jobname"], "stray" in found["problem"]) == ("mine", True)
+        assert any("stray" in reason for reason in cron.value("sync_health")["reasons"])
+        db.execute("select cron.unschedule('mine')")
+    assert not any(row["problem"] for row in cron.rows("scheduler_status"))
+
+
+def test_a_job_that_fails_is_told_with_what_it_said(cron: Session, cron_url: str) -> None:
+    with connect(cron_url, "test") as db:
+        (run,) = db.execute(
+            "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
+            " select jobid, 2000000000, 'failed', 'no pg_hba.conf entry', now() from cron.job"
+            " where jobname = 'prune_sync_history' returning runid"
+        ).fetchall()
+        (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
+        assert found["jobname"] == "prune_sync_history"
+        assert "no pg_hba.conf entry" in found["problem"]
+        db.execute("delete from cron.job_run_details where runid = %s", [run["runid"]])
+
+
+def test_the_history_of_our_jobs_is_pruned_and_no_others(cron_url: str) -> None:
+    with connect(cron_url, "test") as db:
+        db.execute("select cron.schedule('other', '5 5 * * *', 'select 1')")
+        db.execute(
+            "insert into cron.job_run_details (jobid, runid, status, start_time)"
+            " select jobid, 2000000000 + row_number() over (), 'succeeded', now() - interval '8 d'"
+            " from cron.job where jobname in ('other', 'prune_sync_history', 'enqueue_due_syncs')"
+        )
+        (first, second, none) = [
+            db.execute("select gmail_sync.prune_cron_history('7 d', 1) as count").fetchone()
+            for _ in range(3)
+        ]
+        left = db.execute(
+            "select jobname from cron.job_run_details join cron.job using (jobid)"
+            " where runid > 2000000000"
+        ).fetchall()
+        db.execute("select cron.unschedule('other')")
+        db.execute("delete from cron.job_run_details where runid > 2000000000")
+    assert (first, second, none) == ({"count": 1}, {"count": 1}, {"count": 0})
+    assert left == [{"jobname": "other"}]
+
+
+def test_a_dead_launcher_is_told() -> None:
+    with Cluster(fsync=False) as cluster:
+        migrate.upgrade(cluster.url())
+        with connect(cluster.url(), "test") as db:
+            launcher = "select pid from pg_stat_activity where backend_type = 'pg_cron launcher'"
+            wait_until(lambda: db.execute(launcher).fetchone() is not None)
+            assert health_reasons(db) == []
+            db.execute(f"select pg_terminate_backend(pid) from ({launcher}) l")
+            wait_until(lambda: any("launcher has died" in each for each in health_reasons(db)))
+
+
+def health_reasons(db: Connection) -> list[str]:
+    row = db.execute("select gmail_sync.sync_health() -> 'reasons' as reasons").fetchone()
+    assert row is not None
+    reasons: list[str] = row["reasons"]
+    return reasons

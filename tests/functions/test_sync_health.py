@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from service import migrate
-from service.database import Connection, Session
-from tests.functions.conftest import connected, insert_run, queued, shift, zombie
+from service.database import Connection, Session, connect
+from tests.functions.conftest import connected, insert_run, queued, shift, wait_until, zombie
 
 ANSWER = {
     "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",
-    "workers", "dead_letters", "accounts_to_reconnect",
+    "workers", "dead_letters", "accounts_to_reconnect", "oldest_transaction_seconds",
+    "notify_queue_percent",
 }  # fmt: skip
 
 
@@ -160,3 +161,35 @@ def test_dead_letters_and_lost_accounts_are_counted(functions: Session, db: Conn
 
 def test_the_schema_says_its_version(functions: Session) -> None:
     assert functions.value("schema_version") == migrate.head()
+
+
+def test_impossible_rows_and_the_missing_rule_are_reasons_until_repaired(
+    functions: Session, db: Connection
+) -> None:
+    db.execute(
+        "alter table gmail_sync.user_sync_status drop constraint chk_sync_state_consistency,"
+        " drop constraint hundred_percent_means_succeeded"
+    )
+    insert_run(db, progress_percentage=100)
+    assert health(functions)["statistics"]["inconsistent_tasks"] == 1
+    impossible, missing, other = sorted(reasons(functions))
+    assert "gmail_sync.repair_sync_consistency()" in impossible
+    assert "chk_sync_state_consistency" in missing
+    assert "hundred_percent_means_succeeded" in other
+    functions.rows("repair_sync_consistency")
+    assert health(functions)["statistics"]["inconsistent_tasks"] == 0
+
+
+def test_a_transaction_that_holds_back_vacuum_is_a_reason(
+    functions: Session, db: Connection, database_url: str
+) -> None:
+    db.execute("update gmail_sync.settings set longest_transaction = '100 ms'")
+    with connect(database_url, "test") as other, other.transaction():
+        other.execute("select pg_current_xact_id()")
+        wait_until(lambda: any("holds back vacuum" in reason for reason in reasons(functions)))
+        assert health(functions)["oldest_transaction_seconds"] > 0
+    wait_until(lambda: reasons(functions) == [])
+
+
+def test_the_notify_queue_is_watched(functions: Session) -> None:
+    assert health(functions)["notify_queue_percent"] == 0

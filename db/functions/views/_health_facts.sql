@@ -5,12 +5,25 @@ select
   (select count(*) from gmail_sync.account) as total_users,
   running.active_syncs,
   running.zombie_tasks,
-  running.inconsistent_tasks,
+  -- Where all rules are in force there can be none, and nobody has to look.
+  case
+    when exists (select from gmail_sync._missing_rules()) then (
+      select count(*)
+      from gmail_sync.user_sync_status r
+      where r.is_syncing
+        and exists (
+          select from gmail_sync.sync_row_faults(to_jsonb(r)) f
+          where f.rule not in ('zombie', 'stalled', 'counts_are_no_object')
+        )
+    )
+    else 0
+  end as inconsistent_tasks,
   (
     select count(*)
     from gmail_sync.user_sync_status
     where not is_syncing
-      and finished_at > clock_timestamp() - interval '1 day'
+      -- now(), for the index cannot be asked for what clock_timestamp() will be.
+      and finished_at > now() - interval '1 day'
       and outcome = 'succeeded'
   ) as recent_completed_syncs,
   (
@@ -45,12 +58,17 @@ select
   (select count(*) from gmail_sync.fetch_queue where dead) as dead_letters,
   (
     select count(*) from gmail_sync.account where status in ('reauth_required', 'suspended')
-  ) as accounts_to_reconnect
+  ) as accounts_to_reconnect,
+  (
+    select round(extract(epoch from clock_timestamp() - min(xact_start)), 1)
+    from pg_stat_activity
+    where backend_type = 'client backend' and (backend_xmin is not null or backend_xid is not null)
+  ) as oldest_transaction_seconds,
+  round((pg_notification_queue_usage() * 100)::numeric, 1) as notify_queue_percent
 from (
   select
     count(*) filter (where claimed_at is not null) as active_syncs,
     count(*) filter (where cause is not null) as zombie_tasks,
-    count(*) filter (where progress_percentage not between 0 and 99) as inconsistent_tasks,
     count(*) filter (where claimed_at is null) as waiting,
     round(extract(epoch from clock_timestamp() - min(greatest(started_at, not_before)) filter (
       where claimed_at is null and not_before <= clock_timestamp()

@@ -1,4 +1,4 @@
--- For psql: narrow enough for a terminal.
+-- For psql: narrow enough for a terminal. cause says why a run is a zombie, if it is one.
 
 create or replace view gmail_sync.running_syncs as
 select
@@ -9,7 +9,8 @@ select
   (current_stats ->> 'found')::integer - (current_stats ->> 'pending')::integer as done,
   (current_stats ->> 'found')::integer as found,
   date_trunc('second', silent_for) as silent_for,
-  left(claimed_by::text, 8) as worker
+  left(claimed_by::text, 8) as worker,
+  cause
 from gmail_sync._running_run;
 
 comment on view gmail_sync.running_syncs is

@@ -1,22 +1,13 @@
 """The pg_cron jobs. Without pg_cron it says what to install and set, and goes on."""
 
-import logging
-
-from alembic import op
-from sqlalchemy import text
-
-from db.migrations.stored import run_sql
+from db.migrations.stored import run_sql, schedule_jobs
 
 revision = "0003"
 down_revision = "0002"
 
 
 def upgrade() -> None:
-    log = logging.getLogger("alembic")
-    for item, done, message in op.get_bind().execute(
-        text("select * from gmail_sync.schedule_jobs()")
-    ):
-        log.log(logging.INFO if done else logging.WARNING, "%s: %s", item, message)
+    schedule_jobs()
 
 
 def downgrade() -> None:

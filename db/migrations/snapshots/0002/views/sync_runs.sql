@@ -7,7 +7,6 @@ select
   coalesce(r.outcome, r.phase) as state,
   r.progress_percentage as progress,
   r.found,
-  r.new,
   r.failed,
   r.started_at::timestamptz(0) as started_at,
   date_trunc('second', coalesce(r.finished_at, clock_timestamp()) - r.started_at) as took

@@ -1,0 +1,179 @@
+"""gmail-sync monitor: every run and its heartbeat, live."""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import psycopg
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from service.config import Config
+from service.database import Row, Session
+
+# As many as list_running_syncs gives, and more than a terminal has lines.
+MOST_RUNS = 10_000
+MOST_LINES = 200
+
+
+@click.command()
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 3600),
+    default=1,
+    show_default=True,
+    metavar="SECONDS",
+    help="between two looks",
+)
+@click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
+@click.option("--once", is_flag=True, help="look once; exit status 0: healthy, 1: not")
+def monitor(interval: float, as_json: bool, once: bool) -> None:
+    """Show the runs, their heartbeats and whether syncs are healthy, live until Ctrl-C.
+
+    With --json, or where stdout is no terminal, each look is one line: {"timestamp", "health":
+    {what sync_health() says}, "runs": [what list_running_syncs() says, silent_for in seconds as
+    "silent_seconds"]}. While the database is away, health is {"healthy": false, "timestamp",
+    "error"} and runs is empty. A database that is away at the start is an error.
+    """
+    config = Config.from_environment(os.environ)
+    as_json = as_json or not sys.stdout.isatty()
+    session = Session(config.database_url, "gmail-sync monitor")
+    seen = looks(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
+    # kill and Ctrl-C alike leave a clean terminal, in a shell's background too.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    try:
+        if once:
+            show_once(next(seen), as_json)
+        elif as_json:
+            for look in seen:
+                click.echo(json.dumps(look))
+        else:
+            show_live(seen, Console())
+    except KeyboardInterrupt:
+        pass
+    finally:
+        session.close()
+
+
+def looks(session: Session, interval: float, limit: int) -> Iterator[Row]:
+    """A look every `interval` seconds, of at most `limit` runs, the longest silent first.
+
+    Only the first raises psycopg.Error: later ones tell of it.
+    """
+    yield _look(session, limit)
+    while True:
+        time.sleep(interval)
+        try:
+            look = _look(session, limit)
+        except psycopg.Error as error:
+            look = _failed_look(error)
+        yield look
+
+
+def show_once(look: Row, as_json: bool) -> None:
+    """Print a look, and exit with 0 for healthy, 1 for not."""
+    if as_json:
+        click.echo(json.dumps(look))
+    else:
+        Console().print(_head(look["health"], look["health"]), _table(look["runs"]))
+    raise SystemExit(0 if look["health"]["healthy"] else 1)
+
+
+def show_live(seen: Iterator[Row], console: Console) -> None:
+    """Show each look in place of the one before. When the database is away, the last one stays."""
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        for look in seen:
+            if "error" not in look["health"]:
+                last = look
+            head = _head(look["health"], last["health"])
+            lines = console.height - len(console.render_lines(head))
+            live.update(Group(head, _runs_in(lines, last)), refresh=True)
+
+
+def _look(session: Session, limit: int) -> Row:
+    health = session.value("sync_health")
+    runs = session.rows("list_running_syncs", limit)
+    for run in runs:
+        run["silent_seconds"] = run.pop("silent_for").total_seconds()
+    return {"timestamp": health["timestamp"], "health": health, "runs": runs}
+
+
+def _failed_look(error: psycopg.Error) -> Row:
+    now = datetime.now(UTC).isoformat()
+    words = f"the database cannot be asked: {str(error).partition(chr(10))[0]}"
+    health = {"healthy": False, "timestamp": now, "error": words}
+    return {"timestamp": now, "health": health, "runs": []}
+
+
+def _head(health: dict[str, Any], last: dict[str, Any]) -> Text:
+    """Whether syncs are healthy, why not, and facts from the last look that succeeded."""
+    words, style = ("healthy", "bold green") if health["healthy"] else ("unhealthy", "bold red")
+    head = Text.assemble("gmail-sync  ", (words, style), f"  {_clock(health)}\n")
+    for reason in [health["error"]] if "error" in health else health["reasons"]:
+        head.append(f"- {reason}\n", "red")
+    if "error" in health:
+        head.append(f"as of {_clock(last)}:\n")
+    passes = [f"{name} {_age(seconds)} ago" for name, seconds in sorted(last["reapers"].items())]
+    waited = last["queue"]["oldest_seconds"]
+    head.append(f"reaper: {', '.join(passes) or 'never seen'} | workers: {last['workers']}")
+    head.append(f" | running: {last['statistics']['active_syncs']}")
+    head.append(f" | queue: {last['queue']['waiting']}")
+    head.append("\n" if waited is None else f", oldest {_age(waited)}\n")
+    return head
+
+
+def _runs_in(lines: int, look: Row) -> Group:
+    """As many runs as fit in so many lines, and how many do not."""
+    total = look["health"]["statistics"]["active_syncs"] + look["health"]["queue"]["waiting"]
+    shown = look["runs"][: max(0, lines - 2)]  # a line for the table's head, one for the rest
+    more = total - len(shown)
+    return Group(_table(shown), Text(f"and {more} more" if more > 0 else "", "dim"))
+
+
+def _table(runs: list[Row]) -> Table | Text:
+    if not runs:
+        return Text("no runs", "dim")
+    table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("user", ratio=3, no_wrap=True)
+    table.add_column("task", ratio=2, no_wrap=True)
+    table.add_column("phase")
+    table.add_column("progress", width=10)
+    for name in ("%", "done/found", "heartbeat"):
+        table.add_column(name, no_wrap=True, justify="right")
+    for run in runs:
+        table.add_row(*_cells(run), style="dim" if run["phase"] == "queued" else "")
+    return table
+
+
+def _cells(run: Row) -> Iterator[Text | ProgressBar]:
+    yield Text(run["user_id"])
+    # What distinguishes it: its name repeats the user's.
+    yield Text(run["task_id"].removeprefix(f"sync_{run['user_id']}_"))
+    yield Text(run["phase"])
+    yield ProgressBar(completed=run["progress"])
+    yield Text(str(run["progress"]))
+    yield Text(f"{run['done']}/{run['found']}")
+    # A queued run has no worker, so it has no heartbeat.
+    age = "" if run["phase"] == "queued" else _age(run["silent_seconds"])
+    yield Text(age, "bold red" if run["cause"] else "")
+
+
+def _clock(health: dict[str, Any]) -> str:
+    return f"{datetime.fromisoformat(health['timestamp']).astimezone(UTC):%H:%M:%S} UTC"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if abs(seconds) >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
