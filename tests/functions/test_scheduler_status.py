@@ -179,3 +179,13 @@ def health_reasons(db: Connection) -> list[str]:
     assert row is not None
     reasons: list[str] = row["reasons"]
     return reasons
+
+
+def test_a_server_that_does_not_load_pg_cron_is_told_and_migrated_all_the_same() -> None:
+    with Cluster(fsync=False, settings={"shared_preload_libraries": ""}) as cluster:
+        migrate.upgrade(cluster.url())
+        with connect(cluster.url(), "test") as db:
+            (reason,) = health_reasons(db)
+            problems = db.execute("select problem from gmail_sync.scheduler_status()").fetchall()
+    assert "pg_cron is not loaded: set shared_preload_libraries = 'pg_cron'" in reason
+    assert {row["problem"] in reason for row in problems} == {True}
