@@ -80,10 +80,26 @@ class Caller(ABC):
     """Calls functions of schema gmail_sync by name."""
 
     @abstractmethod
+    def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
+        """The rows a function returns. Raises SyncError, else psycopg.Error."""
+
+    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
+        """The first row, or None when there is none."""
+        return next(iter(self.rows(function, *arguments, **named)), None)
+
+    def value(self, function: str, *arguments: object, **named: object) -> Any:
+        """What a function returns that returns one value."""
+        row = self.row(function, *arguments, **named)
+        return next(iter(row.values())) if row else None
+
+
+class Connected(Caller):
+    """Calls functions over connections of its own."""
+
+    @abstractmethod
     def connection(self) -> AbstractContextManager[Connection]: ...
 
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
-        """The rows a function returns. Raises SyncError, else psycopg.Error."""
         statement = _call(function, len(arguments), tuple(named))
         for remaining in reversed(range(TRIES)):
             try:
@@ -98,15 +114,6 @@ class Caller(ABC):
                 raise
         raise AssertionError("unreachable")
 
-    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
-        """The first row, or None when there is none."""
-        return next(iter(self.rows(function, *arguments, **named)), None)
-
-    def value(self, function: str, *arguments: object, **named: object) -> Any:
-        """What a function returns that returns one value."""
-        row = self.row(function, *arguments, **named)
-        return next(iter(row.values())) if row else None
-
 
 def _call(function: str, arguments: int, named: tuple[str, ...]) -> sql.Composed:
     placeholders = [
@@ -118,7 +125,7 @@ def _call(function: str, arguments: int, named: tuple[str, ...]) -> sql.Composed
     )
 
 
-class Pool(Caller):
+class Pool(Connected):
     """Functions over a pool, for threads that serve requests."""
 
     def __init__(self, url: str, application_name: str, max_size: int) -> None:
@@ -147,7 +154,7 @@ class Pool(Caller):
         self._pool.close(timeout=CONNECT_SECONDS)
 
 
-class Session(Caller):
+class Session(Connected):
     """Functions over one connection that heals: a broken one is replaced at the next call.
 
     Safe to share between threads; their calls queue up.

@@ -9,17 +9,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id text;
+  v_user_id text := gmail_sync._leaseholder(p_task_id);
 begin
-  select r.user_id into v_user_id
-  from gmail_sync.user_sync_status r
-  where r.task_id = p_task_id
-    and r.is_syncing
-    and r.claimed_at is not null;
-  if not found then
-    perform gmail_sync._lease_lost(p_task_id);
-  end if;
-
   perform gmail_sync._lock_mail(v_user_id);
   return v_user_id;
 end;

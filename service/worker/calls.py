@@ -1,7 +1,6 @@
 """What one run says to Postgres: fenced by its lease, patient while the server restarts."""
 
 import time
-from typing import Any
 
 import psycopg
 
@@ -11,7 +10,7 @@ from service.worker.lease import Lease
 RETRY_SECONDS = 0.5
 
 
-class RunCalls:
+class RunCalls(Caller):
     """Calls functions whose first argument is the task.
 
     Each may be repeated when its answer is lost, so while the lease holds an outage of the
@@ -32,10 +31,3 @@ class RunCalls:
                 if not is_outage(error):
                     raise
                 time.sleep(RETRY_SECONDS)
-
-    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
-        return next(iter(self.rows(function, *arguments, **named)), None)
-
-    def value(self, function: str, *arguments: object, **named: object) -> Any:
-        row = self.row(function, *arguments, **named)
-        return next(iter(row.values())) if row else None

@@ -13,20 +13,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id text;
+  v_user_id text := gmail_sync._leaseholder(p_task_id);
   v_profile gmail_sync.quota_profile;
   v_units integer;
   v_free_at timestamptz;
 begin
-  select r.user_id into v_user_id
-  from gmail_sync.user_sync_status r
-  where r.task_id = p_task_id
-    and r.is_syncing
-    and r.claimed_at is not null;
-  if not found then
-    perform gmail_sync._lease_lost(p_task_id);
-  end if;
-
   select q.* into v_profile
   from gmail_sync.account a
   join gmail_sync.quota_profile q on q.name = a.quota_profile
