@@ -1,5 +1,5 @@
--- When the window of a user, or of the project where p_user_id is NULL, has room for so many
--- units: NULL if it has now. Forgets the charges that have left the window.
+-- When a window has room for p_units more: the user's, or the project's when p_user_id is NULL.
+-- NULL if it has room now. Bookings of the future count as if they were made.
 
 create or replace function gmail_sync._quota_free_at(
   p_profile gmail_sync.quota_profile, p_user_id text, p_units integer, p_cap integer
@@ -11,13 +11,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- Google counts a request when it arrives, a little later than we charge it; of two requests
+  -- a window apart the first may travel longer.
+  v_window interval := p_profile.window_length * 1.02;
   v_free_at timestamptz;
 begin
   delete from gmail_sync.quota_charge c
   where c.profile = p_profile.name
-    and c.charged_at <= clock_timestamp() - p_profile.window_length;
+    and c.charged_at <= clock_timestamp() - v_window;
 
-  select max(c.charged_at) + p_profile.window_length into v_free_at
+  select max(c.charged_at) + v_window into v_free_at
   from (
     select charged_at, sum(units) over (order by charged_at desc, id desc) as later_units
     from gmail_sync.quota_charge

@@ -34,6 +34,7 @@ begin
     updated_at = clock_timestamp(),
     waiting_until = null,
     phase = 'listing',
+    done_at_claim = r.found - r.pending,
     sync_type = gmail_sync._sync_type(r.user_id, r.sync_type = 'full')
   where r.task_id = (
     select q.task_id

@@ -1,29 +1,28 @@
--- Keeps sealed credentials that Google renewed. Raises SY001 when the lease is gone.
+-- Keeps sealed credentials that Google renewed in place of those they were renewed from; false
+-- when the account has others by now. Needs no lease: Google may have made the old ones invalid,
+-- whoever asked it to.
 
-create or replace function gmail_sync.save_credentials(p_task_id text, p_credentials bytea)
-returns void
+create or replace function gmail_sync.save_credentials(
+  p_user_id text, p_opened bytea, p_renewed bytea
+)
+returns boolean
 language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_user_id text := gmail_sync._fence(p_task_id);
 begin
   update gmail_sync.account
-  set credentials = p_credentials
-  where user_id = v_user_id
-    -- Connected anew meanwhile, the account is none of this run's business.
-    and connected_at < (
-      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
-    );
+  set credentials = p_renewed
+  where user_id = p_user_id
+    and credentials = p_opened;
 
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+  return found;
 end;
 $$;
 
-comment on function gmail_sync.save_credentials(text, bytea) is
-'Keep sealed credentials that Google renewed.';
+comment on function gmail_sync.save_credentials(text, bytea, bytea) is
+'Keep sealed credentials that Google renewed; false when the account has others by now.';
 
-revoke all on function gmail_sync.save_credentials(text, bytea) from public;
-grant execute on function gmail_sync.save_credentials(text, bytea) to gmail_sync_service;
+revoke all on function gmail_sync.save_credentials(text, bytea, bytea) from public;
+grant execute on function gmail_sync.save_credentials(text, bytea, bytea) to gmail_sync_service;

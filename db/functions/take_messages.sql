@@ -1,10 +1,13 @@
 -- Hands out up to p_limit due messages of the queue, newest first, and charges each an
 -- attempt, so that mail which kills the worker is found: what was tried before comes last
 -- and in batches halved with each attempt, and is given up after max_message_attempts.
--- known is true where only the labels can have changed. No row: nothing is due.
--- Raises SY001 when the lease is gone.
+-- known is true where only the labels can have changed; of messages that are to be fetched
+-- whole and whose size is known, no more than p_bytes together, but one at least. No row:
+-- nothing is due. Raises SY001 when the lease is gone.
 
-create or replace function gmail_sync.take_messages(p_task_id text, p_limit integer default 25)
+create or replace function gmail_sync.take_messages(
+  p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
+)
 returns table (message_id text, attempts integer, known boolean)
 language plpgsql
 volatile
@@ -15,6 +18,7 @@ declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_attempts integer;
   v_message_ids text[];
+  v_known boolean[];
 begin
   perform gmail_sync._give_up(p_task_id, v_user_id);
 
@@ -41,6 +45,15 @@ begin
     order by q.position
     limit greatest(1, p_limit >> v_attempts)
   );
+  select array_agg(t.message_id order by t.n), array_agg(t.known order by t.n)
+  into v_message_ids, v_known
+  from (
+    select w.message_id, w.n, w.known,
+      sum(w.size) filter (where not w.known) over (order by w.n) as bytes
+    from gmail_sync._wanted(v_user_id, v_message_ids) w
+  ) t
+  where t.n = 1 or coalesce(t.bytes, 0) <= p_bytes;
+
   update gmail_sync.fetch_queue q
   set attempts = q.attempts + 1, taken_by = p_task_id
   where q.user_id = v_user_id
@@ -51,21 +64,13 @@ begin
     array_fill('pending'::text, array[cardinality(v_message_ids)]), 'fetching', false
   );
   return query
-    select t.message_id, v_attempts + 1,
-      m.message_id is not null and (a.content_mode = 'full' or m.raw is not null)
-    from unnest(v_message_ids) with ordinality as t (message_id, n)
-    join gmail_sync.account a on a.user_id = v_user_id
-    left join gmail_sync.message m
-      on m.user_id = v_user_id
-      and m.message_id = t.message_id
-      and m.message_id = any (v_message_ids)
-      and m.deleted_at is null
-    order by t.n;
+    select t.message_id, v_attempts + 1, t.known
+    from unnest(v_message_ids, v_known) as t (message_id, known);
 end;
 $$;
 
-comment on function gmail_sync.take_messages(text, integer) is
+comment on function gmail_sync.take_messages(text, integer, bigint) is
 'Hand out due messages of the queue, newest first, and charge each an attempt.';
 
-revoke all on function gmail_sync.take_messages(text, integer) from public;
-grant execute on function gmail_sync.take_messages(text, integer) to gmail_sync_service;
+revoke all on function gmail_sync.take_messages(text, integer, bigint) from public;
+grant execute on function gmail_sync.take_messages(text, integer, bigint) to gmail_sync_service;

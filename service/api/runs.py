@@ -66,27 +66,8 @@ class Run(Struct, kw_only=True):
         run = msgspec.convert({**(row or {}), **more}, cls)
         run.stats = run.current_stats
         run.in_progress = run.is_syncing
-        run.eta_seconds = eta_seconds(run)
         run.message = run.message or describe(run, datetime.now(UTC))
         return run
-
-
-def eta_seconds(run: Run) -> int | None:
-    """Seconds until nothing is pending, at the rate of this run so far; None when unknown.
-
-    A run that resumes another starts with the other's counts, so its own rate is not known.
-    """
-    done = run.stats.found - run.stats.pending
-    if (
-        run.phase != "fetching"
-        or run.resumes is not None
-        or run.claimed_at is None
-        or run.progressed_at is None
-        or done <= 0
-    ):
-        return None
-    elapsed = (run.progressed_at - run.claimed_at).total_seconds()
-    return round(run.stats.pending * max(elapsed, 0) / done)
 
 
 def describe(run: Run, now: datetime) -> str:

@@ -15,7 +15,7 @@ from service.cli.account import vault
 from service.config import Config, ConfigError
 from service.database import Pool
 from service.gmail.api import GmailApi
-from service.worker.run import Google
+from service.gmail.google import Google
 from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.

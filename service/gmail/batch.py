@@ -44,16 +44,18 @@ def encode(requests: Sequence[HttpRequest]) -> tuple[bytes, dict[str, str]]:
     return "\r\n".join(lines).encode(), {"content-type": content_type}
 
 
-def decode(content: bytes, boundary: bytes | None) -> dict[int, Part]:
+def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict[int, Part]:
     """The parts that can be read, by index: some may be missing, in any order, or cut short.
 
-    `content` may be the beginning of an answer; without `boundary` its first line tells it.
+    `cut` says that `content` is the beginning of an answer, so its last part is left out.
+    Without `boundary` the first line tells it.
     """
     content = _inflated(content)
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
     parts: dict[int, Part] = {}
-    for section in re.split(rb"(?:^|\r?\n)--" + re.escape(boundary), content)[1:]:
+    sections = re.split(rb"(?:^|\r?\n)--" + re.escape(boundary), content)
+    for section in sections[1 : -1 if cut else None]:
         indexed = _part(section)
         if indexed:
             parts[indexed[0]] = indexed[1]

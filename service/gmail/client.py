@@ -2,7 +2,7 @@
 
 googleapiclient builds every request and reads every answer. It does not send them: its retries
 sleep where no progress can be shown, and its token refresh has no timeout. Nothing here sleeps or
-tries twice, but for one request after a refreshed token; every failure is a GmailError.
+tries twice, for each attempt is charged to the quota before; every failure is a GmailError.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +21,18 @@ from service.gmail.errors import (
     CONCERNS_ALL,
     GmailError,
     MalformedResponse,
+    TokenExpired,
+    TooLarge,
 )
-from service.gmail.parse import unfilled_text_parts
 from service.gmail.text import base64_bytes
-from service.gmail.transport import Transport
+from service.gmail.transport import LargeAnswer, Transport
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
+# Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
+BATCH_BYTES = 8 << 20
+# What servers answer that have no batch endpoint.
+NO_BATCH = (404, 405, 501)
 
 Format = Literal["full", "raw", "minimal"]
 T = TypeVar("T")
@@ -105,17 +110,14 @@ class GmailClient:
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes:
         """Its content. Attachment ids expire: take them from a message fetched just now."""
-        return base64_bytes(self._attachment_data(message_id, attachment_id), [], "")
+        request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
+        return self._call(request, lambda answer: base64_bytes(str(answer["data"]), [], ""))
 
-    def complete(self, message: dict[str, Any]) -> dict[str, Any]:
-        """`message` (format full) with the large texts filled in that Gmail hands out apart.
-
-        Costs one attachments.get for each of parse.unfilled_text_parts(message).
-        """
-        for part in unfilled_text_parts(message):
-            body = part["body"]
-            body["data"] = self._attachment_data(message["id"], body["attachmentId"])
-        return message
+    def message(self, message_id: str, format: Format) -> dict[str, Any]:  # noqa: A002
+        """One message."""
+        return self._call(
+            self._api.messages.get(userId="me", id=message_id, format=format), lambda answer: answer
+        )
 
     def fetch(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
         """The messages, in the order of `ids`, each with an error of its own where it failed.
@@ -140,12 +142,13 @@ class GmailClient:
         requests = [self._api.messages.get(userId="me", id=each, format=format) for each in ids]
         if len(requests) == 1:
             return [self._fetch_one(ids[0], requests[0])]
-        parts = self._batch(requests)
-        if parts is None:
-            self._api.has_batch = False
+        parts, missing = self._batch(requests)
+        if not self._api.has_batch:
             return [self._fetch_one(ids[0], requests[0])]
         return [
-            self._fetched(message_id, request, parts.get(index))
+            self._fetched(message_id, request, parts[index])
+            if index in parts
+            else Fetched(message_id, None, missing)
             for index, (message_id, request) in enumerate(zip(ids, requests, strict=True))
         ]
 
@@ -156,9 +159,7 @@ class GmailClient:
             raise fetched.error
         return fetched
 
-    def _fetched(self, message_id: str, request: HttpRequest, part: batch.Part | None) -> Fetched:
-        if part is None:
-            return Fetched(message_id, None, MalformedResponse("missing in the batch's answer"))
+    def _fetched(self, message_id: str, request: HttpRequest, part: batch.Part) -> Fetched:
         try:
             message = self._read(request, *part)
             if message.get("id") != message_id:
@@ -167,37 +168,30 @@ class GmailClient:
             return Fetched(message_id, None, error)
         return Fetched(message_id, message, None)
 
-    def _batch(self, requests: Sequence[HttpRequest]) -> dict[int, batch.Part] | None:
-        """The answered parts by index; None when the server has no batch endpoint."""
-        parts = self._post(requests)
-        expired = [index for index, part in (parts or {}).items() if part.response.status == 401]
-        if parts and expired and self._transport.can_refresh:
-            self._refresh()
-            again = self._post([requests[index] for index in expired]) or {}
-            parts.update({expired[index]: part for index, part in again.items()})
-        return parts
-
-    def _post(self, requests: Sequence[HttpRequest]) -> dict[int, batch.Part] | None:
+    def _batch(self, requests: Sequence[HttpRequest]) -> tuple[dict[int, batch.Part], GmailError]:
+        """The answered parts by index, and what is the matter with those that are missing."""
         url, (body, headers) = self._api.batch_url, batch.encode(requests)
+        missing: GmailError = MalformedResponse("missing in the batch's answer")
+        cut = None
         try:
-            response, content = self._transport.request(url, "POST", body, headers)
+            response, content = self._transport.request(url, "POST", body, headers, BATCH_BYTES)
             boundary = batch.boundary_of(response)
-        except IncompleteRead as cut:
-            response, content, boundary = Response({"status": "200"}), cut.partial, None
+        except IncompleteRead as error:
+            cut = error
+            response, content, boundary = Response({"status": "200"}), error.partial, None
+            if isinstance(error, LargeAnswer):
+                missing = TooLarge()
         except Exception as error:
             raise classify(error) from error
-        if response.status in (404, 405):
-            return None
+        if response.status in NO_BATCH:
+            self._api.has_batch = False
+            return {}, missing
         if response.status != 200:
             self._read(requests[0], response, content)
-        parts = batch.decode(content, boundary)
-        if not parts:
+        parts = batch.decode(content, boundary, cut=cut is not None)
+        if not parts and not isinstance(cut, LargeAnswer):
             raise MalformedResponse("a batch answered without parts")
-        return parts
-
-    def _attachment_data(self, message_id: str, attachment_id: str) -> str:
-        request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
-        return self._call(request, lambda answer: str(answer["data"]))
+        return parts, missing
 
     def _call(self, request: HttpRequest, read: Callable[[dict[str, Any]], T]) -> T:
         answer = self._read(request, *self._send(request))
@@ -218,14 +212,17 @@ class GmailClient:
         try:
             answer = request.postproc(response, content)
         except Exception as error:
-            raise classify(error, request.methodId) from error
+            raise self._renewed(classify(error, request.methodId)) from error
         if not isinstance(answer, dict):
             # googleapiclient hands out what is not JSON as text.
             raise MalformedResponse("not JSON", status=response.status)
         return answer
 
-    def _refresh(self) -> None:
+    def _renewed(self, error: GmailError) -> GmailError:
+        """`error`, unless it only says that the access token had run out."""
+        if error.status != 401:
+            return error
         try:
-            self._transport.refresh()
-        except Exception as error:
-            raise classify(error) from error
+            return TokenExpired() if self._transport.renew() else error
+        except Exception as refused:
+            return classify(refused)

@@ -6,6 +6,8 @@ GmailError                    message is for a person: what happened, and what t
 ├── RateLimited               wait, not before retry_at where Google says when
 │   └── TooManyConcurrent     and ask for less at once
 ├── DailyLimit                the project's own cap for the day
+├── TokenExpired              the access token was renewed: ask again at once
+├── TooLarge                  ask for fewer messages at once
 ├── Transient                 try again later
 │   └── MalformedResponse     an answer, but not one of Gmail's
 ├── ReauthRequired            the account must be connected again
@@ -77,6 +79,16 @@ class DailyLimit(GmailError):
     )
 
 
+class TokenExpired(GmailError):
+    code = "token_expired"
+    advice = "The access token had run out and was renewed; the sync goes on by itself."
+
+
+class TooLarge(GmailError):
+    code = "too_large"
+    advice = "More mail at once than one answer may hold; the sync goes on with less."
+
+
 class Transient(GmailError):
     code = "transient"
     advice = "Gmail could not be reached or failed for a moment; the sync tries again by itself."
@@ -114,4 +126,12 @@ class BadRequest(GmailError):
 
 
 # Errors that concern every message: they stop a batch, and no message is to blame.
-CONCERNS_ALL = (RateLimited, DailyLimit, ReauthRequired, AccountBlocked, Forbidden)
+CONCERNS_ALL = (
+    RateLimited,
+    DailyLimit,
+    TokenExpired,
+    TooLarge,
+    ReauthRequired,
+    AccountBlocked,
+    Forbidden,
+)

@@ -52,6 +52,10 @@ class Message(msgspec.Struct, frozen=True):
     defects: list[str]
     raw: bytes | None
 
+    def is_bare(self) -> bool:
+        """Whether nothing could be read but what Gmail itself says of the message."""
+        return not self.headers and self.body_text is None and self.body_html is None
+
 
 def to_json(message: Message) -> dict[str, Any]:
     """The message for a jsonb argument: all but `raw`, which goes by itself."""

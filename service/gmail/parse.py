@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import msgspec
+
 from service.gmail import mime
 from service.gmail.message import Attachment, Header, Message
 from service.gmail.text import base64_bytes, decode, decode_words, storable
@@ -21,8 +23,7 @@ _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 
 
 def parse_full(message: dict[str, Any]) -> Message:
-    """From format full. Texts that come by attachmentId must be filled in before, see
-    GmailClient.complete."""
+    """From format full. Texts that come by attachmentId are not in it: unfilled_text_parts."""
     defects: list[str] = []
     for part in unfilled_text_parts(message):
         defects.append(f"the text of part {part.get('partId') or 'root'} was not fetched")
@@ -39,6 +40,15 @@ def parse_raw(message: dict[str, Any]) -> Message:
         encoded = ""
     raw = base64_bytes(encoded, defects, "the raw message")
     return _message(message, mime.from_raw(raw, defects), defects, raw)
+
+
+def parse_bare(message: dict[str, Any], why: str) -> Message:
+    """From format raw, without reading the mail: its bytes, and what Gmail itself says of it."""
+    defects = [f"not read, for it was {storable(why)[:200]}; the raw mail is kept"]
+    raw = base64_bytes(str(message.get("raw") or ""), defects, "the raw message")
+    nothing = mime.from_payload(None, [])
+    bare = _message({**message, "snippet": ""}, nothing, defects, raw)
+    return msgspec.structs.replace(bare, body_text=None)
 
 
 def unfilled_text_parts(message: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,14 +1,17 @@
 """The wire under the Gmail client: signed requests that never hang and can be interrupted.
 
-It stands where googleapiclient expects an httplib2.Http, and is the one place that refreshes
-tokens, so that every refresh has our timeout. httplib2 is not thread-safe: one Transport a thread.
+It stands where googleapiclient expects an httplib2.Http, and is the one place that renews
+tokens, so that every renewal has our timeout. No request is sent twice: the quota counts each.
+httplib2 is not thread-safe: one Transport a thread.
 """
 
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http.client import HTTPResponse, IncompleteRead
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -19,8 +22,12 @@ from google.oauth2.credentials import Credentials
 # How long a connection may take to be made, TLS included, in seconds.
 CONNECT_SECONDS = 5.0
 
-# A mail of zeros shrinks a thousandfold: httplib2's guard of 100:1 would make it unfetchable.
-_LARGEST_ANSWER = 1 << 30
+# The largest answer once it is inflated, in bytes: Gmail's largest message in base64, and more. A
+# mail of zeros shrinks a thousandfold, so httplib2's guard of 100:1 would make it unfetchable.
+_LARGEST_ANSWER = 1 << 27
+
+# A token that is refused so soon after it was issued, in seconds, is no better for a new one.
+_TOKEN_SECONDS = 60.0
 
 
 class Transport:
@@ -40,6 +47,8 @@ class Transport:
         self._credentials = credentials
         self._user_agent = user_agent
         self._on_refresh = on_refresh
+        self._renewed_at = -_TOKEN_SECONDS
+        self._sent_token: str | None = None
         self._sockets = _Sockets()
         self._http = httplib2.Http(
             timeout=timeout, decode_limit_ratio=0, decode_limit_hard=_LARGEST_ANSWER
@@ -53,27 +62,33 @@ class Transport:
         method: str = "GET",
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        most: int | None = None,
     ) -> tuple[httplib2.Response, bytes]:
-        """The answer, whatever its status; after a 401 the token is refreshed once."""
-        if self.can_refresh and not self._credentials.valid:
-            self.refresh()
-        response, content = self._signed(uri, method, body, headers)
-        if response.status == 401 and self.can_refresh:
-            self.refresh()
-            response, content = self._signed(uri, method, body, headers)
-        return response, content
+        """The answer, whatever its status. Of one longer than `most` bytes LargeAnswer is raised
+        with the beginning."""
+        if self._credentials.refresh_token and not self._credentials.valid:
+            self._renew()
+        self._sent_token = self._credentials.token
+        signed = {**(headers or {}), "user-agent": f"{self._user_agent} (gzip)"}
+        self._credentials.apply(signed)  # type: ignore[no-untyped-call]
+        return self._send(uri, most, method=method, body=body, headers=signed)
 
-    @property
-    def can_refresh(self) -> bool:
-        return bool(self._credentials.refresh_token)
+    def renew(self) -> bool:
+        """After a 401: whether there is a new access token now. RefreshError when the token
+        endpoint refuses."""
+        if self._credentials.token != self._sent_token:
+            return True
+        soon = time.monotonic() - self._renewed_at < _TOKEN_SECONDS
+        if soon or not self._credentials.refresh_token:
+            return False
+        self._renew()
+        return True
 
-    def refresh(self) -> None:
-        """A new access token; RefreshError when the token endpoint refuses.
-
-        google-auth retries a failing endpoint after sleeping; refusals are raised from inside
-        its request, so that it never does.
-        """
+    def _renew(self) -> None:
+        """google-auth retries a failing endpoint after sleeping; refusals are raised from inside
+        its request, so that it never does."""
         self._credentials.refresh(self._ask_for_token)  # type: ignore[no-untyped-call]
+        self._renewed_at = time.monotonic()
         if self._on_refresh:
             self._on_refresh(self._credentials)
 
@@ -87,19 +102,10 @@ class Transport:
     def close(self) -> None:
         self._http.close()
 
-    def _signed(
-        self,
-        uri: str,
-        method: str,
-        body: str | bytes | None,
-        headers: Mapping[str, str] | None,
+    def _send(
+        self, uri: str, most: int | None = None, **arguments: Any
     ) -> tuple[httplib2.Response, bytes]:
-        signed = {**(headers or {}), "user-agent": f"{self._user_agent} (gzip)"}
-        self._credentials.apply(signed)  # type: ignore[no-untyped-call]
-        return self._send(uri, method=method, body=body, headers=signed)
-
-    def _send(self, uri: str, **arguments: Any) -> tuple[httplib2.Response, bytes]:
-        connection_type = self._sockets.connection_type(uri)
+        connection_type = self._sockets.connection_type(uri, most)
         try:
             response, content = self._http.request(
                 uri, connection_type=connection_type, **arguments
@@ -126,6 +132,10 @@ class Transport:
         return _Answer(response.status, dict(response), content)
 
 
+class LargeAnswer(IncompleteRead):
+    """An answer was longer than asked for; `partial` is its beginning."""
+
+
 class _Answer(NamedTuple):
     """What google-auth reads of an HTTP answer."""
 
@@ -137,28 +147,49 @@ class _Answer(NamedTuple):
 class _Sockets:
     """The sockets of one Transport, so that another thread can shut them.
 
-    http.client forgets a socket whose answer ends with the connection, and httplib2 connects
-    again after a broken one; so sockets are noted, and refused, where they are made.
+    http.client forgets a socket whose answer ends with the connection, so sockets are noted, and
+    refused, where they are made. httplib2 sends a request again over a new connection when the
+    first breaks; it may where the old one was kept from before and found closed, and no further.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: WeakSet[socket.socket] = WeakSet()
         self._shut = False
-        noted = self._noted
+        self._connected = False
+        self.most: int | None = None
+        noted, sockets = self._noted, self
+
+        class Bounded(HTTPResponse):
+            def read(self, amt: int | None = None) -> bytes:
+                if amt is not None or sockets.most is None:
+                    return super().read(amt)
+                content = super().read(sockets.most + 1)
+                if len(content) > sockets.most:
+                    raise LargeAnswer(content)
+                if self.length:
+                    raise IncompleteRead(content, self.length)
+                return content
 
         class Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
+            response_class = Bounded
+
             def connect(self) -> None:
                 noted(self, super().connect)
 
         class Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
+            response_class = Bounded
+
             def connect(self) -> None:
                 noted(self, super().connect)
 
         self._types = {"http": Plain, "https": Secure}
 
-    def connection_type(self, uri: str) -> type:
+    def connection_type(self, uri: str, most: int | None) -> type:
+        """The class of connections for a request, of whose answer `most` bytes are read."""
         self._refuse()
+        self.most = most
+        self._connected = False
         return self._types[uri.partition(":")[0]]
 
     def shut(self) -> None:
@@ -170,6 +201,9 @@ class _Sockets:
     def _noted(self, connection: Any, connect: Callable[[], None]) -> None:
         """Connect within CONNECT_SECONDS, for until there is a socket nobody can shut it."""
         self._refuse()
+        if self._connected:
+            raise ConnectionAbortedError("the connection broke")
+        self._connected = True
         timeout = connection.timeout
         connection.timeout = min(timeout, CONNECT_SECONDS)
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from service.gmail.errors import DailyLimit, RateLimited, Transient
+from service.gmail.errors import DailyLimit, RateLimited, TokenExpired, Transient
 from service.worker.calls import RunCalls
 from service.worker.lease import Lease
 from service.worker.outcome import Drained, HandedOver
@@ -55,9 +55,17 @@ class Gate:
 
     def charge(self, method: str, calls: int = 1) -> None:
         """Charge the quota for calls about to be sent, and wait for it where it is used up."""
+        if free_at := self.book(method, calls):
+            self.wait_for_quota(free_at)
+
+    def book(self, method: str, calls: int = 1) -> datetime | None:
+        """Charge the quota for calls; the time from when they may be sent, None for at once."""
         self.check()
-        while free_at := self._calls.value("charge_quota", method, calls):
-            self.wait_until(free_at, "Google's quota for this minute is used up.")
+        free_at: datetime | None = self._calls.value("charge_quota", method, calls)
+        return free_at
+
+    def wait_for_quota(self, free_at: datetime) -> None:
+        self.wait_until(free_at, "Google's quota for this minute is used up.")
 
     def ask(self, method: str, request: Callable[[], T]) -> T:
         """Send one request, again after a wait where Google asks for it or does not answer."""
@@ -68,6 +76,8 @@ class Gate:
                 return request()
             except (RateLimited, DailyLimit) as error:
                 self.obey(error)
+            except TokenExpired:
+                continue
             except Transient as error:
                 self.check()
                 pause = next(pauses, None)

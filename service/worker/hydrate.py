@@ -4,6 +4,7 @@ Only the run's own thread talks to Postgres; the fetching threads talk to Gmail 
 user's mail has one writer, and a slow answer holds up nothing but its batch.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -16,11 +17,13 @@ from service.gmail.errors import (
     DailyLimit,
     GmailError,
     RateLimited,
+    TokenExpired,
+    TooLarge,
     TooManyConcurrent,
     Transient,
 )
 from service.gmail.message import Message, to_json
-from service.worker.batch import Batch, ContentMode, failure, fetch_batch
+from service.worker.batch import Batch, ContentMode, failure, fetch_batch, fetch_unfinished
 from service.worker.calls import RunCalls
 from service.worker.gate import Gate
 from service.worker.outcome import HandedOver
@@ -30,7 +33,9 @@ from service.worker.outcome import HandedOver
 # it bears; it is also the most that a crash can make us fetch twice.
 PARALLEL = 2
 LARGEST_BATCH = BATCH_SIZE // PARALLEL
-SMALLEST_BATCH = 5
+# What the messages of a batch should come to, in bytes: each is held several times over on its
+# way from the wire to Postgres.
+BATCH_BYTES = 4 << 20
 # Requests in a row that got no answer, while Gmail answers others, before the run is left to a
 # successor.
 MOST_MISSES = 4
@@ -56,7 +61,11 @@ class Hydrator:
         self._client = client
         self._content_mode = content_mode
         self._log = log
+        self._in_flight: set[Future[Batch]] = set()
+        # What fetches the messages that one fetch was not enough for.
+        self._unfinished: deque[Callable[[], Batch]] = deque()
         self._parallel = PARALLEL
+        self._largest_batch = LARGEST_BATCH
         self._batch_size = LARGEST_BATCH
         self._misses = 0
 
@@ -65,32 +74,48 @@ class Hydrator:
 
         Raises GmailError for what concerns the whole account, RunEnd and LeaseLost.
         """
-        in_flight: set[Future[Batch]] = set()
         while True:
             self._gate.check()
-            while len(in_flight) < self._parallel and (future := self._next_batch()):
-                in_flight.add(future)
+            while len(self._in_flight) < self._parallel and self._send_next():
+                pass
             # Messages whose taking was never answered come back once nothing is in flight.
-            if not in_flight and not self._calls.value("return_messages"):
+            if not self._in_flight and not self._calls.value("return_messages"):
                 return
-            done, in_flight = wait(in_flight, LOOK_SECONDS, FIRST_COMPLETED)
-            for future in done:
-                self._settle(future.result())
+            self._settle_first()
 
-    def _next_batch(self) -> Future[Batch] | None:
-        taken = self._calls.rows("take_messages", self._batch_size)
-        if not taken:
-            return None
-        self._gate.charge("messages.get", len(taken))
-        return self._pool.submit(lambda: fetch_batch(self._client(), self._content_mode, taken))
+    def _send_next(self) -> bool:
+        """Send what is unfinished, else take and send a batch; whether there was one."""
+        if self._unfinished:
+            self._send(1, self._unfinished.popleft())
+            return True
+        taken = self._calls.rows("take_messages", self._batch_size, BATCH_BYTES)
+        if taken:
+            self._send(len(taken), lambda: fetch_batch(self._client(), self._content_mode, taken))
+        return bool(taken)
+
+    def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:
+        """Fetch in a thread what costs so many messages.get, once the quota has room for them."""
+        if free_at := self._gate.book("messages.get", gets):
+            # Nothing that was fetched waits in memory for the quota of what was not.
+            while self._in_flight:
+                self._settle_first()
+            self._gate.wait_for_quota(free_at)
+        self._in_flight.add(self._pool.submit(fetch))
+
+    def _settle_first(self) -> None:
+        """Settle what has arrived, or after LOOK_SECONDS nothing."""
+        done, self._in_flight = wait(self._in_flight, LOOK_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            self._settle(future.result())
+        self._gate.check()
 
     def _settle(self, batch: Batch) -> None:
         """Book a batch, then do what the error asks that stopped it, if one did."""
         if batch.fetched:
+            self._fit_to(batch.bytes_a_message())
             self._store(batch.fetched)
         if batch.refreshed:
             self._calls.value("refresh_messages", Jsonb(batch.refreshed))
-
         if batch.fetched or batch.refreshed:
             self._misses = 0
 
@@ -103,6 +128,13 @@ class Hydrator:
             self._fail(batch.failures)
         if error is not None and not isinstance(error, Transient):
             self._obey(error)
+        for message_id in batch.unfinished:
+            self._fetch_again(message_id, refused=False)
+
+    def _fit_to(self, bytes_a_message: int) -> None:
+        """Let the next batches have as many messages as have room, growing slowly."""
+        room = BATCH_BYTES // max(1, bytes_a_message)
+        self._batch_size = max(1, min(self._largest_batch, room, 2 * self._batch_size))
 
     def _blame(self, batch: Batch, error: Transient) -> None:
         """A request got no answer. If Gmail answers others, its messages keep the attempt they
@@ -130,8 +162,22 @@ class Hydrator:
                 for message in messages:
                     self._store([message])
             else:
-                reason = f"store_failed: {error.diag.message_primary}"
-                self._fail([failure(messages[0].message_id, reason)])
+                self._rescue(messages[0], f"store_failed: {error.diag.message_primary}")
+
+    def _rescue(self, message: Message, reason: str) -> None:
+        """Postgres refused a message: keep its raw bytes and what Gmail itself says of it."""
+        self._log.warning("message refused", message_id=message.message_id, reason=reason)
+        if message.is_bare():
+            self._fail([failure(message.message_id, reason)])
+        else:
+            self._fetch_again(message.message_id, refused=True)
+
+    def _fetch_again(self, message_id: str, *, refused: bool) -> None:
+        """Fetch a message in raw form; by itself, for it may be a large one."""
+        keep_raw = self._content_mode == "raw"
+        self._unfinished.append(
+            lambda: fetch_unfinished(self._client(), message_id, keep_raw=keep_raw, refused=refused)
+        )
 
     def _fail(self, failures: list[dict[str, object]]) -> None:
         self._log.warning("messages failed", failures=failures)
@@ -146,9 +192,14 @@ class Hydrator:
         return True
 
     def _obey(self, error: GmailError) -> None:
+        if isinstance(error, TokenExpired):
+            return
+        if isinstance(error, TooLarge):
+            self._batch_size = max(1, self._batch_size // 2)
+            return
         if not isinstance(error, RateLimited | DailyLimit):
             raise error
         if isinstance(error, TooManyConcurrent):
             self._parallel = 1
-            self._batch_size = max(SMALLEST_BATCH, self._batch_size // 2)
+            self._largest_batch = self._batch_size = max(1, self._batch_size // 2)
         self._gate.obey(error)

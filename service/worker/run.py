@@ -3,24 +3,18 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 
-from google.oauth2.credentials import Credentials
 from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller, Row
 from service.errors import AccountNotConnected, LeaseLost
-from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
-from service.gmail.credentials import (
-    UnusableCredentials,
-    Vault,
-    WrongKey,
-    load_credentials,
-    refreshed,
-)
+from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.errors import AccountBlocked, GmailError, ReauthRequired
+from service.gmail.google import Google
 from service.gmail.text import storable
+from service.mailbox.account import Account
 from service.worker.calls import RunCalls
 from service.worker.gate import DatabaseClock, Gate
 from service.worker.hydrate import PARALLEL, Hydrator
@@ -29,18 +23,6 @@ from service.worker.outcome import Failed, HandedOver
 from service.worker.sync import AccountSync
 
 NOT_CONNECTED = "No Gmail account is connected for this user: connect Gmail, then sync again."
-
-
-@dataclass(frozen=True)
-class Google:
-    """How to reach Google. timeout is seconds for each socket operation."""
-
-    api: GmailApi
-    token_uri: str
-    client_id: str | None
-    client_secret: str | None
-    vault: Vault
-    timeout: float = 30.0
 
 
 class Run:
@@ -56,10 +38,10 @@ class Run:
         log: FilteringBoundLogger,
     ) -> None:
         self._claim = claim
+        self._session = session
         self._google = google
         self._log = log
-        self._clients = _Clients(self._new_client)
-        self._refreshed = False
+        self._clients = _Clients()
         self._lease = Lease(
             url,
             claim["task_id"],
@@ -107,43 +89,25 @@ class Run:
         status = self._claim["account_status"]
         if status not in ("connected", "suspended"):
             raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
-        google = self._google
-        self._stored = google.vault.open(self._claim["credentials"])
-        # One for all clients: what one refreshes, all use.
-        self._credentials = load_credentials(
-            self._stored, google.token_uri, google.client_id, google.client_secret
+        claim = self._claim
+        account = Account(
+            self._session, self._google, claim["user_id"], claim["credentials"], self._log
         )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
         try:
-            mode = self._claim["content_mode"]
-            mine = self._clients.mine
-            hydrator = Hydrator(self._calls, self._gate, pool, mine, mode, self._log)
+            mine = partial(self._clients.mine, account.new_client)
+            hydrator = Hydrator(
+                self._calls, self._gate, pool, mine, claim["content_mode"], self._log
+            )
             AccountSync(self._calls, self._gate, mine(), hydrator).run(
-                self._claim["sync_type"],
-                verified=self._claim["verified"] and status == "connected",
+                claim["sync_type"], verified=claim["verified"] and status == "connected"
             )
         finally:
             # Only an unfinished run has requests left to interrupt.
             self._clients.interrupt()
             pool.shutdown(cancel_futures=True)
             self._clients.close()
-            self._save_credentials()
-
-    def _new_client(self) -> GmailClient:
-        return GmailClient(
-            self._google.api,
-            self._credentials,
-            timeout=self._google.timeout,
-            on_refresh=self._note_refresh,
-        )
-
-    def _note_refresh(self, _credentials: Credentials) -> None:
-        self._refreshed = True
-
-    def _save_credentials(self) -> None:
-        if self._refreshed:
-            stored = refreshed(self._stored, self._credentials)
-            self._calls.value("save_credentials", self._google.vault.seal(stored))
+            account.save_unsaved()
 
     def _end_for(self, error: Exception) -> Failed | HandedOver:
         """How a run ends that met this error. Raises LeaseLost as it is."""
@@ -179,17 +143,16 @@ class Run:
 class _Clients:
     """A Gmail client for each thread, since no two may share one."""
 
-    def __init__(self, new: Callable[[], GmailClient]) -> None:
-        self._new = new
+    def __init__(self) -> None:
         self._of_thread = threading.local()
         self._all: list[GmailClient] = []
         self._interrupted = False
 
-    def mine(self) -> GmailClient:
-        """The calling thread's client."""
+    def mine(self, new: Callable[[], GmailClient]) -> GmailClient:
+        """The calling thread's client, made by `new` when it has none."""
         client: GmailClient | None = getattr(self._of_thread, "client", None)
         if client is None:
-            client = self._of_thread.client = self._new()
+            client = self._of_thread.client = new()
             self._all.append(client)
             if self._interrupted:
                 client.interrupt()

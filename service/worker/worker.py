@@ -9,8 +9,9 @@ import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.database import Session
+from service.gmail.google import Google
 from service.worker.listener import Listener
-from service.worker.run import Google, Run
+from service.worker.run import Run
 
 # The poll that stands behind the notifications, in seconds.
 POLL_SECONDS = 2.0

@@ -81,9 +81,23 @@ def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: 
 
 
 def test_renewed_credentials_are_kept(functions: Session, db: Connection) -> None:
-    functions.rows("save_credentials", claimed(functions), b"renewed")
+    connected(functions)
+    opened = functions.rows("open_account", "ann")[0]["credentials"]
+    assert functions.value("save_credentials", "ann", opened, b"renewed") is True
+    # Renewed once more by somebody else, from what is there no more.
+    assert functions.value("save_credentials", "ann", opened, b"late") is False
     rows = db.execute("select credentials from gmail_sync.account").fetchall()
     assert rows == [{"credentials": b"renewed"}]
+
+
+def test_refused_credentials_leave_the_account_in_words(functions: Session) -> None:
+    connected(functions)
+    opened = functions.rows("open_account", "ann")[0]["credentials"]
+    verdict = ["reauth_required", "revoked"]
+    assert functions.value("refuse_credentials", "ann", b"others", *verdict) is False
+    assert account(functions)["status"] == "connected"
+    assert functions.value("refuse_credentials", "ann", opened, *verdict) is True
+    assert [account(functions)[name] for name in ("status", "status_reason")] == verdict
 
 
 def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> None:
@@ -105,15 +119,9 @@ def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> Non
     assert functions.rows("list_labels", "ann") == []
 
 
-@pytest.mark.parametrize(
-    ("function", "arguments"),
-    [("set_account_status", ["reauth_required", "old"]), ("save_credentials", [b"old"])],
-)
-def test_a_run_leaves_an_account_alone_that_was_connected_anew(
-    functions: Session, function: str, arguments: list[object]
-) -> None:
+def test_a_run_leaves_an_account_alone_that_was_connected_anew(functions: Session) -> None:
     task_id = claimed(functions)
     connected(functions)
     before = account(functions)
-    functions.rows(function, task_id, *arguments)
+    functions.rows("set_account_status", task_id, "reauth_required", "old")
     assert account(functions) == before

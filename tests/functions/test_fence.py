@@ -41,7 +41,6 @@ CALLS: dict[str, list[Any]] = {
     "report_progress": ["fetching"],
     "restart_listing": [],
     "return_messages": [["a"]],
-    "save_credentials": [b"renewed"],
     "set_account_status": ["suspended", "why"],
     "verify_mailbox": ["ann@mail.example"],
     "store_labels": [Jsonb([{"id": "L", "name": "L"}])],

@@ -18,13 +18,13 @@ DBA = APP | {
     "reaper_pass", "repair_sync_consistency", "schema_version", "sync_row_faults",
 }  # fmt: skip
 SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy_time"}) | {
-    "apply_history", "begin_listing", "charge_quota", "claim_sync", "connect_account",
-    "expire_history", "fail_messages", "fallback_reaper_pass", "get_cursor", "get_message",
-    "handover_sync", "heartbeat", "list_labels", "list_messages", "reconcile_listing",
-    "refresh_messages", "release_sync", "report_progress", "restart_listing", "return_messages",
-    "save_credentials", "set_account_status", "store_labels", "store_listing_page",
-    "store_messages", "sync_progress", "take_messages", "verify_mailbox", "worker_beat",
-    "worker_stop",
+    "apply_history", "begin_listing", "charge_account", "charge_quota", "claim_sync",
+    "connect_account", "expire_history", "fail_messages", "fallback_reaper_pass", "get_cursor",
+    "get_message", "handover_sync", "heartbeat", "list_labels", "list_messages", "open_account",
+    "reconcile_listing", "refresh_messages", "refuse_credentials", "release_sync",
+    "report_progress", "restart_listing", "return_messages", "save_credentials",
+    "set_account_status", "store_labels", "store_listing_page", "store_messages", "sync_progress",
+    "take_messages", "verify_mailbox", "worker_beat", "worker_stop",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,

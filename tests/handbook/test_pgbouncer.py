@@ -20,9 +20,9 @@ from service.database import SESSION, Row, Session, connect
 from service.demo.cluster import Cluster, as_server_user, server_user
 from service.gmail.api import GmailApi
 from service.gmail.credentials import Vault
+from service.gmail.google import Google
 from service.simulator import Simulator, generate
 from service.worker import worker as worker_module
-from service.worker.run import Google
 from service.worker.worker import Worker
 from tests.handbook.handbook import psql, sections
 from tests.waiting import wait_until

@@ -122,7 +122,10 @@ def install_files(url: str) -> None:
         connection.execute(
             "do $$ declare r regprocedure; v text; begin"
             " for r in select oid from pg_proc where pronamespace = 'gmail_sync'::regnamespace loop"
-            "   execute 'drop routine if exists ' || r || ' cascade';"
+            # Others go with what they need.
+            "   if exists (select from pg_proc where oid = r) then"
+            "     execute 'drop routine ' || r || ' cascade';"
+            "   end if;"
             " end loop;"
             " for v in select viewname from pg_views where schemaname = 'gmail_sync' loop"
             "   execute format('drop view if exists gmail_sync.%I cascade', v);"

@@ -14,8 +14,8 @@ from service import logs
 from service.database import Row, Session
 from service.gmail.api import GmailApi
 from service.gmail.credentials import Vault
+from service.gmail.google import Google
 from service.simulator import Mailbox, Simulator
-from service.worker.run import Google
 from service.worker.worker import Worker
 from tests.waiting import wait_until
 
@@ -60,6 +60,10 @@ class Account:
     def run(self, task_id: str) -> Row:
         run = self._functions.row("sync_run", task_id)
         assert run is not None
+        return run
+
+    def last_run(self) -> Row:
+        (run,) = self._functions.rows("sync_status", USER)
         return run
 
     def last_of_chain(self, task_id: str) -> Row:

@@ -12,7 +12,6 @@ import pytest
 from service.database import Row, Session
 from service.gmail.client import BATCH_SIZE
 from service.gmail.credentials import Vault
-from service.gmail.parse import parse_full
 from service.simulator import Mailbox, Simulator, generate, load
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
@@ -403,33 +402,6 @@ def test_a_drain_after_the_listing_was_closed_lists_nothing_again(
     assert run["current_stats"]["new"] == run["current_stats"]["found"] == 60
     assert simulator.requests.fetched_twice() == {}
     assert simulator.requests.methods["messages.list"] == 1
-
-
-def test_a_message_that_breaks_the_parser_costs_itself_only(
-    mailbox: Mailbox,
-    account: Account,
-    worker: Worker,
-    db: psycopg.Connection[Row],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    broken = mailbox.insert(MAIL % b"broken", ["INBOX"])
-    for number in range(20):
-        mailbox.insert(MAIL % str(number).encode(), ["INBOX"])
-
-    def parse(message: dict[str, object]) -> object:
-        if message["id"] == broken:
-            raise RecursionError("too \ud800 deep")
-        return parse_full(message)
-
-    monkeypatch.setattr("service.worker.batch.parse_full", parse)
-
-    run = account.sync()
-
-    assert run["outcome"] == "succeeded"
-    assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (20, 1)
-    (failed,) = db.execute("select message_id, last_error from gmail_sync.fetch_queue").fetchall()
-    assert failed["message_id"] == broken
-    assert failed["last_error"].startswith("unreadable: RecursionError")
 
 
 def test_messages_that_gmail_cannot_give_while_it_answers_are_no_success(

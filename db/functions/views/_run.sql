@@ -28,8 +28,10 @@ select
     select s.task_id
     from gmail_sync.user_sync_status s
     where s.resumes = r.task_id
-  ) as successor
+  ) as successor,
+  case when r.is_syncing then ceil(extract(epoch from gmail_sync._time_left(r)))::integer end
+    as eta_seconds
 from gmail_sync.user_sync_status r;
 
 comment on view gmail_sync._run is
-'Runs, running and ended, with the task_id that took over.';
+'Runs, running and ended, with the task_id that took over and the time that is left.';

@@ -1,0 +1,29 @@
+-- What it takes to speak to Gmail for a user outside of a run: 0 or 1 row. The credentials are
+-- sealed, and name the version of them in renew_credentials and refuse_credentials.
+
+create or replace function gmail_sync.open_account(p_user_id text)
+returns table (
+  email text,
+  status text,
+  status_reason text,
+  credentials bytea,
+  verified boolean,
+  content_mode text,
+  history_id numeric
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.email, a.status, a.status_reason, a.credentials, a.verified, a.content_mode,
+    a.history_id
+  from gmail_sync.account a
+  where a.user_id = p_user_id;
+$$;
+
+comment on function gmail_sync.open_account(text) is
+'What it takes to speak to Gmail for a user: 0 or 1 row.';
+
+revoke all on function gmail_sync.open_account(text) from public;
+grant execute on function gmail_sync.open_account(text) to gmail_sync_service;

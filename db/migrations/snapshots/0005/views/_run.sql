@@ -1,0 +1,37 @@
+-- The shape in which functions return a run. The successor is found through resumes, never
+-- written into the ended row.
+
+create or replace view gmail_sync._run as
+select
+  r.task_id,
+  r.user_id::text as user_id,
+  r.is_syncing,
+  r.sync_type,
+  r.phase,
+  r.progress_percentage,
+  r.current_stats,
+  r.outcome,
+  r.error_message,
+  r.source,
+  r.attempt,
+  r.started_at,
+  r.claimed_at,
+  r.claimed_by,
+  r.updated_at,
+  r.progressed_at,
+  r.waiting_until,
+  r.not_before,
+  r.finished_at,
+  r.follow_up,
+  r.resumes,
+  (
+    select s.task_id
+    from gmail_sync.user_sync_status s
+    where s.resumes = r.task_id
+  ) as successor,
+  case when r.is_syncing then ceil(extract(epoch from gmail_sync._time_left(r)))::integer end
+    as eta_seconds
+from gmail_sync.user_sync_status r;
+
+comment on view gmail_sync._run is
+'Runs, running and ended, with the task_id that took over and the time that is left.';

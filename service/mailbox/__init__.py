@@ -1,0 +1,1 @@
+"""A user's mailbox, opened with the account's credentials."""

@@ -1,0 +1,68 @@
+"""An account's credentials in use: opened from the vault, and saved as soon as Google renews them.
+
+Google may rotate a refresh token when it renews an access token, so what it gave is kept at once,
+whoever asked: a run, an audit, or a request for an attachment.
+"""
+
+import psycopg
+from google.oauth2.credentials import Credentials
+from structlog.typing import FilteringBoundLogger
+
+from service.database import Caller
+from service.gmail.client import GmailClient
+from service.gmail.credentials import load_credentials, refreshed
+from service.gmail.google import Google
+
+
+class Account:
+    """`sealed` is as the database keeps it. Raises WrongKey and UnusableCredentials.
+
+    `caller` is called from the threads of the account's clients.
+    """
+
+    def __init__(
+        self,
+        caller: Caller,
+        google: Google,
+        user_id: str,
+        sealed: bytes,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._caller = caller
+        self._google = google
+        self._user_id = user_id
+        self._log = log
+        self._stored = google.vault.open(sealed)
+        self._unsaved = False
+        # What the database has, and so the version of the credentials a verdict is about.
+        self.sealed = sealed
+        # One for all clients: what one renews, all use.
+        self._credentials = load_credentials(
+            self._stored, google.token_uri, google.client_id, google.client_secret
+        )
+
+    def new_client(self) -> GmailClient:
+        """A client for one thread."""
+        return GmailClient(
+            self._google.api,
+            self._credentials,
+            timeout=self._google.timeout,
+            on_refresh=self._save,
+        )
+
+    def save_unsaved(self) -> None:
+        """Try once more to keep what the database could not take when it was renewed."""
+        if self._unsaved:
+            self._save(self._credentials)
+
+    def _save(self, credentials: Credentials) -> None:
+        self._unsaved = True
+        sealed = self._google.vault.seal(refreshed(self._stored, credentials))
+        try:
+            kept = self._caller.value("save_credentials", self._user_id, self.sealed, sealed)
+        except psycopg.Error as error:
+            self._log.warning("renewed credentials not saved yet", error=str(error))
+            return
+        self._unsaved = False
+        if kept:
+            self.sealed = sealed
