@@ -216,6 +216,7 @@ class GmailClient:
         if not isinstance(answer, dict):
             # googleapiclient hands out what is not JSON as text.
             raise MalformedResponse("not JSON", status=response.status)
+        self._transport.accepted()
         return answer
 
     def _renewed(self, error: GmailError) -> GmailError:

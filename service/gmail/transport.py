@@ -26,8 +26,8 @@ CONNECT_SECONDS = 5.0
 # mail of zeros shrinks a thousandfold, so httplib2's guard of 100:1 would make it unfetchable.
 _LARGEST_ANSWER = 1 << 27
 
-# A token that is refused so soon after it was issued, in seconds, is no better for a new one.
-_TOKEN_SECONDS = 60.0
+# Seconds between two renewals because of a 401: one that comes sooner is not the token's fault.
+_RENEWAL_SECONDS = 60.0
 
 
 class Transport:
@@ -47,7 +47,8 @@ class Transport:
         self._credentials = credentials
         self._user_agent = user_agent
         self._on_refresh = on_refresh
-        self._renewed_at = -_TOKEN_SECONDS
+        self._renewed_at = -_RENEWAL_SECONDS
+        self._accepted = True
         self._sent_token: str | None = None
         self._sockets = _Sockets()
         self._http = httplib2.Http(
@@ -74,21 +75,27 @@ class Transport:
         return self._send(uri, most, method=method, body=body, headers=signed)
 
     def renew(self) -> bool:
-        """After a 401: whether there is a new access token now. RefreshError when the token
-        endpoint refuses."""
+        """After a 401: whether there is a new access token now; False too when one that was renewed
+        for the same reason was never accepted. RefreshError when the token endpoint refuses."""
         if self._credentials.token != self._sent_token:
             return True
-        soon = time.monotonic() - self._renewed_at < _TOKEN_SECONDS
-        if soon or not self._credentials.refresh_token:
+        if not (self._credentials.refresh_token and self._accepted):
             return False
+        if time.monotonic() - self._renewed_at < _RENEWAL_SECONDS:
+            raise TransportError("refused for once with a token that is good")  # type: ignore[no-untyped-call]
         self._renew()
+        self._renewed_at = time.monotonic()
+        self._accepted = False
         return True
+
+    def accepted(self) -> None:
+        """Note that Gmail answered to the token."""
+        self._accepted = True
 
     def _renew(self) -> None:
         """google-auth retries a failing endpoint after sleeping; refusals are raised from inside
         its request, so that it never does."""
         self._credentials.refresh(self._ask_for_token)  # type: ignore[no-untyped-call]
-        self._renewed_at = time.monotonic()
         if self._on_refresh:
             self._on_refresh(self._credentials)
 

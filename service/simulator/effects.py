@@ -1,6 +1,6 @@
 """What the faults that strike a request do to its answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,9 @@ from service.simulator.messages import Reply, Request, error_reply
 
 _WAITS: tuple[Action, ...] = ("hang", "latency")
 _DELIVERIES: tuple[Action, ...] = ("drip", "truncate", "drop")
-_PAGES: tuple[Action, ...] = ("empty_page", "duplicate", "invalid_page_token")
+_PAGES: tuple[Action, ...] = ("empty_page", "duplicate", "invalid_page_token", "wrong_estimate")
 _ITEMS = ("messages", "history")
+_ESTIMATE = 201  # what Gmail answers to most questions
 
 
 def delivery(struck: Sequence[ArmedFault]) -> ArmedFault | None:
@@ -23,14 +24,16 @@ def delivery(struck: Sequence[ArmedFault]) -> ArmedFault | None:
     return next((armed for armed in struck if armed.fault.action in _DELIVERIES), None)
 
 
-def refusal(struck: Sequence[ArmedFault]) -> Reply | None:
+def refusal(
+    struck: Sequence[ArmedFault], shape: Callable[[ApiError], Reply] = error_reply
+) -> Reply | None:
     """Waits as told, then gives the answer in place of carrying out the request, if any."""
     for armed in struck:
         if armed.fault.action in _WAITS:
             armed.pause()
     for armed in struck:
         if armed.fault.action == "error":
-            return error_reply(_error(armed.fault))
+            return shape(_error(armed.fault))
         if armed.fault.action == "html":
             page = f"<!DOCTYPE html><html><title>Error {armed.fault.status}</title></html>"
             return Reply(armed.fault.status, page.encode(), "text/html; charset=UTF-8")
@@ -80,6 +83,8 @@ def _spoil_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> No
         page.pop(key, None)
         kind = "history" if request.path.endswith("history") else "messages"
         page["nextPageToken"] = request.one("pageToken") or seal(kind, "")
+    elif action == "wrong_estimate":
+        page["resultSizeEstimate"] = _ESTIMATE
     elif action == "duplicate" and key:
         before = [armed.last_id] if armed.last_id else []
         items = page[key]

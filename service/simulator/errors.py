@@ -42,7 +42,11 @@ USAGE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceede
 
 
 class ApiError(Exception):
-    """A refusal; reason and message default to what Gmail says with this HTTP status."""
+    """A refusal; reason and message default to what Gmail says with this HTTP status.
+
+    A reason in capitals stands where Google's newer front ends put it: it is the status, or else
+    in an ErrorInfo, and there is no list of errors.
+    """
 
     def __init__(self, status: int, message: str = "", reason: str = "") -> None:
         self.status = status
@@ -55,7 +59,7 @@ class ApiError(Exception):
             "error": {
                 "code": self.status,
                 "message": self.message,
-                "errors": [self._detail()],
+                **({} if self.reason.isupper() else {"errors": [self._detail()]}),
                 "status": self._status_name(),
                 **self._details(),
             }
@@ -73,16 +77,19 @@ class ApiError(Exception):
         return detail
 
     def _status_name(self) -> str:
-        if self.reason == "failedPrecondition":
+        if self.reason in ("failedPrecondition", "FAILED_PRECONDITION"):
             return "FAILED_PRECONDITION"
         return STATUS_NAMES.get(self.status, "UNKNOWN")
 
     def _details(self) -> dict[str, Any]:
-        if self.reason != "insufficientPermissions":
+        reason = "" if self.reason == self._status_name() else self.reason
+        if reason == "insufficientPermissions":
+            reason = "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
+        if not reason.isupper():
             return {}
         info = {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            "reason": reason,
             "domain": "googleapis.com",
             "metadata": {"service": "gmail.googleapis.com"},
         }

@@ -2,7 +2,8 @@
 
 What each action does:
 
-    error               answer `status`, `reason`, `message`; the request is not carried out
+    error               answer `status`, `reason`, `message`; the request is not carried out. The
+                        token endpoint says it as OAuth does: `reason` is its `error`
     html                answer `status` with an HTML page, as Google's front ends do
     hang, latency       wait `seconds`, or until released, then go on
     drip                send the body byte by byte, `seconds` apart
@@ -13,6 +14,7 @@ What each action does:
     empty_page          a list answers no items, and a token that leads to the real page
     duplicate           a list repeats an id within the page, and the last id of the page before
     invalid_page_token  a list answers a nextPageToken that will be refused
+    wrong_estimate      a list answers a resultSizeEstimate that has nothing to do with it
 """
 
 import itertools
@@ -35,6 +37,7 @@ Action = Literal[
     "empty_page",
     "duplicate",
     "invalid_page_token",
+    "wrong_estimate",
 ]
 
 

@@ -13,7 +13,7 @@ from service.simulator.mailbox import Mailbox
 from service.simulator.messages import UPLOAD, Reply, Request, error_reply
 from service.simulator.quota import Limits, Quota
 from service.simulator.requestlog import RequestLog
-from service.simulator.tokens import Tokens
+from service.simulator.tokens import Tokens, refused
 
 BATCH_PATHS = ("/batch", "/batch/gmail/v1")
 _OAUTH = {
@@ -94,7 +94,7 @@ class Gateway:
 
     def _oauth(self, method: str, request: Request) -> Answer:
         struck = self.faults.strike(method, "", "", part=False)
-        reply = effects.refusal(struck)
+        reply = effects.refusal(struck, refused)
         if reply is None:
             if method == "token":
                 reply = self.tokens.grant(request)

@@ -47,6 +47,10 @@ class History:
         self.current += self._gaps.randint(1, _LARGEST_GAP)
         return self.current
 
+    def skip_to(self, history_id: int) -> None:
+        """Go on counting from here; ids never go back."""
+        self.current = max(self.current, history_id)
+
     def record(self, change: Change) -> None:
         self._changes.append(change)
 
@@ -55,12 +59,13 @@ class History:
         self._changes.clear()
         self._oldest = self.current
 
-    def page(self, start: int, after: int, limit: int) -> tuple[list[Change], bool]:
-        """Records after an id, and whether there are more.
+    def page(self, start: int, after: int, limit: int, last: int) -> tuple[list[Change], bool]:
+        """Records after an id and up to `last`, and whether there are more.
 
         ApiError 404 when `start`, the id the client began from, is expired or in the future.
         """
         if not self._oldest <= start <= self.current:
             raise ApiError(404)
         first = bisect_right(self._changes, after, key=lambda change: change.id)
-        return self._changes[first : first + limit], first + limit < len(self._changes)
+        end = bisect_right(self._changes, last, key=lambda change: change.id)
+        return self._changes[first : min(first + limit, end)], first + limit < end

@@ -37,8 +37,11 @@ def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
     for wanted in types:
         if wanted not in resources.HISTORY_TYPES:
             raise invalid_value("history_types", "HistoryType", wanted)
-    after = int(_position("history", request) or start)
-    changes, more, current = mailbox.changes(start, after, _page_size(request))
+    # Later pages end where the first one saw the end, though they name the current id.
+    after, _, last = _position("history", request).partition(" ")
+    changes, more, current = mailbox.changes(
+        start, int(after or start), _page_size(request), int(last) if last else None
+    )
     shaped = (resources.history(change, types, request.one("labelId")) for change in changes)
     records = [record for record in shaped if record]
     page: dict[str, Any] = {"historyId": str(current)}
@@ -46,7 +49,7 @@ def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
         page["history"] = records
     if more:
         # Filtered after the cut, so a page can be empty and still have a next one, as at Google.
-        page["nextPageToken"] = encoding.seal("history", str(changes[-1].id))
+        page["nextPageToken"] = encoding.seal("history", f"{changes[-1].id} {last or current}")
     return json_reply(page)
 
 

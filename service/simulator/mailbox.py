@@ -57,8 +57,9 @@ class Mailbox:
         label_ids: Sequence[str] = ("INBOX", "UNREAD"),
         thread_id: str | None = None,
         internal_date: int | None = None,
+        message_id: str = "",
     ) -> str:
-        """Add a message now, or at internal_date (epoch ms); gives its id."""
+        """Add a message now, or at internal_date (epoch ms); gives its id, made up when empty."""
         now = int(self._clock() * 1000)
         mail = Mail.of(raw, (), now)
         mail.internal_date = now if internal_date is None else internal_date
@@ -66,7 +67,7 @@ class Mailbox:
             self._check_labels(label_ids)
             if thread_id and not self._threads[thread_id]:
                 raise ApiError(404)
-            message = self._new(mail, label_ids, thread_id)
+            message = self._new(mail, label_ids, thread_id, message_id)
             insort(self._order, (-message.internal_date, message.id))
             self._history.record(Change(message.history_id, "messageAdded", message))
             return message.id
@@ -133,6 +134,11 @@ class Mailbox:
         with self._lock:
             self._history.next_id()
             self._history.begin_here()
+
+    def skip_history(self, history_id: int) -> None:
+        """The ids of changes to come are larger than this one."""
+        with self._lock:
+            self._history.skip_to(history_id)
 
     def watch(self, topic: str) -> None:
         with self._lock:
@@ -213,20 +219,29 @@ class Mailbox:
                     found.append(message)
         return found, None
 
-    def changes(self, start: int, after: int, limit: int) -> tuple[list[Change], bool, int]:
-        """Records after a history id, whether there are more, and the current history id.
+    def changes(
+        self, start: int, after: int, limit: int, last: int | None = None
+    ) -> tuple[list[Change], bool, int]:
+        """Records after a history id and up to `last` (else the current one), whether there are
+        more, and the current history id.
 
         ApiError 404 when `start`, the id the client began from, is expired or in the future.
         """
         with self._lock:
-            return *self._history.page(start, after, limit), self._history.current
+            current = self._history.current
+            return *self._history.page(start, after, limit, last or current), current
 
     # Inner workings; the lock is held.
 
-    def _new(self, mail: Mail, label_ids: Sequence[str], thread_id: str | None) -> Message:
+    def _new_id(self) -> str:
         self._last_number += 1
         noise = zlib.crc32(f"{self.email} {self._last_number}".encode()) & 0xFF_FFFF
-        message_id = f"{_FIRST_ID + (self._last_number << 24) + noise:016x}"
+        return f"{_FIRST_ID + (self._last_number << 24) + noise:016x}"
+
+    def _new(
+        self, mail: Mail, label_ids: Sequence[str], thread_id: str | None, message_id: str = ""
+    ) -> Message:
+        message_id = message_id or self._new_id()
         thread = thread_id or self._thread(mail) or message_id
         for reference in (mail.message_id, *mail.references):
             # A reply can come before what it answers, so ids only referred to count too.

@@ -12,7 +12,8 @@ from service.simulator.errors import ApiError, invalid_value
 JSON = "application/json; charset=UTF-8"
 NOTHING: Mapping[str, str] = {}
 UPLOAD = "/upload"  # the prefix of paths that take media
-_NUMBER = re.compile(r"[0-9]{1,20}")
+# Longer than Google's 64 bits: other servers speak this API too, and name larger ids.
+_NUMBER = re.compile(r"[0-9]{1,40}")
 
 
 class Request(msgspec.Struct):

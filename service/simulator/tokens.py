@@ -115,5 +115,10 @@ def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-def _refusal(error: str, description: str) -> Reply:
-    return json_reply({"error": error, "error_description": description}, 400)
+def refused(error: ApiError) -> Reply:
+    """A refusal in the words of OAuth: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
+    return _refusal(error.reason, error.message, error.status)
+
+
+def _refusal(error: str, description: str, status: int = 400) -> Reply:
+    return json_reply({"error": error, "error_description": description}, status)

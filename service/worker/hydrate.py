@@ -7,6 +7,7 @@ user's mail has one writer, and a slow answer holds up nothing but its batch.
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -68,6 +69,7 @@ class Hydrator:
         self._largest_batch = LARGEST_BATCH
         self._batch_size = LARGEST_BATCH
         self._misses = 0
+        self._limits: list[RateLimited | DailyLimit] = []
 
     def empty_queue(self) -> None:
         """Fetch until nothing is due. What cannot be had is booked as failed and waits.
@@ -82,6 +84,8 @@ class Hydrator:
             if not self._in_flight and not self._calls.value("return_messages"):
                 return
             self._settle_first()
+            if self._limits:
+                self._wait_as_told()
 
     def _send_next(self) -> bool:
         """Send what is unfinished, else take and send a batch; whether there was one."""
@@ -199,7 +203,19 @@ class Hydrator:
             return
         if not isinstance(error, RateLimited | DailyLimit):
             raise error
-        if isinstance(error, TooManyConcurrent):
+        self._limits.append(error)
+
+    def _wait_as_told(self) -> None:
+        """Wait once for all batches that were refused together, as long as the longest asks."""
+        while self._in_flight:
+            self._settle_first()
+        limits, self._limits = self._limits, []
+        if any(isinstance(limit, TooManyConcurrent) for limit in limits):
             self._parallel = 1
             self._largest_batch = self._batch_size = max(1, self._batch_size // 2)
-        self._gate.obey(error)
+        limits.sort(key=lambda limit: (isinstance(limit, DailyLimit), _retry_at(limit)))
+        self._gate.obey(limits[-1])
+
+
+def _retry_at(limit: RateLimited | DailyLimit) -> datetime:
+    return (isinstance(limit, RateLimited) and limit.retry_at) or datetime.min.replace(tzinfo=UTC)

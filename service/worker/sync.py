@@ -14,6 +14,10 @@ from service.worker.outcome import Failed
 # A second full sync in one run can be due to history that expired during a very long first one;
 # a third would go on for ever.
 MOST_FULL_SYNCS = 2
+CURSOR_REFUSED = (
+    "Gmail does not understand the stored history id {cursor}. "
+    "Start a full sync: it compares all mail and takes a new one."
+)
 LOOP = (
     "Gmail does not accept the history id it gave itself. The mail that is there was fetched; "
     "try again later."
@@ -36,7 +40,6 @@ class AccountSync:
         if not verified:
             profile = self._gate.ask("getProfile", self._client.profile)
             self._calls.value("verify_mailbox", profile.email)
-        self._store_labels()
         full_syncs = 0
         while True:
             full = sync_type == "full"
@@ -58,6 +61,7 @@ class AccountSync:
 
     def _full(self) -> None:
         """List everything, fetch what is missing, drop what is gone."""
+        self._store_labels()
         profile = self._gate.ask("getProfile", self._client.profile)
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
@@ -89,6 +93,8 @@ class AccountSync:
         """Take the changes since the cursor, and after a long sync those made meanwhile."""
         while True:
             changed = self._take_history()
+            # After the history, which can name a label that was made a moment before it.
+            self._store_labels()
             self._hydrator.empty_queue()
             if not (changed and until_quiet):
                 return
@@ -97,9 +103,22 @@ class AccountSync:
         """Page through the history once; whether there was any."""
         cursor = str(self._calls.value("get_cursor"))
         page_token = history_id = None
-        changed = False
+        changed = restarted = False
         while True:
-            page = self._gate.ask("history.list", partial(self._client.history, cursor, page_token))
+            try:
+                page = self._gate.ask(
+                    "history.list", partial(self._client.history, cursor, page_token)
+                )
+            except BadRequest as error:
+                if page_token is None:
+                    raise Failed(CURSOR_REFUSED.format(cursor=cursor)) from error
+                if restarted:
+                    raise
+                # The token has aged: on from the cursor, which has passed the pages taken.
+                cursor = str(self._calls.value("get_cursor"))
+                page_token = history_id = None
+                restarted = True
+                continue
             # Later pages name a newer id, although they leave out what happened meanwhile.
             history_id = history_id or page.history_id
             changed = changed or bool(page.records)

@@ -5,7 +5,15 @@ from psycopg.types.json import Jsonb
 
 from service.database import Connection, Row, Session
 from service.errors import AccountNotConnected, InvalidArgument
-from tests.functions.conftest import claimed, connected, listed, message, queue_of, store
+from tests.functions.conftest import (
+    claimed,
+    connected,
+    listed,
+    message,
+    queue_of,
+    store,
+    stored_messages,
+)
 
 
 def account(functions: Session, user: str = "ann") -> Row:
@@ -117,6 +125,17 @@ def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> Non
     assert functions.rows("list_labels", "bo") == []
     functions.rows("store_labels", task_id, Jsonb([]))
     assert functions.rows("list_labels", "ann") == []
+    assert stored_messages(db)["m"]["label_ids"] == ["L1"]
+
+
+def test_a_label_that_is_no_more_leaves_its_messages(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", "L1", "L2"), message("n", "L2"))
+    labels = [{"id": "L1", "name": "Work"}, {"id": "L2", "name": "Home"}]
+    functions.rows("store_labels", task_id, Jsonb(labels))
+    functions.rows("store_labels", task_id, Jsonb(labels[1:]))
+    assert stored_messages(db)["m"]["label_ids"] == ["L2"]
+    assert stored_messages(db)["n"]["label_ids"] == ["L2"]
 
 
 def test_a_run_leaves_an_account_alone_that_was_connected_anew(functions: Session) -> None:

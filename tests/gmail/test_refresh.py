@@ -113,3 +113,18 @@ def test_a_hung_token_endpoint_does_not_hang_a_batch(
     client = connect(refresh_token=REFRESH_TOKEN, timeout=0.2)
     fetched = client.fetch(mailbox.message_ids()[:3], "full")
     assert {type(each.error) for each in fetched} == {errors.Transient}
+
+
+def test_a_token_refused_now_and_then_is_not_renewed_each_time_nor_given_up(
+    connect: Connect, simulator: Simulator
+) -> None:
+    simulator.faults.add(Fault("getProfile", "error", status=401, every=2, after=1))
+    client = connect(refresh_token=REFRESH_TOKEN)
+    client.profile()
+    client.profile()
+    with pytest.raises(errors.TokenExpired):
+        client.profile()
+    client.profile()
+    with pytest.raises(errors.Transient):
+        client.profile()
+    assert simulator.requests.methods["token"] == 1

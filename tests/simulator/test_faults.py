@@ -56,6 +56,36 @@ def test_insufficient_scope_carries_its_error_info(simulator: Simulator, get: Ge
     assert details[0]["reason"] == "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
 
 
+def test_a_reason_in_capitals_stands_in_an_error_info_alone(simulator: Simulator, get: Get) -> None:
+    simulator.faults.add(Fault("messages.list", "error", status=403, reason="RATE_LIMIT_EXCEEDED"))
+    error = get().json()["error"]
+    assert (error["details"][0]["reason"], "errors" in error) == ("RATE_LIMIT_EXCEEDED", False)
+
+
+def test_a_reason_that_is_a_status_stands_alone(simulator: Simulator, get: Get) -> None:
+    simulator.faults.add(Fault("messages.list", "error", status=400, reason="FAILED_PRECONDITION"))
+    error = get().json()["error"]
+    assert error["status"] == "FAILED_PRECONDITION"
+    assert not {"errors", "details"} & error.keys()
+
+
+def test_the_token_endpoint_says_its_errors_as_oauth_does(
+    simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(
+        Fault("token", "error", status=400, reason="invalid_scope", message="Bad scope")
+    )
+    answer = httpx.post(f"{simulator.url}/token", data={"grant_type": "refresh_token"})
+    assert answer.status_code == 400
+    assert answer.json() == {"error": "invalid_scope", "error_description": "Bad scope"}
+
+
+def test_an_estimate_can_be_wrong(simulator: Simulator, mailbox: Mailbox, get: Get) -> None:
+    assert get().json()["resultSizeEstimate"] == len(mailbox.message_ids())
+    simulator.faults.add(Fault("messages.list", "wrong_estimate"))
+    assert get().json()["resultSizeEstimate"] != len(mailbox.message_ids())
+
+
 def test_a_fault_passes_some_strikes_each_nth_and_ends(simulator: Simulator, get: Get) -> None:
     simulator.faults.add(Fault("messages.list", "error", after=1, every=2, count=2))
     statuses = [get().status_code for _ in range(8)]

@@ -147,6 +147,26 @@ def test_later_pages_tell_a_newer_history_id(history: Call, mailbox: Mailbox) ->
     assert int(second["historyId"]) > int(first["historyId"])
 
 
+def test_what_happens_between_two_pages_is_in_neither(history: Call, mailbox: Mailbox) -> None:
+    start = mailbox.history_id
+    expected = [mailbox.insert(b"Subject: x\r\n\r\n") for _ in range(2)]
+    pages = [history(start, "&maxResults=1")[1]]
+    mailbox.insert(b"Subject: x\r\n\r\n")
+    while "nextPageToken" in pages[-1]:
+        pages.append(history(start, f"&maxResults=1&pageToken={pages[-1]['nextPageToken']}")[1])
+    records = [record for page in pages for record in page["history"]]
+    assert [record["messages"][0]["id"] for record in records] == expected
+
+
+def test_ids_can_be_longer_than_googles(history: Call, mailbox: Mailbox) -> None:
+    mailbox.skip_history(10**24)
+    start = mailbox.history_id
+    mailbox.insert(b"Subject: x\r\n\r\n", message_id="no-hex_id")
+    (record,) = history(start)[1]["history"]
+    assert int(record["id"]) > 10**24
+    assert record["messages"][0]["id"] == "no-hex_id"
+
+
 def test_history_can_expire_between_two_pages(history: Call, mailbox: Mailbox) -> None:
     start = mailbox.history_id
     for _ in range(2):

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -242,21 +242,6 @@ def test_a_broken_connection_to_postgres_is_survived(
     assert stored_ids(db) == set(mailbox.message_ids())
 
 
-def test_a_refused_token_ends_in_words_and_in_the_account_with_no_successor(
-    mailbox: Mailbox, account: Account, worker: Worker, db: psycopg.Connection[Row]
-) -> None:
-    account.connect(token="revoked")
-
-    run = account.sync()
-
-    assert (run["outcome"], run["successor"]) == ("failed", None)
-    assert "connect" in run["error_message"]
-    status = db.execute("select status, status_reason from gmail_sync.account").fetchone()
-    assert status == {"status": "reauth_required", "status_reason": run["error_message"]}
-    account.connect()
-    assert account.sync()["outcome"] == "succeeded"
-
-
 def test_a_run_without_an_account_fails_in_words(
     mailbox: Mailbox, worker: Worker, functions: Session, account: Account
 ) -> None:
@@ -266,35 +251,6 @@ def test_a_run_without_an_account_fails_in_words(
 
     assert (run["outcome"], run["successor"]) == ("failed", None)
     assert "connect Gmail" in run["error_message"]
-
-
-def test_a_wait_that_google_asks_for_is_shown_and_a_long_one_holds_no_worker(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    mailbox.load(generate(30))
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=2)
-    simulator.faults.add(
-        Fault(
-            "messages.get",
-            "error",
-            status=429,
-            reason="rateLimitExceeded",
-            count=1,
-            message=f"User-rate limit exceeded.  Retry after {until:%Y-%m-%dT%H:%M:%S.000Z}",
-        )
-    )
-    task_id = account.start()
-
-    ended = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
-
-    assert ended["outcome"] == "superseded"
-    successor = account.run(ended["successor"])
-    assert successor["is_syncing"]
-    assert successor["not_before"] == successor["waiting_until"] == until
-    assert successor["attempt"] == 1
-    # A click does not overrule Google.
-    assert account.start() == successor["task_id"]
-    assert account.run(successor["task_id"])["not_before"] == until
 
 
 def test_a_poison_message_costs_itself_only(
@@ -338,19 +294,6 @@ def test_gmail_out_of_order_for_a_moment_is_waited_out(
 
     assert run["outcome"] == "succeeded"
     assert run["current_stats"]["new"] == 30
-
-
-def test_an_aged_page_token_starts_the_listing_again_and_fetches_nothing_twice(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    mailbox.load(generate(1200))
-    simulator.faults.add(Fault("messages.list", "invalid_page_token", after=1, count=1))
-
-    run = account.sync()
-
-    assert run["outcome"] == "succeeded"
-    assert run["current_stats"]["new"] == 1200
-    assert simulator.requests.fetched_twice() == {}
 
 
 def test_the_service_reaps_when_pg_cron_does_not(
@@ -414,96 +357,3 @@ def test_messages_that_gmail_cannot_give_while_it_answers_are_no_success(
     ended = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
 
     assert ended["outcome"] == "superseded"
-
-
-def test_a_page_token_that_is_always_refused_ends_the_run_in_words(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    mailbox.load(generate(600))
-    simulator.faults.add(Fault("messages.list", "invalid_page_token"))
-
-    run = account.sync()
-
-    assert run["outcome"] == "failed"
-    assert simulator.requests.methods["messages.list"] < 10
-
-
-def test_a_time_to_retry_that_has_passed_makes_nobody_hammer(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    mailbox.load(generate(5))
-    simulator.faults.add(
-        Fault(
-            "messages.get",
-            "error",
-            status=429,
-            reason="rateLimitExceeded",
-            message="User-rate limit exceeded.  Retry after 2020-01-01T00:00:00.000Z",
-        )
-    )
-    task_id = account.start()
-    wait_until(lambda: account.run(task_id)["phase"] == "waiting")
-
-    waiting = account.run(task_id)
-
-    assert (waiting["waiting_until"] - waiting["updated_at"]).total_seconds() > 5
-    assert simulator.requests.statuses["messages.get 429"] <= 24
-
-
-def test_an_access_that_is_forbidden_fails_the_run_and_leaves_the_account(
-    mailbox: Mailbox,
-    account: Account,
-    worker: Worker,
-    simulator: Simulator,
-    db: psycopg.Connection[Row],
-) -> None:
-    fault = simulator.faults.add(
-        Fault("*", "error", status=403, reason="accessNotConfigured", message="API is off")
-    )
-
-    run = account.sync()
-
-    assert (run["outcome"], run["successor"]) == ("failed", None)
-    assert "Gmail API is enabled" in run["error_message"]
-    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "connected"}
-    simulator.faults.remove(fault.number)
-    assert account.sync()["outcome"] == "succeeded"
-
-
-def test_a_suspended_account_is_tried_again_and_found_to_be_back(
-    mailbox: Mailbox,
-    account: Account,
-    worker: Worker,
-    simulator: Simulator,
-    db: psycopg.Connection[Row],
-) -> None:
-    fault = simulator.faults.add(Fault("*", "error", status=403, reason="domainPolicy"))
-    assert account.sync()["outcome"] == "failed"
-    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "suspended"}
-    simulator.faults.remove(fault.number)
-
-    assert account.sync()["outcome"] == "succeeded"
-
-    assert db.execute("select status from gmail_sync.account").fetchone() == {"status": "connected"}
-
-
-def test_a_rotated_token_is_kept_and_serves_all_clients(
-    mailbox: Mailbox,
-    account: Account,
-    worker: Worker,
-    simulator: Simulator,
-    functions: Session,
-    db: psycopg.Connection[Row],
-    keys: str,
-) -> None:
-    mailbox.load(generate(60))
-    vault = Vault([keys])
-    stored = {"refresh_token": "refresh", "client_id": "id", "client_secret": "secret"}
-    functions.value("connect_account", USER, EMAIL, vault.seal(stored), "unlimited", "full")
-
-    assert account.sync()["outcome"] == "succeeded"
-
-    assert simulator.requests.methods["token"] == 1
-    row = db.execute("select credentials from gmail_sync.account").fetchone()
-    assert row is not None
-    assert vault.open(row["credentials"])["token"]

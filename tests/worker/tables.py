@@ -1,0 +1,24 @@
+"""What tests look at in the tables a sync writes."""
+
+from service.database import Connection, Row
+
+
+def account_row(db: Connection) -> Row:
+    row = db.execute("select * from gmail_sync.account").fetchone()
+    assert row is not None
+    return row
+
+
+def queue(db: Connection) -> list[Row]:
+    return db.execute("select * from gmail_sync.fetch_queue order by message_id").fetchall()
+
+
+def messages(db: Connection) -> dict[str, Row]:
+    """All messages by id, tombstones included."""
+    rows = db.execute("select * from gmail_sync.message").fetchall()
+    return {row["message_id"]: row for row in rows}
+
+
+def stored(db: Connection) -> dict[str, Row]:
+    """The messages that are there, by id."""
+    return {key: row for key, row in messages(db).items() if row["deleted_at"] is None}

@@ -1,0 +1,191 @@
+"""What becomes of a run after each answer of tests/worker/answers.py that is not the account's."""
+
+import json
+
+import httplib2
+import psycopg
+from googleapiclient.errors import HttpError
+
+from service.database import Row
+from service.gmail import classify, errors
+from service.simulator import ApiError, Mailbox, Simulator, generate
+from service.worker.worker import Worker
+from tests.waiting import wait_until
+from tests.worker import answers
+from tests.worker.answers import Answer, each
+from tests.worker.conftest import Account
+from tests.worker.tables import account_row, queue
+
+MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
+
+
+# Which answers there are.
+
+
+def test_no_class_of_errors_is_left_out() -> None:
+    def below(kind: type[errors.GmailError]) -> set[type[errors.GmailError]]:
+        return {kind}.union(*(below(each) for each in kind.__subclasses__()))
+
+    # Not answers of Gmail's, but the client's own word about some.
+    ours = {errors.GmailError, errors.TokenExpired, errors.TooLarge}
+    assert {answer.kind for answer in answers.ALL} == below(errors.GmailError) - ours
+
+
+def test_no_entry_of_the_tables_is_left_out() -> None:
+    given = [answer for answer in answers.ALL if answer.action == "error"]
+    by_reason = {(answer.status, answer.reason) for answer in given}
+    new = {(a.status, a.kind) for a in given if (a.status, a.reason) not in classify.CLASSES}
+    not_found = {(f"gmail.users.{a.method}", a.kind) for a in given if a.status == 404}
+    texts = {(text, a.kind) for _, text in classify.TOLD_BY_TEXT_ALONE for a in given
+             if text in a.message}  # fmt: skip
+    token = {(answer.reason, answer.kind) for answer in given if answer.method == "token"}
+
+    assert by_reason >= classify.CLASSES.keys()
+    assert {status for status, _ in new} >= classify.CLASSES_BY_STATUS.keys()
+    assert not_found >= set(classify.CLASSES_OF_404.items())
+    assert texts == {(t, kind) for (_, t), kind in classify.TOLD_BY_TEXT_ALONE.items()}
+    assert token >= set(classify.TOKEN_ERRORS.items())
+
+
+@each([answer for answer in answers.ALL if answer.method != "token" and answer.action == "error"])
+def test_each_answer_is_of_the_class_it_is_listed_under(answer: Answer) -> None:
+    envelope = ApiError(answer.status, answer.message, answer.reason).envelope()
+    response = httplib2.Response({"status": str(answer.status)})
+    error = HttpError(response, json.dumps(envelope).encode())
+
+    assert type(classify.classify(error, f"gmail.users.{answer.method}")) is answer.kind
+
+
+# Passing failures.
+
+
+@each(answers.PASSING)
+def test_a_passing_failure_is_tried_again_by_the_same_run(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator, answer: Answer
+) -> None:
+    mailbox.load(generate(10))
+    fault = simulator.faults.add(answer.fault(count=1))
+
+    task_id = account.start()
+    run = account.finish(task_id)
+
+    assert (run["task_id"], run["outcome"], run["attempt"]) == (task_id, "succeeded", 1)
+    assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (10, 0)
+    assert (fault.struck, fault.seen) == (1, 2)
+
+
+@each(answers.OF_ONE_MESSAGE)
+def test_a_message_that_does_not_come_waits_and_is_fetched_by_a_later_run(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
+    answer: Answer,
+) -> None:
+    ids = [mailbox.insert(MAIL % b"one"), mailbox.insert(MAIL % b"two")]
+    simulator.faults.add(answer.fault(count=1, message_id=ids[0]))
+
+    run = account.sync()
+
+    assert run["outcome"] == "succeeded"
+    assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (1, 1)
+    (waiting,) = queue(db)
+    assert (waiting["message_id"], waiting["dead"], waiting["attempts"]) == (ids[0], False, 1)
+    assert waiting["last_error"].startswith(f"{answer.kind.code}: {answer.kind.advice}")
+    db.execute("update gmail_sync.fetch_queue set not_before = now()")
+    assert account.sync()["current_stats"]["new"] == 1
+    assert queue(db) == []
+
+
+# The end of one message, or of the history.
+
+
+def test_a_message_that_is_not_found_is_gone(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode()) for number in range(5)]
+    simulator.faults.add(answers.GONE.fault(message_id=ids[1]))
+
+    run = account.sync()
+
+    assert run["outcome"] == "succeeded"
+    assert (run["current_stats"]["new"], run["current_stats"]["gone"]) == (4, 1)
+    assert run["current_stats"]["failed"] == 0
+
+
+def test_a_history_that_is_not_found_makes_the_run_a_full_one(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    account.sync()
+    simulator.faults.add(answers.EXPIRED.fault(count=1))
+
+    run = account.sync()
+
+    assert (run["outcome"], run["sync_type"]) == ("succeeded", "full")
+
+
+def test_a_history_id_that_gmail_does_not_understand_fails_the_run_and_says_what_to_do(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
+) -> None:
+    account.sync()
+    simulator.faults.add(answers.GARBAGE.fault())
+    cursor = account_row(db)["history_id"]
+
+    run = account.sync()
+
+    assert (run["outcome"], run["successor"]) == ("failed", None)
+    assert f"the stored history id {cursor}" in run["error_message"]
+    assert "full sync" in run["error_message"]
+    assert account_row(db)["status"] == "connected"
+
+
+# The project's day is over.
+
+
+def test_the_daily_limit_leaves_the_run_to_a_successor_much_later(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(3))
+    simulator.faults.add(answers.DAILY_LIMIT.fault())
+
+    task_id = account.start()
+    run = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
+
+    assert run["outcome"] == "superseded"
+    assert run["error_message"].startswith(errors.DailyLimit.advice)
+    successor = account.run(run["successor"])
+    assert (successor["phase"], successor["attempt"]) == ("queued", 1)
+    assert (successor["not_before"] - run["finished_at"]).total_seconds() > 1800
+    assert successor["waiting_until"] == successor["not_before"]
+    assert simulator.requests.methods["messages.list"] == 1
+
+
+# Refusals that say nothing of the account.
+
+
+@each(answers.REFUSED)
+def test_a_refusal_fails_the_run_in_words_and_leaves_the_account(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
+    answer: Answer,
+) -> None:
+    mailbox.load(generate(10))
+    fault = simulator.faults.add(answer.fault())
+
+    run = account.sync()
+
+    assert (run["outcome"], run["successor"]) == ("failed", None)
+    assert run["error_message"].startswith(answer.kind.advice)
+    assert answer.message in run["error_message"]
+    assert account_row(db)["status"] == "connected"
+    assert fault.struck <= 2
+    simulator.faults.clear()
+    assert account.sync()["current_stats"]["new"] == 10
