@@ -13,17 +13,23 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from service.gmail.text import base64_bytes, decode, decode_words, storable
+from service.gmail.text import base64_bytes, decode, decode_words, from_base64, storable
 
 # Deeper parts are read as they are, undivided; real mail stays below ten.
 _DEEPEST = 40
+# Mail with more lines that look like boundaries is not divided at all: it would be a part for
+# every few bytes.
+_MOST_BOUNDARIES = 100_000
+_UNDIVIDED = "has too many levels or parts to be divided"
 # Parameters beyond are nobody's; keeps the time for a broken header linear.
 _LONGEST_PARAMETERS = 20_000
 
+_LINE = re.compile(rb"[^\n]*\n?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _MIME_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
 _PARAMETER = re.compile(r""";\s*([^\s;="]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.DOTALL)
 _BODY_TYPES = ("text/plain", "text/html")
+_PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
 class Part(msgspec.Struct):
@@ -63,16 +69,25 @@ class Part(msgspec.Struct):
 
 
 def from_raw(
-    data: bytes, defects: list[str], part_id: str = "", default: str = "text/plain", depth: int = 0
+    data: bytes | memoryview,
+    defects: list[str],
+    part_id: str = "",
+    default: str = "text/plain",
+    depth: int = 0,
 ) -> Part:
     """The tree of an RFC 822 message, with CRLF or LF line ends."""
-    fields, body = _split_head(data)
+    # Views, for a copy at each level of a large mail would be gigabytes.
+    fields, body = _split_head(memoryview(data))
     where = f"part {part_id or 'root'}"
     headers = [
         (name, decode(value.strip(), None, defects, f"header {name}")) for name, value in fields
     ]
     part = _described(part_id, headers, default, defects)
-    if part.mime_type.startswith("multipart/") and depth < _DEEPEST:
+    if depth == 0 and bytes(data).count(b"\n--") > _MOST_BOUNDARIES:
+        depth = _DEEPEST
+    if part.mime_type.startswith("multipart/") and depth >= _DEEPEST:
+        defects.append(f"{where} {_UNDIVIDED}")
+    elif part.mime_type.startswith("multipart/"):
         inner = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
         part.parts = [
             from_raw(piece, defects, _child_id(part_id, index), inner, depth + 1)
@@ -81,7 +96,8 @@ def from_raw(
         if not part.parts:
             defects.append(f"{where} is {part.mime_type} but has no parts")
     if not part.parts:
-        part.content = _transferred(body, part.header("content-transfer-encoding") or "")
+        encoding = part.header("content-transfer-encoding") or ""
+        part.content = _transferred(bytes(body), encoding, defects, where)
         part.size = len(part.content)
     return part
 
@@ -90,27 +106,49 @@ def from_payload(payload: Any, defects: list[str], part_id: str = "", depth: int
     """The tree of a `payload` (format full); what has the wrong type is read as absent."""
     payload = payload if isinstance(payload, dict) else {}
     part_id = _text(payload.get("partId")) or part_id
+    where = f"part {part_id or 'root'}"
     headers = []
-    for field in _dicts(payload.get("headers")):
-        name, value = _text(field.get("name")), field.get("value")
-        value = value if isinstance(value, str) else ""
-        headers.append((name, storable(value, defects, f"header {name}")))
+    for field in _dicts(payload.get("headers"), defects, f"the headers of {where}"):
+        name = _text(field.get("name"), defects, "the name of a header")
+        headers.append((name, _text(field.get("value"), defects, f"header {name}")))
     part = _described(part_id, headers, "text/plain", defects)
     part.mime_type = _text(payload.get("mimeType")).lower() or part.mime_type
-    filename = _text(payload.get("filename"))
+    filename = _text(payload.get("filename"), defects, "a filename")
     part.filename = decode_words(filename, defects, "a filename") or part.filename
-    if part.mime_type.startswith("multipart/") and depth < _DEEPEST:
-        part.parts = [
-            from_payload(child, defects, _child_id(part_id, index), depth + 1)
-            for index, child in enumerate(_dicts(payload.get("parts")))
-        ]
+    part.parts = [
+        from_payload(child, defects, _child_id(part_id, index), depth + 1)
+        for index, child in enumerate(divided(payload, depth, defects, where))
+    ]
     body = payload.get("body")
     if isinstance(body, dict) and not part.parts:
-        data, size = body.get("data"), body.get("size")
-        encoded = data if isinstance(data, str) else ""
-        part.content = base64_bytes(encoded, defects, f"part {part_id or 'root'}")
+        size = body.get("size")
+        encoded = _text(body.get("data"), defects, f"the content of {where}")
+        part.content = base64_bytes(encoded, defects, where)
         part.size = max(size, 0) if isinstance(size, int) else len(part.content)
+        if is_apart(body) and part.body_type:
+            defects.append(f"the text of {where} was not fetched")
     return part
+
+
+def is_apart(body: Any) -> bool:
+    """Whether a `body` names an attachmentId in place of its content."""
+    return isinstance(body, dict) and bool(body.get("attachmentId")) and not body.get("data")
+
+
+def divided(
+    payload: dict[str, Any], depth: int, defects: list[str], where: str
+) -> list[dict[str, Any]]:
+    """The parts of a multipart `payload`; none of a leaf, nor where `depth` is too deep."""
+    mime_type = _text(payload.get("mimeType")).lower()
+    if mime_type and not mime_type.startswith("multipart/"):
+        return []
+    parts = _dicts(payload.get("parts"), defects, f"the parts of {where}")
+    if parts and depth >= _DEEPEST:
+        defects.append(f"{where} {_UNDIVIDED}")
+        return []
+    if mime_type and not parts:
+        defects.append(f"{where} is {mime_type} but has no parts")
+    return parts
 
 
 def parameters(value: str, defects: list[str], where: str) -> tuple[str, dict[str, str]]:
@@ -143,15 +181,15 @@ def _described(
     return part
 
 
-def _split_head(data: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
+def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:
     """The header fields, unfolded, and the body, which a line that is no header begins too."""
     fields: list[tuple[str, bytearray]] = []
     start = 0
-    while start < len(data):
-        end = data.find(b"\n", start) + 1 or len(data)
-        line = data[start:end].rstrip(b"\r\n")
+    while start < len(data) and (found := _LINE.match(data, start)):
+        line = found[0].rstrip(b"\r\n")
         if not line:
-            return [(name, bytes(value)) for name, value in fields], data[end:]
+            start = found.end()
+            break
         if line[:1] in b" \t":
             if fields:  # else white space above the head, as some archives have it
                 fields[-1][1].extend(line)
@@ -159,19 +197,25 @@ def _split_head(data: bytes) -> tuple[list[tuple[str, bytes]], bytes]:
             fields.append((field[1].decode(), bytearray(field[2])))
         elif not line.startswith((b"From ", b">From ")):
             break
-        start = end
+        start = found.end()
     return [(name, bytes(value)) for name, value in fields], data[start:]
 
 
-def _divided(body: bytes, boundary: str) -> Iterator[bytes]:
+def _divided(body: memoryview, boundary: str) -> Iterator[memoryview]:
     """The parts between the boundary's lines; the last may end without one."""
     if not boundary:
         return
-    line = re.compile(rb"^--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?\n|\Z)", re.M)
+    # Begins with what is literal, which is searched for fast.
+    line = re.compile(rb"--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
     start = None
     for mark in line.finditer(body):
+        end = mark.start()
+        if end and body[end - 1] != ord("\n"):
+            continue
         if start is not None:
-            yield re.sub(rb"\r?\n\Z", b"", body[start : max(start, mark.start())])
+            # The line end before the boundary belongs to it.
+            end -= 2 if bytes(body[max(end - 2, 0) : end]) == b"\r\n" else 1
+            yield body[start : max(start, end)]
         if mark[1]:
             return
         start = mark.end()
@@ -179,28 +223,32 @@ def _divided(body: bytes, boundary: str) -> Iterator[bytes]:
         yield body[start:]
 
 
-def _transferred(body: bytes, encoding: str) -> bytes:
+def _transferred(body: bytes, encoding: str, defects: list[str], where: str) -> bytes:
     match encoding.partition(";")[0].strip().lower():
         case "base64":
-            digits = re.sub(rb"[^A-Za-z0-9+/]", b"", body.partition(b"=")[0])
-            return binascii.a2b_base64(digits[: len(digits) - (len(digits) % 4 == 1)] + b"==")
+            return from_base64(body, defects, where)
         case "quoted-printable":
             return quopri.decodestring(body)
         case "x-uuencode" | "uuencode" | "x-uue" | "uue":
-            return _uudecoded(body)
+            return _uudecoded(body, defects, where)
+        case name if name not in _PLAIN_ENCODINGS:
+            defects.append(f"unknown transfer encoding {name} of {where}")
     return body
 
 
-def _uudecoded(body: bytes) -> bytes:
+def _uudecoded(body: bytes, defects: list[str], where: str) -> bytes:
     lines = re.sub(rb"\A.*?^begin [^\n]*\n|^end\b.*\Z", b"", body, flags=re.DOTALL | re.M)
     decoded = bytearray()
+    broken = False
     for line in lines.splitlines():
         # The first character tells how many bytes the line holds; some senders pad it.
         length = (line[0] - 32) & 63 if line else 0
         try:
             decoded += binascii.a2b_uu(line[: 1 + (length + 2) // 3 * 4])
         except binascii.Error:
-            continue
+            broken = True
+    if broken:
+        defects.append(f"broken uuencode in {where}")
     return bytes(decoded)
 
 
@@ -222,9 +270,17 @@ def _child_id(parent: str, index: int) -> str:
     return f"{parent}.{index}" if parent else str(index)
 
 
-def _text(value: Any) -> str:
-    return storable(value) if isinstance(value, str) else ""
+def _text(value: Any, defects: list[str] | None = None, where: str = "") -> str:
+    if isinstance(value, str):
+        return storable(value, defects, where)
+    if value is not None and defects is not None:
+        defects.append(f"{where} is no text")
+    return ""
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+def _dicts(value: Any, defects: list[str], where: str) -> list[dict[str, Any]]:
+    listed = value if isinstance(value, list) else []
+    dicts = [each for each in listed if isinstance(each, dict)]
+    if len(dicts) < len(listed) or not isinstance(value, list | None):
+        defects.append(f"{where} are not as Gmail gives them")
+    return dicts

@@ -16,8 +16,13 @@ from service.gmail import mime
 from service.gmail.message import Attachment, Header, Message
 from service.gmail.text import base64_bytes, decode, decode_words, storable
 
+# An id beyond is nobody's, and would not fit into an index.
+_LONGEST_ID = 255
+
+NO_CONTENT = "the mail came without its content"
 _LARGEST_SIZE = 2**31 - 1
 _MOST_DEFECTS = 50
+_LONGEST_DEFECT = 200  # characters: headers name themselves, and charsets
 _EARLIEST = int(datetime(1, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 
@@ -25,8 +30,8 @@ _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 def parse_full(message: dict[str, Any]) -> Message:
     """From format full. Texts that come by attachmentId are not in it: unfilled_text_parts."""
     defects: list[str] = []
-    for part in unfilled_text_parts(message):
-        defects.append(f"the text of part {part.get('partId') or 'root'} was not fetched")
+    if not isinstance(message.get("payload"), dict):
+        defects.append(NO_CONTENT)
     root = mime.from_payload(message.get("payload"), defects)
     return _message(message, root, defects, raw=None)
 
@@ -36,10 +41,19 @@ def parse_raw(message: dict[str, Any]) -> Message:
     defects: list[str] = []
     encoded = message.get("raw")
     if not isinstance(encoded, str):
-        defects.append("the mail came without its content")
+        defects.append(NO_CONTENT)
         encoded = ""
     raw = base64_bytes(encoded, defects, "the raw message")
     return _message(message, mime.from_raw(raw, defects), defects, raw)
+
+
+def parse_state(message: dict[str, Any]) -> dict[str, Any]:
+    """From any format, what can change of a message: as refresh_messages takes it."""
+    return {
+        "message_id": _id(message.get("id")),
+        "history_id": _history_id(message.get("historyId"), []),
+        "label_ids": _label_ids(message.get("labelIds"), []),
+    }
 
 
 def parse_bare(message: dict[str, Any], why: str) -> Message:
@@ -51,26 +65,28 @@ def parse_bare(message: dict[str, Any], why: str) -> Message:
     return msgspec.structs.replace(bare, body_text=None)
 
 
+def is_whole(message: dict[str, Any]) -> bool:
+    """Whether format full brought the mail with all of its texts."""
+    return isinstance(message.get("payload"), dict) and not unfilled_text_parts(message)
+
+
 def unfilled_text_parts(message: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of the mail's own text that carry an attachmentId in place of their content."""
     return [part for part in _json_leaves(message.get("payload")) if _is_unfilled(part)]
 
 
 def _json_leaves(part: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    if not isinstance(part, dict) or depth > 40:
+    if not isinstance(part, dict):
         return
-    parts = part.get("parts")
-    if str(part.get("mimeType")).startswith("multipart/") and isinstance(parts, list) and parts:
-        for child in parts:
-            yield from _json_leaves(child, depth + 1)
-    else:
+    parts = mime.divided(part, depth, [], "")
+    if not parts:
         yield part
+    for child in parts:
+        yield from _json_leaves(child, depth + 1)
 
 
 def _is_unfilled(part: dict[str, Any]) -> bool:
-    body = part.get("body")
-    apart = isinstance(body, dict) and bool(body.get("attachmentId")) and not body.get("data")
-    return apart and mime.from_payload(part, []).body_type is not None
+    return mime.is_apart(part.get("body")) and mime.from_payload(part, []).body_type is not None
 
 
 def _message(
@@ -90,11 +106,11 @@ def _message(
 
     return Message(
         message_id=_id(message.get("id")),
-        thread_id=_id(message.get("threadId")),
+        thread_id=_thread_id(message, defects),
         history_id=_history_id(message.get("historyId"), defects),
         internal_date=_internal_date(message.get("internalDate"), defects),
-        label_ids=_label_ids(message.get("labelIds")),
-        snippet=storable(str(message.get("snippet") or ""), defects, "the snippet"),
+        label_ids=_label_ids(message.get("labelIds"), defects),
+        snippet=_snippet(message.get("snippet"), defects),
         size_estimate=_size(message.get("sizeEstimate")),
         headers=headers,
         subject=first("subject"),
@@ -109,14 +125,14 @@ def _message(
         references=first("references"),
         body_text=_body(leaves, "text/plain", defects),
         body_html=_body(leaves, "text/html", defects),
-        attachments=[_attachment(part) for part in leaves if not part.body_type],
+        attachments=_attachments(leaves, defects),
         defects=_told_once(defects),
         raw=raw,
     )
 
 
 def _told_once(defects: list[str]) -> list[str]:
-    told = list(dict.fromkeys(defects))
+    told = list(dict.fromkeys(each[:_LONGEST_DEFECT] for each in defects))
     more = len(told) - _MOST_DEFECTS
     return [*told[:_MOST_DEFECTS], f"and {more} more"] if more > 0 else told
 
@@ -137,10 +153,24 @@ def _body(leaves: list[mime.Part], body_type: str, defects: list[str]) -> str | 
     return "\n".join(texts) if texts else None
 
 
-def _attachment(part: mime.Part) -> Attachment:
+def _attachments(leaves: list[mime.Part], defects: list[str]) -> list[Attachment]:
+    """Part ids are made distinct, for they are the key of an attachment."""
+    found: dict[str, Attachment] = {}
+    for position, part in enumerate(leaves):
+        if part.body_type:
+            continue
+        part_id = part.part_id
+        if part_id in found or len(part_id) > _LONGEST_ID:
+            part_id = f"?{position}"
+            defects.append(f"no usable part id; {part_id} stands in")
+        found[part_id] = _attachment(part, part_id)
+    return list(found.values())
+
+
+def _attachment(part: mime.Part, part_id: str) -> Attachment:
     content_id = (part.header("content-id") or "").strip().strip("<>")
     return Attachment(
-        part_id=part.part_id,
+        part_id=part_id,
         filename=part.filename,
         mime_type=part.mime_type,
         size=_size(part.size),
@@ -179,10 +209,19 @@ def _history_id(value: Any, defects: list[str]) -> str:
     return text
 
 
-def _label_ids(value: Any) -> list[str]:
+def _label_ids(value: Any, defects: list[str]) -> list[str]:
     """A message without labels has no such field."""
-    labels = value if isinstance(value, list) else []
-    return [storable(label) for label in labels if isinstance(label, str)]
+    listed = value if isinstance(value, list) else []
+    labels = [label for label in listed if isinstance(label, str)]
+    if len(labels) < len(listed) or not isinstance(value, list | None):
+        defects.append("labels left out that are no text")
+    return [storable(label, defects, "a label") for label in labels]
+
+
+def _snippet(value: Any, defects: list[str]) -> str:
+    if not isinstance(value, str | None):
+        defects.append("the snippet is no text")
+    return storable(value, defects, "the snippet") if isinstance(value, str) else ""
 
 
 def _size(value: Any) -> int:
@@ -193,6 +232,14 @@ def _integer(value: Any) -> int | None:
     """An int, or the digits of one, as JSON carries 64-bit numbers."""
     text = str(value)
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+
+
+def _thread_id(message: dict[str, Any], defects: list[str]) -> str:
+    thread_id = _id(message.get("threadId"))
+    if 0 < len(thread_id) <= _LONGEST_ID:
+        return thread_id
+    defects.append("no usable threadId; the message's own id stands in")
+    return _id(message.get("id"))
 
 
 def _id(value: Any) -> str:

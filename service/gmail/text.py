@@ -8,14 +8,13 @@ import binascii
 import codecs
 import quopri
 import re
-from base64 import urlsafe_b64decode
 
 # Postgres `text` and `jsonb` refuse U+0000, and no encoding has surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 # Python names that are codecs, but no charset of any mail.
 _NOT_CHARSETS = re.compile(
-    "base64|bz2|hex|idna|punycode|quopri|raw-unicode-escape|rot13|undefined|unicode-escape|uu|zlib"
+    "base64|bz2|hex|idna|punycode|quopri|raw-unicode-escape|rot-?13|undefined|unicode-escape|uu|zlib"
 )
 
 # What senders mean by the name: the superset their software used (WHATWG Encoding), or an alias.
@@ -39,6 +38,10 @@ _ALIASES = {
 # The sign that text has not been transcoded, although it happens to be valid UTF-8.
 _ESCAPES = {"iso2022": b"\x1b", "hz": b"~{", "utf-7": b"+"}
 _WIDE = ("utf-16", "utf-32")
+
+# base64url's two digits of its own as base64 has them, and what is not a digit of base64.
+_URLSAFE = bytes.maketrans(b"-_", b"+/")
+_NO_DIGITS = re.sub(rb"[A-Za-z0-9+/]", b"", bytes(range(256)))
 
 _ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]+\?[bBqQ]\?)")
@@ -82,7 +85,7 @@ def decode_words(value: str, defects: list[str], where: str) -> str:
     """A header value with its RFC 2047 words decoded; a broken word stays as it is."""
     if "=?" not in value:
         return value
-    pieces: list[tuple[str, bytes] | str] = []
+    pieces: list[tuple[str, list[bytes]] | str] = []
     value = _BETWEEN_WORDS.sub(r"\1", value)
     position = 0
     for word in _ENCODED_WORD.finditer(value):
@@ -95,30 +98,34 @@ def decode_words(value: str, defects: list[str], where: str) -> str:
             pieces.append(word[0])
         elif isinstance(last, tuple) and last[0] == charset:
             # Senders cut a multibyte character in two: neighbours are decoded as one.
-            pieces[-1] = (charset, last[1] + data)
+            last[1].append(data)
         else:
-            pieces.append((charset, data))
+            pieces.append((charset, [data]))
     pieces.append(value[position:])
     return "".join(
-        piece if isinstance(piece, str) else decode(piece[1], piece[0], defects, where)
+        piece if isinstance(piece, str) else decode(b"".join(piece[1]), piece[0], defects, where)
         for piece in pieces
     )
 
 
 def base64_bytes(text: str, defects: list[str], where: str) -> bytes:
-    """base64url with or without padding; what is neither is left out, and noted."""
-    digits = text.rstrip("=")
-    if len(digits) % 4 == 1:
+    """base64url, read as from_base64 reads."""
+    return from_base64(text.encode("ascii", "replace").translate(_URLSAFE), defects, where)
+
+
+def from_base64(data: bytes, defects: list[str], where: str) -> bytes:
+    """base64 with or without padding; what is no digit, or comes after the padding, is left out.
+
+    All but white space and padding is noted.
+    """
+    digits, _, rest = data.partition(b"=")
+    digits = digits.translate(None, b" \t\r\n")
+    clean = digits.translate(None, _NO_DIGITS)
+    # One digit alone is no byte.
+    whole = clean[: len(clean) - (len(clean) % 4 == 1)]
+    if len(whole) < len(digits) or rest.strip(b"= \t\r\n"):
         defects.append(f"broken base64 in {where}")
-        digits = digits[:-1]
-    try:
-        data = urlsafe_b64decode(digits.encode("ascii", "replace") + b"==")
-    except binascii.Error:
-        defects.append(f"broken base64 in {where}")
-        return b""
-    if len(data) != len(digits) * 3 // 4:
-        defects.append(f"broken base64 in {where}")
-    return data
+    return binascii.a2b_base64(whole + b"==")
 
 
 def _word_bytes(encoding: str, payload: str) -> bytes | None:

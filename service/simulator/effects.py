@@ -48,6 +48,8 @@ def spoil(struck: Sequence[ArmedFault], request: Request, reply: Reply) -> Reply
             cut(reply)
         elif action == "reorder":
             batch.reverse(reply)
+        elif action == "mangle" and reply.status == 200:
+            reply.body = armed.fault.body.encode()
         elif action in _PAGES and reply.status == 200:
             page = msgspec.json.decode(reply.body)
             _spoil_page(armed, request, page)

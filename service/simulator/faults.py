@@ -15,6 +15,7 @@ What each action does:
     duplicate           a list repeats an id within the page, and the last id of the page before
     invalid_page_token  a list answers a nextPageToken that will be refused
     wrong_estimate      a list answers a resultSizeEstimate that has nothing to do with it
+    mangle              what would have succeeded answers `body` as its JSON, whatever that is
 """
 
 import itertools
@@ -38,6 +39,7 @@ Action = Literal[
     "duplicate",
     "invalid_page_token",
     "wrong_estimate",
+    "mangle",
 ]
 
 
@@ -61,6 +63,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     message: str = ""
     retry_after: str | float | None = None
     seconds: float | None = None
+    body: str = ""
 
     def __post_init__(self) -> None:
         HTTPStatus(self.status)  # ValueError

@@ -11,7 +11,7 @@ from service.database import Row
 from service.gmail.client import GmailClient
 from service.gmail.errors import CONCERNS_ALL, BadRequest, GmailError, Gone
 from service.gmail.message import Message
-from service.gmail.parse import parse_bare, parse_full, parse_raw, unfilled_text_parts
+from service.gmail.parse import is_whole, parse_bare, parse_full, parse_raw, parse_state
 from service.gmail.text import storable
 
 ContentMode = Literal["full", "raw"]
@@ -78,20 +78,14 @@ def failure(message_id: str, error: str, error_is: GmailError | None = None) -> 
 def _fetch_known(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
     for message in _fetch(client, batch, message_ids, "minimal"):
         with _booking_failure(batch, message["id"]):
-            batch.refreshed.append(
-                {
-                    "message_id": message["id"],
-                    "history_id": int(message["historyId"]),
-                    "label_ids": list(message.get("labelIds", [])),
-                }
-            )
+            batch.refreshed.append(parse_state(message))
 
 
 def _fetch_full(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
     for message in _fetch(client, batch, message_ids, "full"):
         try:
             # Gmail hands out large texts apart; one raw fetch costs no more than one of them.
-            parsed = None if unfilled_text_parts(message) else parse_full(message)
+            parsed = parse_full(message) if is_whole(message) else None
         except Exception:
             parsed = None
         if parsed is None:

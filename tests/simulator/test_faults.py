@@ -217,6 +217,20 @@ def test_an_invalid_page_token_is_refused_when_used(simulator: Simulator, get: G
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid pageToken")
 
 
+def test_a_mangled_answer_is_the_json_it_was_given_byte_for_byte(
+    simulator: Simulator, mailbox: Mailbox, get: Get
+) -> None:
+    message_id, other, *_ = mailbox.message_ids()
+    body = '{"id": 5, "snippet": "\\ud800 \\u0000", "payload": null}'
+    simulator.faults.add(Fault("messages.get", "mangle", message_id, body=body))
+    answer = get(f"{PATH}/{message_id}")
+    assert (answer.status_code, answer.text) == (200, body)
+    assert answer.headers["content-type"] == "application/json; charset=UTF-8"
+    assert get(f"{PATH}/{other}").json()["id"] == other
+    mailbox.delete(message_id)
+    assert get(f"{PATH}/{message_id}").status_code == 404
+
+
 def test_faults_can_be_taken_off(simulator: Simulator, get: Get) -> None:
     simulator.faults.add(Fault("*", "error"))
     assert get().status_code == 503

@@ -88,6 +88,7 @@ def test_every_message_agrees_with_its_source(
         message_id = row["message_id"]
         raw = mailbox.raw(message_id)
         assert row["raw"] == (raw if content_mode == "raw" else None)
+        assert not any(defect.startswith("not read") for defect in row["defects"])
         assert row["label_ids"] == sorted(mailbox.label_ids(message_id))
         assert round(row["internal_date"].timestamp() * 1000) == mailbox.internal_date(message_id)
         assert row["thread_id"] == mailbox.get(message_id).thread_id
