@@ -106,6 +106,13 @@ def test_each_method_has_its_price(functions: Session, db: Connection, task_id: 
     assert [row["units"] for row in db.execute(query)] == [20, 5, 2, 1, 100]
 
 
+def test_what_calls_cost_is_told(functions: Session, db: Connection, task_id: str) -> None:
+    costs = {row["method"]: row["units"] for row in functions.rows("quota_costs", "ann")}
+    assert (costs["messages.list"], costs["history.list"], costs["getProfile"]) == (5, 2, 1)
+    limit(db, "unlimited")
+    assert functions.rows("quota_costs", "ann") == []
+
+
 def test_no_cap_charges_nothing(functions: Session, db: Connection, task_id: str) -> None:
     limit(db, "unlimited")
     assert functions.value("charge_quota", task_id, "messages.get", 10**6) is None

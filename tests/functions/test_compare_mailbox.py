@@ -1,0 +1,96 @@
+"""compare_mailbox and count_messages."""
+
+from psycopg.types.json import Jsonb
+
+from service.database import Connection, Session
+from tests.functions.conftest import claimed, connected, listed, message, store, taken
+
+
+def drift(functions: Session, remote: list[str], coming: list[str], user: str = "ann") -> object:
+    rows = functions.rows("compare_mailbox", user, remote, coming)
+    return [(row["drift"], row["message_id"]) for row in rows]
+
+
+def a_mailbox(functions: Session) -> None:
+    """Of ann: `s` and `x` stored, `d` deleted, `q` queued, `f` given up."""
+    task_id = claimed(functions)
+    listed(functions, task_id, "s", "x", "d", "q", "f")
+    taken(functions, task_id)
+    store(functions, task_id, message("s"), message("x"), message("d"))
+    gone = {"message_id": "d", "error": "gone", "gone": True}
+    failed = {"message_id": "f", "error": "bad_request: no", "permanent": True}
+    functions.rows("fail_messages", task_id, Jsonb([gone, failed]))
+
+
+def test_what_agrees_is_no_drift(functions: Session) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("a"), message("b"))
+    assert drift(functions, ["b", "a"], []) == []
+
+
+def test_each_way_to_differ_has_its_name(functions: Session) -> None:
+    a_mailbox(functions)
+    assert drift(functions, ["s", "d", "q", "f", "new"], []) == [
+        ("extra", "x"),
+        ("failed", "f"),
+        ("missing", "d"),
+        ("missing", "new"),
+        ("queued", "q"),
+    ]
+
+
+def test_what_is_coming_is_left_out(functions: Session) -> None:
+    a_mailbox(functions)
+    assert drift(functions, ["s", "d", "q", "f"], ["x", "f", "q", "d", "other"]) == []
+
+
+def test_a_stored_message_that_was_given_up_later_is_told(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("a"), message("b"))
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
+        " values ('ann', 'a', 'listed', true, 'x: y'), ('ann', 'b', 'listed', false, null)"
+    )
+    assert drift(functions, ["a", "b"], []) == [("failed", "a")]
+
+
+def test_what_was_given_up_and_is_in_gmail_no_more_is_no_drift(functions: Session) -> None:
+    a_mailbox(functions)
+    assert drift(functions, ["s", "x", "q"], []) == [("queued", "q")]
+
+
+def test_other_users_mail_is_not_looked_at(functions: Session) -> None:
+    a_mailbox(functions)
+    connected(functions, "bo")
+    assert drift(functions, ["s"], [], "bo") == [("missing", "s")]
+    assert drift(functions, [], [], "nobody") == []
+
+
+def test_ids_named_twice_count_once(functions: Session) -> None:
+    a_mailbox(functions)
+    assert drift(functions, ["new", "new", "s", "s", "x", "q", "f"], ["q", "q", "f"]) == [
+        ("missing", "new")
+    ]
+
+
+def test_stored_messages_are_counted_without_deleted_ones(functions: Session) -> None:
+    a_mailbox(functions)
+    assert functions.value("count_messages", "ann") == 2
+    assert functions.value("count_messages", "nobody") == 0
+
+
+def test_a_hundred_thousand_ids_are_compared_within_seconds(
+    functions: Session, db: Connection
+) -> None:
+    connected(functions)
+    db.execute(
+        "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
+        " internal_date, label_ids, headers, snippet, size_estimate, search, change_number)"
+        " select 'ann', 'm' || n, 't', 1, now(), '{}', '[]', '', 1, '', n"
+        " from generate_series(1, 100000) n"
+    )
+    remote = [f"m{n}" for n in range(2, 100_002)]
+    # A plan that compares each with each would run into the session's statement_timeout.
+    assert drift(functions, remote, []) == [("extra", "m1"), ("missing", "m100001")]
