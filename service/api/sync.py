@@ -1,7 +1,9 @@
 """Starting, watching and cancelling syncs: one's own runs only."""
 
+from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from litestar import get, post
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
@@ -9,7 +11,7 @@ from msgspec import Struct
 
 from service.api.asgi import with_slashes
 from service.api.auth import UserRequest
-from service.api.fields import AfterTaskId, TaskId, refuse_fields
+from service.api.fields import AfterTaskId, MailId, TaskId, refuse_fields
 from service.api.problems import answers, problem
 from service.api.runs import Run
 from service.database import Pool, Row
@@ -31,6 +33,27 @@ class History(Struct):
     """A page of runs, newest first; `next` is the `before` of the next page."""
 
     runs: list[Run]
+    next: str | None
+
+
+class FailedMessage(Struct, kw_only=True):
+    """A message that could not be fetched: given up (dead), or tried again at retry_at.
+
+    `error_class` is a stable word where there is one, `reason` is for a person.
+    """
+
+    message_id: str
+    attempts: int
+    error_class: str | None
+    reason: str | None
+    retry_at: datetime | None
+    dead: bool
+
+
+class FailedMessages(Struct):
+    """A page of failed messages by id; `next` is the `after` of the next page."""
+
+    messages: list[FailedMessage]
     next: str | None
 
 
@@ -139,6 +162,24 @@ def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRu
     return run
 
 
+@get(
+    "/api/gmail/sync/failed-messages",
+    sync_to_thread=True,
+    responses=answers(400, 401, 503),
+)
+def list_failed_messages(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
+    after: MailId = None,
+) -> FailedMessages:
+    """The messages that could not be fetched, in pages."""
+    # One more than asked for tells whether there is a next page.
+    rows = pool.rows("list_failed_messages", request.user.user_id, limit + 1, after)
+    page = msgspec.convert(rows[:limit], list[FailedMessage])
+    return FailedMessages(page, page[-1].message_id if rows[limit:] else None)
+
+
 def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
     """Raises the same 404 for a run of somebody else and for one that never was."""
     row = pool.row("sync_run", with_slashes(task_id))
@@ -163,4 +204,12 @@ def _require_account(pool: Pool, user_id: str) -> None:
     raise problem(409, "account_not_connected", detail)
 
 
-ROUTES = [start_sync, sync_status, sync_history, sync_run, cancel_sync, retry_failed]
+ROUTES = [
+    start_sync,
+    sync_status,
+    sync_history,
+    sync_run,
+    cancel_sync,
+    retry_failed,
+    list_failed_messages,
+]

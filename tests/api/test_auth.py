@@ -16,6 +16,7 @@ CLOSED = [
     ("GET", "/api/gmail/sync/sync_ann_00000000_1"),
     ("POST", "/api/gmail/sync/sync_ann_00000000_1/cancel"),
     ("POST", "/api/gmail/sync/retry-failed"),
+    ("GET", "/api/gmail/sync/failed-messages"),
     ("GET", "/api/gmail/sync/events"),
     ("GET", "/api/gmail/messages"),
     ("GET", "/api/gmail/messages/m1"),

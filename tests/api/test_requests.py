@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from psycopg.types.json import Jsonb
 
 from service.database import Session
 from tests.api.conftest import Running, claim, eventually, list_page, problem, store, stored
@@ -18,6 +19,7 @@ BAD_TEXTS = ["%00", "a%00b", "%20", "%09", LONG, "%FF", "%C3%28", "%ED%A0%80"]
     [
         "/api/gmail/sync/{}",
         "/api/gmail/sync/history?before={}",
+        "/api/gmail/sync/failed-messages?after={}",
         "/api/gmail/messages/{}",
         "/api/gmail/messages?q={}",
         "/api/gmail/messages?label={}",
@@ -44,6 +46,9 @@ def test_bad_queries_are_refused(ann: httpx.Client) -> None:
         "/api/gmail/sync/history?limit=1e3",
         f"/api/gmail/sync/history?limit={'9' * 5000}",
         "/api/gmail/sync/history?before=",
+        "/api/gmail/sync/failed-messages?limit=0",
+        "/api/gmail/sync/failed-messages?limit=201",
+        "/api/gmail/sync/failed-messages?after=",
         "/api/gmail/messages?limit=0",
         "/api/gmail/messages?limit=201",
         "/api/gmail/messages?limit=-1",
@@ -116,8 +121,11 @@ def test_answers_are_what_the_schema_promises(
     document = nobody.get("/schema/openapi.json").json()
     task_id = ann.post("/api/gmail/sync/smart").json()["task_id"]
     claim(functions, task_id)
-    list_page(functions, task_id, "m1", "m2")
+    list_page(functions, task_id, "m1", "m2", "m3")
     store(functions, task_id, stored("m1"))
+    functions.rows("take_messages", task_id)
+    failure = {"message_id": "m3", "error": "bad_request: no", "permanent": True}
+    functions.rows("fail_messages", task_id, Jsonb([failure]))
     run = "/api/gmail/sync/{task_id}"
     for method, template, path in [
         ("POST", "/api/gmail/sync/smart", ""),
@@ -128,6 +136,7 @@ def test_answers_are_what_the_schema_promises(
         ("GET", run, "/api/gmail/sync/%00"),
         ("POST", f"{run}/cancel", f"/api/gmail/sync/{task_id}/cancel"),
         ("POST", "/api/gmail/sync/retry-failed", ""),
+        ("GET", "/api/gmail/sync/failed-messages", ""),
         ("GET", "/api/gmail/messages", ""),
         ("GET", "/api/gmail/messages", "/api/gmail/messages?limit=0"),
         ("GET", "/api/gmail/messages/{message_id}", "/api/gmail/messages/m1"),
@@ -151,5 +160,5 @@ def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
         for operation in operations.values()
         if operation.get("security") != [{}]
     }
-    assert len(closed) == 10
+    assert len(closed) == 11
     assert "/api/gmail/sync/health" not in closed

@@ -227,6 +227,39 @@ def test_failed_messages_are_retried(ann: httpx.Client, functions: Session) -> N
     assert answer.json()["task_id"] != task_id
 
 
+def test_failed_messages_are_listed_in_pages_with_their_reason(
+    ann: httpx.Client, running: Running, functions: Session
+) -> None:
+    ids = [f"m{number}" for number in range(5)]
+    task_id = start(ann)["task_id"]
+    claim(functions, task_id)
+    list_page(functions, task_id, *ids)
+    functions.rows("take_messages", task_id)
+    failures = [{"message_id": each, "error": "unreadable: no date"} for each in ids[1:]]
+    dead = {"message_id": ids[0], "error": "bad_request: refused", "permanent": True}
+    functions.rows("fail_messages", task_id, Jsonb([dead, *failures]))
+    seen: list[dict[str, Any]] = []
+    page: dict[str, Any] = {"next": ""}
+    while page["next"] is not None:
+        after = f"&after={page['next']}" if page["next"] else ""
+        page = ann.get(f"/api/gmail/sync/failed-messages?limit=2{after}").json()
+        seen += page["messages"]
+    assert [message["message_id"] for message in seen] == ids
+    assert seen[0] == {
+        "message_id": "m0",
+        "attempts": 1,
+        "error_class": "bad_request",
+        "reason": "refused",
+        "retry_at": None,
+        "dead": True,
+    }
+    assert (seen[1]["error_class"], seen[1]["dead"]) == ("unreadable", False)
+    assert seen[1]["retry_at"]
+    with client_of(running, "bob") as bob:
+        answer = bob.get("/api/gmail/sync/failed-messages").json()
+        assert answer == {"messages": [], "next": None}
+
+
 def test_without_failed_messages_nothing_is_retried(ann: httpx.Client) -> None:
     answer = ann.post("/api/gmail/sync/retry-failed").json()
     assert answer["retried"] == 0
