@@ -1,21 +1,19 @@
-"""gmail-sync serve, worker, migrate, demo, monitor, adopt, token, account and simulate."""
+"""gmail-sync serve, worker, migrate, demo, monitor, adopt, audit, token, account and simulate."""
 
 import importlib.metadata
 
 import click
-import psycopg
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from service.cli.account import account
 from service.cli.adopt import adopt
+from service.cli.audit import audit
 from service.cli.demo import demo
+from service.cli.errors import in_words
 from service.cli.monitor import monitor
 from service.cli.processes import migrate, serve, worker
 from service.cli.simulate import simulate
 from service.cli.token import token
-from service.config import ConfigError
-from service.errors import SyncError
 
 CONFIGURATION = """
 \b
@@ -37,30 +35,13 @@ Environment:
 class Commands(click.Group):
     """Turns what a user can mend into one clear message and exit status 1."""
 
-    def _invoke(self, context: click.Context) -> object:
-        """Alembic meets database errors through SQLAlchemy, which wraps them."""
-        try:
-            return super().invoke(context)
-        except DBAPIError as error:
-            raise (error.orig or error) from error
-
     def invoke(self, context: click.Context) -> object:
-        try:
-            return self._invoke(context)
-        except ConfigError as error:
-            raise click.ClickException("\n       ".join(error.mistakes)) from error
-        except SyncError as error:
-            raise click.ClickException(". ".join(filter(None, [str(error), error.hint]))) from error
-        except psycopg.OperationalError as error:
-            raise click.ClickException(f"the database does not answer: {error}") from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise click.ClickException(f"the database user may not do this: {error}") from error
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName) as error:
-            raise click.ClickException(
-                "the database has no gmail_sync schema of this version: run gmail-sync migrate"
-            ) from error
-        except CommandError as error:
-            raise click.ClickException(str(error)) from error
+        with in_words():
+            try:
+                return super().invoke(context)
+            except DBAPIError as error:
+                # Alembic meets database errors through SQLAlchemy, which wraps them.
+                raise (error.orig or error) from error
 
 
 @click.group(
@@ -73,5 +54,5 @@ def main() -> None:
     """A self-hosted Gmail sync that lives in Postgres."""
 
 
-for command in (serve, worker, migrate, demo, monitor, adopt, token, account, simulate):
+for command in (serve, worker, migrate, demo, monitor, adopt, audit, token, account, simulate):
     main.add_command(command)

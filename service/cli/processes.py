@@ -11,11 +11,9 @@ from structlog.typing import FilteringBoundLogger
 from service import logs
 from service import migrate as migrations
 from service.app import Server, create_app
-from service.cli.account import vault
+from service.cli.google import google
 from service.config import Config, ConfigError
 from service.database import Pool
-from service.gmail.api import GmailApi
-from service.gmail.google import Google
 from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.
@@ -67,13 +65,10 @@ def migrate(revision: str) -> None:
 
 
 def _worker(config: Config, log: FilteringBoundLogger) -> Worker:
-    google = Google(
-        api=GmailApi(config.gmail_endpoint),
-        token_uri=f"{config.oauth_endpoint}/token",
-        client_id=config.google_client_id,
-        client_secret=config.google_client_secret,
-        vault=vault(config),
-    )
     return Worker(
-        config.database_url, google, config.worker_concurrency, log, listen_url=config.listen_url
+        config.database_url,
+        google(config),
+        config.worker_concurrency,
+        log,
+        listen_url=config.listen_url,
     )

@@ -23,7 +23,8 @@ from tests.waiting import wait_until
 SECRET = secrets.token_hex(32)
 KEYS = Fernet.generate_key().decode()
 COMMANDS = [
-    "serve", "worker", "migrate", "demo", "monitor", "adopt", "token", "account", "simulate",
+    "serve", "worker", "migrate", "demo", "monitor", "adopt", "audit", "token", "account",
+    "simulate",
 ]  # fmt: skip
 
 
