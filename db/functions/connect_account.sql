@@ -1,5 +1,6 @@
 -- Stores a user's Gmail account with its sealed credentials, or connects it again; cursor
--- and queue stay. No quota profile and no content mode keep what was set. Starts nothing.
+-- and queue stay. No quota profile and no content mode keep what was set; switched to raw, mail
+-- without a raw copy is queued for the next run. Starts nothing.
 -- Raises SY003 for an invalid argument, and SY002 when the user's mail is another mailbox's.
 
 create or replace function gmail_sync.connect_account(
@@ -15,6 +16,10 @@ as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
 begin
+  perform gmail_sync._lock_mail(v_user);
+  if p_content_mode = 'raw' then
+    perform gmail_sync._queue_upgrade(v_user);
+  end if;
   insert into gmail_sync.account as a (user_id, email, credentials, quota_profile, content_mode)
   values (
     v_user, p_email, p_credentials,

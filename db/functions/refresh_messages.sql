@@ -38,6 +38,7 @@ begin
   )
   select coalesce(array_agg(c.message_id), '{}') into v_changed from changed c;
 
+  perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
   perform gmail_sync._count(
     p_task_id, v_user_id, v_message_ids,
     array(

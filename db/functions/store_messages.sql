@@ -40,6 +40,7 @@ begin
     and message_id = any (v_message_ids);
   perform gmail_sync._upsert_messages(v_user_id, p_messages, p_raws);
   perform gmail_sync._replace_attachments(v_user_id, p_messages);
+  perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
   perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching');
 end;
 $$;

@@ -1,14 +1,15 @@
 -- Hands out up to p_limit due messages of the queue, newest first, and charges each an
 -- attempt, so that mail which kills the worker is found: what was tried before comes last
 -- and in batches halved with each attempt, and is given up after max_message_attempts.
--- known is true where only the labels can have changed; of messages that are to be fetched
--- whole and whose size is known, no more than p_bytes together, but one at least. No row:
--- nothing is due. Raises SY001 when the lease is gone.
+-- known is true where only the labels can have changed; the others are to be fetched whole, as
+-- content_mode says, which is the account's of this moment. Of those whose size is known, no more
+-- than p_bytes together, but one at least. No row: nothing is due. Raises SY001 when the lease is
+-- gone.
 
 create or replace function gmail_sync.take_messages(
   p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
 )
-returns table (message_id text, attempts integer, known boolean)
+returns table (message_id text, attempts integer, known boolean, content_mode text)
 language plpgsql
 volatile
 security definer
@@ -64,7 +65,8 @@ begin
     array_fill('pending'::text, array[cardinality(v_message_ids)]), 'fetching', false
   );
   return query
-    select t.message_id, v_attempts + 1, t.known
+    select t.message_id, v_attempts + 1, t.known,
+      (select a.content_mode from gmail_sync.account a where a.user_id = v_user_id)
     from unnest(v_message_ids, v_known) as t (message_id, known);
 end;
 $$;

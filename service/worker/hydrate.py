@@ -94,7 +94,9 @@ class Hydrator:
             return True
         taken = self._calls.rows("take_messages", self._batch_size, BATCH_BYTES)
         if taken:
-            self._send(len(taken), lambda: fetch_batch(self._client(), self._content_mode, taken))
+            # It may have been switched since the run was claimed.
+            mode = self._content_mode = taken[0]["content_mode"]
+            self._send(len(taken), lambda: fetch_batch(self._client(), mode, taken))
         return bool(taken)
 
     def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:

@@ -1,6 +1,6 @@
 -- What it takes to speak to Gmail for a user outside of a run: 0 or 1 row. The credentials are
--- sealed, and name the version of them in save_credentials and refuse_credentials. asked_at is the
--- database's time, which charge_account answers in.
+-- sealed, and name the version of them in save_credentials and refuse_credentials; opened_at is
+-- the database's time.
 
 create or replace function gmail_sync.open_account(p_user_id text)
 returns table (
@@ -11,7 +11,7 @@ returns table (
   verified boolean,
   content_mode text,
   history_id numeric,
-  asked_at timestamptz
+  opened_at timestamptz
 )
 language sql
 stable
@@ -19,7 +19,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select a.email, a.status, a.status_reason, a.credentials, a.verified, a.content_mode,
-    a.history_id, statement_timestamp()
+    a.history_id, clock_timestamp()
   from gmail_sync.account a
   where a.user_id = p_user_id;
 $$;
