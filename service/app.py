@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
@@ -16,11 +17,13 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
-from service.api import asgi, events, health, mail, problems, sync
+from service.api import asgi, content, events, health, mail, problems, sync
 from service.api.auth import OPEN, Authentication
 from service.api.metrics import RequestMetrics
 from service.config import Config, ConfigError
 from service.database import Pool, Session
+from service.gmail.google import Google
+from service.mailbox.access import Mailboxes
 
 # Handlers wait for Postgres in these; asyncio's own number follows the CPUs and would be 6 here.
 HANDLER_THREADS = 40
@@ -37,9 +40,14 @@ class BackgroundWorker(Protocol):
 
 
 def create_app(
-    config: Config, pool: Pool, worker: BackgroundWorker | None, log: FilteringBoundLogger
+    config: Config,
+    pool: Pool,
+    worker: BackgroundWorker | None,
+    log: FilteringBoundLogger,
+    google: Google | None = None,
 ) -> Litestar:
     """The API, with a worker if one is given. Pool and worker live as long as the app runs.
+    Without `google`, what is to be had from Gmail alone is answered with a problem.
 
     Starts without a database too. Raises ConfigError when there is no JWT secret.
     """
@@ -49,15 +57,23 @@ def create_app(
     feed = events.Feed(Session(config.database_url, "gmail-sync feed"), log)
     probe = health.Probe(config.database_url, migrate.head())
     metrics = RequestMetrics()
+    stopping = threading.Event()
     provided = {
         "pool": pool,
         "feed": feed,
         "probe": probe,
         "authentication": authentication,
         "request_metrics": metrics,
+        "mailboxes": Mailboxes(pool, google, log, stopping),
     }
     app = Litestar(
-        route_handlers=[*sync.ROUTES, *events.ROUTES, *mail.ROUTES, *health.ROUTES],
+        route_handlers=[
+            *sync.ROUTES,
+            *events.ROUTES,
+            *mail.ROUTES,
+            *content.ROUTES,
+            *health.ROUTES,
+        ],
         dependencies={name: _provide(value) for name, value in provided.items()},
         on_app_init=[authentication.backend.on_app_init],
         plugins=[problems.plugin(log)],
@@ -67,6 +83,7 @@ def create_app(
     )
     app.state.feed = feed
     app.state.worker = worker
+    app.state.stopping = stopping
     app.asgi_handler = asgi.observed(asgi.slashes_in_ids(app.asgi_handler), log, metrics)
     return app
 
@@ -78,6 +95,7 @@ class Server(uvicorn.Server):
         """`options` are uvicorn's, such as host and port."""
         self._feed: events.Feed = app.state.feed
         self._worker: BackgroundWorker | None = app.state.worker
+        self._stopping: threading.Event = app.state.stopping
         defaults = {
             "access_log": False,
             "log_config": None,
@@ -88,6 +106,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._feed.end_streams()
+        self._stopping.set()
         if self._worker:
             # While the last requests are answered.
             self._worker.drain()

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -74,6 +75,17 @@ def connect(url: str, application_name: str) -> Connection:
         prepare_threshold=None,
         row_factory=dict_row,
     )
+
+
+class DatabaseClock:
+    """The database's time, whatever this machine's clock says. `now` is its time just now."""
+
+    def __init__(self, now: datetime) -> None:
+        self._start = now
+        self._started_at = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=time.monotonic() - self._started_at)
 
 
 class Caller(ABC):

@@ -16,6 +16,7 @@ TaskId = Annotated[str, PathParameter(max_length=300, pattern=_NOT_BLANK)]
 AfterTaskId = Annotated[str | None, QueryParameter(max_length=300, pattern=_NOT_BLANK)]
 # Ids of mail are opaque, and short with every server.
 MessageId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
+PartId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
 MailId = Annotated[str | None, QueryParameter(max_length=200, pattern=_NOT_BLANK)]
 Words = Annotated[str | None, QueryParameter(max_length=1000, pattern=_NOT_BLANK)]
 TEXT_RULE = "must not be blank, nor hold control characters or anything but UTF-8"

@@ -12,7 +12,7 @@ from msgspec import Struct
 from service.api.asgi import with_slashes
 from service.api.auth import UserRequest
 from service.api.fields import MailId, MessageId, Words
-from service.api.problems import answers, problem
+from service.api.problems import answers, no_such_message
 from service.database import Pool
 
 
@@ -102,7 +102,7 @@ def get_message(
     """One message."""
     row = pool.row("get_message", request.user.user_id, with_slashes(message_id))
     if row is None:
-        raise problem(404, "no_such_message", "You have no message with this id.")
+        raise no_such_message()
     return msgspec.convert(row, Message)
 
 

@@ -1,5 +1,6 @@
 """Every error as problem details (RFC 9457): `code` is stable, `detail` says what to do."""
 
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -18,9 +19,20 @@ from structlog.typing import FilteringBoundLogger
 
 from service.api.fields import TEXT_RULE
 from service.errors import AccountNotConnected, InvalidArgument, LeaseLost, RunEnded, SyncError
+from service.gmail.errors import (
+    AccountBlocked,
+    DailyLimit,
+    GmailError,
+    Gone,
+    ReauthRequired,
+    Transient,
+)
+from service.mailbox.access import NoKeys, QuotaUsedUp
+from service.mailbox.content import NoSuchMessage
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
+DAILY_LIMIT_SECONDS = 3600
 
 
 class FieldMistake(Struct, kw_only=True, omit_defaults=True):
@@ -72,6 +84,10 @@ def problem(
     )
 
 
+def no_such_message() -> ProblemDetailsException:
+    return problem(404, "no_such_message", "You have no message with this id.")
+
+
 def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
     """Turns whatever a handler raises into a problem; what nobody expected is logged."""
 
@@ -87,6 +103,12 @@ def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
         NotAuthorizedException: _authentication_problem,
         HTTPException: by_status,
         SyncError: _sync_problem,
+        GmailError: _gmail_problem,
+        QuotaUsedUp: _quota_problem,
+        NoKeys: lambda _: problem(
+            503, "gmail_not_configured", "This server has no keys to read mail from Gmail with."
+        ),
+        NoSuchMessage: lambda _: no_such_message(),
         psycopg.OperationalError: lambda error: _database_problem(log, error),
         Exception: unexpected,
     }
@@ -142,6 +164,32 @@ _SYNC_PROBLEMS = {
 def _sync_problem(error: SyncError) -> ProblemDetailsException:
     status, code = _SYNC_PROBLEMS[type(error)]
     return problem(status, code, f"{error}. {error.hint}" if error.hint else str(error))
+
+
+# Status and code; the first that fits.
+_GMAIL_PROBLEMS: dict[type[GmailError], tuple[int, str]] = {
+    Gone: (404, "gone_from_gmail"),
+    ReauthRequired: (409, "account_not_connected"),
+    AccountBlocked: (409, "account_not_connected"),
+    DailyLimit: (503, "gmail_quota"),
+    Transient: (503, "gmail_unavailable"),
+    GmailError: (502, "gmail_unavailable"),
+}
+
+
+def _gmail_problem(error: GmailError) -> ProblemDetailsException:
+    kind = next(kind for kind in _GMAIL_PROBLEMS if isinstance(error, kind))
+    status, code = _GMAIL_PROBLEMS[kind]
+    if kind is Transient:
+        detail = f"Gmail does not answer. Please try again in {RETRY_SECONDS} seconds."
+        return problem(status, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+    headers = {"Retry-After": str(DAILY_LIMIT_SECONDS)} if kind is DailyLimit else None
+    return problem(status, code, str(error), headers=headers)
+
+
+def _quota_problem(error: QuotaUsedUp) -> ProblemDetailsException:
+    seconds = math.ceil(max(error.wait.total_seconds(), 1))
+    return problem(503, "gmail_quota", str(error), headers={"Retry-After": str(seconds)})
 
 
 def _database_problem(

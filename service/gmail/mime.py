@@ -90,7 +90,7 @@ def from_raw(
     elif part.mime_type.startswith("multipart/"):
         inner = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
         part.parts = [
-            from_raw(piece, defects, _child_id(part_id, index), inner, depth + 1)
+            from_raw(piece, defects, child_id(part_id, index), inner, depth + 1)
             for index, piece in enumerate(_divided(body, part.boundary))
         ]
         if not part.parts:
@@ -116,7 +116,7 @@ def from_payload(payload: Any, defects: list[str], part_id: str = "", depth: int
     filename = _text(payload.get("filename"), defects, "a filename")
     part.filename = decode_words(filename, defects, "a filename") or part.filename
     part.parts = [
-        from_payload(child, defects, _child_id(part_id, index), depth + 1)
+        from_payload(child, defects, child_id(part_id, index), depth + 1)
         for index, child in enumerate(divided(payload, depth, defects, where))
     ]
     body = payload.get("body")
@@ -266,7 +266,7 @@ def _joined(pieces: dict[int, tuple[bool, str]], defects: list[str], where: str)
     return decode(data, charset, defects, where)
 
 
-def _child_id(parent: str, index: int) -> str:
+def child_id(parent: str, index: int) -> str:
     return f"{parent}.{index}" if parent else str(index)
 
 

@@ -1,15 +1,20 @@
-"""A user's mailbox opened outside of a run: each request charged, sent once, and waited for."""
+"""A user's mailbox opened outside of a run: for an attachment somebody asks for, or an audit.
 
-import time
+Every request is charged to the quota ledger that runs are charged to, and what Google says of the
+credentials becomes the account's state, as in a run.
+"""
+
+import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Caller, Row
+from service.database import Caller, DatabaseClock, Row
 from service.errors import AccountNotConnected
+from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.errors import (
     AccountBlocked,
     DailyLimit,
@@ -19,27 +24,37 @@ from service.gmail.errors import (
     Transient,
 )
 from service.gmail.google import Google
+from service.gmail.pauses import OUTAGE_PAUSES, end_of
 from service.gmail.text import storable
 from service.mailbox.account import Account
-from service.worker.gate import DAILY_LIMIT_PAUSE, OUTAGE_PAUSES, RATE_PAUSE, DatabaseClock
+
+QUOTA = "Google's quota for this minute is used up."
 
 T = TypeVar("T")
 
 
 class QuotaUsedUp(Exception):
-    """Gmail may be asked again at `until`, which is later than the caller would wait."""
+    """A request would have to wait until then, which is longer than its caller would.
 
-    def __init__(self, until: datetime) -> None:
-        super().__init__(f"Gmail's quota is used up until {until:%Y-%m-%d %H:%M:%S} UTC")
+    `until` is the database's time, `wait` how long that is from now.
+    """
+
+    def __init__(self, until: datetime, wait: timedelta) -> None:
+        super().__init__(f"Google's quota is used up until {until:%H:%M:%S} UTC; try again then.")
         self.until = until
+        self.wait = wait
+
+
+class NoKeys(Exception):
+    """This process was given no key that opens credentials."""
 
 
 class MailboxAccess:
-    """Speaks to Gmail for a user, from one thread.
+    """One user's mailbox, for one thread. `stopping` ends every wait; on_wait is told of each:
+    until when, and why.
 
-    `opened` is the row of open_account, `calls` how often each method was asked for. on_wait is
-    told of each wait: until when, and why. Raises AccountNotConnected, WrongKey and
-    UnusableCredentials.
+    `opened` is the row of open_account, `calls` how often each method was asked for. Raises
+    AccountNotConnected unless there are credentials that can be tried.
     """
 
     def __init__(
@@ -48,83 +63,107 @@ class MailboxAccess:
         google: Google,
         user_id: str,
         log: FilteringBoundLogger,
+        stopping: threading.Event | None = None,
         on_wait: Callable[[datetime, str], None] = lambda until, why: None,
     ) -> None:
+        self.opened = _open(caller, user_id)
+        self.calls: Counter[str] = Counter()
         self._caller = caller
         self._user_id = user_id
+        self._stopping = stopping or threading.Event()
         self._on_wait = on_wait
-        self.opened = _opened(caller, user_id)
-        self._clock = DatabaseClock(self.opened["asked_at"])
-        self._account = Account(caller, google, user_id, self.opened["credentials"], log)
+        self._clock = DatabaseClock(self.opened["opened_at"])
+        try:
+            self._account = Account(caller, google, user_id, self.opened["credentials"], log)
+        except (WrongKey, UnusableCredentials) as error:
+            raise AccountNotConnected(str(error)) from error
         self.client = self._account.new_client()
-        self.calls: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self.client.close()
         self._account.save_unsaved()
 
     def ask(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
-        """Send one request, again after a wait where Google asks for it or does not answer.
-
-        Raises QuotaUsedUp when that would take longer than `patience`, else GmailError. The account
-        is told when Google refuses its credentials.
-        """
+        """Charge a call of `method` and send it, again where Google asks to wait or does not
+        answer, `patience` at most. Raises GmailError, SyncError and QuotaUsedUp."""
+        deadline = self._clock.now() + patience
         pauses = iter(OUTAGE_PAUSES)
         while True:
-            self._charge(method, patience)
+            self._charge(method, deadline)
             try:
                 return request()
             except TokenExpired:
                 continue
             except (RateLimited, DailyLimit) as error:
-                self._wait_until(self._allowed_at(error), str(error), patience)
+                self._wait_until(end_of(error, self._clock.now()), deadline, str(error))
             except Transient as error:
                 pause = next(pauses, None)
-                if pause is None:
+                if pause is None or self._clock.now() + pause > deadline:
                     raise
-                self._wait_until(self._in_seconds(pause), str(error), patience)
+                self._wait_until(self._clock.now() + pause, deadline, str(error))
             except (ReauthRequired, AccountBlocked) as error:
                 self._refuse(error)
                 raise
 
-    def _charge(self, method: str, patience: timedelta) -> None:
+    def _charge(self, method: str, deadline: datetime) -> None:
+        # The ledger books what comes before the deadline. Ours is never later than the one it
+        # works out, so that nothing is sent which it has not booked.
+        patience = max(deadline - self._clock.now(), timedelta(0))
         free_at = self._caller.value("charge_account", self._user_id, method, 1, patience)
         if free_at is not None:
-            self._wait_until(free_at, "Google's quota for this minute is used up.", patience)
+            self._wait_until(free_at, deadline, QUOTA)
         self.calls[method] += 1
 
-    def _allowed_at(self, limit: RateLimited | DailyLimit) -> datetime:
-        if isinstance(limit, DailyLimit):
-            return self._in_seconds(DAILY_LIMIT_PAUSE)
-        # A time that has passed by our clock must not make us ask at once: that prolongs it.
-        soonest = self._in_seconds(RATE_PAUSE)
-        return max(limit.retry_at or soonest, soonest)
-
-    def _in_seconds(self, seconds: float) -> datetime:
-        return self._clock.now() + timedelta(seconds=seconds)
-
-    def _wait_until(self, moment: datetime, why: str, patience: timedelta) -> None:
-        left = moment - self._clock.now()
-        if left > patience:
-            raise QuotaUsedUp(moment)
+    def _wait_until(self, moment: datetime, deadline: datetime, why: str) -> None:
+        wait = moment - self._clock.now()
+        if moment > deadline:
+            raise QuotaUsedUp(moment, wait)
         self._on_wait(moment, why)
-        time.sleep(max(0.0, left.total_seconds()))
+        if self._stopping.wait(max(0.0, wait.total_seconds())):
+            raise QuotaUsedUp(moment, wait)
 
     def _refuse(self, error: ReauthRequired | AccountBlocked) -> None:
-        status = "reauth_required" if isinstance(error, ReauthRequired) else "suspended"
+        status = "suspended" if isinstance(error, AccountBlocked) else "reauth_required"
         self._caller.value(
             "refuse_credentials", self._user_id, self._account.sealed, status, storable(str(error))
         )
 
 
-def _opened(caller: Caller, user_id: str) -> Row:
+class Mailboxes:
+    """Opens mailboxes for the threads of one process. `google` is None where it has no keys."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        google: Google | None,
+        log: FilteringBoundLogger,
+        stopping: threading.Event | None = None,
+    ) -> None:
+        self._caller = caller
+        self._google = google
+        self._log = log
+        self._stopping = stopping
+
+    def open(self, user_id: str) -> MailboxAccess:
+        """Raises NoKeys and AccountNotConnected."""
+        if self._google is None:
+            raise NoKeys
+        return MailboxAccess(self._caller, self._google, user_id, self._log, self._stopping)
+
+
+def _open(caller: Caller, user_id: str) -> Row:
     opened = caller.row("open_account", user_id)
-    if opened is None:
+    # Whether a suspended account is let in again only Google can tell.
+    if opened is None or opened["status"] not in ("connected", "suspended"):
+        reason = opened and opened["status_reason"]
         raise AccountNotConnected(
-            f"user {user_id} has no Gmail account", "Connect one with gmail-sync account add."
-        )
-    if opened["status"] != "connected":
-        raise AccountNotConnected(
-            f"the Gmail account of user {user_id} is {opened['status']}", opened["status_reason"]
+            reason or f"user {user_id} has no connected Gmail account",
+            "Connect the account, then try again.",
         )
     return opened

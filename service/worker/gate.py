@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from service.database import DatabaseClock
 from service.gmail.errors import DailyLimit, RateLimited, TokenExpired, Transient
 from service.worker.calls import RunCalls
 from service.worker.lease import Lease
@@ -23,17 +24,6 @@ RATE_PAUSE = 10.0
 DAILY_LIMIT_PAUSE = 3600.0
 
 T = TypeVar("T")
-
-
-class DatabaseClock:
-    """The database's time, whatever this machine's clock says. `now` is its time just now."""
-
-    def __init__(self, now: datetime) -> None:
-        self._start = now
-        self._started_at = time.monotonic()
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=time.monotonic() - self._started_at)
 
 
 class Gate:

@@ -7,7 +7,7 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Caller, Row
+from service.database import Caller, DatabaseClock, Row
 from service.errors import AccountNotConnected, LeaseLost
 from service.gmail.client import GmailClient
 from service.gmail.credentials import UnusableCredentials, WrongKey
@@ -16,7 +16,7 @@ from service.gmail.google import Google
 from service.gmail.text import storable
 from service.mailbox.account import Account
 from service.worker.calls import RunCalls
-from service.worker.gate import DatabaseClock, Gate
+from service.worker.gate import Gate
 from service.worker.hydrate import PARALLEL, Hydrator
 from service.worker.lease import Lease
 from service.worker.outcome import Failed, HandedOver

@@ -18,6 +18,7 @@ from service.api.auth import make_token
 from service.app import Server, create_app
 from service.config import Config
 from service.database import Pool, Session
+from service.gmail.google import Google
 
 SECRET = "0123456789abcdef0123456789abcdef"
 WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
@@ -63,7 +64,9 @@ class Running:
 
 
 @contextmanager
-def serving(database_url: str, worker: Any = None) -> Iterator[Running]:
+def serving(
+    database_url: str, worker: Any = None, google: Google | None = None
+) -> Iterator[Running]:
     """The API on a free port."""
     lines: list[dict[str, Any]] = []
 
@@ -75,7 +78,7 @@ def serving(database_url: str, worker: Any = None) -> Iterator[Running]:
         None, processors=[structlog.contextvars.merge_contextvars, collect]
     ).bind()
     pool = Pool(database_url, "gmail-sync api", 8)
-    app = create_app(configuration(database_url), pool, worker, log)
+    app = create_app(configuration(database_url), pool, worker, log, google)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(app)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -20,6 +20,10 @@ CLOSED = [
     ("GET", "/api/gmail/sync/events"),
     ("GET", "/api/gmail/messages"),
     ("GET", "/api/gmail/messages/m1"),
+    ("GET", "/api/gmail/messages/m1/attachments"),
+    ("GET", "/api/gmail/messages/m1/attachments/1"),
+    ("GET", "/api/gmail/messages/m1/raw"),
+    ("GET", "/api/gmail/export.mbox"),
     ("GET", "/api/gmail/labels"),
 ]
 OPEN = [

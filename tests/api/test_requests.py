@@ -11,6 +11,8 @@ from service.database import Session
 from tests.api.conftest import Running, claim, eventually, list_page, problem, store, stored
 
 LONG = "a" * 10_000
+MESSAGE = "/api/gmail/messages/{message_id}"
+ATTACHMENT = f"{MESSAGE}/attachments/{{part_id}}"
 BAD_TEXTS = ["%00", "a%00b", "%20", "%09", LONG, "%FF", "%C3%28", "%ED%A0%80"]
 
 
@@ -21,6 +23,9 @@ BAD_TEXTS = ["%00", "a%00b", "%20", "%09", LONG, "%FF", "%C3%28", "%ED%A0%80"]
         "/api/gmail/sync/history?before={}",
         "/api/gmail/sync/failed-messages?after={}",
         "/api/gmail/messages/{}",
+        "/api/gmail/messages/{}/raw",
+        "/api/gmail/messages/{}/attachments/1",
+        "/api/gmail/messages/m1/attachments/{}",
         "/api/gmail/messages?q={}",
         "/api/gmail/messages?label={}",
         "/api/gmail/messages?before={}",
@@ -141,6 +146,10 @@ def test_answers_are_what_the_schema_promises(
         ("GET", "/api/gmail/messages", "/api/gmail/messages?limit=0"),
         ("GET", "/api/gmail/messages/{message_id}", "/api/gmail/messages/m1"),
         ("GET", "/api/gmail/messages/{message_id}", "/api/gmail/messages/m2"),
+        ("GET", ATTACHMENT, "/api/gmail/messages/m1/attachments/1"),
+        ("GET", f"{MESSAGE}/raw", "/api/gmail/messages/m1/raw"),
+        ("GET", f"{MESSAGE}/raw", "/api/gmail/messages/m2/raw"),
+        ("GET", "/api/gmail/export.mbox", ""),
         ("GET", "/api/gmail/labels", ""),
         ("GET", "/api/gmail/sync/health", ""),
         ("GET", "/api/scheduler/status", ""),
@@ -160,5 +169,5 @@ def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
         for operation in operations.values()
         if operation.get("security") != [{}]
     }
-    assert len(closed) == 11
+    assert len(closed) == 15
     assert "/api/gmail/sync/health" not in closed

@@ -93,11 +93,15 @@ def account(functions: Session, keys: str) -> Account:
 
 
 @pytest.fixture
-def worker(service_url: str, simulator: Simulator, keys: str) -> Iterator[Worker]:
-    """A worker in this process."""
-    google = Google(
+def google(simulator: Simulator, keys: str) -> Google:
+    return Google(
         GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]), timeout=5
     )
+
+
+@pytest.fixture
+def worker(service_url: str, google: Google) -> Iterator[Worker]:
+    """A worker in this process."""
     worker = Worker(service_url, google, 2, logs.configure("warning"))
     worker.start()
     yield worker

@@ -1,0 +1,93 @@
+"""What is not kept in Postgres of a message, had from Gmail when somebody asks for it."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from service.database import Caller
+from service.gmail import mime
+from service.gmail.errors import Gone, MalformedResponse
+from service.gmail.text import base64_bytes
+from service.mailbox.access import MailboxAccess, Mailboxes
+
+# How long somebody who waits for an answer lets us wait for the quota.
+PATIENCE = timedelta(seconds=5)
+
+
+class NoSuchMessage(Exception):
+    """The user has no message with this id."""
+
+
+def raw_message(caller: Caller, mailboxes: Mailboxes, user_id: str, message_id: str) -> bytes:
+    """The RFC 822 bytes of a message, byte for byte as Gmail has them: the raw copy, else fetched.
+
+    Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
+    """
+    raw = _raw_copy(caller, user_id, message_id)
+    if raw is not None:
+        return raw
+    with mailboxes.open(user_id) as mailbox:
+        message = mailbox.ask(
+            "messages.get", lambda: mailbox.client.message(message_id, "raw"), PATIENCE
+        )
+    return _exact(message.get("raw"))
+
+
+def attachment_bytes(
+    caller: Caller, mailboxes: Mailboxes, user_id: str, message_id: str, part_id: str
+) -> bytes:
+    """The content of a part, from the raw copy, else fetched by its part_id, which stays while
+    attachmentIds expire.
+
+    Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
+    """
+    raw = _raw_copy(caller, user_id, message_id)
+    for part in mime.from_raw(raw, []).leaves() if raw is not None else ():
+        if part.part_id == part_id:
+            return part.content
+    with mailboxes.open(user_id) as mailbox:
+        return _fetched(mailbox, message_id, part_id)
+
+
+def _raw_copy(caller: Caller, user_id: str, message_id: str) -> bytes | None:
+    row = caller.row("get_raw", user_id, message_id)
+    if row is None:
+        raise NoSuchMessage
+    raw: bytes | None = row["raw"]
+    return raw
+
+
+def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str) -> bytes:
+    message = mailbox.ask(
+        "messages.get", lambda: mailbox.client.message(message_id, "full"), PATIENCE
+    )
+    body = dict(_bodies(message.get("payload"), "")).get(part_id)
+    if body is None:
+        raise Gone(f"it has no part {part_id}")
+    attachment_id = body.get("attachmentId")
+    if not attachment_id:
+        return _exact(body.get("data", ""))
+    return mailbox.ask(
+        "attachments.get",
+        lambda: mailbox.client.attachment(message_id, str(attachment_id)),
+        PATIENCE,
+    )
+
+
+def _bodies(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The part ids and bodies of a payload, numbered as the parser numbers parts."""
+    payload = payload if isinstance(payload, dict) else {}
+    part_id = str(payload.get("partId") or part_id)
+    body = payload.get("body")
+    yield part_id, body if isinstance(body, dict) else {}
+    for index, child in enumerate(payload.get("parts") or []):
+        yield from _bodies(child, mime.child_id(part_id, index))
+
+
+def _exact(encoded: Any) -> bytes:
+    """base64url of which not a byte is missing; MalformedResponse for anything else."""
+    defects: list[str] = []
+    content = base64_bytes(encoded, defects, "") if isinstance(encoded, str) else b""
+    if defects or not isinstance(encoded, str):
+        raise MalformedResponse("the content is not in base64url")
+    return content

@@ -1,0 +1,314 @@
+"""The bytes of mail over HTTP: attachments, raw messages and the mbox, stored or from Gmail."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from service.database import Row, Session
+from service.gmail.google import Google
+from service.simulator import Fault, Limits, Mailbox, Simulator, load
+from service.simulator.load import split_mbox
+from service.worker.worker import Worker
+from tests.api.conftest import client_of, problem, serving
+from tests.worker.conftest import USER, Account
+
+MAIL = Path(__file__).parents[3] / "shared" / "mail"
+needs_mail = pytest.mark.skipif(not MAIL.is_dir(), reason="the optional folder ../shared/mail")
+
+PDF = b"%PDF-1.4 \x00\xff\r\nFrom here\n"
+WITH_PDF = (
+    b"From: a@example.com\r\nSubject: Plan\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain\r\n\r\nFrom here on\r\n>From there\r\n"
+    b"--b\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
+    b'Content-Disposition: attachment; filename="../../pl\xc3\xa4n\x01.pdf"\r\n\r\n'
+    b"JVBERi0xLjQgAP8NCkZyb20gaGVyZQo=\r\n--b--"
+)
+ONLY_PDF = (
+    b"Subject: Scan\r\nContent-Type: application/pdf; name=scan.pdf\r\n"
+    b"Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQgAP8NCkZyb20gaGVyZQo=\r\n"
+)
+
+
+@pytest.fixture
+def user(service_url: str, google: Google, account: Account) -> Iterator[httpx.Client]:
+    """USER at the API, which reaches Gmail."""
+    with serving(service_url, google=google) as running, client_of(running, USER) as client:
+        yield client
+
+
+def raw_of(client: httpx.Client, message_id: str) -> httpx.Response:
+    return client.get(f"/api/gmail/messages/{message_id}/raw")
+
+
+def pdf_of(client: httpx.Client, message_id: str, part_id: str = "1") -> httpx.Response:
+    return client.get(f"/api/gmail/messages/{message_id}/attachments/{part_id}")
+
+
+def synced_pdf(mailbox: Mailbox, account: Account, content_mode: str = "full") -> str:
+    """The id of WITH_PDF, synced."""
+    message_id = mailbox.insert(WITH_PDF)
+    account.connect(content_mode)
+    assert account.sync()["outcome"] == "succeeded"
+    return message_id
+
+
+def charged(db: psycopg.Connection[Row]) -> int:
+    row = db.execute("select coalesce(sum(units), 0)::int as u from gmail_sync.quota_charge")
+    return int((row.fetchone() or {})["u"])
+
+
+@pytest.mark.parametrize("content_mode", ["full", "raw"])
+def test_an_attachment_is_downloaded_safely(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, content_mode: str
+) -> None:
+    answer = pdf_of(user, synced_pdf(mailbox, account, content_mode))
+
+    assert (answer.status_code, answer.content) == (200, PDF)
+    headers = answer.headers
+    assert headers["content-type"] == "application/pdf"
+    assert headers["content-disposition"] == (
+        "attachment; filename=\"pl_n_.pdf\"; filename*=UTF-8''pl%C3%A4n_.pdf"
+    )
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert headers["cache-control"] == "private"
+
+
+def test_a_mail_that_is_nothing_but_an_attachment_has_an_empty_part_id(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    message_id = mailbox.insert(ONLY_PDF)
+    account.sync()
+    for address in ("attachments", "attachments/"):
+        answer = user.get(f"/api/gmail/messages/{message_id}/{address}")
+        assert (answer.status_code, answer.content) == (200, PDF)
+
+
+def test_a_fresh_attachment_id_is_fetched_each_time_and_charged(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    functions: Session,
+    db: psycopg.Connection[Row],
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    functions.rows("set_quota_profile", USER, "google-2026")
+    simulator.requests.reset()
+    for times in (1, 2):
+        assert pdf_of(user, message_id).content == PDF
+        assert simulator.requests.methods == {
+            "messages.get": times,
+            "messages.attachments.get": times,
+        }
+        assert charged(db) == 40 * times
+    assert raw_of(user, message_id).content == mailbox.raw(message_id)
+    assert charged(db) == 100
+
+
+def test_a_raw_copy_costs_no_quota(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    message_id = synced_pdf(mailbox, account, "raw")
+    simulator.requests.reset()
+    assert pdf_of(user, message_id).content == PDF
+    answer = raw_of(user, message_id)
+    assert answer.content == mailbox.raw(message_id)
+    assert answer.headers["content-type"] == "message/rfc822"
+    assert f'filename="{message_id}.eml"' in answer.headers["content-disposition"]
+    assert simulator.requests.methods == {}
+
+
+def test_used_up_quota_is_told_with_the_time_and_nothing_is_sent(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    functions: Session,
+    db: psycopg.Connection[Row],
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    functions.rows("set_quota_profile", USER, "google-2026")
+    functions.rows("charge_account", USER, "messages.get", 300)
+    simulator.requests.reset()
+    answer = pdf_of(user, message_id)
+    problem(answer, 503, "gmail_quota")
+    assert 50 < int(answer.headers["retry-after"]) <= 62
+    assert simulator.requests.methods == {}
+    assert charged(db) == 6000
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (Fault("messages.get", "error", status=503), 503, "gmail_unavailable"),
+        (Fault("messages.get", "html", status=502), 503, "gmail_unavailable"),
+        (Fault("messages.get", "error", status=400), 502, "gmail_unavailable"),
+        (
+            Fault("messages.get", "error", status=403, reason="userRateLimitExceeded"),
+            503,
+            "gmail_quota",
+        ),
+        (
+            Fault("messages.get", "error", status=403, reason="dailyLimitExceeded"),
+            503,
+            "gmail_quota",
+        ),
+    ],
+)
+def test_gmail_s_troubles_are_told(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    fault: Fault,
+    status: int,
+    code: str,
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    simulator.faults.add(fault)
+    for answer in (pdf_of(user, message_id), raw_of(user, message_id)):
+        problem(answer, status, code)
+        assert ("retry-after" in answer.headers) == (status == 503)
+
+
+def test_revoked_access_becomes_the_account_s_state(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator,
+    functions: Session,
+) -> None:  # fmt: skip
+    message_id = synced_pdf(mailbox, account)
+    simulator.tokens.revoke(mailbox.email)
+    problem(raw_of(user, message_id), 409, "account_not_connected")
+    (row,) = functions.rows("list_accounts", USER)
+    assert (row["status"], "connect" in row["status_reason"]) == ("reauth_required", True)
+    simulator.requests.reset()
+    problem(raw_of(user, message_id), 409, "account_not_connected")
+    assert simulator.requests.methods == {}
+
+
+def test_what_gmail_has_no_more_is_told(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    mailbox.delete(message_id)
+    problem(raw_of(user, message_id), 404, "gone_from_gmail")
+    problem(pdf_of(user, message_id), 404, "gone_from_gmail")
+    account.sync()
+    problem(raw_of(user, message_id), 404, "no_such_message")
+    problem(pdf_of(user, message_id), 404, "no_such_attachment")
+
+
+def test_the_mail_of_others_is_not_there(
+    service_url: str, google: Google, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    message_id = synced_pdf(mailbox, account, "raw")
+    with serving(service_url, google=google) as running:
+        with client_of(running, "bob", "operator") as bob:
+            problem(raw_of(bob, message_id), 404, "no_such_message")
+            problem(pdf_of(bob, message_id), 404, "no_such_attachment")
+            assert bob.get("/api/gmail/export.mbox").content == b""
+        with client_of(running, USER) as owner:
+            problem(pdf_of(owner, message_id, "0"), 404, "no_such_attachment")
+
+
+def test_without_keys_what_is_stored_is_served(
+    service_url: str, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    account.connect("raw")
+    message_id = synced_pdf(mailbox, account, "raw")
+    account.connect("full")
+    other = synced_pdf(mailbox, account)
+    with serving(service_url) as running, client_of(running, USER) as client:
+        assert pdf_of(client, message_id).content == PDF
+        problem(pdf_of(client, other), 503, "gmail_not_configured")
+        problem(raw_of(client, other), 503, "gmail_not_configured")
+
+
+def test_an_mbox_leaves_out_what_has_no_raw_copy_and_says_so(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    stored = datetime(2026, 11, 21, 19, 35, 18, tzinfo=UTC)
+    milliseconds = int(stored.timestamp() * 1000)
+    message_id = mailbox.insert(WITH_PDF, internal_date=milliseconds)
+    account.connect("full")
+    account.sync()
+    problem(user.get("/api/gmail/export.mbox"), 409, "no_raw_copies")
+    account.connect("raw")
+    account.sync()
+    account.connect("full")
+    synced_pdf(mailbox, account)
+
+    answer = user.get("/api/gmail/export.mbox")
+
+    assert answer.headers["x-messages-without-raw"] == "1"
+    assert answer.headers["content-type"] == "application/mbox"
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    first, _, rest = answer.content.partition(b"\r\n")
+    assert first == f"From {message_id}@gmail Sat Nov 21 19:35:18 2026".encode()
+    assert b"\r\n>From here on\r\n>>From there\r\n" in rest
+    assert list(split_mbox(answer.content)) == [WITH_PDF + b"\r\n"]
+
+
+@needs_mail
+@pytest.mark.parametrize("name", ["non-english", "mime-cases", "ham-2002"])
+def test_real_mail_comes_back_byte_for_byte(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, name: str
+) -> None:
+    mailbox.load(load(MAIL / f"{name}.mbox.xz"))
+    account.connect("raw")
+    account.sync(seconds=240)
+    ids = mailbox.message_ids()
+
+    mbox = user.get("/api/gmail/export.mbox", timeout=120).content
+
+    expected = {each: mailbox.raw(each) for each in ids}
+    named = re.findall(rb"^From (\w+)@gmail ", mbox, re.MULTILINE)
+    found = dict(zip([each.decode() for each in named], split_mbox(mbox), strict=True))
+    assert found == {
+        each: raw if raw.endswith(b"\n") else raw + b"\r\n" for each, raw in expected.items()
+    }
+    for each in ids[:: max(1, len(ids) // 300)]:
+        assert raw_of(user, each).content == expected[each]
+
+
+@needs_mail
+@pytest.mark.parametrize("content_mode", ["full", "raw"])
+def test_every_attachment_of_the_mime_cases_has_the_bytes_of_its_source(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    db: psycopg.Connection[Row],
+    content_mode: str,
+) -> None:
+    mailbox.load(load(MAIL / "mime-cases.mbox.xz"))
+    account.connect(content_mode)
+    account.sync()
+    rows = db.execute("select message_id, part_id from gmail_sync.attachment").fetchall()
+    assert len(rows) > 100
+    for row in rows:
+        parts = mailbox.get(row["message_id"]).mail.parse().walk()
+        source = next(part for part in parts if part.part_id == row["part_id"])
+        answer = pdf_of(user, row["message_id"], row["part_id"])
+        assert answer.status_code == 200, answer.text
+        assert answer.content == source.content(), row
+
+
+def test_the_limits_of_the_simulator_are_kept_too(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    simulator.set_limits(Limits(profile="google-2026", user_units=20))
+    assert raw_of(user, message_id).status_code == 200
+    answer = raw_of(user, message_id)
+    problem(answer, 503, "gmail_quota")
+    assert int(answer.headers["retry-after"]) >= 9
