@@ -1,4 +1,4 @@
-"""gmail-sync serve, worker, migrate, demo, monitor, adopt, audit, token, account and simulate."""
+"""The command line: one module a command, or a few that belong together."""
 
 import importlib.metadata
 
@@ -10,6 +10,7 @@ from service.cli.adopt import adopt
 from service.cli.audit import audit
 from service.cli.demo import demo
 from service.cli.errors import in_words
+from service.cli.export import export
 from service.cli.monitor import monitor
 from service.cli.processes import migrate, serve, worker
 from service.cli.simulate import simulate
@@ -54,5 +55,7 @@ def main() -> None:
     """A self-hosted Gmail sync that lives in Postgres."""
 
 
-for command in (serve, worker, migrate, demo, monitor, adopt, audit, token, account, simulate):
+for command in (
+    serve, worker, migrate, demo, monitor, adopt, audit, export, token, account, simulate,
+):  # fmt: skip
     main.add_command(command)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ from service.config import QUOTA_PROFILES, Config, ConfigError
 from service.database import Session
 from service.gmail.credentials import Vault
 
+CONTENT_MODES = ("full", "raw")
 AUTHORIZED_USER_FIELDS = ("refresh_token", "client_id", "client_secret")
 
 
 @click.group()
 def account() -> None:
-    """Gmail accounts: add one, list them."""
+    """Gmail accounts: add one, change its settings, list them."""
 
 
 @account.command()
@@ -38,7 +41,7 @@ def account() -> None:
 )
 @click.option(
     "--content-mode",
-    type=click.Choice(["full", "raw"]),
+    type=click.Choice(CONTENT_MODES),
     help="full: bodies and headers (default); raw: the whole RFC 822 message too",
 )
 def add(
@@ -64,6 +67,65 @@ def add(
     session.value("connect_account", user, email, sealed, quota_profile, content_mode)
     session.close()
     click.echo(f"{email} is connected for user {user}.")
+
+
+def _interval(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> timedelta | None:
+    """`15m`, `2h` or `1d`; zero for `off`, None when it was not given."""
+    if value is None:
+        return None
+    if value == "off":
+        return timedelta(0)
+    found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", value)
+    if found is None:
+        raise click.BadParameter("give minutes, hours or days, such as 15m, 2h or 1d, or else off")
+    unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
+    return timedelta(**{unit: int(found[1])})
+
+
+@account.command(name="set")
+@click.argument("user")
+@click.option(
+    "--content-mode",
+    type=click.Choice(CONTENT_MODES),
+    help="full: bodies and headers; raw: the whole RFC 822 message too, of stored mail as well",
+)
+@click.option("--quota-profile", type=click.Choice(QUOTA_PROFILES), help="caps to keep to")
+@click.option(
+    "--sync-interval", callback=_interval, metavar="15m|off", help="how often to sync by itself"
+)
+def change(
+    user: str,
+    content_mode: str | None,
+    quota_profile: str | None,
+    sync_interval: timedelta | None,
+) -> None:
+    """Change settings of USER's account.
+
+    Switched to raw, what is stored is fetched once more, by a sync that this starts. Switched
+    back to full, raw copies stay.
+    """
+    if content_mode is None and quota_profile is None and sync_interval is None:
+        raise click.UsageError("give --content-mode, --quota-profile or --sync-interval")
+    config = Config.from_environment(os.environ)
+    session = Session(config.database_url, "gmail-sync account")
+    if sync_interval is not None:
+        session.value("set_sync_interval", user, sync_interval or None)
+        click.echo(f"{user} is synced {_every(sync_interval)}.")
+    if quota_profile is not None:
+        session.value("set_quota_profile", user, quota_profile)
+        click.echo(f"{user} keeps to the caps of {quota_profile}.")
+    if content_mode is not None:
+        count = session.value("set_content_mode", user, content_mode)
+        click.echo(f"{user}'s mail is kept {content_mode}.")
+        if count:
+            click.echo(f"A sync fetches {count:,} stored messages in raw form.")
+    session.close()
+
+
+def _every(interval: timedelta) -> str:
+    return f"every {interval}" if interval else "when somebody asks"
 
 
 @account.command(name="list")

@@ -11,9 +11,10 @@ from structlog.typing import FilteringBoundLogger
 from service import logs
 from service import migrate as migrations
 from service.app import Server, create_app
-from service.cli.google import google
+from service.cli.google import reach_google
 from service.config import Config, ConfigError
 from service.database import Pool
+from service.gmail.google import Google
 from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.
@@ -22,19 +23,21 @@ API_CONNECTIONS = 10
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 in a container")
-@click.option("--no-worker", is_flag=True, help="serve the API only")
+@click.option("--no-worker", is_flag=True, help="serve the API only; without keys, what is stored")
 def serve(host: str, no_worker: bool) -> None:
     """Serve the API and the page, with a worker in the same process."""
     config = Config.from_environment(os.environ)
     if config.jwt_secret is None:
         raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
     log = logs.configure(config.log_level)
-    worker = None if no_worker else _worker(config, log)
+    # The API alone serves what is stored without them.
+    google = None if no_worker and not config.credentials_keys else reach_google(config)
+    worker = None if no_worker or google is None else _worker(config, google, log)
     pool = Pool(config.database_url, "gmail-sync api", API_CONNECTIONS)
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs and raises them once more when it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
-    Server(create_app(config, pool, worker, log), host=host, port=config.port).run()
+    Server(create_app(config, pool, worker, log, google), host=host, port=config.port).run()
 
 
 @click.command()
@@ -44,7 +47,7 @@ def worker() -> None:
     stops = {signal.SIGINT, signal.SIGTERM}
     # Before any thread is made: all of them inherit the mask, and only this one waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    worker = _worker(config, logs.configure(config.log_level))
+    worker = _worker(config, reach_google(config), logs.configure(config.log_level))
     worker.start()
     signal.sigwait(stops)
     worker.stop()
@@ -64,10 +67,10 @@ def migrate(revision: str) -> None:
     click.echo(f"The schema is at {revision}.")
 
 
-def _worker(config: Config, log: FilteringBoundLogger) -> Worker:
+def _worker(config: Config, google: Google, log: FilteringBoundLogger) -> Worker:
     return Worker(
         config.database_url,
-        google(config),
+        google,
         config.worker_concurrency,
         log,
         listen_url=config.listen_url,

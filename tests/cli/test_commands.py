@@ -23,7 +23,7 @@ from tests.waiting import wait_until
 SECRET = secrets.token_hex(32)
 KEYS = Fernet.generate_key().decode()
 COMMANDS = [
-    "serve", "worker", "migrate", "demo", "monitor", "adopt", "audit", "token", "account",
+    "serve", "worker", "migrate", "demo", "monitor", "adopt", "audit", "export", "token", "account",
     "simulate",
 ]  # fmt: skip
 

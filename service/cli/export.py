@@ -1,0 +1,139 @@
+"""gmail-sync export: a user's mail as an mbox or as .eml files."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from service.config import Config
+from service.database import Row, Session
+from service.mailbox.export import eml_name, mbox_entry, pages, size_of
+
+Write = Callable[[Row], None]
+
+
+@click.command()
+@click.argument("user")
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="the mbox file, or the folder for .eml files; nothing is overwritten",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["mbox", "eml"]),
+    default="mbox",
+    show_default=True,
+    help="one mboxrd file, or a file {message_id}.eml for each message",
+)
+@click.option("--message", "message_id", metavar="ID", help="this message alone")
+def export(user: str, output: Path, form: str, message_id: str | None) -> None:
+    """Write the mail of USER that is kept raw into files, byte for byte as Gmail gave it.
+
+    An mbox is an mboxrd, oldest first, with CRLF line ends: take one > off each line that begins
+    with one or more and `From `, and a message has its own bytes again. Only a message whose last
+    line had no end comes back with one more CRLF. An .eml file holds nothing but the bytes.
+
+    Exit status 0: all is written; 1: not all of it, because messages have no raw copy or because
+    it broke off.
+    """
+    config = Config.from_environment(os.environ)
+    session = Session(config.database_url, "gmail-sync export")
+    try:
+        if not session.rows("list_accounts", user):
+            raise click.ClickException(f"user {user} has no Gmail account")
+        with _mbox(output) if form == "mbox" else _folder(output) as write:
+            if message_id is None:
+                written, left_out = _export_all(session, user, write)
+            else:
+                written, left_out = _export_one(session, user, message_id, write)
+    except OSError as error:
+        raise click.ClickException(f"{output} cannot be written: {error}") from error
+    finally:
+        session.close()
+    click.echo(f"{written:,} messages written to {output}.", err=True)
+    if left_out:
+        raise click.ClickException(
+            f"{left_out:,} messages have no raw copy and were left out. To get one of each: "
+            f"gmail-sync account set {user} --content-mode raw, and export again after that sync."
+        )
+
+
+@contextmanager
+def _mbox(path: Path) -> Iterator[Write]:
+    """Writes messages one after the other; an unfinished file is taken away."""
+    with _new_file(path) as file:
+        try:
+            yield lambda row: _write(file, mbox_entry(row))
+        except BaseException:
+            path.unlink()
+            raise
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Write]:
+    """Writes a file for each message."""
+    path.mkdir(parents=True, exist_ok=True)
+
+    def write(row: Row) -> None:
+        with _new_file(path / eml_name(row["message_id"])) as file:
+            _write(file, row["raw"])
+
+    yield write
+
+
+def _new_file(path: Path) -> BinaryIO:
+    try:
+        return path.open("xb")
+    except FileExistsError as error:
+        raise click.ClickException(f"{path} exists already; nothing is overwritten") from error
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+
+
+def _export_all(session: Session, user: str, write: Write) -> tuple[int, int]:
+    """How many messages were written, and how many have no raw copy."""
+    size = size_of(session, user)
+    written = 0
+    with _progress() as progress:
+        bar = progress.add_task("messages", total=size.messages)
+        for page in pages(session, user):
+            for row in page:
+                write(row)
+            written += len(page)
+            progress.update(bar, completed=written, total=max(size.messages, written))
+    return written, size.without_raw
+
+
+def _export_one(session: Session, user: str, message_id: str, write: Write) -> tuple[int, int]:
+    message = session.row("get_message", user, message_id)
+    raw = session.row("get_raw", user, message_id)
+    if message is None or raw is None:
+        raise click.ClickException(f"user {user} has no message {message_id}")
+    if raw["raw"] is None:
+        return 0, 1
+    write({**message, **raw})
+    return 1, 0
+
+
+def _progress() -> Progress:
+    """On stderr, and only where a person is looking."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not Console(stderr=True).is_terminal,
+    )
