@@ -235,6 +235,25 @@ def test_serve_syncs_and_sigterm_ends_it_in_order(
     assert {"run claimed", "run succeeded", "worker stopped"} <= {line["event"] for line in lines}
 
 
+def test_serve_without_worker_needs_no_keys(environment: dict[str, str], tmp_path: Path) -> None:
+    del environment["GMAIL_SYNC_CREDENTIALS_KEYS"]
+    environment |= {"PORT": str(free_port())}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command("serve", "--no-worker"),
+            env=plain_environment(environment),
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: is_ready(f"http://127.0.0.1:{environment['PORT']}"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def is_ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).status_code == 200

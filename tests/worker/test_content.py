@@ -146,6 +146,47 @@ def test_used_up_quota_is_told_with_the_time_and_nothing_is_sent(
     assert charged(db) == 6000
 
 
+def test_a_short_wait_for_the_quota_is_waited_for(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    functions: Session,
+    db: psycopg.Connection[Row],
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    db.execute("update gmail_sync.quota_profile set window_length = '2 s'")
+    functions.rows("set_quota_profile", USER, "google-2026")
+    functions.rows("charge_account", USER, "messages.get", 300)
+    assert raw_of(user, message_id).status_code == 200
+    row = db.execute(
+        "select max(charged_at) <= clock_timestamp() as sent_in_time from gmail_sync.quota_charge"
+    ).fetchone()
+    assert row == {"sent_in_time": True}
+
+
+def test_an_expired_token_is_renewed_kept_and_charged_once_more(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    google: Google,
+    simulator: Simulator,
+    functions: Session,
+    db: psycopg.Connection[Row],
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    stored = {"token": "access", "refresh_token": "refresh"}
+    stored |= {"client_id": "c", "client_secret": "s"}
+    sealed = google.vault.seal(stored)
+    functions.rows("connect_account", USER, mailbox.email, sealed, "google-2026")
+    simulator.tokens.expire("access")
+    assert raw_of(user, message_id).content == mailbox.raw(message_id)
+    assert charged(db) == 40
+    kept = functions.rows("open_account", USER)[0]["credentials"]
+    assert google.vault.open(kept)["token"] not in (None, "access")
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "code"),
     [
