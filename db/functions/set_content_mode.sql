@@ -31,9 +31,7 @@ begin
   end if;
 
   if v_count > 0 then
-    -- As a push would: a run that is under way may have taken its last message already.
-    perform gmail_sync.start_sync(v_user, false, 'push');
-    perform gmail_sync.start_sync(v_user, false, 'sql');
+    perform gmail_sync._start_for_queue(v_user);
   end if;
   return v_count;
 end;

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from service.gmail.errors import DailyLimit, RateLimited
 
+QUOTA = "Google's quota for this minute is used up."
 # When Google limits the rate without saying until when, or until a time that has passed by our
 # clock: to ask at once would prolong it.
 RATE_PAUSE = timedelta(seconds=10)

@@ -24,11 +24,9 @@ from service.gmail.errors import (
     Transient,
 )
 from service.gmail.google import Google
-from service.gmail.pauses import OUTAGE_PAUSES, end_of
+from service.gmail.pauses import OUTAGE_PAUSES, QUOTA, end_of
 from service.gmail.text import storable
 from service.mailbox.account import Account
-
-QUOTA = "Google's quota for this minute is used up."
 
 T = TypeVar("T")
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from service.database import DatabaseClock
 from service.gmail.errors import DailyLimit, RateLimited, TokenExpired, Transient
+from service.gmail.pauses import OUTAGE_PAUSES, QUOTA, end_of
 from service.worker.calls import RunCalls
 from service.worker.lease import Lease
 from service.worker.outcome import Drained, HandedOver
@@ -16,12 +17,6 @@ from service.worker.outcome import Drained, HandedOver
 LONGEST_WAIT = timedelta(minutes=5)
 # How often a waiting run looks whether it was cancelled or its worker drains, in seconds.
 LOOK_SECONDS = 0.5
-# Seconds to wait each time in a row that Gmail does not answer; after the last the run is left
-# to a successor.
-OUTAGE_PAUSES = (1.0, 2.0, 4.0, 8.0)
-# Seconds to wait when Google limits the rate, or the day, without saying until when.
-RATE_PAUSE = 10.0
-DAILY_LIMIT_PAUSE = 3600.0
 
 T = TypeVar("T")
 
@@ -55,7 +50,7 @@ class Gate:
         return free_at
 
     def wait_for_quota(self, free_at: datetime) -> None:
-        self.wait_until(free_at, "Google's quota for this minute is used up.")
+        self.wait_until(free_at, QUOTA)
 
     def ask(self, method: str, request: Callable[[], T]) -> T:
         """Send one request, again after a wait where Google asks for it or does not answer."""
@@ -73,21 +68,11 @@ class Gate:
                 pause = next(pauses, None)
                 if pause is None:
                     raise HandedOver(str(error)) from error
-                self.wait_for(pause, str(error))
+                self.wait_until(self._clock.now() + pause, str(error))
 
     def obey(self, limit: RateLimited | DailyLimit) -> None:
         """Wait as long as Google asks."""
-        if isinstance(limit, DailyLimit):
-            self.wait_for(DAILY_LIMIT_PAUSE, str(limit))
-        elif limit.retry_at:
-            # A time that has passed by our clock must not make us ask at once: that prolongs it.
-            soonest = self._clock.now() + timedelta(seconds=RATE_PAUSE)
-            self.wait_until(max(limit.retry_at, soonest), str(limit))
-        else:
-            self.wait_for(RATE_PAUSE, str(limit))
-
-    def wait_for(self, seconds: float, reason: str) -> None:
-        self.wait_until(self._clock.now() + timedelta(seconds=seconds), reason)
+        self.wait_until(end_of(limit, self._clock.now()), str(limit))
 
     def wait_until(self, moment: datetime, reason: str) -> None:
         """Wait in sight of everybody, or hand the run over when the wait is long."""

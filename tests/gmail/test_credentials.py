@@ -30,7 +30,9 @@ def test_the_first_key_seals_and_all_keys_open() -> None:
     assert Vault([SECOND]).open(rotated.seal({"token": "b"})) == {"token": "b"}
 
 
-@pytest.mark.parametrize("sealed", [Vault([FIRST]).seal({}), b"", b"not sealed"])
+@pytest.mark.parametrize(
+    "sealed", [Vault([FIRST]).seal({}), b"", b"not sealed"], ids=["another key", "empty", "no seal"]
+)
 def test_tells_when_no_key_fits(sealed: bytes) -> None:
     with pytest.raises(WrongKey, match="GMAIL_SYNC_CREDENTIALS_KEYS"):
         Vault([SECOND]).open(sealed)
