@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
+from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
 from service.errors import sync_error
@@ -68,13 +69,16 @@ def connection_string(url: str, application_name: str) -> str:
 
 def connect(url: str, application_name: str) -> Connection:
     """One connection in autocommit. Raises psycopg.OperationalError."""
-    return psycopg.connect(
+    connection = psycopg.connect(
         connection_string(url, application_name),
         autocommit=True,
         # Statements are function calls, cheap to plan, and poolers dislike prepared ones.
         prepare_threshold=None,
         row_factory=dict_row,
     )
+    # As text, the bytes of raw mail in a list are escaped, to more than twice their size.
+    connection.adapters.register_dumper(list, ListBinaryDumper)
+    return connection
 
 
 class DatabaseClock:

@@ -16,28 +16,19 @@ as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_message_ids text[];
+  v_message_id text;
   v_buckets text[];
 begin
   v_message_ids := array(select m ->> 'message_id' from jsonb_array_elements(p_messages) m);
-  v_buckets := array(
-    select case
-      when m.message_id is null then 'new'
-      when m.deleted_at is null
-        and m.label_ids = gmail_sync._label_ids(e.message -> 'label_ids')
-        and (m.raw is not null or p_raws[e.n] is null) then 'unchanged'
-      else 'updated'
-    end
-    from jsonb_array_elements(p_messages) with ordinality as e (message, n)
-    left join gmail_sync.message m
-      on m.user_id = v_user_id
-      and m.message_id = e.message ->> 'message_id'
-      and m.message_id = any (v_message_ids)
-    order by e.n
-  );
+  v_buckets := gmail_sync._buckets(v_user_id, v_message_ids, p_messages, p_raws);
 
-  delete from gmail_sync.fetch_queue
-  where user_id = v_user_id
-    and message_id = any (v_message_ids);
+  -- One by one, for a plan for all of them that was made before the queue was analyzed reads the
+  -- user's whole queue for each batch.
+  foreach v_message_id in array v_message_ids loop
+    delete from gmail_sync.fetch_queue
+    where user_id = v_user_id
+      and message_id = v_message_id;
+  end loop;
   perform gmail_sync._upsert_messages(v_user_id, p_messages, p_raws);
   perform gmail_sync._replace_attachments(v_user_id, p_messages);
   perform gmail_sync._upgrade_late(v_user_id, v_message_ids);

@@ -19,8 +19,11 @@ declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_attempts integer;
   v_message_ids text[];
+  v_message_id text;
   v_known boolean[];
 begin
+  -- What a crash of the server could undo of this is done again; the mail itself is never at risk.
+  perform set_config('synchronous_commit', 'off', true);
   perform gmail_sync._give_up(p_task_id, v_user_id);
 
   select q.attempts into v_attempts
@@ -55,10 +58,13 @@ begin
   ) t
   where t.n = 1 or coalesce(t.bytes, 0) <= p_bytes;
 
-  update gmail_sync.fetch_queue q
-  set attempts = q.attempts + 1, taken_by = p_task_id
-  where q.user_id = v_user_id
-    and q.message_id = any (v_message_ids);
+  -- One by one, as store_messages takes them out.
+  foreach v_message_id in array v_message_ids loop
+    update gmail_sync.fetch_queue q
+    set attempts = q.attempts + 1, taken_by = p_task_id
+    where q.user_id = v_user_id
+      and q.message_id = v_message_id;
+  end loop;
 
   perform gmail_sync._count(
     p_task_id, v_user_id, v_message_ids,

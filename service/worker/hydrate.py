@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
+import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
@@ -160,7 +161,7 @@ class Hydrator:
         try:
             self._calls.value(
                 "store_messages",
-                Jsonb([to_json(message) for message in messages]),
+                Jsonb([to_json(message) for message in messages], msgspec.json.encode),
                 [message.raw for message in messages],
             )
         except psycopg.Error as error:
