@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -62,6 +63,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"unknown quota profile {self.profile!r}: one of {', '.join(COSTS)}")
 
 
+class Charge(NamedTuple):
+    """Units that were allowed, at a time of the quota's clock, in seconds."""
+
+    at: float
+    email: str
+    units: int
+
+
 class _Window:
     """Units spent in the last `length` seconds, at most `cap`."""
 
@@ -87,6 +96,7 @@ class Quota:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
         self.peak_units = 0  # the most any user spent within a window
+        self.charges: list[Charge] = []  # all since the limits came into force
         self._clock = clock
         self._costs = COSTS.get(limits.profile, {})
         self._project = _Window(limits.project_units, limits.window)
@@ -124,4 +134,5 @@ class Quota:
                 )
         user.spend(units, now)
         self._project.spend(units, now)
+        self.charges.append(Charge(now, email, units))
         self.peak_units = max(self.peak_units, user.total)

@@ -122,6 +122,10 @@ class WorkerProcess:
                 stderr=output,
             )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -138,10 +142,10 @@ class WorkerProcess:
 @pytest.fixture
 def start_worker(
     service_url: str, simulator: Simulator, keys: str, tmp_path: Path
-) -> Iterator[Callable[[], WorkerProcess]]:
+) -> Iterator[Callable[..., WorkerProcess]]:
     workers: list[WorkerProcess] = []
 
-    def start() -> WorkerProcess:
+    def start(concurrency: int = 4) -> WorkerProcess:
         environment = {
             "DATABASE_URL": service_url,
             "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
@@ -149,6 +153,7 @@ def start_worker(
             "GMAIL_SYNC_OAUTH_ENDPOINT": simulator.url,
             "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
             "GMAIL_SYNC_LOG_LEVEL": "debug",
+            "GMAIL_SYNC_WORKER_CONCURRENCY": str(concurrency),
         }
         worker = WorkerProcess(environment, tmp_path / f"worker-{len(workers)}.log")
         workers.append(worker)
