@@ -1,9 +1,7 @@
--- Queues a user's messages that have no raw copy, to be fetched in raw form, newest first: the
--- given ones, or all when NULL. Returns how many. The caller holds _lock_mail.
+-- Queues a user's messages that have no raw copy, to be fetched in raw form, newest first.
+-- Returns how many. The caller holds _lock_mail.
 
-create or replace function gmail_sync._queue_upgrade(
-  p_user_id text, p_message_ids text[] default null
-)
+create or replace function gmail_sync._queue_upgrade(p_user_id text)
 returns integer
 language plpgsql
 volatile
@@ -17,7 +15,6 @@ begin
   select m.user_id, m.message_id, 'upgrade'
   from gmail_sync.message m
   where m.user_id = p_user_id
-    and (p_message_ids is null or m.message_id = any (p_message_ids))
     and m.raw is null
     and m.deleted_at is null
   order by m.internal_date desc, m.message_id desc
@@ -28,7 +25,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._queue_upgrade(text, text[]) is
+comment on function gmail_sync._queue_upgrade(text) is
 'Queue the messages that have no raw copy; how many.';
 
-revoke all on function gmail_sync._queue_upgrade(text, text[]) from public;
+revoke all on function gmail_sync._queue_upgrade(text) from public;

@@ -22,8 +22,6 @@ declare
   v_message_id text;
   v_known boolean[];
 begin
-  -- What a crash of the server could undo of this is done again; the mail itself is never at risk.
-  perform set_config('synchronous_commit', 'off', true);
   perform gmail_sync._give_up(p_task_id, v_user_id);
 
   select q.attempts into v_attempts

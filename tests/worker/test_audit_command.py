@@ -231,7 +231,7 @@ def test_what_cannot_be_audited_is_told_in_words_and_the_status_is_2(
     result = subprocess.run(
         [*COMMAND, "nobody"], env=environment, capture_output=True, text=True, timeout=60
     )
-    not_audited(result, "user nobody has no Gmail account")
+    not_audited(result, "user nobody has no connected Gmail account")
 
 
 def test_a_revoked_grant_is_told_in_words_and_the_status_is_2(
@@ -242,7 +242,7 @@ def test_a_revoked_grant_is_told_in_words_and_the_status_is_2(
     not_audited(audit("--json"), "connect the Gmail account again")
     # From now on Gmail is not even asked.
     simulator.requests.reset()
-    not_audited(audit(), "reauth_required")
+    not_audited(audit(), "connect the Gmail account again")
     assert not simulator.requests.methods
 
 

@@ -8,12 +8,25 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_message_id text;
 begin
-  if exists (
+  if not exists (
     select from gmail_sync.account where user_id = p_user_id and content_mode = 'raw'
   ) then
-    perform gmail_sync._queue_upgrade(p_user_id, p_message_ids);
+    return;
   end if;
+  -- One by one, as store_messages takes them out of the queue.
+  foreach v_message_id in array p_message_ids loop
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason)
+    select m.user_id, m.message_id, 'upgrade'
+    from gmail_sync.message m
+    where m.user_id = p_user_id
+      and m.message_id = v_message_id
+      and m.raw is null
+      and m.deleted_at is null
+    on conflict do nothing;
+  end loop;
 end;
 $$;
 
