@@ -4,7 +4,8 @@ SyncError
 ├── LeaseLost            SY001  the task was reaped, cancelled, superseded or released
 ├── AccountNotConnected  SY002  Gmail must be connected, or connected again
 ├── InvalidArgument      SY003
-└── RunEnded             SY004  ended runs are immutable
+├── RunEnded             SY004  ended runs are immutable
+└── TooOften             SY005  more than a person may do within a minute
 """
 
 from typing import ClassVar
@@ -17,9 +18,10 @@ class SyncError(Exception):
 
     sqlstate: ClassVar[str]
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        self.detail = detail
 
 
 class LeaseLost(SyncError):
@@ -38,8 +40,15 @@ class RunEnded(SyncError):
     sqlstate = "SY004"
 
 
+class TooOften(SyncError):
+    """`detail` is the number of seconds to wait."""
+
+    sqlstate = "SY005"
+
+
 _BY_SQLSTATE = {
-    kind.sqlstate: kind for kind in (LeaseLost, AccountNotConnected, InvalidArgument, RunEnded)
+    kind.sqlstate: kind
+    for kind in (LeaseLost, AccountNotConnected, InvalidArgument, RunEnded, TooOften)
 }
 
 
@@ -48,4 +57,5 @@ def sync_error(error: psycopg.Error) -> SyncError | None:
     kind = _BY_SQLSTATE.get(error.sqlstate or "")
     if kind is None:
         return None
-    return kind(error.diag.message_primary or str(error), error.diag.message_hint)
+    said = error.diag
+    return kind(said.message_primary or str(error), said.message_hint, said.message_detail)

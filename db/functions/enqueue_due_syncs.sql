@@ -1,6 +1,9 @@
--- Starts scheduled runs: accounts whose interval has passed, and users with messages whose
--- wait is over. A failed run is not tried again before max_retry_delay. At most p_limit in one
--- pass, the longest waiting first; the task_ids.
+-- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
+-- over, and accounts whose watch is to be renewed. A failed run is not tried again before
+-- max_retry_delay. At most p_limit in one pass, the longest overdue first; the task_ids.
+--
+-- Intervals are stretched and shortened by up to a tenth, by user and run, so that accounts
+-- that were connected together do not come together for ever.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
 returns setof text
@@ -30,13 +33,17 @@ as $$
       )
       and (
         last.started_at is null and a.sync_interval is not null
-        or last.started_at < clock_timestamp() - a.sync_interval
+        or last.started_at < clock_timestamp() - a.sync_interval * (
+          0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
+        )
+        or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
         or exists (
           select from gmail_sync.fetch_queue q
           where q.user_id = a.user_id and not q.dead and q.not_before <= clock_timestamp()
         )
       )
-    order by last.started_at nulls first
+    order by extract(epoch from clock_timestamp() - last.started_at)
+      / coalesce(extract(epoch from a.sync_interval), 1) desc nulls first
     limit p_limit
   )
   select s.task_id

@@ -16,8 +16,12 @@ begin
   set status = p_status, status_reason = p_reason
   where user_id = p_user_id
     and credentials = p_opened;
+  if not found then
+    return false;
+  end if;
 
-  return found;
+  perform gmail_sync._audit(p_status, p_user_id, jsonb_build_object('reason', p_reason));
+  return true;
 end;
 $$;
 

@@ -20,6 +20,9 @@ begin
     and connected_at < (
       select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
     );
+  if found then
+    perform gmail_sync._audit(p_status, v_user_id, jsonb_build_object('reason', p_reason));
+  end if;
 
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
 end;

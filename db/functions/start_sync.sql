@@ -1,7 +1,7 @@
 -- Asks for a sync of a user. Returns the run that does it: the running one if it is alive
 -- or queued, the successor of a zombie, or a new one (created is true).
 -- Never waits for a locked zombie: whoever has it locked is ending it.
--- Raises SY003 for an invalid user id or source.
+-- Raises SY003 for an invalid user id or source, SY005 when a person makes new runs too often.
 
 create or replace function gmail_sync.start_sync(
   p_user_id text, p_force_full boolean default false, p_source text default 'sql'
@@ -27,6 +27,21 @@ begin
     select * into v_run from gmail_sync._running_run r where r.user_id = v_user;
 
     if not found then
+      if p_source = 'api' then
+        -- A click that joins a run is never refused.
+        perform gmail_sync._limit_rate(
+          'new syncs',
+          array(
+            select r.started_at
+            from gmail_sync.user_sync_status r
+            where r.user_id = v_user
+              and r.started_at > clock_timestamp() - interval '1 minute'
+              and r.source = 'api'
+            order by r.started_at desc
+          ),
+          (select max_starts_a_minute from gmail_sync.settings)
+        );
+      end if;
       task_id := gmail_sync._queue_run(
         v_user, gmail_sync._sync_type(v_user, v_force_full), p_source
       );

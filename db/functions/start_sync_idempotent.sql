@@ -1,5 +1,6 @@
 -- Asks for a sync of a user and returns the task_id of the run that does it, be it new or
--- already there. Raises SY003 for an invalid user id or source.
+-- already there. Raises SY003 for an invalid user id or source, SY005 when a
+-- person makes new runs too often.
 
 create or replace function gmail_sync.start_sync_idempotent(
   p_user_id text, p_force_full boolean default false, p_source text default 'sql'

@@ -18,7 +18,14 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from service.api.fields import TEXT_RULE
-from service.errors import AccountNotConnected, InvalidArgument, LeaseLost, RunEnded, SyncError
+from service.errors import (
+    AccountNotConnected,
+    InvalidArgument,
+    LeaseLost,
+    RunEnded,
+    SyncError,
+    TooOften,
+)
 from service.gmail.errors import (
     AccountBlocked,
     DailyLimit,
@@ -158,12 +165,17 @@ _SYNC_PROBLEMS = {
     AccountNotConnected: (409, "account_not_connected"),
     LeaseLost: (409, "lease_lost"),
     RunEnded: (409, "run_ended"),
+    TooOften: (429, "too_many_requests"),
 }
 
 
 def _sync_problem(error: SyncError) -> ProblemDetailsException:
     status, code = _SYNC_PROBLEMS[type(error)]
-    return problem(status, code, f"{error}. {error.hint}" if error.hint else str(error))
+    headers = (
+        {"Retry-After": error.detail} if isinstance(error, TooOften) and error.detail else None
+    )
+    words = f"{error}. {error.hint}" if error.hint else str(error)
+    return problem(status, code, words, headers=headers)
 
 
 # Status and code; the first that fits.

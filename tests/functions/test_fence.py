@@ -45,6 +45,8 @@ CALLS: dict[str, list[Any]] = {
     "verify_mailbox": ["ann@mail.example"],
     "store_labels": [Jsonb([{"id": "L", "name": "L"}])],
     "store_listing_page": [["n"], None],
+    "store_watch": ["2030-01-01"],
+    "watch_is_due": [],
     "store_messages": [Jsonb([message("n")]), [None]],
     "take_messages": [],
 }

@@ -1,0 +1,25 @@
+-- Notes until when Gmail pushes changes of the account. Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.store_watch(p_task_id text, p_expires_at timestamptz)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+begin
+  update gmail_sync.account
+  set watch_expires_at = p_expires_at, watched_at = clock_timestamp()
+  where user_id = v_user_id;
+
+  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+end;
+$$;
+
+comment on function gmail_sync.store_watch(text, timestamptz) is
+'Note until when Gmail pushes changes; SY001 when the lease is gone.';
+
+revoke all on function gmail_sync.store_watch(text, timestamptz) from public;
+grant execute on function gmail_sync.store_watch(text, timestamptz) to gmail_sync_service;

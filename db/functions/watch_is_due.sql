@@ -1,0 +1,21 @@
+-- Whether the account's watch is to be renewed: a day after the last time, or when there is none.
+-- Raises SY001 when the lease is gone.
+
+create or replace function gmail_sync.watch_is_due(p_task_id text)
+returns boolean
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select a.watched_at is null
+    or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
+  from gmail_sync.account a
+  where a.user_id = gmail_sync._leaseholder(p_task_id);
+$$;
+
+comment on function gmail_sync.watch_is_due(text) is
+'Whether the account''s watch is to be renewed; SY001 when the lease is gone.';
+
+revoke all on function gmail_sync.watch_is_due(text) from public;
+grant execute on function gmail_sync.watch_is_due(text) to gmail_sync_service;
