@@ -6,6 +6,7 @@ from service.simulator.generate import generate
 from service.simulator.load import load
 from service.simulator.mail import Mail
 from service.simulator.mailbox import Mailbox
+from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits
 from service.simulator.server import Simulator, run
 
@@ -17,7 +18,9 @@ __all__ = [
     "Limits",
     "Mail",
     "Mailbox",
+    "Publisher",
     "Simulator",
+    "Subscription",
     "generate",
     "load",
     "run",

@@ -16,6 +16,8 @@ What each action does:
     invalid_page_token  a list answers a nextPageToken that will be refused
     wrong_estimate      a list answers a resultSizeEstimate that has nothing to do with it
     mangle              what would have succeeded answers `body` as its JSON, whatever that is
+
+Pushes, the method "push", can be struck by drop, duplicate and reorder.
 """
 
 import itertools
@@ -45,7 +47,7 @@ Action = Literal[
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A rule. `method`: "messages.get", "history.list", "batch", "token" ..., or "*" for every
-    request that is not a batch part.
+    request that is neither a batch part nor a push.
 
     Of the matching requests the first `after` pass, then each `every`-th is struck, `count` times
     at most. `retry_after`: a time for the message text, or seconds from now.

@@ -9,8 +9,9 @@ import msgspec
 from service.simulator import admin, batch, effects, routes
 from service.simulator.errors import ApiError
 from service.simulator.faults import ArmedFault, Faults
+from service.simulator.identity import Identity
 from service.simulator.mailbox import Mailbox
-from service.simulator.messages import UPLOAD, Reply, Request, error_reply
+from service.simulator.messages import UPLOAD, Reply, Request, error_reply, json_reply
 from service.simulator.quota import Limits, Quota
 from service.simulator.requestlog import RequestLog
 from service.simulator.tokens import Tokens, refused
@@ -20,6 +21,7 @@ _OAUTH = {
     ("POST", "/token"): "token",
     ("POST", "/revoke"): "revoke",
     ("GET", "/o/oauth2/v2/auth"): "auth",
+    ("GET", "/oauth2/v3/certs"): "certs",
 }
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Gateway:
     def __init__(self, mailboxes: Mapping[str, Mailbox]) -> None:
         self.mailboxes = mailboxes
         self.tokens = Tokens()
+        self.identity = Identity()
         self.faults = Faults()
         self.requests = RequestLog()
         self.quota = Quota(Limits())
@@ -100,6 +103,8 @@ class Gateway:
                 reply = self.tokens.grant(request)
             elif method == "revoke":
                 reply = self.tokens.withdraw(request)
+            elif method == "certs":
+                reply = json_reply(self.identity.keys())
             else:
                 reply = self.tokens.consent(request, next(iter(self.mailboxes), ""))
             reply = effects.spoil(struck, request, reply)

@@ -26,9 +26,16 @@ class Mailbox:
     unknown messages and labels, 400 for unknown labels on a message.
     """
 
-    def __init__(self, email: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        email: str,
+        clock: Callable[[], float] = time.time,
+        publish: Callable[[str, int], None] = lambda email, history_id: None,
+    ) -> None:
+        """`publish` is told of each change while the mailbox is watched; it must not wait."""
         self.email = email
         self._clock = clock
+        self._publish = publish
         self._lock = threading.RLock()
         self._labels = Labels()
         self._messages: dict[str, Message] = {}
@@ -69,7 +76,7 @@ class Mailbox:
                 raise ApiError(404)
             message = self._new(mail, label_ids, thread_id, message_id)
             insort(self._order, (-message.internal_date, message.id))
-            self._history.record(Change(message.history_id, "messageAdded", message))
+            self._record(Change(message.history_id, "messageAdded", message))
             return message.id
 
     def modify(self, message_id: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
@@ -86,7 +93,7 @@ class Mailbox:
                 message, label_ids=kept + added, history_id=self._history.next_id()
             )
             self._messages[message_id] = changed
-            self._history.record(Change(changed.history_id, "labels", changed, added, removed))
+            self._record(Change(changed.history_id, "labels", changed, added, removed))
 
     def trash(self, message_id: str) -> None:
         self.modify(message_id, add=["TRASH"], remove=["INBOX"])
@@ -103,7 +110,7 @@ class Mailbox:
             self._threads[message.thread_id] -= 1
             if not self._threads[message.thread_id]:
                 del self._threads[message.thread_id]
-            self._history.record(Change(self._history.next_id(), "messageDeleted", message))
+            self._record(Change(self._history.next_id(), "messageDeleted", message))
 
     def create_label(self, name: str) -> str:
         return self.create_label_from({"name": name}).id
@@ -149,6 +156,8 @@ class Mailbox:
                     "(call /stop then try again)",
                 )
             self._watched_topic = topic
+            # Gmail tells at once that it will.
+            self._publish(self.email, self._history.current)
 
     def stop_watch(self) -> None:
         with self._lock:
@@ -232,6 +241,11 @@ class Mailbox:
             return *self._history.page(start, after, limit, last or current), current
 
     # Inner workings; the lock is held.
+
+    def _record(self, change: Change) -> None:
+        self._history.record(change)
+        if self._watched_topic:
+            self._publish(self.email, change.id)
 
     def _new_id(self) -> str:
         self._last_number += 1

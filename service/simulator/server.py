@@ -9,9 +9,11 @@ from typing import Self
 from service.simulator.faults import Faults
 from service.simulator.gateway import Gateway
 from service.simulator.generate import generate
+from service.simulator.identity import Identity
 from service.simulator.load import load
 from service.simulator.mail import Mail
 from service.simulator.mailbox import Mailbox
+from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits, Quota
 from service.simulator.requestlog import RequestLog
 from service.simulator.tokens import Tokens
@@ -21,7 +23,7 @@ from service.simulator.wire import Server
 class Simulator:
     """A Gmail on this machine, for as long as the `with` block lasts.
 
-    Serves the Gmail API, batches and the OAuth token endpoint under `url` (no slash at the end);
+    Serves the Gmail API, batches, OAuth and Google's keys under `url` (no slash at the end);
     DESIGN.md §8 (`simulate`). No faults and no quota until asked. Searches (`q`) are refused;
     `fields` is ignored.
     """
@@ -29,6 +31,7 @@ class Simulator:
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._mailboxes: dict[str, Mailbox] = {}
         self._gateway = Gateway(self._mailboxes)
+        self._publisher: Publisher | None = None
         self._server = Server(host, port, self._gateway.answer)
         bound_host, bound_port = self._server.server_address[:2]
         self.url = f"http://{bound_host!s}:{bound_port}"
@@ -51,6 +54,8 @@ class Simulator:
     def stop(self) -> None:
         """Release what faults hold, close all connections; takes 10 seconds at most."""
         self.faults.clear()
+        if self._publisher:
+            self._publisher.stop()
         self._server.stop()
 
     def add_mailbox(
@@ -61,7 +66,7 @@ class Simulator:
         messages: Iterable[Mail] = (),
     ) -> Mailbox:
         """A mailbox, in place of any before it, and the tokens that are good for it."""
-        mailbox = Mailbox(email)
+        mailbox = Mailbox(email, publish=self._publish)
         mailbox.load(messages)
         self._mailboxes[email] = mailbox
         if access_token:
@@ -69,6 +74,20 @@ class Simulator:
         if refresh_token:
             self.tokens.allow_refresh(email, refresh_token)
         return mailbox
+
+    def push_to(self, subscription: Subscription) -> Publisher:
+        """From now on push the changes of watched mailboxes; what does so. To be called once."""
+        self._publisher = Publisher(subscription, self.identity, self.faults)
+        self._publisher.start()
+        return self._publisher
+
+    def _publish(self, email: str, history_id: int) -> None:
+        if self._publisher:
+            self._publisher.publish(email, history_id)
+
+    @property
+    def identity(self) -> Identity:
+        return self._gateway.identity
 
     @property
     def faults(self) -> Faults:
