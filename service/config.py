@@ -1,5 +1,6 @@
 """Configuration from the environment, checked at start: one clear message a mistake."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -12,8 +13,13 @@ from psycopg.conninfo import conninfo_to_dict
 T = TypeVar("T")
 
 QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
+GOOGLES_OAUTH = "https://oauth2.googleapis.com"
+# Google's keys have a host of their own.
+GOOGLES_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_SECRET_BYTES = 32
+TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
+ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class ConfigError(Exception):
@@ -41,6 +47,17 @@ class Config:
     log_level: str = "info"
     # Where notifications are heard, when database_url leads through a pooler; else empty.
     listen_url: str = ""
+    # Gmail's changes come by Pub/Sub: the topic it publishes to, and what its pushes are signed as.
+    pubsub_topic: str | None = None
+    push_audience: str | None = None
+    push_service_account: str | None = None
+
+    @property
+    def google_keys_url(self) -> str:
+        """Where the keys are that Google signs identities with, as a JWKS."""
+        if self.oauth_endpoint == GOOGLES_OAUTH:
+            return GOOGLES_KEYS
+        return f"{self.oauth_endpoint}/oauth2/v3/certs"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
@@ -56,16 +73,22 @@ class Config:
             gmail_endpoint=reader.get(
                 "GMAIL_SYNC_GMAIL_ENDPOINT", _http_url, "https://gmail.googleapis.com"
             ),
-            oauth_endpoint=reader.get(
-                "GMAIL_SYNC_OAUTH_ENDPOINT", _http_url, "https://oauth2.googleapis.com"
-            ),
+            oauth_endpoint=reader.get("GMAIL_SYNC_OAUTH_ENDPOINT", _http_url, GOOGLES_OAUTH),
             quota_profile=reader.get(
                 "GMAIL_SYNC_QUOTA_PROFILE", _one_of(QUOTA_PROFILES), "google-2026"
             ),
             log_level=reader.get("GMAIL_SYNC_LOG_LEVEL", _one_of(LOG_LEVELS), "info"),
             worker_concurrency=reader.get("GMAIL_SYNC_WORKER_CONCURRENCY", _concurrency, "4"),
             listen_url=reader.get("GMAIL_SYNC_LISTEN_URL", _database_url, ""),
+            pubsub_topic=reader.get("GMAIL_SYNC_PUBSUB_TOPIC", _topic, ""),
+            push_audience=reader.get("GMAIL_SYNC_PUSH_AUDIENCE", _optional, ""),
+            push_service_account=reader.get("GMAIL_SYNC_PUSH_SERVICE_ACCOUNT", _address, ""),
         )
+        if (config.push_audience is None) != (config.push_service_account is None):
+            reader.mistakes.append(
+                "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
+                "set both or neither"
+            )
         if reader.mistakes:
             raise ConfigError(reader.mistakes)
         return config
@@ -130,6 +153,22 @@ def _keys(value: str) -> tuple[str, ...]:
                 "openssl rand -base64 32 | tr '+/' '-_'"
             ) from None
     return keys
+
+
+def _optional(value: str) -> str | None:
+    return value or None
+
+
+def _topic(value: str) -> str | None:
+    if value and not TOPIC.fullmatch(value):
+        raise ValueError(f"is {value!r}, not a topic such as projects/my-project/topics/gmail")
+    return value or None
+
+
+def _address(value: str) -> str | None:
+    if value and not ADDRESS.fullmatch(value):
+        raise ValueError(f"is {value!r}, not the e-mail address of a service account")
+    return value or None
 
 
 def _http_url(value: str) -> str:

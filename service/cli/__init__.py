@@ -27,6 +27,9 @@ Environment:
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
   GMAIL_SYNC_GMAIL_ENDPOINT     (https://gmail.googleapis.com)
   GMAIL_SYNC_OAUTH_ENDPOINT     (https://oauth2.googleapis.com)
+  GMAIL_SYNC_PUBSUB_TOPIC       has Gmail push changes: projects/P/topics/T
+  GMAIL_SYNC_PUSH_AUDIENCE, GMAIL_SYNC_PUSH_SERVICE_ACCOUNT
+                                what the tokens of its pushes must name, both or neither
   GMAIL_SYNC_QUOTA_PROFILE      google-2026, google-legacy or unlimited (google-2026)
   GMAIL_SYNC_WORKER_CONCURRENCY runs at once in a process (4)
   GMAIL_SYNC_LOG_LEVEL          debug, info, warning or error (info)

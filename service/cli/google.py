@@ -14,4 +14,5 @@ def reach_google(config: Config) -> Google:
         client_id=config.google_client_id,
         client_secret=config.google_client_secret,
         vault=vault(config),
+        topic=config.pubsub_topic,
     )

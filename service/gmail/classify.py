@@ -28,6 +28,7 @@ from service.gmail.errors import (
     ReauthRequired,
     TooManyConcurrent,
     Transient,
+    WatchedElsewhere,
 )
 
 # (HTTP status, reason) to class. A reason is errors[].reason, ErrorInfo's reason or error.status.
@@ -65,6 +66,7 @@ CLASSES_OF_404: dict[str, type[GmailError]] = {
 TOLD_BY_TEXT_ALONE: dict[tuple[type[GmailError], str], type[GmailError]] = {
     (Transient, "Mail service not enabled"): AccountBlocked,
     (RateLimited, "Too many concurrent requests"): TooManyConcurrent,
+    (BadRequest, "Only one user push notification client"): WatchedElsewhere,
 }
 
 # The token endpoint's `error`. Others are the operator's to mend, or pass.

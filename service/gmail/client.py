@@ -6,6 +6,7 @@ tries twice, for each attempt is charged to the quota before; every failure is a
 """
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
 from typing import Any, Literal, TypeVar
 
@@ -31,6 +32,7 @@ from service.gmail.transport import LargeAnswer, Transport
 BATCH_SIZE = 25
 # Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
 BATCH_BYTES = 8 << 20
+EPOCH = datetime.fromtimestamp(0, UTC)
 # What servers answer that have no batch endpoint.
 NO_BATCH = (404, 405, 501)
 
@@ -107,6 +109,25 @@ class GmailClient:
         return self._call(
             self._api.labels.list(userId="me"), lambda answer: list(answer.get("labels") or [])
         )
+
+    def watch(self, topic: str) -> datetime:
+        """Have Gmail publish changes to a Pub/Sub topic, and one at once; until when it will.
+
+        Asked again with the same topic it goes on for longer. With another one it raises
+        WatchedElsewhere until stop().
+        """
+
+        def read(answer: dict[str, Any]) -> datetime:
+            return EPOCH + timedelta(milliseconds=int(answer["expiration"]))
+
+        return self._call(self._api.users.watch(userId="me", body={"topicName": topic}), read)
+
+    def stop(self) -> None:
+        """Have Gmail publish changes no more, to whatever topic."""
+        request = self._api.users.stop(userId="me")
+        response, content = self._send(request)
+        if response.status >= 300:  # else there is nothing to read
+            self._read(request, response, content)
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes:
         """Its content. Attachment ids expire: take them from a message fetched just now."""
@@ -197,7 +218,7 @@ class GmailClient:
         answer = self._read(request, *self._send(request))
         try:
             return read(answer)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise classify(error, request.methodId) from error
 
     def _send(self, request: HttpRequest) -> tuple[Response, bytes]:

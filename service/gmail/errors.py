@@ -14,6 +14,7 @@ GmailError                    message is for a person: what happened, and what t
 ├── AccountBlocked            Google or an administrator refuses this account
 ├── Forbidden                 refused for a reason that says nothing of the account
 └── BadRequest                asking again will not help: broken state or setup
+    └── WatchedElsewhere      changes go to another topic: stop that first
 
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
@@ -123,6 +124,11 @@ class Forbidden(GmailError):
 class BadRequest(GmailError):
     code = "bad_request"
     advice = "Gmail refused the request itself; repeating it will not help."
+
+
+class WatchedElsewhere(BadRequest):
+    code = "watched_elsewhere"
+    advice = "Gmail pushes this mailbox's changes to another topic of the project."
 
 
 # Errors that concern every message: they stop a batch, and no message is to blame.

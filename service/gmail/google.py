@@ -8,7 +8,8 @@ from service.gmail.credentials import Vault
 
 @dataclass(frozen=True)
 class Google:
-    """timeout is seconds for each socket operation."""
+    """timeout is seconds for each socket operation; topic is the Pub/Sub topic to which Gmail
+    publishes changes, None where nobody listens to them."""
 
     api: GmailApi
     token_uri: str
@@ -16,3 +17,4 @@ class Google:
     client_secret: str | None
     vault: Vault
     timeout: float = 30.0
+    topic: str | None = None

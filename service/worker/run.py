@@ -21,6 +21,7 @@ from service.worker.hydrate import PARALLEL, Hydrator
 from service.worker.lease import Lease
 from service.worker.outcome import Failed, HandedOver
 from service.worker.sync import AccountSync
+from service.worker.watch import Watch
 
 NOT_CONNECTED = "No Gmail account is connected for this user: connect Gmail, then sync again."
 
@@ -99,7 +100,8 @@ class Run:
             hydrator = Hydrator(
                 self._calls, self._gate, pool, mine, claim["content_mode"], self._log
             )
-            AccountSync(self._calls, self._gate, mine(), hydrator).run(
+            watch = Watch(self._calls, self._gate, mine(), self._google.topic, self._log)
+            AccountSync(self._calls, self._gate, mine(), hydrator, watch).run(
                 claim["sync_type"], verified=claim["verified"] and status == "connected"
             )
         finally:

@@ -10,6 +10,7 @@ from service.worker.calls import RunCalls
 from service.worker.gate import Gate
 from service.worker.hydrate import Hydrator
 from service.worker.outcome import Failed
+from service.worker.watch import Watch
 
 # A second full sync in one run can be due to history that expired during a very long first one;
 # a third would go on for ever.
@@ -28,18 +29,26 @@ class AccountSync:
     """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done."""
 
     def __init__(
-        self, calls: RunCalls, gate: Gate, client: GmailClient, hydrator: Hydrator
+        self,
+        calls: RunCalls,
+        gate: Gate,
+        client: GmailClient,
+        hydrator: Hydrator,
+        watch: Watch,
     ) -> None:
         self._calls = calls
         self._gate = gate
         self._client = client
         self._hydrator = hydrator
+        self._watch = watch
 
     def run(self, sync_type: str, *, verified: bool) -> None:
         """`verified` says that the mailbox is known to be the account's."""
         if not verified:
             profile = self._gate.ask("getProfile", self._client.profile)
             self._calls.value("verify_mailbox", profile.email)
+        # Before the changes are read: what comes later is pushed.
+        self._watch.renew()
         full_syncs = 0
         while True:
             full = sync_type == "full"

@@ -1,3 +1,6 @@
+import uuid
+from itertools import pairwise
+
 import pytest
 
 from service.database import Connection, Session
@@ -100,3 +103,130 @@ def test_a_pass_is_bounded_and_the_longest_waiting_goes_first(
         ran(db, user, f"{minutes} min")
     assert len(functions.rows("enqueue_due_syncs", 2)) == 2
     assert enqueued(functions) == ["user20"]
+
+
+def accounts(db: Connection, number: int, interval: str = "10 min") -> None:
+    """That many connected accounts, all with a run that ended an hour ago to the moment."""
+    db.execute(
+        "insert into gmail_sync.account (user_id, email, credentials, sync_interval)"
+        " select 'user' || n, 'user' || n || '@mail.example', 'sealed', %s"
+        " from generate_series(1, %s) n",
+        [interval, number],
+    )
+    db.execute(
+        "insert into gmail_sync.user_sync_status"
+        " (task_id, user_id, is_syncing, finished_at, outcome, started_at)"
+        " select 'before ' || user_id, user_id, false, now(), 'cancelled', now() - interval '1 h'"
+        " from gmail_sync.account"
+    )
+
+
+def due(db: Connection) -> int:
+    """How many would be started now, were there no limit."""
+    with db.transaction(force_rollback=True):
+        return len(db.execute("select gmail_sync.enqueue_due_syncs(100000)").fetchall())
+
+
+def test_a_pass_starts_a_hundred_and_the_next_one_others(
+    functions: Session, db: Connection
+) -> None:
+    accounts(db, 250)
+    started = [enqueued(functions) for _ in range(4)]
+    assert [len(users) for users in started] == [100, 100, 50, 0]
+    assert len({user for users in started for user in users}) == 250
+
+
+def test_accounts_that_were_connected_together_drift_apart(db: Connection) -> None:
+    accounts(db, 1000)
+    became_due = []
+    for percent in range(90, 111, 2):
+        # The hour that has passed is now this much of the interval.
+        db.execute(
+            "update gmail_sync.account set sync_interval = interval '1 h' * 100 / %s::numeric",
+            [percent],
+        )
+        became_due.append(due(db))
+    assert became_due[0] <= 20
+    assert became_due[-1] == 1000
+    steps = [after - before for before, after in pairwise(became_due)]
+    # A tenth of them in each tenth of the time, with room for chance.
+    assert sum(steps) + became_due[0] == 1000
+    assert all(50 <= step <= 150 for step in steps), steps
+
+
+def test_the_most_overdue_for_its_interval_goes_first(functions: Session, db: Connection) -> None:
+    for user, interval, ago in (
+        ("daily", "1 day", "30 hours"),
+        ("hourly", "1 hour", "5 hours"),
+        ("often", "5 min", "15 min"),
+    ):
+        every(db, connected(functions, user), interval)
+        ran(db, user, ago)
+    connected(functions, "fresh")
+    db.execute("update gmail_sync.account set sync_interval = '1 day' where user_id = 'fresh'")
+    assert enqueued(functions) == ["fresh", "hourly", "often", "daily"]
+
+
+def test_accounts_that_fail_and_fail_do_not_starve_the_others(
+    functions: Session, db: Connection
+) -> None:
+    users = [f"fails{number}" for number in range(3)] + ["well1", "well2"]
+    for user in users:
+        every(db, connected(functions, user), "1 min")
+        ran(db, user, "70 s")
+    started: list[str] = []
+    for _ in range(3):
+        passed = [row["enqueue_due_syncs"] for row in functions.rows("enqueue_due_syncs", 2)]
+        for task_id in passed:
+            user = functions.rows("sync_run", task_id)[0]["user_id"]
+            started.append(user)
+            functions.value("release_sync", task_id, "why" if user.startswith("fails") else None)
+    assert sorted(started) == sorted(users)
+    assert enqueued(functions) == []
+
+
+@pytest.mark.parametrize(
+    ("watched", "last_run", "started"),
+    [
+        (None, "3 days", []),
+        ("23 hours", "23 hours", []),
+        ("25 hours", "25 hours", ["ann"]),
+        ("25 hours", "2 hours", ["ann"]),
+        # A run that was to renew it did not: not again and again.
+        ("25 hours", "30 min", []),
+        ("3 days", "23 hours", []),
+        ("3 days", "25 hours", ["ann"]),
+    ],
+)
+def test_a_watch_to_renew_wakes_an_idle_account_once_a_day(
+    functions: Session, db: Connection, watched: str | None, last_run: str, started: list[str]
+) -> None:
+    connected(functions)
+    ran(db, "ann", last_run)
+    db.execute("update gmail_sync.account set watched_at = now() - %s::interval", [watched])
+    assert enqueued(functions) == started
+
+
+def test_a_person_is_claimed_before_a_hundred_scheduled_runs(
+    functions: Session, db: Connection
+) -> None:
+    accounts(db, 102)
+    assert len(enqueued(functions)) == 100
+    db.execute(
+        "update gmail_sync.user_sync_status set started_at = now() - interval '1 h'"
+        " where is_syncing and user_id < 'user5'"
+    )
+    waiting = [f"user{number}" for number in range(1, 103)]
+    (idle, *_) = [user for user in waiting if not is_running(functions, user)]
+    clicked = [idle, "person"]
+    for user in clicked:
+        functions.value("start_sync_idempotent", user, False, "api")
+    joined = functions.row("start_sync", "user77", False, "api")
+    assert joined is not None
+    claimed = [functions.row("claim_sync", uuid.uuid4()) for _ in range(3)]
+    assert {row["user_id"] for row in claimed if row} == {*clicked, "user77"}
+
+
+def is_running(functions: Session, user: str) -> bool:
+    rows = functions.rows("sync_status", user)
+    return bool(rows) and bool(rows[0]["is_syncing"])

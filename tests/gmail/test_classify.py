@@ -56,6 +56,14 @@ def test_tells_by_status_where_the_reason_is_new(
         (400, "invalidArgument", GET, "Invalid pageToken", errors.BadRequest),
         (400, "failedPrecondition", GET, "Precondition check failed.", errors.Transient),
         (400, "failedPrecondition", GET, "Mail service not enabled", errors.AccountBlocked),
+        (
+            400,
+            "invalidArgument",
+            "gmail.users.watch",
+            "Only one user push notification client allowed per developer (call /stop then try "
+            "again)",
+            errors.WatchedElsewhere,
+        ),
         (404, "notFound", GET, "Requested entity was not found.", errors.Gone),
         (404, "notFound", HISTORY, "Requested entity was not found.", errors.HistoryExpired),
         (404, "notFound", "gmail.users.messages.attachments.get", "", errors.Transient),

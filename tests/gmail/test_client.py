@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from base64 import urlsafe_b64decode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -259,3 +259,28 @@ def test_a_mail_that_shrinks_a_thousandfold_is_no_bomb(connect: Connect) -> None
         thread.start()
         assert client.labels() == []
         thread.join(5)
+
+
+def test_a_watch_lasts_a_week_and_is_renewed_with_the_same_topic_alone(connect: Connect) -> None:
+    client = connect()
+    first = client.watch("projects/p/topics/one")
+    assert timedelta(days=6) < first - datetime.now(UTC) < timedelta(days=8)
+    assert client.watch("projects/p/topics/one") >= first
+    with pytest.raises(errors.WatchedElsewhere):
+        client.watch("projects/p/topics/other")
+    client.stop()
+    client.watch("projects/p/topics/other")
+
+
+def test_an_absurd_end_of_a_watch_is_no_answer(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.simulator.methods._WATCH_LIFETIME", 10**30)
+    with pytest.raises(errors.MalformedResponse):
+        connect().watch("projects/p/topics/one")
+
+
+def test_a_refused_stop_is_an_error(connect: Connect, simulator: Simulator) -> None:
+    simulator.faults.add(Fault("stop", "error", status=503))
+    with pytest.raises(errors.Transient):
+        connect().stop()

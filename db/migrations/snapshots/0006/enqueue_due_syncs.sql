@@ -1,6 +1,7 @@
 -- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
 -- over, and accounts whose watch is to be renewed. A failed run is not tried again before
--- max_retry_delay. At most p_limit in one pass, the longest overdue first; the task_ids.
+-- max_retry_delay, nor for a watch that it could not renew before another watch_interval. At most
+-- p_limit in one pass, the longest overdue for its interval first; the task_ids.
 --
 -- Intervals are stretched and shortened by up to a tenth, by user and run, so that accounts
 -- that were connected together do not come together for ever.
@@ -15,6 +16,7 @@ as $$
   with due as (
     select a.user_id, last.started_at
     from gmail_sync.account a
+    cross join gmail_sync.settings s
     left join lateral (
       select r.started_at, r.outcome
       from gmail_sync.user_sync_status r
@@ -25,8 +27,7 @@ as $$
     where a.status = 'connected'
       and (
         last.outcome is distinct from 'failed'
-        or last.started_at
-          < clock_timestamp() - (select max_retry_delay from gmail_sync.settings)
+        or last.started_at < clock_timestamp() - s.max_retry_delay
       )
       and not exists (
         select from gmail_sync.user_sync_status r where r.user_id = a.user_id and r.is_syncing
@@ -36,7 +37,10 @@ as $$
         or last.started_at < clock_timestamp() - a.sync_interval * (
           0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
         )
-        or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
+        or a.watched_at < clock_timestamp() - s.watch_interval
+          and coalesce(last.started_at, '-infinity') < greatest(
+            a.watched_at + s.watch_interval, clock_timestamp() - s.watch_interval
+          )
         or exists (
           select from gmail_sync.fetch_queue q
           where q.user_id = a.user_id and not q.dead and q.not_before <= clock_timestamp()
