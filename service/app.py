@@ -17,9 +17,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
-from service.api import asgi, content, events, health, mail, problems, sync
+from service.api import asgi, content, events, health, mail, problems, push, sync
 from service.api.auth import OPEN, Authentication
 from service.api.metrics import RequestMetrics
+from service.api.push_tokens import PushTokens
 from service.config import Config, ConfigError
 from service.database import Pool, Session
 from service.gmail.google import Google
@@ -65,6 +66,7 @@ def create_app(
         "authentication": authentication,
         "request_metrics": metrics,
         "mailboxes": Mailboxes(pool, google, log, stopping),
+        "subscription": _subscription(config, log),
     }
     app = Litestar(
         route_handlers=[
@@ -73,6 +75,7 @@ def create_app(
             *mail.ROUTES,
             *content.ROUTES,
             *health.ROUTES,
+            *push.ROUTES,
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
         on_app_init=[authentication.backend.on_app_init],
@@ -111,6 +114,13 @@ class Server(uvicorn.Server):
             # While the last requests are answered.
             self._worker.drain()
         await super().shutdown(sockets)
+
+
+def _subscription(config: Config, log: FilteringBoundLogger) -> push.Subscription | None:
+    audience, service_account = config.push_audience, config.push_service_account
+    if audience is None or service_account is None:
+        return None
+    return push.Subscription(PushTokens(config.google_keys_url, audience, service_account), log)
 
 
 def _provide(value: object) -> Provide:

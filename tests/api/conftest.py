@@ -43,9 +43,9 @@ def bearer(value: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {value}"}
 
 
-def configuration(database_url: str) -> Config:
-    environment = {"DATABASE_URL": database_url, "GMAIL_SYNC_JWT_SECRET": SECRET}
-    return Config.from_environment(environment)
+def configuration(database_url: str, **environment: str) -> Config:
+    ours = {"DATABASE_URL": database_url, "GMAIL_SYNC_JWT_SECRET": SECRET}
+    return Config.from_environment(ours | environment)
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Running:
 
 @contextmanager
 def serving(
-    database_url: str, worker: Any = None, google: Google | None = None
+    database_url: str, worker: Any = None, google: Google | None = None, **environment: str
 ) -> Iterator[Running]:
-    """The API on a free port."""
+    """The API on a free port, with more in its environment than it needs."""
     lines: list[dict[str, Any]] = []
 
     def collect(_logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
@@ -78,7 +78,7 @@ def serving(
         None, processors=[structlog.contextvars.merge_contextvars, collect]
     ).bind()
     pool = Pool(database_url, "gmail-sync api", 8)
-    app = create_app(configuration(database_url), pool, worker, log, google)
+    app = create_app(configuration(database_url, **environment), pool, worker, log, google)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(app)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
