@@ -1,5 +1,6 @@
 -- Gives the next due queued run to a worker, with all it needs to know: 0 or 1 row.
--- People go before push and resume, those before schedules, which age into the first rank.
+-- People go before push and resume, those before schedules, which age into the second rank: so
+-- no backlog keeps a person waiting, and none is left behind by pushes.
 -- The user's due queue rows enter the counts as found and pending.
 
 create or replace function gmail_sync.claim_sync(p_worker uuid)
@@ -46,7 +47,7 @@ begin
       case
         when q.source in ('api', 'sql') then 0
         when q.source in ('push', 'resume') then 1
-        when q.started_at < clock_timestamp() - interval '5 min' then 0
+        when q.started_at < clock_timestamp() - interval '5 min' then 1
         else 2
       end,
       q.started_at

@@ -89,12 +89,15 @@ def test_a_successor_has_the_rank_of_a_push(functions: Session, db: Connection) 
     assert [next_user(functions) for _ in range(4)] == ["person", "resumed", "pushed", "scheduled"]
 
 
-def test_schedules_age_into_the_first_rank(functions: Session, db: Connection) -> None:
+def test_schedules_age_into_the_rank_of_pushes_and_never_into_that_of_people(
+    functions: Session, db: Connection
+) -> None:
     old = queued(functions, "old", p_source="schedule")
     shift(db, old, "-6 min", "started_at")
-    queued(functions, "person", p_source="api")
+    queued(functions, "pushed", p_source="push")
     queued(functions, "young", p_source="schedule")
-    assert [next_user(functions) for _ in range(3)] == ["old", "person", "young"]
+    queued(functions, "person", p_source="api")
+    assert [next_user(functions) for _ in range(4)] == ["person", "old", "pushed", "young"]
 
 
 def test_nothing_is_claimed_before_it_is_due(functions: Session, db: Connection) -> None:
