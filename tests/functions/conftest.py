@@ -110,6 +110,15 @@ def claimed(functions: Session, user: str = "ann") -> str:
     return task_id
 
 
+def busy_user(functions: Session, user: str = "ann") -> str:
+    """The task_id of a claimed run of a user with a stored message and one to fetch."""
+    task_id = claimed(functions, user)
+    listed(functions, task_id, "s", "a")
+    store(functions, task_id, message("s"))
+    taken(functions, task_id)
+    return task_id
+
+
 def zombie(functions: Session, db: Connection, user: str = "ann") -> str:
     """The task_id of a claimed run that last beat 61 s ago."""
     task_id = claimed(functions, user)
