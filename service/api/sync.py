@@ -62,7 +62,7 @@ class FailedMessages(Struct):
     status_code=202,
     sync_to_thread=True,
     before_request=refuse_fields,
-    responses=answers(400, 401, 409, 503),
+    responses=answers(400, 401, 409, 429, 503),
 )
 def start_sync(
     request: UserRequest,
