@@ -17,8 +17,9 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
-from service.api import asgi, content, events, health, mail, problems, push, sync
-from service.api.auth import OPEN, Authentication
+from service.api import asgi, content, events, health, mail, problems, push, security, sync
+from service.api.auth import OPEN, SECURITY_SCHEMES, Authentication
+from service.api.keys import Issuer, Keys, Secret
 from service.api.metrics import RequestMetrics
 from service.api.push_tokens import PushTokens
 from service.config import Config, ConfigError
@@ -50,11 +51,9 @@ def create_app(
     """The API, with a worker if one is given. Pool and worker live as long as the app runs.
     Without `google`, what is to be had from Gmail alone is answered with a problem.
 
-    Starts without a database too. Raises ConfigError when there is no JWT secret.
+    Starts without a database too. Raises ConfigError when nothing says whose tokens are good.
     """
-    if config.jwt_secret is None:
-        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
-    authentication = Authentication(config.jwt_secret)
+    authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
     feed = events.Feed(Session(config.database_url, "gmail-sync feed"), log)
     probe = health.Probe(config.database_url, migrate.head())
     metrics = RequestMetrics()
@@ -78,7 +77,8 @@ def create_app(
             *push.ROUTES,
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
-        on_app_init=[authentication.backend.on_app_init],
+        middleware=[authentication.middleware],
+        guards=[security.refuse_other_sites],
         plugins=[problems.plugin(log)],
         lifespan=[_lifespan(pool, probe, feed, worker)],
         openapi_config=_openapi(),
@@ -87,7 +87,8 @@ def create_app(
     app.state.feed = feed
     app.state.worker = worker
     app.state.stopping = stopping
-    app.asgi_handler = asgi.observed(asgi.slashes_in_ids(app.asgi_handler), log, metrics)
+    routed = asgi.slashes_in_ids(app.asgi_handler)
+    app.asgi_handler = asgi.observed(security.secured(routed), log, metrics)
     return app
 
 
@@ -121,6 +122,19 @@ def _subscription(config: Config, log: FilteringBoundLogger) -> push.Subscriptio
     if audience is None or service_account is None:
         return None
     return push.Subscription(PushTokens(config.google_keys_url, audience, service_account), log)
+
+
+def _keys(config: Config, log: FilteringBoundLogger) -> Keys:
+    if config.jwt_jwks_url:
+        return Issuer(config.jwt_jwks_url, log)
+    if config.jwt_secret:
+        return Secret(config.jwt_secret)
+    raise ConfigError(
+        [
+            "GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32; or, for tokens"
+            " of your application's issuer, set GMAIL_SYNC_JWT_JWKS_URL"
+        ]
+    )
 
 
 def _provide(value: object) -> Provide:
@@ -166,6 +180,8 @@ def _openapi() -> OpenAPIConfig:
         version="1",
         description="A self-hosted Gmail sync that lives in Postgres.",
         use_handler_docstrings=True,
+        components=SECURITY_SCHEMES,
+        security=[{scheme: []} for scheme in SECURITY_SCHEMES.security_schemes or ()],
         # JSON alone: the pages Litestar has load their scripts from elsewhere.
         render_plugins=[JsonRenderPlugin()],
         openapi_router=Router(

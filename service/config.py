@@ -32,7 +32,7 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a process of gmail-sync is told; only `serve` needs the JWT secret."""
+    """Everything a process of gmail-sync is told; only `serve` asks who signs the API's tokens."""
 
     database_url: str
     port: int
@@ -51,6 +51,10 @@ class Config:
     pubsub_topic: str | None = None
     push_audience: str | None = None
     push_service_account: str | None = None
+    # Whose tokens are good, where not those signed with jwt_secret.
+    jwt_jwks_url: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
 
     @property
     def google_keys_url(self) -> str:
@@ -83,7 +87,11 @@ class Config:
             pubsub_topic=reader.get("GMAIL_SYNC_PUBSUB_TOPIC", _topic, ""),
             push_audience=reader.get("GMAIL_SYNC_PUSH_AUDIENCE", _optional, ""),
             push_service_account=reader.get("GMAIL_SYNC_PUSH_SERVICE_ACCOUNT", _address, ""),
+            jwt_jwks_url=reader.get("GMAIL_SYNC_JWT_JWKS_URL", _jwks_url, ""),
+            jwt_issuer=environment.get("GMAIL_SYNC_JWT_ISSUER") or None,
+            jwt_audience=environment.get("GMAIL_SYNC_JWT_AUDIENCE") or None,
         )
+        reader.mistakes.extend(_token_mistakes(config))
         if (config.push_audience is None) != (config.push_service_account is None):
             reader.mistakes.append(
                 "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
@@ -140,6 +148,36 @@ def _jwt_secret(value: str) -> str | None:
             f"is shorter than {MIN_SECRET_BYTES} bytes: make one with openssl rand -hex 32"
         )
     return value or None
+
+
+def _jwks_url(value: str) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(_http_url(value))
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError(f"is {value!r}: keys that came over http could be anybody's; use https")
+    return value
+
+
+def _token_mistakes(config: Config) -> list[str]:
+    """What is wrong with the variables of the API's tokens taken together."""
+    if not config.jwt_jwks_url:
+        return []
+    mistakes = [
+        f"{name} is not set, and GMAIL_SYNC_JWT_JWKS_URL needs it: the issuer signs tokens for "
+        "others too"
+        for name, value in (
+            ("GMAIL_SYNC_JWT_ISSUER", config.jwt_issuer),
+            ("GMAIL_SYNC_JWT_AUDIENCE", config.jwt_audience),
+        )
+        if value is None
+    ]
+    if config.jwt_secret:
+        mistakes.append(
+            "GMAIL_SYNC_JWT_SECRET and GMAIL_SYNC_JWT_JWKS_URL are both set: tokens are signed "
+            "with the one or by the other"
+        )
+    return mistakes
 
 
 def _keys(value: str) -> tuple[str, ...]:

@@ -1,30 +1,48 @@
-"""Who is asking: a JWT as a bearer token, `sub` the user id, `scope` words with spaces between.
+"""Who is asking: a JWT, `sub` the user id, `scope` words with spaces between.
 
-Tokens are HS256 with the service's own secret. Issuer, audience and a JWKS are to be checked in
-AccessToken.decode_payload, the one place where a signature is looked at; a cookie beside the
-header is Litestar's JWTCookieAuth in the place of JWTAuth.
+It comes as a bearer token, or in a cookie for the page, whose EventSource sends no headers; a
+cookie is why security.py refuses what other sites' pages ask for. Litestar's JWTAuth checks tokens
+on the event loop, with a secret it was built with; here a key may have to be fetched.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
+import msgspec
 from litestar.connection import ASGIConnection, Request
-from litestar.datastructures import State
+from litestar.datastructures import Cookie, State
 from litestar.exceptions import NotAuthorizedException
-from litestar.security.jwt import JWTAuth, Token
-from litestar.security.jwt.token import JWTDecodeOptions
+from litestar.middleware import AbstractAuthenticationMiddleware, DefineMiddleware
+from litestar.middleware.authentication import AuthenticationResult
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp
 
-ALGORITHM = "HS256"
+from service.api.keys import Keys, KeysUnavailable, Secret
+
 OPERATOR = "operator"
-CLAIMS = frozenset({"sub", "exp", "iat", "scope"})
+COOKIE = "gmail_sync_token"
 # As the domain gmail_sync.user_key has it; a NUL cannot be in a text at all.
 USER_ID = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f]{1,255}")
 # Routes with this in their `opt` are open.
 OPEN = {"exclude_from_auth": True}
+
+SECURITY_SCHEMES = Components(
+    security_schemes={
+        "BearerToken": SecurityScheme(
+            type="http",
+            scheme="Bearer",
+            bearer_format="JWT",
+            description="`gmail-sync token USER` prints one.",
+        ),
+        "CookieToken": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE),
+    }
+)
+
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -40,70 +58,104 @@ class Identity:
         return OPERATOR in self.scopes
 
 
-@dataclass
-class AccessToken(Token):
+UserRequest = Request[Identity, None, State]
+
+
+class Claims(msgspec.Struct):
     """The claims we read; any others are let be."""
 
+    sub: str
+    exp: float
     scope: str | None = None
 
-    @classmethod
-    def decode_payload(
-        cls,
-        encoded_token: str,
-        secret: str,
-        algorithms: list[str],
-        issuer: str | Sequence[str] | None = None,
-        audience: str | Sequence[str] | None = None,
-        options: JWTDecodeOptions | None = None,
-    ) -> dict[str, Any]:
-        """Raises jwt.InvalidTokenError."""
-        payload = jwt.decode(
-            encoded_token,
-            secret,
-            algorithms,
-            options={"require": ["sub", "exp"], "verify_aud": False},
-        )
-        # Litestar wants an iat, which a token need not have.
-        issued = {"iat": datetime.now(UTC).timestamp()}
-        return issued | {name: payload[name] for name in CLAIMS & payload.keys()}
-
-
-UserRequest = Request[Identity, AccessToken, State]
+    def identity(self) -> Identity:
+        """Raises ValueError or OverflowError when there can be no such user or time."""
+        if not USER_ID.fullmatch(self.sub):
+            raise ValueError("sub is not a user id")
+        expires_at = datetime.fromtimestamp(self.exp, UTC)
+        return Identity(self.sub, frozenset((self.scope or "").split()), expires_at)
 
 
 class Authentication:
-    """Checks tokens against one secret."""
+    """Checks tokens: signature, expiry, issuer and audience.
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret
-        self.backend = JWTAuth[Identity, AccessToken](
-            token_secret=secret,
-            token_cls=AccessToken,
-            algorithm=ALGORITHM,
-            retrieve_user_handler=_identity,
-            description="`gmail-sync token USER` prints one.",
-        )
+    Where no audience is set, tokens that name one are meant for somebody else (RFC 7519, 4.1.3).
+    """
 
-    async def identity(self, request: Request[Any, Any, Any]) -> Identity | None:
-        """Whoever asks on an open route; nobody without a valid token."""
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
+    def __init__(self, keys: Keys, issuer: str | None = None, audience: str | None = None) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    @property
+    def middleware(self) -> DefineMiddleware:
+        return DefineMiddleware(_Middleware, authentication=self)
+
+    async def require(self, connection: Connection) -> Identity:
+        """Whoever asks. Raises NotAuthorizedException, or KeysUnavailable."""
+        token = _token(connection)
         try:
-            return await _identity(AccessToken.decode(token, self._secret, ALGORITHM), request)
-        except NotAuthorizedException:
+            key = await self._keys.key(token)
+            payload = jwt.decode(
+                token,
+                key,
+                [self._keys.algorithm],
+                issuer=self._issuer,
+                audience=self._audience,
+                # An issuer's clock may be a second ahead of ours: iat forbids nothing.
+                options={"verify_iat": False},
+            )
+            return msgspec.convert(payload, Claims).identity()
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise NotAuthorizedException from error
+
+    async def identity(self, connection: Connection) -> Identity | None:
+        """Whoever asks on an open route; nobody without a valid token."""
+        try:
+            return await self.require(connection)
+        except (NotAuthorizedException, KeysUnavailable):
             return None
 
 
-async def _identity(
-    token: AccessToken, _connection: ASGIConnection[Any, Any, Any, Any]
-) -> Identity | None:
-    if not USER_ID.fullmatch(token.sub):
-        return None
-    return Identity(token.sub, frozenset((token.scope or "").split()), token.exp)
+class _Middleware(AbstractAuthenticationMiddleware):
+    """Lets nobody past to a route that is not open."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        super().__init__(app)
+        self._authentication = authentication
+
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        return AuthenticationResult(await self._authentication.require(connection), None)
 
 
-def make_token(secret: str, user_id: str, scopes: Iterable[str], lifetime: timedelta) -> str:
+def _token(connection: Connection) -> str:
+    """The token as it was sent; empty without one. A bearer token goes before the cookie."""
+    scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else connection.cookies.get(COOKIE, "")
+
+
+def token_cookie(connection: Connection, token: str, expires_at: datetime) -> Cookie:
+    """The cookie that signs a browser in until `expires_at`; a past one signs it out."""
+    return Cookie(
+        key=COOKIE,
+        value=token,
+        max_age=max(0, int((expires_at - datetime.now(UTC)).total_seconds())),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=connection.url.scheme == "https",
+    )
+
+
+def make_token(
+    secret: str,
+    user_id: str,
+    scopes: Iterable[str],
+    lifetime: timedelta,
+    *,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
     """A token for `user_id`. Raises ValueError when that is no valid user id."""
     if not USER_ID.fullmatch(user_id):
         raise ValueError(
@@ -111,7 +163,8 @@ def make_token(secret: str, user_id: str, scopes: Iterable[str], lifetime: timed
             "no control characters"
         )
     now = datetime.now(UTC)
-    claims = {"sub": user_id, "iat": now, "exp": now + lifetime}
-    if scope := " ".join(scopes):
-        claims["scope"] = scope
-    return jwt.encode(claims, secret, ALGORITHM)
+    optional = {"scope": " ".join(scopes), "iss": issuer, "aud": audience}
+    claims = {name: value for name, value in optional.items() if value}
+    return jwt.encode(
+        {"sub": user_id, "iat": now, "exp": now + lifetime} | claims, secret, Secret.algorithm
+    )

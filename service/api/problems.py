@@ -18,6 +18,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from service.api.fields import TEXT_RULE
+from service.api.keys import PAUSE_SECONDS, KeysUnavailable
 from service.errors import (
     AccountNotConnected,
     InvalidArgument,
@@ -109,6 +110,7 @@ def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
         ValidationException: _validation_problem,
         NotAuthorizedException: _authentication_problem,
         HTTPException: by_status,
+        KeysUnavailable: _keys_problem,
         SyncError: _sync_problem,
         GmailError: _gmail_problem,
         QuotaUsedUp: _quota_problem,
@@ -148,15 +150,28 @@ def _validation_problem(error: ValidationException) -> ProblemDetailsException:
     return problem(400, "invalid_request", words or error.detail, errors=mistakes)
 
 
+_TOKEN_FAULTS = {
+    jwt.ExpiredSignatureError: "The token has expired: get a new one.",
+    jwt.InvalidAudienceError: "The token is meant for another audience than this service.",
+    jwt.InvalidIssuerError: "The token comes from another issuer than the one trusted here.",
+}
+
+
 def _authentication_problem(error: NotAuthorizedException) -> ProblemDetailsException:
-    expired = isinstance(error.__cause__, jwt.ExpiredSignatureError)
+    detail = next(
+        (words for kind, words in _TOKEN_FAULTS.items() if isinstance(error.__cause__, kind)),
+        "Send a valid token in the header `Authorization: Bearer TOKEN`.",
+    )
+    return problem(401, "not_authenticated", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _keys_problem(_error: KeysUnavailable) -> ProblemDetailsException:
     return problem(
-        401,
-        "not_authenticated",
-        "The token has expired: get a new one."
-        if expired
-        else "Send a valid token in the header `Authorization: Bearer TOKEN`.",
-        headers={"WWW-Authenticate": "Bearer"},
+        503,
+        "issuer_unavailable",
+        "The issuer of the tokens does not give out its keys. "
+        f"Please try again in {PAUSE_SECONDS} seconds.",
+        headers={"Retry-After": str(PAUSE_SECONDS)},
     )
 
 

@@ -22,7 +22,10 @@ Environment:
   DATABASE_URL                  a libpq URL: postgresql://user@host/database
   GMAIL_SYNC_LISTEN_URL         where to LISTEN when that is a pooler: the database itself
   PORT                          of the service (8000)
-  GMAIL_SYNC_JWT_SECRET         signs the tokens of the API (HS256, 32 bytes or more)
+  GMAIL_SYNC_JWT_SECRET         signs the tokens of the API (HS256, 32 bytes or more); or else
+  GMAIL_SYNC_JWT_JWKS_URL       where the issuer of the tokens publishes its keys (RS256)
+  GMAIL_SYNC_JWT_ISSUER         the `iss` that tokens must have; needed with a JWKS
+  GMAIL_SYNC_JWT_AUDIENCE       the `aud` that tokens must have; needed with a JWKS
   GMAIL_SYNC_CREDENTIALS_KEYS   Fernet keys, comma-separated: the first seals, all open
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
   GMAIL_SYNC_GMAIL_ENDPOINT     (https://gmail.googleapis.com)

@@ -12,7 +12,7 @@ from service import logs
 from service import migrate as migrations
 from service.app import Server, create_app
 from service.cli.google import reach_google
-from service.config import Config, ConfigError
+from service.config import Config
 from service.database import Pool
 from service.gmail.google import Google
 from service.worker.worker import Worker
@@ -27,8 +27,6 @@ API_CONNECTIONS = 10
 def serve(host: str, no_worker: bool) -> None:
     """Serve the API and the page, with a worker in the same process."""
     config = Config.from_environment(os.environ)
-    if config.jwt_secret is None:
-        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
     log = logs.configure(config.log_level)
     # The API alone serves what is stored without them.
     google = None if no_worker and not config.credentials_keys else reach_google(config)

@@ -17,8 +17,21 @@ def token(user: str, scope: tuple[str, ...], hours: int) -> None:
     """Print a bearer token for USER, and nothing else."""
     config = Config.from_environment(os.environ)
     if config.jwt_secret is None:
-        raise ConfigError(["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"])
+        raise ConfigError(
+            ["GMAIL_SYNC_JWT_SECRET is not set, and without it only the issuer can sign a token"]
+            if config.jwt_jwks_url
+            else ["GMAIL_SYNC_JWT_SECRET is not set: make one with openssl rand -hex 32"]
+        )
     try:
-        click.echo(make_token(config.jwt_secret, user, scope, timedelta(hours=hours)))
+        click.echo(
+            make_token(
+                config.jwt_secret,
+                user,
+                scope,
+                timedelta(hours=hours),
+                issuer=config.jwt_issuer,
+                audience=config.jwt_audience,
+            )
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -162,7 +162,7 @@ def test_answers_are_what_the_schema_promises(
 
 def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
     document = nobody.get("/schema/openapi.json").json()
-    assert document["security"] == [{"BearerToken": []}]
+    assert document["security"] == [{"BearerToken": []}, {"CookieToken": []}]
     closed = {
         path
         for path, operations in document["paths"].items()

@@ -109,6 +109,39 @@ def test_token_prints_the_token_alone(environment: dict[str, str]) -> None:
     assert result.stderr == ""
 
 
+def test_token_is_for_the_audience_the_service_asks_for(environment: dict[str, str]) -> None:
+    more = {"GMAIL_SYNC_JWT_AUDIENCE": "here", "GMAIL_SYNC_JWT_ISSUER": "us"}
+    result = run(environment | more, "token", "user-42")
+
+    claims = jwt.decode(
+        result.stdout.strip(), SECRET, algorithms=["HS256"], audience="here", issuer="us"
+    )
+    assert claims["sub"] == "user-42"
+
+
+def test_token_cannot_sign_for_an_issuer(environment: dict[str, str]) -> None:
+    del environment["GMAIL_SYNC_JWT_SECRET"]
+    assert "openssl rand" in run(environment, "token", "user-42").stderr
+    more = {
+        "GMAIL_SYNC_JWT_JWKS_URL": "https://login.example.org/jwks",
+        "GMAIL_SYNC_JWT_AUDIENCE": "here",
+        "GMAIL_SYNC_JWT_ISSUER": "us",
+    }
+    result = run(environment | more, "token", "user-42")
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "only the issuer can sign" in result.stderr
+
+
+def test_serve_asks_whose_tokens_are_good(environment: dict[str, str]) -> None:
+    del environment["GMAIL_SYNC_JWT_SECRET"]
+    result = run(environment, "serve")
+
+    assert result.returncode == 1
+    assert "GMAIL_SYNC_JWT_JWKS_URL" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_account_add_stores_sealed_and_starts_nothing(
     environment: dict[str, str], db: psycopg.Connection[Row]
 ) -> None:

@@ -1,0 +1,72 @@
+"""What the environment may say of the API's tokens; each mistake is told in a sentence."""
+
+import secrets
+
+import pytest
+
+from service.config import Config, ConfigError
+
+SECRET = secrets.token_hex(32)
+DATABASE = {"DATABASE_URL": "postgresql://user@host/database"}
+JWKS = {
+    "GMAIL_SYNC_JWT_JWKS_URL": "https://login.example.org/jwks.json",
+    "GMAIL_SYNC_JWT_ISSUER": "https://login.example.org",
+    "GMAIL_SYNC_JWT_AUDIENCE": "gmail-sync",
+}
+
+
+def config(**environment: str) -> Config:
+    return Config.from_environment(DATABASE | environment)
+
+
+def mistakes(**environment: str) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        config(**environment)
+    return error.value.mistakes
+
+
+def test_a_secret_alone_is_enough_and_may_have_an_audience_and_an_issuer() -> None:
+    assert config(GMAIL_SYNC_JWT_SECRET=SECRET).jwt_audience is None
+    more = {"GMAIL_SYNC_JWT_ISSUER": "us", "GMAIL_SYNC_JWT_AUDIENCE": "here"}
+    found = config(GMAIL_SYNC_JWT_SECRET=SECRET, **more)
+    assert (found.jwt_secret, found.jwt_issuer, found.jwt_audience) == (SECRET, "us", "here")
+
+
+def test_an_issuer_comes_with_jwks_url_name_and_audience() -> None:
+    found = config(**JWKS)
+    assert (found.jwt_jwks_url, found.jwt_issuer, found.jwt_audience) == tuple(JWKS.values())
+    assert found.jwt_secret is None
+
+
+def test_empty_variables_are_as_good_as_none() -> None:
+    assert config(GMAIL_SYNC_JWT_SECRET=SECRET, **dict.fromkeys(JWKS, "")).jwt_jwks_url is None
+
+
+def test_a_secret_and_an_issuer_are_one_too_many() -> None:
+    (mistake,) = mistakes(GMAIL_SYNC_JWT_SECRET=SECRET, **JWKS)
+    assert "both set" in mistake
+
+
+@pytest.mark.parametrize("name", ["GMAIL_SYNC_JWT_ISSUER", "GMAIL_SYNC_JWT_AUDIENCE"])
+def test_an_issuer_without_name_or_audience_is_not_trusted(name: str) -> None:
+    (mistake,) = mistakes(**{key: value for key, value in JWKS.items() if key != name})
+    assert mistake.startswith(f"{name} is not set")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://login.example.org/jwks.json", "file:///etc/passwd", "login.example.org", "https://"],
+)
+def test_keys_come_over_https_from_another_machine(url: str) -> None:
+    (mistake,) = mistakes(**JWKS | {"GMAIL_SYNC_JWT_JWKS_URL": url})
+    assert mistake.startswith("GMAIL_SYNC_JWT_JWKS_URL is ")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9000", "[::1]:9000"])
+def test_keys_may_come_over_http_from_this_machine(host: str) -> None:
+    url = f"http://{host}/jwks"
+    assert config(**JWKS | {"GMAIL_SYNC_JWT_JWKS_URL": url}).jwt_jwks_url == url
+
+
+def test_a_worker_needs_neither() -> None:
+    assert config().jwt_secret is None
