@@ -18,6 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service import migrate
 from service.api import asgi, content, events, health, mail, problems, push, security, sync
+from service.api.audit import OperatorReads
 from service.api.auth import OPEN, SECURITY_SCHEMES, Authentication
 from service.api.keys import Issuer, Keys, Secret
 from service.api.metrics import RequestMetrics
@@ -63,6 +64,7 @@ def create_app(
         "feed": feed,
         "probe": probe,
         "authentication": authentication,
+        "operator_reads": OperatorReads(pool),
         "request_metrics": metrics,
         "mailboxes": Mailboxes(pool, google, log, stopping),
         "subscription": _subscription(config, log),

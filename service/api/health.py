@@ -19,6 +19,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from service.api.audit import OperatorReads
 from service.api.auth import OPEN, Authentication
 from service.api.health_facts import Health
 from service.api.metrics import RequestMetrics
@@ -80,12 +81,12 @@ class Probe:
 
     async def health(self) -> Health:
         """Raises psycopg.Error or TimeoutError."""
-        return msgspec.convert(await self._soon(lambda: self._pool.value("sync_health")), Health)
+        return msgspec.convert(await self.soon(lambda: self._pool.value("sync_health")), Health)
 
     async def obstacle(self) -> str | None:
         """Why requests cannot be served, if they cannot."""
         try:
-            version = await self._soon(lambda: self._pool.value("schema_version"))
+            version = await self.soon(lambda: self._pool.value("schema_version"))
         except psycopg.ProgrammingError:  # no such function or schema, or not for us
             version = "missing"
         except (psycopg.OperationalError, TimeoutError):
@@ -97,7 +98,8 @@ class Probe:
             "run alembic upgrade head."
         )
 
-    async def _soon(self, ask: Callable[[], Any]) -> Any:
+    async def soon(self, ask: Callable[[], Any]) -> Any:
+        """What `ask` returns. Raises psycopg.Error or TimeoutError."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(PROBE_SECONDS):
             return await loop.run_in_executor(self._threads, ask)
@@ -114,17 +116,21 @@ async def sync_health(
     request: Request[Any, Any, Any],
     probe: NamedDependency[Probe],
     authentication: NamedDependency[Authentication],
+    operator_reads: NamedDependency[OperatorReads],
 ) -> Response[Health]:
     """Whether syncs are healthy, and why not; 200 also when they are not."""
+    identity = await authentication.identity(request)
+    operator = identity.user_id if identity and identity.is_operator else None
     try:
         health = await probe.health()
+        if operator and health.zombie_task_details:
+            await probe.soon(lambda: operator_reads.note(operator, "sync_health"))
     except (psycopg.Error, TimeoutError):
         unknown = HealthUnknown(
             "The database cannot be asked; /readyz says why.", datetime.now(UTC)
         )
         return Response(unknown, status_code=503)  # type: ignore[arg-type]  # as documented
-    identity = await authentication.identity(request)
-    if identity is None or not identity.is_operator:
+    if operator is None:
         for zombie in health.zombie_task_details:
             zombie.task_id = zombie.user_id = None
     return Response(health)

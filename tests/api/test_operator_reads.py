@@ -1,0 +1,79 @@
+"""An operator's look at other people's runs leaves a note in the audit trail."""
+
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from service.api import audit
+from tests.api.conftest import Running, bearer, client_of, token
+
+HEALTH = "/api/gmail/sync/health"
+ZOMBIE = "sync_zoe_0badcafe_1700000000"
+Db = psycopg.Connection[dict[str, Any]]
+
+
+@pytest.fixture
+def zombie(db: Db) -> None:
+    """A run of zoe's that lost its worker."""
+    db.execute(
+        "insert into gmail_sync.user_sync_status (task_id, user_id, updated_at)"
+        " values (%s, 'zoe', now() - interval '5 min')",
+        [ZOMBIE],
+    )
+
+
+def notes(db: Db) -> list[dict[str, Any]]:
+    return db.execute(
+        "select act, user_id, actor, detail from gmail_sync.audit_event order by id"
+    ).fetchall()
+
+
+def note(actor: str) -> dict[str, Any]:
+    return {
+        "act": "operator_read",
+        "user_id": None,
+        "actor": actor,
+        "detail": {"view": "sync_health"},
+    }
+
+
+def test_it_is_noted_once_a_minute_for_each_operator(
+    running: Running, db: Db, zombie: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        client_of(running, "olga", "operator") as olga,
+        client_of(running, "otto", "operator") as otto,
+    ):
+        for _ in range(5):
+            assert ZOMBIE in olga.get(HEALTH).text
+        assert notes(db) == [note("olga")]
+        otto.get(HEALTH)
+        assert notes(db) == [note("olga"), note("otto")]
+        monkeypatch.setattr(audit, "QUIET_SECONDS", 0)
+        olga.get(HEALTH)
+        assert notes(db) == [note("olga"), note("otto"), note("olga")]
+
+
+def test_who_sees_no_names_leaves_no_note(nobody: httpx.Client, db: Db, zombie: None) -> None:
+    for headers in ({}, bearer("rubbish"), bearer(token("ann")), bearer(token("ann", "other"))):
+        assert ZOMBIE not in nobody.get(HEALTH, headers=headers).text
+    assert notes(db) == []
+
+
+def test_where_there_are_no_names_there_is_no_note(running: Running, db: Db) -> None:
+    with client_of(running, "olga", "operator") as olga:
+        assert olga.get(HEALTH).json()["zombie_task_details"] == []
+    assert notes(db) == []
+
+
+def test_what_cannot_be_noted_is_not_shown(running: Running, db: Db, zombie: None) -> None:
+    db.execute("alter function gmail_sync.record_audit rename to record_audit_away")
+    with client_of(running, "olga", "operator") as olga:
+        answer = olga.get(HEALTH)
+        assert answer.status_code == 503
+        assert ZOMBIE not in answer.text
+        db.execute("alter function gmail_sync.record_audit_away rename to record_audit")
+        assert ZOMBIE in olga.get(HEALTH).text
+    assert notes(db) == [note("olga")]
