@@ -1,5 +1,6 @@
 """A Gmail simulator: a real HTTP server that speaks the Gmail REST API, for tests and demos."""
 
+from service.simulator.consent import Decision
 from service.simulator.errors import ApiError
 from service.simulator.faults import ArmedFault, Fault, Faults
 from service.simulator.generate import generate
@@ -13,6 +14,7 @@ from service.simulator.server import Simulator, run
 __all__ = [
     "ApiError",
     "ArmedFault",
+    "Decision",
     "Fault",
     "Faults",
     "Limits",

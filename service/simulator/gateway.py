@@ -106,7 +106,7 @@ class Gateway:
             elif method == "certs":
                 reply = json_reply(self.identity.keys())
             else:
-                reply = self.tokens.consent(request, next(iter(self.mailboxes), ""))
+                reply = self.tokens.consent.answer(request, next(iter(self.mailboxes), ""))
             reply = effects.spoil(struck, request, reply)
         return Answer(reply, effects.delivery(struck))
 

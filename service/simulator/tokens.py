@@ -1,13 +1,14 @@
-"""Who may speak for which mailbox: access tokens, refresh tokens, codes."""
+"""Who may speak for which mailbox: access tokens and refresh tokens."""
 
 import secrets
 import threading
 import time
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
 import msgspec
 
+from service.simulator.consent import ConsentPage
 from service.simulator.errors import ApiError
 from service.simulator.messages import Reply, Request, json_reply
 
@@ -27,7 +28,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._access: dict[str, _Access] = {}
         self._refresh: dict[str, str] = {}
-        self._codes: dict[str, str] = {}
+        self.consent = ConsentPage()
 
     def allow(self, email: str, access_token: str = "", lifetime: float = 10**9) -> str:
         """Let an access token (made up when empty) speak for a mailbox; lifetime in seconds."""
@@ -42,13 +43,6 @@ class Tokens:
             self._refresh[token] = email
         return token
 
-    def allow_code(self, email: str, code: str = "") -> str:
-        """A one-time authorization code, as the consent page hands out."""
-        token = code or f"4/{secrets.token_urlsafe(24)}"
-        with self._lock:
-            self._codes[token] = email
-        return token
-
     def expire(self, access_token: str) -> None:
         """From now on the access token is answered 401; refresh tokens stay good."""
         with self._lock:
@@ -59,6 +53,16 @@ class Tokens:
         with self._lock:
             self._access = {t: a for t, a in self._access.items() if a.email != email}
             self._refresh = {t: e for t, e in self._refresh.items() if e != email}
+
+    def grants(self) -> list[str]:
+        """The mailboxes that refresh tokens are good for."""
+        with self._lock:
+            return list(self._refresh.values())
+
+    def known(self) -> list[str]:
+        """All tokens that are good for something."""
+        with self._lock:
+            return [*self._access, *self._refresh]
 
     def owner(self, access_token: str) -> str:
         """The mailbox a token speaks for; ApiError 401."""
@@ -75,29 +79,13 @@ class Tokens:
         grant_type = form.get("grant_type", "")
         if grant_type == "refresh_token":
             email = self._refresh.get(form.get("refresh_token", ""))
-        elif grant_type == "authorization_code":
-            with self._lock:
-                email = self._codes.pop(form.get("code", ""), None)
-        else:
-            return _refusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
-        if email is None:
-            return _refusal("invalid_grant", "Token has been expired or revoked.")
-        answer: dict[str, Any] = {
-            "access_token": self.allow(email, lifetime=LIFETIME),
-            "expires_in": LIFETIME,
-            "scope": SCOPE,
-            "token_type": "Bearer",
-        }
+            return self._issue(email, SCOPE) if email else _dead_grant()
         if grant_type == "authorization_code":
-            answer["refresh_token"] = self.allow_refresh(email)
-        return json_reply(answer)
-
-    def consent(self, request: Request, first_email: str) -> Reply:
-        """GET /o/oauth2/v2/auth: consents at once, for login_hint or else the first mailbox."""
-        code = self.allow_code(request.one("login_hint") or first_email)
-        answer = urlencode({"state": request.one("state"), "code": code, "scope": SCOPE})
-        target = request.one("redirect_uri")
-        return Reply(302, headers={"Location": f"{target}{'&' if '?' in target else '?'}{answer}"})
+            code = self.consent.redeem(form)
+            if code is None:
+                return _dead_grant()
+            return self._issue(code.email, code.scope, refresh=code.refresh_token)
+        return _refusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
 
     def withdraw(self, request: Request) -> Reply:
         """POST /revoke, by access or refresh token."""
@@ -109,10 +97,25 @@ class Tokens:
         self.revoke(email)
         return json_reply({})
 
+    def _issue(self, email: str, scope: str, *, refresh: bool = False) -> Reply:
+        answer: dict[str, Any] = {
+            "access_token": self.allow(email, lifetime=LIFETIME),
+            "expires_in": LIFETIME,
+            "scope": scope,
+            "token_type": "Bearer",
+        }
+        if refresh:
+            answer["refresh_token"] = self.allow_refresh(email)
+        return json_reply(answer)
+
 
 def _form(request: Request) -> dict[str, str]:
     fields = parse_qs(request.body.decode("utf-8", "replace"))
     return {name: values[-1] for name, values in fields.items()}
+
+
+def _dead_grant() -> Reply:
+    return _refusal("invalid_grant", "Token has been expired or revoked.")
 
 
 def refused(error: ApiError) -> Reply:
