@@ -1,11 +1,13 @@
 """Google credentials at rest: sealed with Fernet keys, opened into google-auth's Credentials."""
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from google.auth.exceptions import RefreshError
 from google.oauth2.credentials import Credentials
 
 GOOGLES_TOKEN_ENDPOINTS = frozenset(
@@ -37,18 +39,56 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("GMAIL_SYNC_CREDENTIALS_KEYS names no key")
-        self._fernet = MultiFernet([_fernet(key, number) for number, key in enumerate(keys, 1)])
+        fernets = [_fernet(key, number) for number, key in enumerate(keys, 1)]
+        self._first = fernets[0]
+        self._fernet = MultiFernet(fernets)
 
     def seal(self, credentials: Mapping[str, Any]) -> bytes:
-        return self._fernet.encrypt(json.dumps(dict(credentials)).encode())
+        content = json.dumps(dict(credentials), ensure_ascii=False, separators=(",", ":"))
+        return self._fernet.encrypt(content.encode())
 
-    def open(self, sealed: bytes) -> dict[str, Any]:
-        """What was sealed; WrongKey when no key fits, or the bytes were never sealed."""
+    def open(self, sealed: bytes, max_age: timedelta | None = None) -> dict[str, Any]:
+        """What was sealed; WrongKey when no key fits, or the bytes were never sealed, or longer
+        ago than `max_age`."""
+        seconds = None if max_age is None else int(max_age.total_seconds())
         try:
-            opened: dict[str, Any] = json.loads(self._fernet.decrypt(sealed))
+            opened: dict[str, Any] = json.loads(self._fernet.decrypt(sealed, ttl=seconds))
         except InvalidToken:
             raise WrongKey from None
         return opened
+
+    def reseal(self, sealed: bytes) -> bytes | None:
+        """The same under the first key; None when it is already. Raises WrongKey."""
+        try:
+            self._first.decrypt(sealed)
+        except InvalidToken:
+            return self.seal(self.open(sealed))
+        return None
+
+
+class Grant(Credentials):
+    """Credentials that the clients of an account share, in as many threads.
+
+    One renews them at a time. Once Google has refused that, it is not asked again: what died for
+    one is dead for all, and no request leaves with an access token that outlived its grant.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)  # type: ignore[no-untyped-call]
+        self._renewing = threading.Lock()
+        self._refusal: RefreshError | None = None
+
+    def refresh(self, request: Any) -> None:
+        """Raises google.auth's RefreshError and TransportError."""
+        with self._renewing:
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                super().refresh(request)  # type: ignore[no-untyped-call]
+            except RefreshError as error:
+                if not error.retryable:
+                    self._refusal, self.token = error, None
+                raise
 
 
 def load_credentials(
@@ -65,7 +105,7 @@ def load_credentials(
     own_uri = stored.get("token_uri")
     if own_uri and own_uri not in GOOGLES_TOKEN_ENDPOINTS:
         token_uri = own_uri
-    return Credentials(  # type: ignore[no-untyped-call]
+    return Grant(
         token=token.strip() if token else None,
         refresh_token=refresh_token,
         token_uri=token_uri,

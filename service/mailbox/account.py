@@ -4,13 +4,16 @@ Google may rotate a refresh token when it renews an access token, so what it gav
 whoever asked: a run, an audit, or a request for an attachment.
 """
 
+from contextlib import suppress
+from typing import Any
+
 import psycopg
 from google.oauth2.credentials import Credentials
 from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller
 from service.gmail.client import GmailClient
-from service.gmail.credentials import load_credentials, refreshed
+from service.gmail.credentials import WrongKey, load_credentials, refreshed
 from service.gmail.google import Google
 
 
@@ -57,12 +60,30 @@ class Account:
 
     def _save(self, credentials: Credentials) -> None:
         self._unsaved = True
-        sealed = self._google.vault.seal(refreshed(self._stored, credentials))
+        renewed = refreshed(self._stored, credentials)
         try:
-            kept = self._caller.value("save_credentials", self._user_id, self.sealed, sealed)
+            kept = self._replace(renewed) or (self._sealed_anew() and self._replace(renewed))
         except psycopg.Error as error:
             self._log.warning("renewed credentials not saved yet", error=str(error))
             return
         self._unsaved = False
         if kept:
+            self._stored = renewed
+
+    def _replace(self, renewed: dict[str, Any]) -> bool:
+        sealed = self._google.vault.seal(renewed)
+        kept: bool = self._caller.value("save_credentials", self._user_id, self.sealed, sealed)
+        if kept:
             self.sealed = sealed
+        return kept
+
+    def _sealed_anew(self) -> bool:
+        """Whether what the database has by now is what we had, under another key."""
+        row = self._caller.row("open_account", self._user_id)
+        if row is None or row["credentials"] is None:
+            return False
+        with suppress(WrongKey):
+            if self._google.vault.open(row["credentials"]) == self._stored:
+                self.sealed = row["credentials"]
+                return True
+        return False

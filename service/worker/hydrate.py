@@ -43,6 +43,8 @@ BATCH_BYTES = 4 << 20
 MOST_MISSES = 4
 # Seconds between looks at the lease while nothing comes in.
 LOOK_SECONDS = 1.0
+# How long a run that must end waits for what is in flight.
+LAST_SECONDS = 5.0
 
 
 class Hydrator:
@@ -156,6 +158,13 @@ class Hydrator:
             raise HandedOver(str(error))
         batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
 
+    def _store_arrived(self) -> None:
+        """Before the run ends: what is on its way already is not to be fetched a second time."""
+        arrived, _ = wait(self._in_flight, LAST_SECONDS)
+        for future in arrived:
+            if fetched := future.result().fetched:
+                self._store(fetched)
+
     def _store(self, messages: Sequence[Message]) -> None:
         """Store messages together, or one by one when Postgres refuses one of them."""
         try:
@@ -205,6 +214,7 @@ class Hydrator:
             self._batch_size = max(1, self._batch_size // 2)
             return
         if not isinstance(error, RateLimited | DailyLimit):
+            self._store_arrived()
             raise error
         self._limits.append(error)
 

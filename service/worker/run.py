@@ -131,6 +131,8 @@ class Run:
         reason = storable(str(end))
         if isinstance(end, Failed):
             if end.account_status:
+                # Google refuses the account, so no message is to blame.
+                self._calls.value("return_messages")
                 self._calls.value("set_account_status", end.account_status, reason)
             self._calls.value("release_sync", reason)
             self._log.warning("run failed", reason=reason)

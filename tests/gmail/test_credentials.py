@@ -1,6 +1,7 @@
 """The vault, and Google credentials in both stored forms."""
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.fernet import Fernet
@@ -103,3 +104,21 @@ def test_a_refresh_changes_the_tokens_and_nothing_else_in_the_store() -> None:
         "expiry": "2026-01-02T03:04:05Z",
     }
     assert load_credentials(after, URI, "id", "secret").expiry == credentials.expiry
+
+
+def test_what_was_sealed_too_long_ago_does_not_open() -> None:
+    fernet = Fernet(FIRST)
+    sealed = fernet.encrypt_at_time(b'{"a": 1}', int(time.time()) - 100)
+    assert Vault([FIRST]).open(sealed, timedelta(seconds=120)) == {"a": 1}
+    with pytest.raises(WrongKey):
+        Vault([FIRST]).open(sealed, timedelta(seconds=90))
+
+
+def test_sealing_anew_takes_the_first_key_and_says_when_it_is_that_already() -> None:
+    old = Vault([FIRST]).seal({"token": "ä"})
+    anew = Vault([SECOND, FIRST]).reseal(old)
+    assert anew is not None
+    assert Vault([SECOND]).open(anew) == {"token": "ä"}
+    assert Vault([SECOND, FIRST]).reseal(anew) is None
+    with pytest.raises(WrongKey):
+        Vault([SECOND]).reseal(old)

@@ -6,6 +6,9 @@ import pytest
 from google.oauth2.credentials import Credentials
 
 from service.gmail import errors
+from service.gmail.api import GmailApi
+from service.gmail.client import GmailClient
+from service.gmail.credentials import load_credentials
 from service.simulator import Fault, Mailbox, Simulator
 from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, TOKEN, Connect
 
@@ -60,6 +63,19 @@ def test_a_revoked_grant_asks_for_a_new_sign_in(
     with pytest.raises(errors.ReauthRequired) as raised:
         client.fetch(mailbox.message_ids()[:3], "full")
     assert raised.value.reason == "invalid_grant"
+
+
+def test_a_revoked_grant_is_asked_for_once_by_all_clients_of_an_account(
+    simulator: Simulator, mailbox: Mailbox
+) -> None:
+    stored = {"token": TOKEN, "refresh_token": REFRESH_TOKEN}
+    credentials = load_credentials(stored, f"{simulator.url}/token", "id", "secret")
+    api = GmailApi(simulator.url)
+    simulator.tokens.revoke(EMAIL)
+    for _ in range(3):
+        with GmailClient(api, credentials) as client, pytest.raises(errors.ReauthRequired):
+            client.fetch(mailbox.message_ids()[:3], "full")
+    assert simulator.requests.methods == {"batch": 1, "token": 1}
 
 
 @pytest.mark.parametrize(
