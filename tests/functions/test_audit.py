@@ -1,0 +1,140 @@
+"""The audit trail: each act leaves its event, and pages of them can be read."""
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from service.database import Connection, Row, Session
+from service.errors import InvalidArgument
+from tests.functions.conftest import claimed, connected, email_of, only, raises_sqlstate
+from tests.functions.test_roles import as_role
+
+
+def last(functions: Session, user: str | None = "ann") -> Row:
+    return functions.rows("list_audit_events", user)[0]
+
+
+def acts(functions: Session, user: str | None = None) -> list[str]:
+    """From the first to the last."""
+    return [row["act"] for row in reversed(functions.rows("list_audit_events", user))]
+
+
+def test_connecting_is_noted_the_first_time_and_each_other_time(functions: Session) -> None:
+    connected(functions)
+    connected(functions)
+    assert acts(functions) == ["connected", "reconnected"]
+    event = last(functions)
+    assert event["detail"] == {"email": email_of("ann")}
+    assert (event["user_id"], event["actor"]) == ("ann", "ann")
+    assert (event["role"], event["application"]) == ("service_login", "test")
+
+
+def test_a_connection_that_is_refused_is_not_noted(functions: Session) -> None:
+    connected(functions)
+    with pytest.raises(Exception, match="another mailbox"):
+        functions.value("connect_account", "ann", "bo@mail.example", b"other")
+    assert acts(functions) == ["connected"]
+
+
+@pytest.mark.parametrize("status", ["reauth_required", "suspended"])
+def test_what_google_refuses_is_noted_with_the_reason(functions: Session, status: str) -> None:
+    task_id = claimed(functions)
+    functions.value("set_account_status", task_id, status, "It was revoked.")
+    assert acts(functions) == ["connected", status]
+    assert last(functions)["detail"] == {"reason": "It was revoked."}
+    functions.value("release_sync", task_id, "why")
+    connected(functions)
+    functions.value("refuse_credentials", "ann", b"sealed", status, "Once more.")
+    assert acts(functions) == ["connected", status, "reconnected", status]
+
+
+def test_a_verdict_on_credentials_that_are_gone_is_not_noted(functions: Session) -> None:
+    connected(functions)
+    functions.value("refuse_credentials", "ann", b"others", "suspended", "why")
+    assert acts(functions) == ["connected"]
+
+
+def test_disconnecting_is_noted_with_what_became_of_the_mail(functions: Session) -> None:
+    connected(functions)
+    functions.value("disconnect_account", "ann")
+    assert last(functions)["detail"] == {"mail": "kept"}
+    functions.value("disconnect_account", "ann")
+    functions.value("disconnect_account", "ann", True)
+    assert last(functions)["detail"] == {"mail": "deleted"}
+    assert acts(functions) == ["connected", "disconnected", "disconnected"]
+
+
+def test_deleting_is_noted_without_the_user(functions: Session) -> None:
+    connected(functions)
+    functions.value("delete_account", "ann")
+    assert acts(functions) == ["deleted"]
+    assert acts(functions, "ann") == []
+
+
+def test_an_operator_s_read_and_a_rotation_are_noted_by_the_service(functions: Session) -> None:
+    functions.value("record_audit", "operator_read", "olga", Jsonb({"view": "health"}))
+    functions.value("record_audit", "keys_rotated", "olga")
+    rotated, read = functions.rows("list_audit_events")
+    assert (read["act"], read["actor"], read["detail"]) == (
+        "operator_read", "olga", {"view": "health"},
+    )  # fmt: skip
+    assert (rotated["act"], rotated["user_id"], rotated["detail"]) == ("keys_rotated", None, {})
+
+
+@pytest.mark.parametrize("act", ["connected", "deleted", "", None])
+def test_the_service_notes_no_other_act(functions: Session, act: str | None) -> None:
+    with pytest.raises(InvalidArgument):
+        functions.value("record_audit", act, "olga")
+    assert acts(functions) == []
+
+
+def test_the_role_noted_is_that_which_logged_in(functions: Session, db: Connection) -> None:
+    connected(functions)
+    as_role(db, "gmail_sync_app")
+    db.execute("select gmail_sync.disconnect_account('ann')")
+    event = last(functions)
+    assert (event["actor"], event["role"], event["application"]) == ("ann", "postgres", "test")
+
+
+def test_pages_go_back_in_time(functions: Session) -> None:
+    for number in range(5):
+        functions.value("record_audit", "operator_read", "olga", Jsonb({"number": number}))
+    first = functions.rows("list_audit_events", None, 2)
+    second = functions.rows("list_audit_events", None, 2, first[-1]["id"])
+    numbers = [row["detail"]["number"] for row in [*first, *second]]
+    assert numbers == [4, 3, 2, 1]
+    assert functions.rows("list_audit_events", None, 2, 1) == []
+
+
+def test_a_page_is_of_one_user_or_of_all(functions: Session) -> None:
+    for user in ("ann", "bo"):
+        connected(functions, user)
+    assert [row["user_id"] for row in functions.rows("list_audit_events")] == ["bo", "ann"]
+    assert [row["user_id"] for row in functions.rows("list_audit_events", "bo")] == ["bo"]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, None])
+def test_a_page_has_a_size(functions: Session, limit: int | None) -> None:
+    with pytest.raises(InvalidArgument):
+        functions.rows("list_audit_events", None, limit)
+
+
+def test_dbas_read_the_trail_and_nobody_writes_it(functions: Session, db: Connection) -> None:
+    connected(functions)
+    as_role(db, "gmail_sync_dba")
+    assert only(db, "select act from gmail_sync.list_audit_events()") == "connected"
+    with raises_sqlstate("42501"):
+        db.execute("delete from gmail_sync.audit_event")
+    with raises_sqlstate("42501"):
+        db.execute("select gmail_sync.record_audit('keys_rotated', 'olga')")
+    db.execute("reset role")
+    as_role(db, "gmail_sync_app")
+    with raises_sqlstate("42501"):
+        db.execute("select * from gmail_sync.list_audit_events()")
+
+
+def test_an_act_and_its_event_are_one_transaction(functions: Session, db: Connection) -> None:
+    connected(functions)
+    db.execute("alter table gmail_sync.audit_event add check (act <> 'disconnected')")
+    with pytest.raises(Exception, match="check constraint"):
+        functions.value("disconnect_account", "ann")
+    assert functions.rows("list_accounts", "ann")[0]["status"] == "connected"
