@@ -17,7 +17,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
-from service.api import asgi, content, events, health, mail, problems, push, security, sync
+from service.api import (
+    account,
+    asgi,
+    connect,
+    content,
+    events,
+    health,
+    mail,
+    problems,
+    push,
+    security,
+    sync,
+)
 from service.api.audit import OperatorReads
 from service.api.auth import OPEN, SECURITY_SCHEMES, Authentication
 from service.api.keys import Issuer, Keys, Secret
@@ -26,7 +38,9 @@ from service.api.push_tokens import PushTokens
 from service.config import Config, ConfigError
 from service.database import Pool, Session
 from service.gmail.google import Google
+from service.gmail.oauth import Consent
 from service.mailbox.access import Mailboxes
+from service.mailbox.connect import Connector
 
 # Handlers wait for Postgres in these; asyncio's own number follows the CPUs and would be 6 here.
 HANDLER_THREADS = 40
@@ -68,6 +82,8 @@ def create_app(
         "request_metrics": metrics,
         "mailboxes": Mailboxes(pool, google, log, stopping),
         "subscription": _subscription(config, log),
+        "google": google,
+        "connector": _connector(config, google, log),
     }
     app = Litestar(
         route_handlers=[
@@ -77,6 +93,8 @@ def create_app(
             *content.ROUTES,
             *health.ROUTES,
             *push.ROUTES,
+            *connect.ROUTES,
+            *account.ROUTES,
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
         middleware=[authentication.middleware],
@@ -137,6 +155,16 @@ def _keys(config: Config, log: FilteringBoundLogger) -> Keys:
             " of your application's issuer, set GMAIL_SYNC_JWT_JWKS_URL"
         ]
     )
+
+
+def _connector(
+    config: Config, google: Google | None, log: FilteringBoundLogger
+) -> Connector | None:
+    if google is None or not (google.client_id and google.client_secret and config.public_url):
+        return None
+    redirect_uri = f"{config.public_url}{connect.CALLBACK}"
+    consent = Consent(google, google.client_id, google.client_secret, redirect_uri)
+    return Connector(google, consent, config.quota_profile, log)
 
 
 def _provide(value: object) -> Provide:

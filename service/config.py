@@ -55,6 +55,8 @@ class Config:
     jwt_jwks_url: str | None = None
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
+    # Where browsers reach the service, without a slash at the end; empty when they do not.
+    public_url: str = ""
 
     @property
     def google_keys_url(self) -> str:
@@ -90,6 +92,7 @@ class Config:
             jwt_jwks_url=reader.get("GMAIL_SYNC_JWT_JWKS_URL", _jwks_url, ""),
             jwt_issuer=environment.get("GMAIL_SYNC_JWT_ISSUER") or None,
             jwt_audience=environment.get("GMAIL_SYNC_JWT_AUDIENCE") or None,
+            public_url=reader.get("GMAIL_SYNC_PUBLIC_URL", _public_url, ""),
         )
         reader.mistakes.extend(_token_mistakes(config))
         if (config.push_audience is None) != (config.push_service_account is None):
@@ -214,6 +217,18 @@ def _http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise ValueError(f"is {value!r}, not an http or https URL")
     return value.rstrip("/")
+
+
+def _public_url(value: str) -> str:
+    """Google sends people back with a code that must not cross a network in the clear."""
+    if not value:
+        return value
+    parts = urlsplit(_http_url(value))
+    if parts.path or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError(f"is {value!r}, not https://HOST alone")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError(f"is {value!r}: only localhost may go without https")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:

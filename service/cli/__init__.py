@@ -13,6 +13,8 @@ from service.cli.errors import in_words
 from service.cli.export import export
 from service.cli.monitor import monitor
 from service.cli.processes import migrate, serve, worker
+from service.cli.removal import delete, remove
+from service.cli.rotate_keys import rotate_keys
 from service.cli.simulate import simulate
 from service.cli.token import token
 
@@ -28,6 +30,7 @@ Environment:
   GMAIL_SYNC_JWT_AUDIENCE       the `aud` that tokens must have; needed with a JWKS
   GMAIL_SYNC_CREDENTIALS_KEYS   Fernet keys, comma-separated: the first seals, all open
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
+  GMAIL_SYNC_PUBLIC_URL         where browsers reach the service, for Google's way back
   GMAIL_SYNC_GMAIL_ENDPOINT     (https://gmail.googleapis.com)
   GMAIL_SYNC_OAUTH_ENDPOINT     (https://oauth2.googleapis.com)
   GMAIL_SYNC_PUBSUB_TOPIC       has Gmail push changes: projects/P/topics/T
@@ -61,7 +64,10 @@ def main() -> None:
     """A self-hosted Gmail sync that lives in Postgres."""
 
 
+account.add_command(remove)
+account.add_command(delete)
 for command in (
-    serve, worker, migrate, demo, monitor, adopt, audit, export, token, account, simulate,
+    serve, worker, migrate, demo, monitor, adopt, audit, export, token, account, rotate_keys,
+    simulate,
 ):  # fmt: skip
     main.add_command(command)

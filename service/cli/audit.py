@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from service import logs
 from service.api.runs import Run
 from service.cli.errors import in_words
-from service.cli.google import reach_google
+from service.cli.google import make_google
 from service.config import Config
 from service.database import Row, Session
 from service.mailbox.access import MailboxAccess, QuotaUsedUp
@@ -113,7 +113,7 @@ def _audit(
     config = Config.from_environment(os.environ)
     with closing(Session(config.database_url, "gmail-sync audit")) as session:
         with MailboxAccess(
-            session, reach_google(config), user, log, on_wait=teller.waits
+            session, make_google(config), user, log, on_wait=teller.waits
         ) as access:
             findings = Audit(session, access, user, teller.listed).run()
         if not (repair and findings.to_repair):

@@ -6,7 +6,7 @@ from service.gmail.api import GmailApi
 from service.gmail.google import Google
 
 
-def reach_google(config: Config) -> Google:
+def make_google(config: Config) -> Google:
     """Raises ConfigError without keys for the credentials."""
     return Google(
         api=GmailApi(config.gmail_endpoint),

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from service import logs
 from service import migrate as migrations
 from service.app import Server, create_app
-from service.cli.google import reach_google
+from service.cli.google import make_google
 from service.config import Config
 from service.database import Pool
 from service.gmail.google import Google
@@ -29,8 +29,8 @@ def serve(host: str, no_worker: bool) -> None:
     config = Config.from_environment(os.environ)
     log = logs.configure(config.log_level)
     # The API alone serves what is stored without them.
-    google = None if no_worker and not config.credentials_keys else reach_google(config)
-    worker = None if no_worker or google is None else _worker(config, google, log)
+    google = make_google(config) if config.credentials_keys or not no_worker else None
+    worker = _worker(config, google, log) if google and not no_worker else None
     pool = Pool(config.database_url, "gmail-sync api", API_CONNECTIONS)
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs and raises them once more when it has ended.
@@ -45,7 +45,7 @@ def worker() -> None:
     stops = {signal.SIGINT, signal.SIGTERM}
     # Before any thread is made: all of them inherit the mask, and only this one waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    worker = _worker(config, reach_google(config), logs.configure(config.log_level))
+    worker = _worker(config, make_google(config), logs.configure(config.log_level))
     worker.start()
     signal.sigwait(stops)
     worker.stop()

@@ -12,18 +12,24 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
 from service.api.auth import make_token
 from service.app import Server, create_app
 from service.config import Config
 from service.database import Pool, Session
+from service.gmail.api import GmailApi
+from service.gmail.credentials import Vault
 from service.gmail.google import Google
+from service.simulator import Simulator
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OWN_TOKENS = {"GMAIL_SYNC_JWT_SECRET": SECRET}
 WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
 PATIENCE_SECONDS = 10
+EMAIL, OTHER_EMAIL = "ann@mail.example", "other@mail.example"
+KEY = Fernet.generate_key().decode()
 
 
 def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
@@ -73,7 +79,7 @@ def serving(
     tokens: Mapping[str, str] = OWN_TOKENS,
     **environment: str,
 ) -> Iterator[Running]:
-    """The API on a free port, with tokens of its own and more in its environment as given."""
+    """The API on a free port, which is its public address too unless another is given."""
     lines: list[dict[str, Any]] = []
 
     def collect(_logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
@@ -84,15 +90,16 @@ def serving(
         None, processors=[structlog.contextvars.merge_contextvars, collect]
     ).bind()
     pool = Pool(database_url, "gmail-sync api", 8)
-    app = create_app(configuration(database_url, tokens, **environment), pool, worker, log, google)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # asyncio does so for the sockets it makes itself; without it each answer takes 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = Server(app)
+        public = {"GMAIL_SYNC_PUBLIC_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        config = configuration(database_url, tokens, **(public | environment))
+        server = Server(create_app(config, pool, worker, log, google))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         eventually(lambda: server.started or not thread.is_alive(), "the server starts")
-        running = Running(server, f"http://127.0.0.1:{listener.getsockname()[1]}", lines, thread)
+        running = Running(server, url, lines, thread)
         try:
             yield running
         finally:
@@ -100,8 +107,24 @@ def serving(
 
 
 @pytest.fixture
-def running(service_url: str) -> Iterator[Running]:
-    with serving(service_url) as running:
+def simulator() -> Iterator[Simulator]:
+    """Two mailboxes."""
+    with Simulator() as simulator:
+        simulator.add_mailbox(EMAIL)
+        simulator.add_mailbox(OTHER_EMAIL)
+        yield simulator
+
+
+@pytest.fixture
+def google(simulator: Simulator) -> Google:
+    """The simulator, to be reached with a client of our own."""
+    vault = Vault([KEY])
+    return Google(GmailApi(simulator.url), f"{simulator.url}/token", "client", "secret", vault)
+
+
+@pytest.fixture
+def running(service_url: str, google: Google) -> Iterator[Running]:
+    with serving(service_url, google=google) as running:
         yield running
 
 

@@ -194,4 +194,4 @@ def test_without_a_secret_no_app_is_built(service_url: str) -> None:
     config = Config.from_environment({"DATABASE_URL": service_url})
     pool = Pool(service_url, "test", 1)
     with pytest.raises(ConfigError, match="GMAIL_SYNC_JWT_SECRET"):
-        create_app(config, pool, None, None)  # type: ignore[arg-type]
+        create_app(config, pool, None, None, None)  # type: ignore[arg-type]

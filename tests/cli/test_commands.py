@@ -24,6 +24,7 @@ SECRET = secrets.token_hex(32)
 KEYS = Fernet.generate_key().decode()
 COMMANDS = [
     "serve", "worker", "migrate", "demo", "monitor", "adopt", "audit", "export", "token", "account",
+    "rotate-keys",
     "simulate",
 ]  # fmt: skip
 

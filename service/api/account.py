@@ -1,0 +1,118 @@
+"""One's own Gmail account: how it stands, and the end of it."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from litestar import delete, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from msgspec import Struct
+
+from service.api.auth import UserRequest
+from service.api.fields import refuse_fields
+from service.api.problems import answers
+from service.database import Pool
+from service.gmail.google import Google
+from service.mailbox.connect import Connector
+from service.mailbox.withdraw import NotWithdrawn, withdraw_grant
+
+Status = Literal["connected", "reauth_required", "suspended", "disconnected"]
+
+
+class Connection(Struct, kw_only=True):
+    """The account, or none: disconnected, without an address.
+
+    `status_reason` says in words what Google said. `synced` is true once all mail was seen.
+    """
+
+    can_connect: bool
+    email: str | None = None
+    status: Status = "disconnected"
+    status_reason: str | None = None
+    content_mode: Literal["full", "raw"] | None = None
+    quota_profile: str | None = None
+    sync_interval_seconds: int | None = None
+    connected_at: datetime | None = None
+    synced: bool = False
+
+
+class Disconnected(Struct, kw_only=True):
+    """What was done. `revoked` is false where Google holds no grant of ours, or may hold one
+    still: `warning` says why."""
+
+    done: bool
+    revoked: bool
+    warning: str | None = None
+
+
+@get("/api/gmail/connection", sync_to_thread=True, responses=answers(401, 503))
+def connection(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    connector: NamedDependency[Connector | None],
+) -> Connection:
+    """The Gmail account, and whether one can be connected here."""
+    can_connect = connector is not None
+    row = pool.row("list_accounts", request.user.user_id)
+    if row is None:
+        return Connection(can_connect=can_connect)
+    interval: timedelta | None = row["sync_interval"]
+    return Connection(
+        can_connect=can_connect,
+        email=row["email"],
+        status=row["status"],
+        status_reason=row["status_reason"],
+        content_mode=row["content_mode"],
+        quota_profile=row["quota_profile"],
+        sync_interval_seconds=int(interval.total_seconds()) if interval else None,
+        connected_at=row["connected_at"],
+        synced=row["history_id"] is not None,
+    )
+
+
+@delete(
+    "/api/gmail/connection",
+    status_code=200,
+    sync_to_thread=True,
+    before_request=refuse_fields,
+    responses=answers(400, 401, 503),
+)
+def disconnect(
+    request: UserRequest,
+    pool: NamedDependency[Pool],
+    google: NamedDependency[Google | None],
+    delete_mail: FromQuery[bool] = False,
+) -> Disconnected:
+    """End the grant at Google and forget it here; the mail stays unless it is to go."""
+    user_id = request.user.user_id
+    revoked, warning = _withdraw(pool, google, user_id)
+    done = pool.value("disconnect_account", user_id, delete_mail)
+    return Disconnected(done=done, revoked=revoked, warning=warning)
+
+
+@delete(
+    "/api/gmail/account",
+    status_code=200,
+    sync_to_thread=True,
+    before_request=refuse_fields,
+    responses=answers(400, 401, 503),
+)
+def delete_account(
+    request: UserRequest, pool: NamedDependency[Pool], google: NamedDependency[Google | None]
+) -> Disconnected:
+    """End the grant at Google and delete everything there is of the user."""
+    user_id = request.user.user_id
+    revoked, warning = _withdraw(pool, google, user_id)
+    done = pool.value("delete_account", user_id)
+    return Disconnected(done=done, revoked=revoked, warning=warning)
+
+
+def _withdraw(pool: Pool, google: Google | None, user_id: str) -> tuple[bool, str | None]:
+    """Whether the grant was ended, and why not; what Google does not do is no reason to stay."""
+    try:
+        return withdraw_grant(pool, google, user_id), None
+    except NotWithdrawn as error:
+        return False, f"The grant may live on at Google: {error}."
+
+
+ROUTES = [connection, disconnect, delete_account]

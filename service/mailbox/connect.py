@@ -1,0 +1,122 @@
+"""Connecting a Gmail account through Google's consent page: the way there, and the way back.
+
+What must be remembered between the two is sealed into a cookie, so no process keeps a session and
+any process takes the answer. A callback without the cookie of the browser that set out is
+nobody's: an answer cannot be slipped in, nor a person's consent be taken to another user.
+"""
+
+import hmac
+import secrets
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from service.database import Caller
+from service.errors import AccountNotConnected, InvalidArgument, SyncError, TooOften
+from service.gmail.client import GmailClient
+from service.gmail.credentials import WrongKey, load_credentials
+from service.gmail.errors import GmailError
+from service.gmail.google import Google
+from service.gmail.oauth import Consent, ConsentFailed
+
+# How long a person may take on Google's pages.
+PATIENCE = timedelta(minutes=10)
+# Seconds for each socket operation of the one question to Gmail.
+TIMEOUT = 10.0
+# What the database may refuse, as the person's browser is told.
+CODES: dict[type[SyncError], str] = {
+    AccountNotConnected: "another_mailbox",
+    TooOften: "too_many_requests",
+    InvalidArgument: "invalid_argument",
+}
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """Who set out to Google, and what an answer must match; `return_to` is a path of ours."""
+
+    user_id: str
+    state: str
+    verifier: str
+    return_to: str
+
+
+class Connector:
+    """`quota_profile` is that of accounts which are new."""
+
+    def __init__(
+        self, google: Google, consent: Consent, quota_profile: str, log: FilteringBoundLogger
+    ) -> None:
+        self._google = google
+        self._consent = consent
+        self._quota_profile = quota_profile
+        self._log = log
+        # As browsers see it: a proxy may speak TLS for us.
+        self.over_tls = consent.redirect_uri.startswith("https:")
+
+    def set_out(self, caller: Caller, user_id: str, return_to: str) -> tuple[str, str]:
+        """The address of Google's page, and the sealed errand for the cookie."""
+        account = caller.row("list_accounts", user_id)
+        # 32 and 64 random bytes; RFC 7636 wants 43 to 128 characters in a verifier.
+        errand = Errand(user_id, secrets.token_urlsafe(32), secrets.token_urlsafe(64), return_to)
+        email = account["email"] if account else None
+        sealed = self._google.vault.seal(msgspec.to_builtins(errand))
+        return self._consent.ask(errand.state, errand.verifier, email), sealed.decode()
+
+    def errand(self, sealed: str) -> Errand | None:
+        """What a cookie holds; None when it is not one of ours, or older than PATIENCE."""
+        try:
+            return msgspec.convert(self._google.vault.open(sealed.encode(), PATIENCE), Errand)
+        except (WrongKey, msgspec.ValidationError):
+            return None
+
+    def come_back(
+        self, caller: Caller, errand: Errand, state: str, code: str, refusal: str
+    ) -> None:
+        """Connect the account of Google's answer and start its sync.
+
+        Raises ConsentFailed and psycopg.Error; then nothing has changed.
+        """
+        try:
+            self._check(errand, state, code, refusal)
+            self._connect(caller, errand.user_id, self._consent.redeem(code, errand.verifier))
+        except ConsentFailed as failure:
+            reason = {"code": failure.code, "reason": str(failure)}
+            self._log.warning("no account connected", user_id=errand.user_id, **reason)
+            raise
+        # Where runs were made too often it is connected all the same, and a click syncs it later.
+        with suppress(TooOften):
+            caller.rows("start_sync", errand.user_id, False, "api")
+
+    def _check(self, errand: Errand, state: str, code: str, refusal: str) -> None:
+        if not hmac.compare_digest(state.encode(), errand.state.encode()):
+            raise ConsentFailed("state_mismatch", "the answer belongs to another attempt")
+        if refusal == "access_denied":
+            raise ConsentFailed(refusal, "the person refused")
+        if refusal or not code:
+            raise ConsentFailed("consent_failed", f"Google said {refusal or 'nothing'}")
+
+    def _connect(self, caller: Caller, user_id: str, stored: dict[str, Any]) -> None:
+        email = self._email(stored)
+        profile = None if caller.row("list_accounts", user_id) else self._quota_profile
+        sealed = self._google.vault.seal(stored)
+        try:
+            caller.value("connect_account", user_id, email, sealed, profile)
+        except SyncError as error:
+            raise ConsentFailed(CODES[type(error)], str(error)) from error
+        # Only now is there an account that the question for its address can be charged to.
+        caller.value("charge_account", user_id, "getProfile")
+
+    def _email(self, stored: dict[str, Any]) -> str:
+        """The address of the mailbox these credentials open."""
+        google = self._google
+        credentials = load_credentials(
+            stored, google.token_uri, google.client_id, google.client_secret
+        )
+        try:
+            with GmailClient(google.api, credentials, timeout=TIMEOUT) as client:
+                return client.profile().email
+        except GmailError as error:
+            raise ConsentFailed(error.code, str(error)) from error
