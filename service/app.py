@@ -32,7 +32,7 @@ from service.api import (
 )
 from service.api.audit import OperatorReads
 from service.api.auth import OPEN, SECURITY_SCHEMES, Authentication
-from service.api.keys import Issuer, Keys, Secret
+from service.api.keys import Issuer, Keys, PublishedKeys, Secret
 from service.api.metrics import RequestMetrics
 from service.api.push_tokens import PushTokens
 from service.config import Config, ConfigError
@@ -141,7 +141,8 @@ def _subscription(config: Config, log: FilteringBoundLogger) -> push.Subscriptio
     audience, service_account = config.push_audience, config.push_service_account
     if audience is None or service_account is None:
         return None
-    return push.Subscription(PushTokens(config.google_keys_url, audience, service_account), log)
+    keys = PublishedKeys(config.google_keys_url, log)
+    return push.Subscription(PushTokens(keys, audience, service_account), log)
 
 
 def _keys(config: Config, log: FilteringBoundLogger) -> Keys:

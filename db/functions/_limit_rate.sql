@@ -14,9 +14,9 @@ begin
   if cardinality(p_times) >= p_most then
     raise exception '% within a minute: % are the most', p_what, p_most
       using errcode = 'SY005',
-        detail = ceil(
+        detail = greatest(1, ceil(
           extract(epoch from p_times[p_most] + interval '1 minute' - clock_timestamp())
-        )::text,
+        ))::text,
         hint = 'Wait a minute, then try again.';
   end if;
 end;

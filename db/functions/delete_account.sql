@@ -15,6 +15,7 @@ declare
     or exists (select from gmail_sync.user_sync_status where user_id = v_user);
 begin
   perform gmail_sync._lock_mail(v_user);
+  perform gmail_sync._end_run_of(v_user);
   perform gmail_sync._delete_mail(v_user);
   delete from gmail_sync.quota_charge where user_id = v_user;
   delete from gmail_sync.audit_event where user_id = v_user or actor = v_user;

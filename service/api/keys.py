@@ -54,7 +54,7 @@ class Issuer:
     algorithm = "RS256"
 
     def __init__(self, jwks_url: str, log: FilteringBoundLogger) -> None:
-        self._client = _Client(jwks_url, log)
+        self._keys = PublishedKeys(jwks_url, log)
         # However many tokens wait for the issuer, one thread does.
         self._asking = asyncio.Lock()
 
@@ -63,11 +63,12 @@ class Issuer:
         if header.get("alg") != self.algorithm or "kid" not in header:
             raise jwt.InvalidAlgorithmError(f"the token is not {self.algorithm} with a key id")
         async with self._asking:
-            return await sync_to_thread(self._client.get_signing_key, header["kid"])
+            return await sync_to_thread(self._keys.get_signing_key, header["kid"])
 
 
-class _Client(PyJWKClient):
-    """PyJWT pauses after an answer only; this does so after a failure too."""
+class PublishedKeys(PyJWKClient):
+    """A JWKS, kept for a while. PyJWT pauses after an answer only; this does so after a failure
+    too."""
 
     def __init__(self, jwks_url: str, log: FilteringBoundLogger) -> None:
         super().__init__(
@@ -80,12 +81,12 @@ class _Client(PyJWKClient):
         self._asks_again_at = 0.0
 
     def fetch_data(self) -> Any:
-        """Raises KeysUnavailable, whatever the issuer answers instead of keys."""
+        """Raises KeysUnavailable, whatever is answered instead of keys."""
         if time.monotonic() < self._asks_again_at:
             raise KeysUnavailable
         try:
             return super().fetch_data()
         except Exception as error:
             self._asks_again_at = time.monotonic() + PAUSE_SECONDS
-            self._log.warning("issuer gives out no keys", url=self.uri, error=str(error))
+            self._log.warning("no keys are given out", url=self.uri, error=str(error))
             raise KeysUnavailable from error

@@ -19,8 +19,9 @@ from msgspec import Meta, Struct
 from structlog.typing import FilteringBoundLogger
 
 from service.api.auth import OPEN
+from service.api.keys import KeysUnavailable
 from service.api.problems import answers, problem
-from service.api.push_tokens import KeysUnknown, PushTokens, Refused
+from service.api.push_tokens import PushTokens, Refused
 from service.database import Pool
 
 # Of Pub/Sub's envelope around an address and a number.
@@ -64,7 +65,7 @@ class Subscription:
                 "This is for Pub/Sub: send a token of the subscription's service account.",
                 headers={"WWW-Authenticate": "Bearer"},
             ) from error
-        except KeysUnknown as error:
+        except KeysUnavailable as error:
             self._log.warning("push not checked", error=str(error))
             raise problem(
                 503,

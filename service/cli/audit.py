@@ -112,9 +112,7 @@ def _audit(
 ) -> tuple[Findings, Repair | None]:
     config = Config.from_environment(os.environ)
     with closing(Session(config.database_url, "gmail-sync audit")) as session:
-        with MailboxAccess(
-            session, make_google(config), user, log, on_wait=teller.waits
-        ) as access:
+        with MailboxAccess(session, make_google(config), user, log, on_wait=teller.waits) as access:
             findings = Audit(session, access, user, teller.listed).run()
         if not (repair and findings.to_repair):
             return findings, None

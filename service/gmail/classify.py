@@ -74,6 +74,7 @@ TOKEN_ERRORS: dict[str, type[GmailError]] = {
     "invalid_grant": ReauthRequired,
     "unauthorized_client": ReauthRequired,
     "invalid_scope": ReauthRequired,
+    "invalid_client": Forbidden,
 }
 
 _RETRY_AFTER = re.compile(r"Retry after (\S+Z)")

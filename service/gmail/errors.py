@@ -117,7 +117,7 @@ class Forbidden(GmailError):
     code = "forbidden"
     advice = (
         "Google refused the request; check that the Gmail API is enabled for the Google Cloud "
-        "project, then sync again."
+        "project and that GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are its own, then sync again."
     )
 
 

@@ -99,7 +99,7 @@ def serving(
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         eventually(lambda: server.started or not thread.is_alive(), "the server starts")
-        running = Running(server, url, lines, thread)
+        running = Running(server, public["GMAIL_SYNC_PUBLIC_URL"], lines, thread)
         try:
             yield running
         finally:

@@ -168,7 +168,7 @@ def own_secret_with_audience(service_url: str) -> Iterator[Installation]:
         "wrong issuer": sign(MARK, iss="https://elsewhere.example"),
     }
     environment = {"GMAIL_SYNC_JWT_AUDIENCE": AUDIENCE, "GMAIL_SYNC_JWT_ISSUER": ISSUER}
-    with serving(service_url, environment=OWN_TOKENS | environment) as running:
+    with serving(service_url, tokens=OWN_TOKENS | environment) as running:
         yield Installation(running, sign, bad_tokens(sign) | others)
 
 
@@ -197,7 +197,7 @@ def issuer(service_url: str) -> Iterator[Installation]:
             "no issuer": sign(MARK, iss=None),
             "wrong issuer": sign(MARK, iss="https://elsewhere.example"),
         }
-        with serving(service_url, environment=issuer.environment) as running:
+        with serving(service_url, tokens=issuer.environment) as running:
             yield Installation(running, sign, bad_tokens(sign) | others)
 
 

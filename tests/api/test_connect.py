@@ -114,7 +114,9 @@ def test_the_cookie_is_secure_where_browsers_come_by_https(
     service_url: str, google: Google
 ) -> None:
     with (
-        serving(service_url, google=google, public_url="https://mail.example") as running,
+        serving(
+            service_url, google=google, GMAIL_SYNC_PUBLIC_URL="https://mail.example"
+        ) as running,
         client_of(running, "ann") as client,
     ):
         answer = client.get("/api/gmail/connect")
@@ -417,4 +419,4 @@ def test_a_public_address_that_cannot_be_one_is_told_at_start(url: str) -> None:
     "url", ["https://mail.example/", "http://localhost:8000", "http://[::1]:8000", ""]
 )
 def test_a_public_address_is_kept_without_its_slash(url: str) -> None:
-    assert configuration("postgresql://x", url).public_url == url.rstrip("/")
+    assert configuration("postgresql://x", GMAIL_SYNC_PUBLIC_URL=url).public_url == url.rstrip("/")

@@ -25,7 +25,7 @@ def issuer() -> Iterator[LocalIssuer]:
 
 @pytest.fixture
 def running(service_url: str, issuer: LocalIssuer) -> Iterator[Running]:
-    with serving(service_url, environment=issuer.environment) as running:
+    with serving(service_url, tokens=issuer.environment) as running:
         yield running
 
 
@@ -67,7 +67,7 @@ def impatient(
     monkeypatch.setattr(keys, "PAUSE_SECONDS", 0.3)
     monkeypatch.setattr(keys, "FETCH_SECONDS", 0.3)
     with (
-        serving(service_url, environment=issuer.environment) as running,
+        serving(service_url, tokens=issuer.environment) as running,
         httpx.Client(base_url=running.url, timeout=10) as client,
     ):
         yield client

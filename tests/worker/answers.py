@@ -181,7 +181,7 @@ REFUSED = (
         "Inner request count exceeds the limit. Received: 250, Limit: 100",
     ),
 )
-TOKEN_REFUSED = Answer("token invalid_client", BadRequest, "token", 401, "invalid_client", "No")
+TOKEN_REFUSED = Answer("token invalid_client", Forbidden, "token", 401, "invalid_client", "No")
 
 # One message waits for another try, and costs the others nothing.
 OF_ONE_MESSAGE = (
