@@ -29,7 +29,12 @@ demo: setup ## sync simulated mail: ONCE=1 and stop, MAIL=path of an mbox, MESSA
 	  $(if $(call given,MAIL),--mail "$$MAIL") $(if $(call given,MESSAGES),--messages "$$MESSAGES")
 
 test: check ## the whole gate: check, then every test; PYTEST_ARGS="-k lease" chooses
+ifdef PYTEST_ARGS
 	.venv/bin/pytest $(PYTEST_ARGS)
+else
+	.venv/bin/pytest -m 'not alone' --numprocesses=4 --dist=loadfile
+	.venv/bin/pytest -m alone
+endif
 
 check: setup ## lint, format and types
 	.venv/bin/ruff check

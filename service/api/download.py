@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from litestar.response import Response, Stream
 
+from service.api.security import CSP
+
 BINARY = "application/octet-stream"
 _MIME_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")
 _LONGEST_NAME = 120  # characters; in UTF-8 no file system refuses it
@@ -47,7 +49,6 @@ def _headers(mime_type: str, filename: str) -> dict[str, str]:
         "Content-Disposition": (
             f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"
         ),
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": f"{CSP}; sandbox",
         "Cache-Control": "private",
     }

@@ -86,7 +86,8 @@ class Grant(Credentials):
             try:
                 super().refresh(request)  # type: ignore[no-untyped-call]
             except RefreshError as error:
-                if not error.retryable:
+                # A page instead of an answer is not Google's word on the grant.
+                if not error.retryable and isinstance(error.args[-1], dict):
                     self._refusal, self.token = error, None
                 raise
 

@@ -91,9 +91,17 @@ class Consent:
         )
         # A redirect is never Google's answer, and must not carry the secret elsewhere.
         flow.oauth2session.max_redirects = 0
+        flow.oauth2session.register_compliance_hook("access_token_response", _answered)
         if self._token_uri.startswith("http:"):
             flow.oauth2session.mount("https://", _Plain())
         return flow
+
+
+def _answered(answer: requests.Response) -> requests.Response:
+    """Raises requests.HTTPError for what is a failure of Google's, whatever it says."""
+    if answer.status_code >= 500:
+        answer.raise_for_status()
+    return answer
 
 
 class _Plain(HTTPAdapter):

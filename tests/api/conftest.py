@@ -87,7 +87,10 @@ def serving(
         raise structlog.DropEvent
 
     log = structlog.wrap_logger(
-        None, processors=[structlog.contextvars.merge_contextvars, collect]
+        None,
+        processors=[structlog.contextvars.merge_contextvars, collect],
+        # Whatever level another test configured.
+        wrapper_class=structlog.make_filtering_bound_logger(0),
     ).bind()
     pool = Pool(database_url, "gmail-sync api", 8)
     with socket.create_server(("127.0.0.1", 0)) as listener:

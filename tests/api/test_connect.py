@@ -302,6 +302,7 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
         .seal({"user_id": "ann", "state": "s", "verifier": "v", "return_to": "/"})
         .decode(),
     ],
+    ids=["empty", "rubbish", "no ascii", "no errand", "credentials", "another key"],
 )
 def test_a_cookie_that_we_did_not_make_is_none(running: Running, forged: str) -> None:
     url = f"{running.url}/api/gmail/callback?state=s&code=c"
@@ -412,7 +413,7 @@ def test_no_line_of_the_log_holds_a_secret(
 )
 def test_a_public_address_that_cannot_be_one_is_told_at_start(url: str) -> None:
     with pytest.raises(ConfigError, match="GMAIL_SYNC_PUBLIC_URL is"):
-        configuration("postgresql://x", url)
+        configuration("postgresql://x", GMAIL_SYNC_PUBLIC_URL=url)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ BY_ID = {
     ("GET", "/api/gmail/sync/{task_id}"),
     ("POST", "/api/gmail/sync/{task_id}/cancel"),
     ("GET", "/api/gmail/messages/{message_id}"),
+    ("GET", "/api/gmail/messages/{message_id}/raw"),
+    ("GET", "/api/gmail/messages/{message_id}/attachments"),
+    ("GET", "/api/gmail/messages/{message_id}/attachments/{part_id}"),
 }
 OWN = {
     ("POST", "/api/gmail/sync/smart"),
@@ -36,6 +39,12 @@ OWN = {
     ("GET", "/api/gmail/sync/events"),
     ("GET", "/api/gmail/messages"),
     ("GET", "/api/gmail/labels"),
+    ("GET", "/api/gmail/sync/failed-messages"),
+    ("GET", "/api/gmail/export.mbox"),
+    ("GET", "/api/gmail/connect"),
+    ("GET", "/api/gmail/connection"),
+    ("DELETE", "/api/gmail/connection"),
+    ("DELETE", "/api/gmail/account"),
 }
 # They tell of nobody by name; health names users to operators.
 OF_ALL = {
@@ -46,6 +55,8 @@ OF_ALL = {
     ("GET", "/metrics"),
     ("GET", "/schema"),
     ("GET", "/schema/openapi.json"),
+    # Whose it is, its sealed cookie says.
+    ("GET", "/api/gmail/callback"),
 }
 # Not for users at all.
 NOT_FOR_USERS = {("POST", "/api/gmail/push")}
@@ -109,6 +120,9 @@ def test_lists_hold_one_s_own(bob: httpx.Client, anns: str) -> None:
     assert bob.get("/api/gmail/labels").json()["labels"] == []
     found = bob.get("/api/gmail/messages", params={"q": SECRET_WORD})
     assert found.json()["messages"] == []
+    assert bob.get("/api/gmail/sync/failed-messages").json()["messages"] == []
+    assert SECRET_WORD not in bob.get("/api/gmail/export.mbox").text
+    assert bob.get("/api/gmail/connection").json()["email"] == "bob@example.org"
 
 
 def test_another_s_id_is_no_place_in_a_list(bob: httpx.Client, anns: str) -> None:
@@ -126,7 +140,10 @@ def test_what_one_does_touches_nobody_else(bob: httpx.Client, running: Running, 
         assert started["user_id"] == "bob"
         assert bob.post("/api/gmail/sync/retry-failed").json()["retried"] == 0
         assert bob.post(f"/api/gmail/sync/{started['task_id']}/cancel").status_code == 200
+        assert bob.delete("/api/gmail/connection", params={"delete_mail": True}).json()["done"]
+        assert bob.delete("/api/gmail/account").status_code == 200
         assert ann.get(f"/api/gmail/sync/{anns}").json() == before
+        assert ann.get("/api/gmail/messages/m1").json()["subject"] == SECRET_WORD
 
 
 @pytest.mark.parametrize("name", ["user_id", "user", "sub", "as"])

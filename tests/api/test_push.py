@@ -37,16 +37,16 @@ Push = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def google() -> Iterator[Simulator]:
+def keeper() -> Iterator[Simulator]:
     """Whoever has Google's keys."""
     with Simulator() as simulator:
         yield simulator
 
 
 @pytest.fixture
-def pushed(service_url: str, google: Simulator) -> Iterator[Running]:
+def pushed(service_url: str, keeper: Simulator) -> Iterator[Running]:
     environment = {
-        "GMAIL_SYNC_OAUTH_ENDPOINT": google.url,
+        "GMAIL_SYNC_OAUTH_ENDPOINT": keeper.url,
         "GMAIL_SYNC_PUSH_AUDIENCE": AUDIENCE,
         "GMAIL_SYNC_PUSH_SERVICE_ACCOUNT": ACCOUNT,
     }
@@ -55,7 +55,7 @@ def pushed(service_url: str, google: Simulator) -> Iterator[Running]:
 
 
 @pytest.fixture
-def push(pushed: Running, google: Simulator) -> Iterator[Push]:
+def push(pushed: Running, keeper: Simulator) -> Iterator[Push]:
     """Sends what Pub/Sub sends; `body` and `token` in place of the right ones."""
     with httpx.Client(base_url=pushed.url, timeout=10) as client:
 
@@ -69,7 +69,7 @@ def push(pushed: Running, google: Simulator) -> Iterator[Push]:
             return client.post(
                 "/api/gmail/push",
                 content=sent if body is None else body,
-                headers=bearer(token or google.identity.token(AUDIENCE, ACCOUNT)),
+                headers=bearer(token or keeper.identity.token(AUDIENCE, ACCOUNT)),
             )
 
         yield push
@@ -99,12 +99,12 @@ def set_cursor(db: Connection, history_id: int) -> None:
     db.execute("update gmail_sync.account set history_id = %s", [history_id])
 
 
-def hs256_with_the_public_key(google: Identity) -> str:
+def hs256_with_the_public_key(keeper: Identity) -> str:
     """The confusion of algorithms: PyJWT does not make such a token, so by hand."""
-    public = google.key.public_key().public_bytes(
+    public = keeper.key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    header = {"alg": "HS256", "typ": "JWT", "kid": google.key_id}
+    header = {"alg": "HS256", "typ": "JWT", "kid": keeper.key_id}
     claims = {"iss": "https://accounts.google.com", "aud": AUDIENCE, "email": ACCOUNT,
               "email_verified": True, "iat": EARLIER, "exp": LATER}  # fmt: skip
     signed = b".".join(
@@ -114,43 +114,43 @@ def hs256_with_the_public_key(google: Identity) -> str:
     return (signed + b"." + urlsafe_b64encode(digest).rstrip(b"=")).decode()
 
 
-def unsigned(google: Identity) -> str:
-    claims = jwt.decode(google.token(AUDIENCE, ACCOUNT), options={"verify_signature": False})
-    return jwt.encode(claims, None, "none", headers={"kid": google.key_id})
+def unsigned(keeper: Identity) -> str:
+    claims = jwt.decode(keeper.token(AUDIENCE, ACCOUNT), options={"verify_signature": False})
+    return jwt.encode(claims, None, "none", headers={"kid": keeper.key_id})
 
 
-def with_a_key_of_its_own(google: Identity) -> str:
+def with_a_key_of_its_own(keeper: Identity) -> str:
     stranger = Identity()
-    stranger.key_id = google.key_id
+    stranger.key_id = keeper.key_id
     return stranger.token(AUDIENCE, ACCOUNT)
 
 
 BAD_TOKENS: dict[str, Callable[[Identity], str]] = {
-    "no token": lambda google: "abc",
-    "three parts of nothing": lambda google: "..",
-    "wrong audience": lambda google: google.token("https://elsewhere.example", ACCOUNT),
-    "no audience": lambda google: google.token(None, ACCOUNT),  # type: ignore[arg-type]
-    "wrong issuer": lambda google: google.token(AUDIENCE, ACCOUNT, iss="https://evil.example"),
-    "wrong address": lambda google: google.token(AUDIENCE, "other@my-project.example"),
-    "address in other letters": lambda google: google.token(AUDIENCE, ACCOUNT.upper()),
-    "no address": lambda google: google.token(AUDIENCE, None),  # type: ignore[arg-type]
-    "unverified": lambda google: google.token(AUDIENCE, ACCOUNT, email_verified=False),
-    "verified in words": lambda google: google.token(AUDIENCE, ACCOUNT, email_verified="true"),
-    "expired": lambda google: google.token(AUDIENCE, ACCOUNT, iat=EARLIER, exp=EARLIER + 3600),
-    "of tomorrow": lambda google: google.token(AUDIENCE, ACCOUNT, iat=LATER, exp=LATER + 3600),
+    "no token": lambda keeper: "abc",
+    "three parts of nothing": lambda keeper: "..",
+    "wrong audience": lambda keeper: keeper.token("https://elsewhere.example", ACCOUNT),
+    "no audience": lambda keeper: keeper.token(None, ACCOUNT),  # type: ignore[arg-type]
+    "wrong issuer": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, iss="https://evil.example"),
+    "wrong address": lambda keeper: keeper.token(AUDIENCE, "other@my-project.example"),
+    "address in other letters": lambda keeper: keeper.token(AUDIENCE, ACCOUNT.upper()),
+    "no address": lambda keeper: keeper.token(AUDIENCE, None),  # type: ignore[arg-type]
+    "unverified": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, email_verified=False),
+    "verified in words": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, email_verified="true"),
+    "expired": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, iat=EARLIER, exp=EARLIER + 3600),
+    "of tomorrow": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, iat=LATER, exp=LATER + 3600),
     "alg none": unsigned,
     "HS256 with the public key": hs256_with_the_public_key,
-    "unknown kid": lambda google: Identity().token(AUDIENCE, ACCOUNT),
+    "unknown kid": lambda keeper: Identity().token(AUDIENCE, ACCOUNT),
     "known kid, another key": with_a_key_of_its_own,
 }
 
 
 @pytest.mark.parametrize("bad", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
 def test_a_push_with_a_bad_token_is_refused(
-    push: Push, google: Simulator, functions: Session, db: Connection, bad: Callable[..., str]
+    push: Push, keeper: Simulator, functions: Session, db: Connection, bad: Callable[..., str]
 ) -> None:
     connect_account(functions, "ann")
-    problem(push(token=bad(google.identity)), 401, "not_authenticated")
+    problem(push(token=bad(keeper.identity)), 401, "not_authenticated")
     assert runs(db) == []
 
 
@@ -162,20 +162,20 @@ def test_a_push_without_a_token_is_refused(pushed: Running) -> None:
 
 @pytest.mark.parametrize("issuer", ["https://accounts.google.com", "accounts.google.com"])
 def test_a_push_of_our_subscription_starts_a_run(
-    push: Push, google: Simulator, functions: Session, db: Connection, issuer: str
+    push: Push, keeper: Simulator, functions: Session, db: Connection, issuer: str
 ) -> None:
     connect_account(functions, "ann")
-    answer = push(token=google.identity.token(AUDIENCE, ACCOUNT, iss=issuer))
+    answer = push(token=keeper.identity.token(AUDIENCE, ACCOUNT, iss=issuer))
     assert (answer.status_code, answer.content) == (204, b"")
     assert [(run["user_id"], run["source"]) for run in runs(db)] == [("ann", "push")]
 
 
-def test_google_is_asked_for_its_keys_once(push: Push, google: Simulator) -> None:
+def test_google_is_asked_for_its_keys_once(push: Push, keeper: Simulator) -> None:
     for _ in range(5):
         assert push().status_code == 204
     for _ in range(5):
         push(token=Identity().token(AUDIENCE, ACCOUNT))
-    assert google.requests.methods["certs"] == 1
+    assert keeper.requests.methods["certs"] == 1
 
 
 @pytest.mark.parametrize(
@@ -185,24 +185,30 @@ def test_google_is_asked_for_its_keys_once(push: Push, google: Simulator) -> Non
     ids=lambda fault: fault.action,
 )  # fmt: skip
 def test_while_google_s_keys_cannot_be_had_a_push_is_to_come_again(
-    push: Push, google: Simulator, functions: Session, db: Connection, fault: Fault
+    push: Push,
+    keeper: Simulator,
+    functions: Session,
+    db: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
 ) -> None:
+    monkeypatch.setattr("service.api.keys.PAUSE_SECONDS", 0)
     connect_account(functions, "ann")
-    google.faults.add(fault)
+    keeper.faults.add(fault)
     answer = push()
     problem(answer, 503, "google_unreachable")
     assert answer.headers["retry-after"] == "10"
     assert runs(db) == []
-    google.faults.clear()
+    keeper.faults.clear()
     assert push().status_code == 204
     assert len(runs(db)) == 1
 
 
 def test_while_the_database_is_away_a_push_is_to_come_again(
-    google: Simulator, service_url: str
+    keeper: Simulator, service_url: str
 ) -> None:
     environment = {
-        "GMAIL_SYNC_OAUTH_ENDPOINT": google.url,
+        "GMAIL_SYNC_OAUTH_ENDPOINT": keeper.url,
         "GMAIL_SYNC_PUSH_AUDIENCE": AUDIENCE,
         "GMAIL_SYNC_PUSH_SERVICE_ACCOUNT": ACCOUNT,
     }
@@ -210,7 +216,7 @@ def test_while_the_database_is_away_a_push_is_to_come_again(
         answer = httpx.post(
             f"{running.url}/api/gmail/push",
             content=envelope({"emailAddress": ANN, "historyId": 1}),
-            headers=bearer(google.identity.token(AUDIENCE, ACCOUNT)),
+            headers=bearer(keeper.identity.token(AUDIENCE, ACCOUNT)),
             timeout=20,
         )
     assert answer.status_code == 503
@@ -391,8 +397,8 @@ def test_a_push_and_a_click_share_a_run(push: Push, functions: Session, db: Conn
     assert (run["task_id"], run["source"]) == (task_id, "api")
 
 
-def test_no_token_reaches_the_log(push: Push, pushed: Running, google: Simulator) -> None:
-    token = google.identity.token("https://elsewhere.example", ACCOUNT)
+def test_no_token_reaches_the_log(push: Push, pushed: Running, keeper: Simulator) -> None:
+    token = keeper.identity.token("https://elsewhere.example", ACCOUNT)
     push(token=token)
     eventually(lambda: any(line["event"] == "request" for line in pushed.log), "it is logged")
     assert token not in str(pushed.log)

@@ -18,13 +18,17 @@ def is_secured(answer: httpx.Response) -> bool:
     """Whether each header is there, once; how long an answer may be kept it may say itself."""
     found = {name: answer.headers.get_list(name) for name in HEADERS}
     kept = found.pop("Cache-Control")
-    return len(kept) == 1 and found == {
-        name: [value] for name, value in HEADERS.items() if name in found
-    }
+    # What strangers sent is put into a sandbox besides.
+    (policy,) = found.pop("Content-Security-Policy")
+    return (
+        len(kept) == 1
+        and policy in (CSP, f"{CSP}; sandbox")
+        and found == {name: [value] for name, value in HEADERS.items() if name in found}
+    )
 
 
 def test_every_route_answers_with_them(running: Running, nobody: httpx.Client) -> None:
-    things = {"task_id": "t", "message_id": "m", "path": "openapi.json"}
+    things = {"task_id": "t", "message_id": "m", "part_id": "1", "path": "openapi.json"}
     for route in Installation(running, str, {}).routes():
         for headers in ({}, bearer(token("ann"))):
             answer = ask(nobody, route, things, headers)

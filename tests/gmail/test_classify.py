@@ -153,7 +153,7 @@ def test_tells_the_refusals_of_the_token_endpoint_apart() -> None:
     revoked = {"error": "invalid_grant", "error_description": "Token has been revoked."}
     assert type(classify(refused(revoked))) is errors.ReauthRequired
     setup = classify(refused({"error": "invalid_client"}))
-    assert type(setup) is errors.BadRequest
+    assert type(setup) is errors.Forbidden
     assert setup.reason == "invalid_client"
 
 

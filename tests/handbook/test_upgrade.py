@@ -18,6 +18,7 @@ from tests.migrations.commands import ALEMBIC, ROOT, alembic, run, schema
 from tests.worker.conftest import (  # noqa: F401
     Account,
     account,
+    google,
     keys,
     mailbox,
     simulator,

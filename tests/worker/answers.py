@@ -23,6 +23,7 @@ from service.gmail.errors import (
     ReauthRequired,
     TooManyConcurrent,
     Transient,
+    WatchedElsewhere,
 )
 from service.simulator.faults import Action, Fault
 
@@ -194,6 +195,14 @@ OF_ONE_MESSAGE = (
     Answer("403 in HTML as a part", MalformedResponse, GET, 403, action="html"),
     Answer("no such part", MalformedResponse, GET, action="drop"),
 )
+WATCHED = Answer(
+    "400 of a watch",
+    WatchedElsewhere,
+    "watch",
+    400,
+    "badRequest",
+    "Only one user push notification client allowed per developer (call /stop then try again)",
+)
 # No run asks for attachments; who asks for one fetches its message again.
 ATTACHMENT_GONE = Answer("404 of an attachment", Transient, ATTACHMENT, 404)
 GONE = Answer("404 of a message", Gone, GET, 404)
@@ -222,4 +231,5 @@ ALL = (
     EXPIRED,
     GARBAGE,
     ATTACHMENT_GONE,
+    WATCHED,
 )

@@ -76,7 +76,9 @@ def test_an_attachment_is_downloaded_safely(
         "attachment; filename=\"pl_n_.pdf\"; filename*=UTF-8''pl%C3%A4n_.pdf"
     )
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert (
+        headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
+    )
     assert headers["cache-control"] == "private"
 
 

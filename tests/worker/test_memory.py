@@ -14,6 +14,8 @@ from service.database import Row
 from service.simulator import Mail, Mailbox, generate
 from tests.worker.conftest import Account, WorkerProcess
 
+pytestmark = pytest.mark.alone
+
 MOST = 300 << 20  # bytes
 MOST_FOR_THE_LARGEST = 1 << 30
 MB = 1_000_000

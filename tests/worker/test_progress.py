@@ -19,6 +19,8 @@ from service.worker.worker import Worker
 from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL, USER, Account, WorkerProcess
 
+pytestmark = pytest.mark.alone
+
 PARTS = ("new", "updated", "unchanged", "deleted", "gone", "failed", "pending")
 PROFILE = "google-2026"
 

@@ -20,6 +20,8 @@ from service.simulator.quota import Charge
 from tests.waiting import wait_until
 from tests.worker.conftest import WorkerProcess
 
+pytestmark = pytest.mark.alone
+
 PROFILE = "google-2026"
 # Seconds a window is scaled down to: what is lost is told in parts of a window.
 WINDOW = 4.0
