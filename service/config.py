@@ -126,8 +126,12 @@ class _Reader:
 def _database_url(value: str) -> str:
     try:
         conninfo_to_dict(value)
-    except ProgrammingError as error:
-        raise ValueError(f"is not a libpq URL such as postgresql://user@host/db: {error}") from None
+    except ProgrammingError:
+        # Not in libpq's words, which quote what may be the password.
+        raise ValueError(
+            "is not a libpq URL such as postgresql://user@host/db "
+            "(special characters of a password are percent-encoded)"
+        ) from None
     return value
 
 

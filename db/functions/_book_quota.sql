@@ -1,7 +1,8 @@
 -- Books calls of one Gmail method in the quota ledger: at once where the user's window and the
 -- project's have room, else for the first moment they will, which is returned. Who asks first is
 -- served first, and asks once: so many users share a project's cap evenly, and a large call is
--- never overtaken for ever by small ones. Raises SY003 for what can never be charged.
+-- never overtaken for ever by small ones. What would wait longer than p_patience is not booked, and
+-- its time is returned all the same. Raises SY003 for what can never be charged.
 
 create or replace function gmail_sync._book_quota(
   p_user_id text, p_method text, p_calls integer,
@@ -27,7 +28,7 @@ begin
   end if;
 
   -- The project's charges queue up here; nothing else is locked in this transaction.
-  perform from gmail_sync.quota_profile where name = v_profile.name for update;
+  perform from gmail_sync.quota_profile where name = v_profile.name for no key update;
   select c.units * p_calls into v_units
   from gmail_sync.quota_cost c
   where c.profile = v_profile.name

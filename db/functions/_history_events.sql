@@ -17,9 +17,14 @@ as $$
   cross join unnest(
     array['messagesAdded', 'messagesDeleted', 'labelsAdded', 'labelsRemoved']
   ) as k (kind)
-  cross join lateral jsonb_array_elements(coalesce(h.record -> k.kind, '[]')) as e (event)
+  cross join lateral jsonb_array_elements(
+    case when jsonb_typeof(h.record -> k.kind) = 'array' then h.record -> k.kind else '[]' end
+  ) as e (event)
   left join lateral jsonb_array_elements_text(
-    case when k.kind in ('labelsAdded', 'labelsRemoved') then e.event -> 'labelIds' end
+    case
+      when k.kind in ('labelsAdded', 'labelsRemoved')
+        and jsonb_typeof(e.event -> 'labelIds') = 'array' then e.event -> 'labelIds'
+    end
   ) as l (label_id) on true
   where e.event -> 'message' ->> 'id' is not null;
 $$;

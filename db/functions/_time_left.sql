@@ -34,8 +34,12 @@ as $$
   cross join lateral (
     select
       case
-        when messages > 0 and done > 0
-          then (p_run.progressed_at - p_run.claimed_at) * (messages::float8 / done)
+        when messages > 0 and done > 0 and p_run.progressed_at > p_run.claimed_at
+          -- A listing that has hardly begun would take longer than an integer has seconds.
+          then least(
+            interval '20 years',
+            (p_run.progressed_at - p_run.claimed_at) * (messages::float8 / done)
+          )
       end as own,
       -- What fits into one window goes in one burst.
       case when messages * cost > cap then window_length * (messages * cost::float8 / cap) end

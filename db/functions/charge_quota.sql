@@ -1,5 +1,6 @@
 -- Books the quota of calls of one Gmail method for the account of a run, before they are sent;
--- see _book_quota. Raises SY001 when the lease is gone, SY003 for what can never be charged.
+-- see _book_quota. What would wait longer than five minutes is not booked: the run is handed over,
+-- and its successor asks. Raises SY001 when the lease is gone, SY003 for what can never be charged.
 
 create or replace function gmail_sync.charge_quota(
   p_task_id text, p_method text, p_calls integer default 1
@@ -11,7 +12,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return gmail_sync._book_quota(gmail_sync._leaseholder(p_task_id), p_method, p_calls);
+  return gmail_sync._book_quota(
+    gmail_sync._leaseholder(p_task_id), p_method, p_calls, interval '5 minutes'
+  );
 end;
 $$;
 

@@ -20,7 +20,7 @@ begin
     return false;
   end if;
 
-  perform gmail_sync._audit(p_status, p_user_id, jsonb_build_object('reason', p_reason));
+  perform gmail_sync._audit(p_status, p_user_id, jsonb_build_object('reason', p_reason), 'google');
   return true;
 end;
 $$;

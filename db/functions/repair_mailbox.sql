@@ -14,11 +14,11 @@ declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
   v_count integer;
 begin
+  perform gmail_sync._lock_mail(v_user);
   if not exists (select from gmail_sync.account where user_id = v_user) then
     raise exception 'user % has no Gmail account', v_user using errcode = 'SY002';
   end if;
 
-  perform gmail_sync._lock_mail(v_user);
   insert into gmail_sync.fetch_queue as q (user_id, message_id, reason)
   select v_user, i.message_id, 'audit'
   from unnest(p_message_ids) with ordinality as i (message_id, n)

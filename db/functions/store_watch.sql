@@ -1,4 +1,5 @@
--- Notes until when Gmail pushes changes of the account. Raises SY001 when the lease is gone.
+-- Notes until when Gmail pushes changes of the account; NULL: it refused to, and is asked again
+-- after settings.watch_interval. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_watch(p_task_id text, p_expires_at timestamptz)
 returns void
@@ -12,7 +13,11 @@ declare
 begin
   update gmail_sync.account
   set watch_expires_at = p_expires_at, watched_at = clock_timestamp()
-  where user_id = v_user_id;
+  where user_id = v_user_id
+    -- Connected anew meanwhile, the account is none of this run's business.
+    and connected_at < (
+      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
+    );
 
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
 end;

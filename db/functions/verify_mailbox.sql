@@ -23,7 +23,11 @@ begin
   update gmail_sync.account
   set verified = true, status = 'connected', status_reason = null
   where user_id = v_user_id
-    and status in ('connected', 'suspended');
+    and status in ('connected', 'suspended')
+    -- Credentials that came meanwhile are not those that were asked with.
+    and connected_at < (
+      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
+    );
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
 end;
 $$;

@@ -1,6 +1,5 @@
--- Whether the account's watch is to be renewed: a day after the last time, or when there was none
--- since the account was connected.
--- Raises SY001 when the lease is gone.
+-- Whether the account's watch is to be renewed: a day after the last time, or when there is none
+-- of these credentials. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.watch_is_due(p_task_id text)
 returns boolean
@@ -10,6 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select a.watched_at is null
+    or a.watch_expires_at is null
     or a.watched_at < a.connected_at
     or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
   from gmail_sync.account a

@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 import httplib2
 from googleapiclient.http import HttpRequest
 
+# Bytes; more than the largest answer that is read has when it is whole.
+_LARGEST_ANSWER = 1 << 27
+
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE = re.compile(rb"\s*HTTP/\S+ (\d{3}) ?([^\r\n]*)")
 _CONTENT_ID = re.compile(r"(\d+)>?\s*$")
@@ -93,6 +96,6 @@ def _inflated(content: bytes) -> bytes:
     if not content.startswith(b"\x1f\x8b"):
         return content
     try:
-        return zlib.decompressobj(wbits=31).decompress(content)
+        return zlib.decompressobj(wbits=31).decompress(content, _LARGEST_ANSWER)
     except zlib.error:
         return b""

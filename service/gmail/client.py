@@ -183,8 +183,9 @@ class GmailClient:
     def _fetched(self, message_id: str, request: HttpRequest, part: batch.Part) -> Fetched:
         try:
             message = self._read(request, *part)
-            if message.get("id") != message_id:
+            if str(message.get("id")) != message_id:
                 raise MalformedResponse("the answer is about another message")
+            message["id"] = message_id
         except GmailError as error:
             return Fetched(message_id, None, error)
         return Fetched(message_id, message, None)

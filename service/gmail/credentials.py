@@ -80,7 +80,10 @@ class Grant(Credentials):
 
     def refresh(self, request: Any) -> None:
         """Raises google.auth's RefreshError and TransportError."""
+        seen = self.token
         with self._renewing:
+            if self._refusal is None and self.token != seen:
+                return  # another thread has, while this one waited
             if self._refusal is not None:
                 raise self._refusal
             try:

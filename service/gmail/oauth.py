@@ -134,8 +134,10 @@ def revoke(credentials: Credentials) -> str | None:
         return f"Google gave no answer: {type(error).__name__}"
     except (LookupError, TypeError):
         return "Google's answer was not understood"
-    # Somebody, perhaps its owner, ended it before.
-    return None if reason == "invalid_token" else f"Google refused: {reason}"
+    if reason == "invalid_token":
+        # Somebody, perhaps its owner, ended it before. An access token may only have run out.
+        return None if credentials.refresh_token else "the access token had run out"
+    return f"Google refused: {reason}"
 
 
 def consent_uri(token_uri: str) -> str:

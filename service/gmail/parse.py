@@ -243,4 +243,5 @@ def _thread_id(message: dict[str, Any], defects: list[str]) -> str:
 
 
 def _id(value: Any) -> str:
-    return storable(value) if isinstance(value, str) else ""
+    """Opaque text; some servers send numbers."""
+    return storable(str(value)) if isinstance(value, str | int) else ""

@@ -88,6 +88,8 @@ class Connector:
             raise
         # Where runs were made too often it is connected all the same, and a click syncs it later.
         with suppress(TooOften):
+            # As a push, for a run that is under way may have the credentials of before.
+            caller.rows("start_sync", errand.user_id, False, "push")
             caller.rows("start_sync", errand.user_id, False, "api")
 
     def _check(self, errand: Errand, state: str, code: str, refusal: str) -> None:
@@ -107,7 +109,8 @@ class Connector:
         except SyncError as error:
             raise ConsentFailed(CODES[type(error)], str(error)) from error
         # Only now is there an account that the question for its address can be charged to.
-        caller.value("charge_account", user_id, "getProfile")
+        with suppress(SyncError):
+            caller.value("charge_account", user_id, "getProfile")
 
     def _email(self, stored: dict[str, Any]) -> str:
         """The address of the mailbox these credentials open."""

@@ -4,7 +4,7 @@ import time
 
 import psycopg
 
-from service.database import Caller, Row, is_outage
+from service.database import PASSING_STATES, Caller, Row, is_outage
 from service.worker.lease import Lease
 
 RETRY_SECONDS = 0.5
@@ -28,6 +28,6 @@ class RunCalls(Caller):
             try:
                 return self._session.rows(function, self.task_id, *arguments, **named)
             except psycopg.Error as error:
-                if not is_outage(error):
+                if not (is_outage(error) or error.sqlstate in PASSING_STATES):
                     raise
                 time.sleep(RETRY_SECONDS)

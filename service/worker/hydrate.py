@@ -109,12 +109,16 @@ class Hydrator:
             while self._in_flight:
                 self._settle_first()
             self._gate.wait_for_quota(free_at)
+            if self._limits:
+                self._wait_as_told()
         self._in_flight.add(self._pool.submit(fetch))
 
     def _settle_first(self) -> None:
         """Settle what has arrived, or after LOOK_SECONDS nothing."""
-        done, self._in_flight = wait(self._in_flight, LOOK_SECONDS, FIRST_COMPLETED)
+        done, _ = wait(self._in_flight, LOOK_SECONDS, FIRST_COMPLETED)
         for future in done:
+            # One by one: where the first ends the run, the others are still there to be kept.
+            self._in_flight.discard(future)
             self._settle(future.result())
         self._gate.check()
 
@@ -174,6 +178,9 @@ class Hydrator:
                 [message.raw for message in messages],
             )
         except psycopg.Error as error:
+            if len(messages) == 1 and isinstance(error, psycopg.errors.QueryCanceled):
+                # Too slow is not refused: nothing is lost for the load of a moment.
+                raise
             if len(messages) > 1:
                 for message in messages:
                     self._store([message])
@@ -203,6 +210,8 @@ class Hydrator:
         self._gate.charge("getProfile")
         try:
             self._client().profile()
+        except TokenExpired:
+            return True
         except (Transient, RateLimited, DailyLimit):
             return False
         return True

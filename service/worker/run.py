@@ -5,13 +5,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller, DatabaseClock, Row
 from service.errors import AccountNotConnected, LeaseLost
 from service.gmail.client import GmailClient
 from service.gmail.credentials import UnusableCredentials, WrongKey
-from service.gmail.errors import AccountBlocked, GmailError, ReauthRequired
+from service.gmail.errors import (
+    AccountBlocked,
+    DailyLimit,
+    GmailError,
+    RateLimited,
+    ReauthRequired,
+    TokenExpired,
+    TooLarge,
+    Transient,
+)
 from service.gmail.google import Google
 from service.gmail.text import storable
 from service.mailbox.account import Account
@@ -121,10 +131,15 @@ class Run:
             return Failed(f"{error}. {error.hint}", "reauth_required")
         if isinstance(error, AccountBlocked):
             return Failed(str(error), "suspended")
+        if isinstance(error, Transient | RateLimited | DailyLimit | TokenExpired | TooLarge):
+            # None of these is the last word; whoever should have met it did not.
+            return HandedOver(str(error))
         if isinstance(error, GmailError | WrongKey | UnusableCredentials):
             return Failed(str(error))
         self._log.exception("run broke off")
-        return HandedOver(f"The sync broke off: {type(error).__name__}: {error}"[:500])
+        # Of a database error not all, for it may quote the row.
+        said = error.diag.message_primary if isinstance(error, psycopg.Error) else error
+        return HandedOver(f"The sync broke off: {type(error).__name__}: {said}"[:500])
 
     def _end(self, end: Failed | HandedOver) -> None:
         self._lease.stop_beating()

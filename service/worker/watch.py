@@ -1,7 +1,8 @@
 """Keeps Gmail pushing the changes of one account, for a week at a time (GMAIL.md, 2.7).
 
 A push only tells sooner what the next run finds anyhow. So a watch that is refused fails no run:
-each later one tries again. Calls of several workers cannot race, for a user has one run.
+each later one tries again, and the schedule makes one where nobody does. Calls of several workers
+cannot race, for a user has one run.
 """
 
 from datetime import datetime
@@ -9,7 +10,13 @@ from datetime import datetime
 from structlog.typing import FilteringBoundLogger
 
 from service.gmail.client import GmailClient
-from service.gmail.errors import AccountBlocked, GmailError, ReauthRequired, WatchedElsewhere
+from service.gmail.errors import (
+    AccountBlocked,
+    GmailError,
+    ReauthRequired,
+    TokenExpired,
+    WatchedElsewhere,
+)
 from service.worker.calls import RunCalls
 from service.worker.gate import Gate
 
@@ -41,17 +48,22 @@ class Watch:
             raise
         except GmailError as error:
             self._log.warning("watch not renewed", topic=self._topic, error=str(error))
+            self._calls.value("store_watch", None)
             return
         self._calls.value("store_watch", expires_at)
         self._log.info("watch renewed", topic=self._topic, expires_at=expires_at.isoformat())
 
     def _ask(self, topic: str) -> datetime:
         # Asked once, for to wait or hand the run over is worth it only for mail.
-        self._gate.charge("watch")
         try:
-            return self._client.watch(topic)
+            return self._watch(topic)
+        except TokenExpired:
+            return self._watch(topic)
         except WatchedElsewhere:
             self._gate.charge("stop")
             self._client.stop()
-            self._gate.charge("watch")
-            return self._client.watch(topic)
+            return self._watch(topic)
+
+    def _watch(self, topic: str) -> datetime:
+        self._gate.charge("watch")
+        return self._client.watch(topic)

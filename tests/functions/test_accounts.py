@@ -123,8 +123,9 @@ def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> Non
         {"label_id": "L1", "name": "Renamed", "type": "user"},
     ]
     assert functions.rows("list_labels", "bo") == []
+    # Gmail always has some: none is no answer to act on.
     functions.rows("store_labels", task_id, Jsonb([]))
-    assert functions.rows("list_labels", "ann") == []
+    assert len(functions.rows("list_labels", "ann")) == 2
     assert stored_messages(db)["m"]["label_ids"] == ["L1"]
 
 

@@ -242,7 +242,7 @@ def test_a_message_without_labels_has_none() -> None:
     assert parse.parse_raw(bare).label_ids == []
 
 
-@pytest.mark.parametrize("thread_id", [None, "", 5, "x" * 256])
+@pytest.mark.parametrize("thread_id", [None, "", [], "x" * 256])
 def test_a_message_without_a_usable_thread_id_is_a_thread_of_its_own(thread_id: Any) -> None:
     message = parse.parse_raw({**raw_message(b"\r\n"), "threadId": thread_id})
     assert message.thread_id == message.message_id

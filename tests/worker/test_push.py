@@ -287,10 +287,33 @@ def test_a_refused_watch_fails_no_sync_and_is_asked_for_again(
     simulator.faults.add(fault)
     assert account.sync()["outcome"] == "succeeded"
     assert has_mail(db, message_id)
-    assert account_row(db)["watched_at"] is None
+    assert account_row(db)["watch_expires_at"] is None
     simulator.faults.clear()
     assert account.sync()["outcome"] == "succeeded"
-    assert account_row(db)["watched_at"] is not None
+    assert account_row(db)["watch_expires_at"] is not None
+
+
+def test_a_refused_watch_is_asked_for_again_though_nobody_clicks(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    db: Db,
+    simulator: Simulator,
+    functions: Session,
+) -> None:
+    simulator.faults.add(Fault("watch", "error", status=500, count=1))
+    assert account.sync()["outcome"] == "succeeded"
+    assert functions.rows("enqueue_due_syncs") == []
+    db.execute("update gmail_sync.account set watched_at = watched_at - interval '25 hours'")
+    db.execute(
+        "delete from gmail_sync.user_sync_status where not is_syncing;"
+        "update gmail_sync.account set sync_interval = null"
+    )
+
+    (task_id,) = [row["enqueue_due_syncs"] for row in functions.rows("enqueue_due_syncs")]
+
+    assert account.finish(task_id)["outcome"] == "succeeded"
+    assert account_row(db)["watch_expires_at"] is not None
 
 
 def test_a_dead_grant_found_by_the_watch_is_an_account_state(

@@ -11,10 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
-  v_there boolean := exists (select from gmail_sync.account where user_id = v_user)
-    or exists (select from gmail_sync.user_sync_status where user_id = v_user);
+  v_there boolean;
 begin
   perform gmail_sync._lock_mail(v_user);
+  v_there := exists (select from gmail_sync.account where user_id = v_user)
+    or exists (select from gmail_sync.user_sync_status where user_id = v_user)
+    or exists (select from gmail_sync.audit_event where user_id = v_user);
   perform gmail_sync._end_run_of(v_user);
   perform gmail_sync._delete_mail(v_user);
   delete from gmail_sync.quota_charge where user_id = v_user;

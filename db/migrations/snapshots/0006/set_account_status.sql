@@ -21,7 +21,9 @@ begin
       select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
     );
   if found then
-    perform gmail_sync._audit(p_status, v_user_id, jsonb_build_object('reason', p_reason));
+    perform gmail_sync._audit(
+      p_status, v_user_id, jsonb_build_object('reason', p_reason), 'google'
+    );
   end if;
 
   perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
