@@ -180,7 +180,7 @@ def test_three_workers_use_95_percent_of_the_project_s_cap_and_share_it_evenly(
 def test_a_small_sync_is_not_starved_by_those_who_use_up_the_project_s_cap(
     project: Project, start_worker: Callable[[], WorkerProcess]
 ) -> None:
-    """Whoever comes waits for the window at most, never for the others' work."""
+    """Each request waits for a window at most, never for the others' work."""
     cap = 2_400
     project.limit(6_000, cap)
     small = project.connect("small", 1)
@@ -199,8 +199,10 @@ def test_a_small_sync_is_not_starved_by_those_who_use_up_the_project_s_cap(
         assert project.sync("small")["outcome"] == "succeeded"
         waits.append((time.monotonic() - began) / WINDOW)
 
-    percentile = statistics.quantiles(waits, n=20)[-1]
-    print(f"small syncs took {statistics.median(waits):.2f} windows, p95 {percentile:.2f}")
-    assert percentile < 2
+    median, longest = statistics.median(waits), max(waits)
+    print(f"small syncs took {median:.2f} windows, the longest {longest:.2f}")
+    # Three requests one after the other, each of which waits for a window at most.
+    assert median < 2
+    assert longest < 3.5
     project.assert_no_quota_error()
     assert all(project.is_running(task) for task in tasks)
