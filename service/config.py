@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from cryptography.fernet import Fernet
 from psycopg import ProgrammingError
@@ -157,11 +157,15 @@ def _jwt_secret(value: str) -> str | None:
     return value or None
 
 
+def _crosses_a_network_in_the_clear(parts: SplitResult) -> bool:
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
 def _jwks_url(value: str) -> str | None:
     if not value:
         return None
     parts = urlsplit(_http_url(value))
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if _crosses_a_network_in_the_clear(parts):
         raise ValueError(f"is {value!r}: keys that came over http could be anybody's; use https")
     return value
 
@@ -230,7 +234,7 @@ def _public_url(value: str) -> str:
     parts = urlsplit(_http_url(value))
     if parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"is {value!r}, not https://HOST alone")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if _crosses_a_network_in_the_clear(parts):
         raise ValueError(f"is {value!r}: only localhost may go without https")
     return f"{parts.scheme}://{parts.netloc}"
 

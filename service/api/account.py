@@ -112,7 +112,7 @@ def _withdraw(pool: Pool, google: Google | None, user_id: str) -> tuple[bool, st
     try:
         return withdraw_grant(pool, google, user_id), None
     except NotWithdrawn as error:
-        return False, f"The grant may live on at Google: {error}."
+        return False, str(error)
 
 
 ROUTES = [connection, disconnect, delete_account]

@@ -19,7 +19,6 @@ from service.mailbox.connect import PATIENCE, Connector
 
 COOKIE = "gmail_sync_connect"
 CALLBACK = "/api/gmail/callback"
-NO_STORE = {"Cache-Control": "no-store"}
 # A path of ours, so that nobody is sent elsewhere: browsers read // and /\ as another host.
 OwnPath = Annotated[str, QueryParameter(max_length=300, pattern=r"^/(?![/\\])[!-\[\]-~]*$")]
 GooglesWord = Annotated[str, QueryParameter(max_length=2000)]
@@ -49,8 +48,8 @@ def connect(
     url, errand = connecting.set_out(pool, request.user.user_id, return_to)
     cookie = _cookie(connecting, errand, int(PATIENCE.total_seconds()))
     if "application/json" in request.headers.get("accept", ""):
-        return Response(Page(url), status_code=200, cookies=[cookie], headers=NO_STORE)
-    return Redirect(url, cookies=[cookie], headers=NO_STORE)
+        return Response(Page(url), status_code=200, cookies=[cookie])
+    return Redirect(url, cookies=[cookie])
 
 
 @get(
@@ -84,7 +83,7 @@ def callback(
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
     used = _cookie(connecting, "", 0)
-    return Redirect(target, status_code=303, cookies=[used], headers=NO_STORE)
+    return Redirect(target, status_code=303, cookies=[used])
 
 
 def _configured(connector: Connector | None) -> Connector:

@@ -46,4 +46,4 @@ def _withdraw(config: Config, session: Session, user: str) -> None:
     try:
         withdraw_grant(session, google, user)
     except NotWithdrawn as error:
-        click.echo(f"The grant may live on at Google: {error}.", err=True)
+        click.echo(str(error), err=True)

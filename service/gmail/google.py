@@ -1,9 +1,13 @@
 """How to reach Google, as one process is configured to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from google.oauth2.credentials import Credentials
 
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
+from service.gmail.credentials import Vault, load_credentials
 
 
 @dataclass(frozen=True)
@@ -18,3 +22,7 @@ class Google:
     vault: Vault
     timeout: float = 30.0
     topic: str | None = None
+
+    def credentials(self, stored: Mapping[str, Any]) -> Credentials:
+        """What the vault opened, ready for use. Raises UnusableCredentials."""
+        return load_credentials(stored, self.token_uri, self.client_id, self.client_secret)

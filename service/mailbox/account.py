@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller
 from service.gmail.client import GmailClient
-from service.gmail.credentials import WrongKey, load_credentials, refreshed
+from service.gmail.credentials import WrongKey, refreshed
 from service.gmail.google import Google
 
 
@@ -40,9 +40,7 @@ class Account:
         # What the database has, and so the version of the credentials a verdict is about.
         self.sealed = sealed
         # One for all clients: what one renews, all use.
-        self._credentials = load_credentials(
-            self._stored, google.token_uri, google.client_id, google.client_secret
-        )
+        self._credentials = google.credentials(self._stored)
 
     def new_client(self) -> GmailClient:
         """A client for one thread."""

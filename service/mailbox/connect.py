@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from service.database import Caller
 from service.errors import AccountNotConnected, InvalidArgument, SyncError, TooOften
 from service.gmail.client import GmailClient
-from service.gmail.credentials import WrongKey, load_credentials
+from service.gmail.credentials import WrongKey
 from service.gmail.errors import GmailError
 from service.gmail.google import Google
 from service.gmail.oauth import Consent, ConsentFailed
@@ -115,9 +115,7 @@ class Connector:
     def _email(self, stored: dict[str, Any]) -> str:
         """The address of the mailbox these credentials open."""
         google = self._google
-        credentials = load_credentials(
-            stored, google.token_uri, google.client_id, google.client_secret
-        )
+        credentials = google.credentials(stored)
         try:
             with GmailClient(google.api, credentials, timeout=TIMEOUT) as client:
                 return client.profile().email

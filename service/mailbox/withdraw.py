@@ -2,12 +2,15 @@
 
 from service.database import Caller
 from service.gmail import oauth
-from service.gmail.credentials import UnusableCredentials, WrongKey, load_credentials
+from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.google import Google
 
 
 class NotWithdrawn(Exception):
-    """The grant may live on at Google; the text says why, for a person."""
+    """The text says why, for a person."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The grant may live on at Google: {why}.")
 
 
 def withdraw_grant(caller: Caller, google: Google | None, user_id: str) -> bool:
@@ -21,12 +24,7 @@ def withdraw_grant(caller: Caller, google: Google | None, user_id: str) -> bool:
     if google is None:
         raise NotWithdrawn("GMAIL_SYNC_CREDENTIALS_KEYS is not set")
     try:
-        credentials = load_credentials(
-            google.vault.open(account["credentials"]),
-            google.token_uri,
-            google.client_id,
-            google.client_secret,
-        )
+        credentials = google.credentials(google.vault.open(account["credentials"]))
     except (WrongKey, UnusableCredentials) as error:
         raise NotWithdrawn(str(error)) from error
     if reason := oauth.revoke(credentials):
