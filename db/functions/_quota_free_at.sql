@@ -1,5 +1,6 @@
 -- When a window has room for p_units more: the user's, or the project's when p_user_id is NULL.
--- NULL if it has room now. Bookings of the future count as if they were made.
+-- NULL if it has room now. Bookings of the future count as if they were made, and none of before
+-- the window is left: _book_quota has seen to that.
 
 create or replace function gmail_sync._quota_free_at(
   p_profile gmail_sync.quota_profile, p_user_id text, p_units integer, p_cap integer
@@ -11,16 +12,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Google counts a request when it arrives, a little later than we charge it; of two requests
-  -- a window apart the first may travel longer.
-  v_window interval := p_profile.window_length * 1.02;
   v_free_at timestamptz;
 begin
-  delete from gmail_sync.quota_charge c
-  where c.profile = p_profile.name
-    and c.charged_at <= clock_timestamp() - v_window;
-
-  select max(c.charged_at) + v_window into v_free_at
+  select max(c.charged_at) + p_profile.window_length into v_free_at
   from (
     select charged_at, sum(units) over (order by charged_at desc, id desc) as later_units
     from gmail_sync.quota_charge
