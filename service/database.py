@@ -17,6 +17,7 @@ from typing import Any, Self
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import DiagnosticField
 from psycopg.rows import dict_row
 from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
@@ -42,6 +43,12 @@ SESSION = (
 # Undone by the server for reasons that lie in the moment: deadlock, serialization, lock timeout.
 PASSING_STATES = frozenset({"40P01", "40001", "55P03"})
 TRIES = 4
+# SQLSTATEs, by how they begin, whose messages tell of the schema, a lock or the server. Those of
+# others, such as 22P02 (invalid input syntax) and 42601 (of a search, too), may quote a value.
+TELLING_STATES = (
+    "08", "23", "25", "28", "3D", "3F", "40", "425", "427", "428", "42P", "53", "54", "55", "57",
+    "58",
+)  # fmt: skip
 
 
 def is_outage(error: psycopg.Error) -> bool:
@@ -49,6 +56,30 @@ def is_outage(error: psycopg.Error) -> bool:
     state = error.sqlstate
     return isinstance(error, psycopg.OperationalError) and (
         state is None or state[:2] in ("08", "53") or state.startswith("57P")
+    )
+
+
+def without_data(error: psycopg.Error) -> psycopg.Error:
+    """An error of the same class that may stand in a log, in the end of a run, on a terminal.
+
+    DETAIL, CONTEXT and some messages quote a row or the arguments of a call, and so mail and
+    credentials. Raise it `from None`: a traceback tells what an error came from.
+    """
+    said = error.diag
+    if said.sqlstate is None:
+        # Not the server's: a connection that broke, or an answer that cannot be read.
+        return type(error)("not readable") if isinstance(error, psycopg.DataError) else error
+    told = said.message_primary if said.sqlstate.startswith(TELLING_STATES) else None
+    words = told or type(error).__name__
+    fields = {
+        DiagnosticField.SQLSTATE: said.sqlstate,
+        DiagnosticField.MESSAGE_PRIMARY: words,
+        DiagnosticField.TABLE_NAME: said.table_name or "",
+        DiagnosticField.CONSTRAINT_NAME: said.constraint_name or "",
+    }
+    return type(error)(
+        f"{words} (SQLSTATE {said.sqlstate})",
+        info={field: value.encode() for field, value in fields.items()},
     )
 
 
@@ -97,7 +128,7 @@ class Caller(ABC):
 
     @abstractmethod
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
-        """The rows a function returns. Raises SyncError, else psycopg.Error."""
+        """The rows a function returns. Raises SyncError, else psycopg.Error without_data."""
 
     def row(self, function: str, *arguments: object, **named: object) -> Row | None:
         """The first row, or None when there is none."""
@@ -125,9 +156,7 @@ class Connected(Caller):
                 if error.sqlstate in PASSING_STATES and remaining:
                     time.sleep(random.uniform(0.01, 0.1))
                     continue
-                if ours := sync_error(error):
-                    raise ours from error
-                raise
+                raise (sync_error(error) or without_data(error)) from None
         raise AssertionError("unreachable")
 
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 
 import click
+import psycopg
 from sqlalchemy.exc import DBAPIError
 
 from service.cli.account import account
@@ -17,6 +18,7 @@ from service.cli.removal import delete, remove
 from service.cli.rotate_keys import rotate_keys
 from service.cli.simulate import simulate
 from service.cli.token import token
+from service.database import without_data
 
 CONFIGURATION = """
 \b
@@ -51,7 +53,9 @@ class Commands(click.Group):
                 return super().invoke(context)
             except DBAPIError as error:
                 # Alembic meets database errors through SQLAlchemy, which wraps them.
-                raise (error.orig or error) from error
+                if not isinstance(error.orig, psycopg.Error):
+                    raise
+                raise without_data(error.orig) from None
 
 
 @click.group(

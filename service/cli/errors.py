@@ -37,6 +37,8 @@ def _words(error: Exception) -> str | None:
             return f"the database user may not do this: {error}"
         case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
             return "the database has no gmail_sync schema of this version: run gmail-sync migrate"
+        case psycopg.Error():
+            return f"the database refused: {error}"
         case CommandError() | GmailError() | WrongKey() | UnusableCredentials():
             return str(error)
     return None

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -191,6 +191,57 @@ def test_no_secret_leaves_the_processes(
     assert min(map(len, known)) >= SHORTEST
     assert len(known) > 20
     assert [secret for secret in known if secret in said] == []
+
+
+# What Postgres then says of a row quotes its credentials: first in DETAIL, in hexadecimal (as all
+# sealed ones begin), then in the message itself.
+REFUSALS = {
+    "67414141": "alter table gmail_sync.account add constraint refused check (false) not valid",
+    "Sesame-gAAA": """
+        alter table gmail_sync.account drop constraint refused;
+        create function public.quote() returns trigger language plpgsql as $$
+        begin
+          perform ('Sesame-' || encode(new.credentials, 'escape'))::integer;
+        end;
+        $$;
+        create trigger quoted before insert or update on gmail_sync.account
+          for each row execute function public.quote()
+    """,
+}
+
+
+def meet_a_refusal(installation: Installation, simulator: Simulator, functions: Session) -> None:
+    """In a run, in a request, and on the command line."""
+    for access_token in simulator.requests.tokens:
+        # What is renewed cannot be saved.
+        simulator.tokens.expire(access_token)
+    task_id = installation.ask("POST", "/api/gmail/sync/smart").json()["task_id"]
+    eventually(lambda: functions.rows("sync_run", task_id)[0]["successor"], "the run ends", 60)
+    installation.ask("GET", f"/api/gmail/sync/{task_id}")
+    functions.value("cancel_sync", task_id)
+    with suppress(AssertionError):
+        connect(installation, set())
+    arguments = ("account", "add", "bo", "--email", EMAIL, "--access-token", "t")
+    assert installation.start(*arguments).wait(START_SECONDS) == 1
+
+
+def test_what_the_database_says_of_a_row_leaves_no_process(
+    installation: Installation, simulator: Simulator, functions: Session, db: Connection
+) -> None:
+    simulator.add_mailbox(EMAIL, messages=generate(10))
+    connect(installation, set())
+    assert sync(installation) == "succeeded"
+    for statement in REFUSALS.values():
+        db.execute(statement.encode())
+        meet_a_refusal(installation, simulator, functions)
+
+    said = installation.output() + "\n".join(installation.answers)
+    for heard in (
+        "renewed credentials not saved yet", "run broke off", "request failed unexpectedly",
+        "Traceback", "CheckViolation", "InvalidTextRepresentation",
+    ):  # fmt: skip
+        assert heard in said, heard
+    assert [needle for needle in (*REFUSALS, "Failing row", "CONTEXT") if needle in said] == []
 
 
 def clear_in_the_database(db: Connection, known: set[str]) -> list[str]:
