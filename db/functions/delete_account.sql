@@ -26,8 +26,7 @@ begin
   if v_there then
     perform gmail_sync._audit(
       'deleted', null,
-      jsonb_build_object('user_sha256', encode(sha256(convert_to(v_user, 'UTF8')), 'hex')),
-      session_user
+      jsonb_build_object('user_sha256', encode(sha256(convert_to(v_user, 'UTF8')), 'hex'))
     );
   end if;
   return v_there;

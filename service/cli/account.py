@@ -1,7 +1,6 @@
 """gmail-sync account: Gmail accounts whose Google tokens an application holds already."""
 
 import json
-import os
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from service.cli.session import note_read, opened
 from service.config import QUOTA_PROFILES, Config, ConfigError
-from service.database import Session
 from service.gmail.credentials import Vault
 
 CONTENT_MODES = ("full", "raw")
@@ -58,14 +57,12 @@ def add(
     """
     if (credentials is None) == (access_token is None):
         raise click.UsageError("give one of --credentials and --access-token")
-    config = Config.from_environment(os.environ)
     stored = _authorized_user(credentials) if credentials else {"token": access_token}
-    session = Session(config.database_url, "gmail-sync account")
-    sealed = vault(config).seal(stored)
-    if quota_profile is None and not session.rows("list_accounts", user):
-        quota_profile = config.quota_profile
-    session.value("connect_account", user, email, sealed, quota_profile, content_mode)
-    session.close()
+    with opened("account") as (config, session):
+        sealed = vault(config).seal(stored)
+        if quota_profile is None and not session.rows("list_accounts", user):
+            quota_profile = config.quota_profile
+        session.value("connect_account", user, email, sealed, quota_profile, content_mode)
     click.echo(f"{email} is connected for user {user}.")
 
 
@@ -108,20 +105,18 @@ def change(
     """
     if content_mode is None and quota_profile is None and sync_interval is None:
         raise click.UsageError("give --content-mode, --quota-profile or --sync-interval")
-    config = Config.from_environment(os.environ)
-    session = Session(config.database_url, "gmail-sync account")
-    if sync_interval is not None:
-        session.value("set_sync_interval", user, sync_interval or None)
-        click.echo(f"{user} is synced {_every(sync_interval)}.")
-    if quota_profile is not None:
-        session.value("set_quota_profile", user, quota_profile)
-        click.echo(f"{user} keeps to the caps of {quota_profile}.")
-    if content_mode is not None:
-        count = session.value("set_content_mode", user, content_mode)
-        click.echo(f"{user}'s mail is kept {content_mode}.")
-        if count:
-            click.echo(f"A sync fetches {count:,} stored messages in raw form.")
-    session.close()
+    with opened("account") as (_, session):
+        if sync_interval is not None:
+            session.value("set_sync_interval", user, sync_interval or None)
+            click.echo(f"{user} is synced {_every(sync_interval)}.")
+        if quota_profile is not None:
+            session.value("set_quota_profile", user, quota_profile)
+            click.echo(f"{user} keeps to the caps of {quota_profile}.")
+        if content_mode is not None:
+            count = session.value("set_content_mode", user, content_mode)
+            click.echo(f"{user}'s mail is kept {content_mode}.")
+            if count:
+                click.echo(f"A sync fetches {count:,} stored messages in raw form.")
 
 
 def _every(interval: timedelta) -> str:
@@ -132,10 +127,9 @@ def _every(interval: timedelta) -> str:
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
 def list_accounts(as_json: bool) -> None:
     """List the accounts and the state they are in."""
-    config = Config.from_environment(os.environ)
-    session = Session(config.database_url, "gmail-sync account")
-    rows = session.rows("list_accounts")
-    session.close()
+    with opened("account") as (_, session):
+        if rows := session.rows("list_accounts"):
+            note_read(session, "accounts")
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, default=str))

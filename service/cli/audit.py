@@ -1,8 +1,6 @@
 """gmail-sync audit: is a user's mail what Gmail has?"""
 
 import json
-import os
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,8 +14,8 @@ from service import logs
 from service.api.runs import Run
 from service.cli.errors import in_words
 from service.cli.google import make_google
-from service.config import Config
-from service.database import Row, Session
+from service.cli.session import note_read, opened
+from service.database import Row
 from service.mailbox.access import MailboxAccess, QuotaUsedUp
 from service.mailbox.audit import Audit, EmptyListing, Findings, NotSynced
 from service.mailbox.repair import failed_messages, wait_for_run
@@ -110,9 +108,9 @@ class Teller:
 def _audit(
     user: str, repair: bool, wait: bool, teller: Teller, log: FilteringBoundLogger
 ) -> tuple[Findings, Repair | None]:
-    config = Config.from_environment(os.environ)
-    with closing(Session(config.database_url, "gmail-sync audit")) as session:
+    with opened("audit") as (config, session):
         with MailboxAccess(session, make_google(config), user, log, on_wait=teller.waits) as access:
+            note_read(session, "audit", user)
             findings = Audit(session, access, user, teller.listed).run()
         if not (repair and findings.to_repair):
             return findings, None

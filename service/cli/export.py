@@ -1,6 +1,5 @@
 """gmail-sync export: a user's mail as an mbox or as .eml files."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.config import Config
+from service.cli.session import note_read, opened
 from service.database import Row, Session
 from service.mailbox.export import eml_name, mbox_entry, pages, size_of
 
@@ -45,20 +44,16 @@ def export(user: str, output: Path, form: str, message_id: str | None) -> None:
     Exit status 0: all is written; 1: not all of it, because messages have no raw copy or because
     it broke off.
     """
-    config = Config.from_environment(os.environ)
-    session = Session(config.database_url, "gmail-sync export")
-    try:
-        if not session.rows("list_accounts", user):
-            raise click.ClickException(f"user {user} has no Gmail account")
-        with _mbox(output) if form == "mbox" else _folder(output) as write:
-            if message_id is None:
-                written, left_out = _export_all(session, user, write)
-            else:
-                written, left_out = _export_one(session, user, message_id, write)
-    except OSError as error:
-        raise click.ClickException(f"{output} cannot be written: {error}") from error
-    finally:
-        session.close()
+    with opened("export") as (_, session):
+        note_read(session, "export", user)
+        try:
+            with _mbox(output) if form == "mbox" else _folder(output) as write:
+                if message_id is None:
+                    written, left_out = _export_all(session, user, write)
+                else:
+                    written, left_out = _export_one(session, user, message_id, write)
+        except OSError as error:
+            raise click.ClickException(f"{output} cannot be written: {error}") from error
     click.echo(f"{written:,} messages written to {output}.", err=True)
     if left_out:
         raise click.ClickException(

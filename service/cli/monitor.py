@@ -1,11 +1,11 @@
 """gmail-sync monitor: every run and its heartbeat, live."""
 
 import json
-import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from service.config import Config
+from service.api.audit import OperatorReads
+from service.cli.session import actor, opened
 from service.database import Row, Session
 
 # As many as list_running_syncs gives, and more than a terminal has lines.
@@ -44,14 +45,12 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
     "silent_seconds"]}. While the database is away, health is {"healthy": false, "timestamp",
     "error"} and runs is empty. A database that is away at the start is an error.
     """
-    config = Config.from_environment(os.environ)
     as_json = as_json or not sys.stdout.isatty()
-    session = Session(config.database_url, "gmail-sync monitor")
-    seen = looks(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
     # kill and Ctrl-C alike leave a clean terminal, in a shell's background too.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
-    try:
+    with suppress(KeyboardInterrupt), opened("monitor") as (_, session):
+        seen = looks(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
         if once:
             show_once(next(seen), as_json)
         elif as_json:
@@ -59,10 +58,6 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
                 click.echo(json.dumps(look))
         else:
             show_live(seen, Console())
-    except KeyboardInterrupt:
-        pass
-    finally:
-        session.close()
 
 
 def looks(session: Session, interval: float, limit: int) -> Iterator[Row]:
@@ -70,11 +65,12 @@ def looks(session: Session, interval: float, limit: int) -> Iterator[Row]:
 
     Only the first raises psycopg.Error: later ones tell of it.
     """
-    yield _look(session, limit)
+    reads = OperatorReads(session)
+    yield _look(session, reads, limit)
     while True:
         time.sleep(interval)
         try:
-            look = _look(session, limit)
+            look = _look(session, reads, limit)
         except psycopg.Error as error:
             look = _failed_look(error)
         yield look
@@ -100,9 +96,11 @@ def show_live(seen: Iterator[Row], console: Console) -> None:
             live.update(Group(head, _runs_in(lines, last)), refresh=True)
 
 
-def _look(session: Session, limit: int) -> Row:
+def _look(session: Session, reads: OperatorReads, limit: int) -> Row:
     health = session.value("sync_health")
     runs = session.rows("list_running_syncs", limit)
+    if runs or health["zombie_task_details"]:
+        reads.note(actor(), "running_syncs")
     for run in runs:
         run["silent_seconds"] = run.pop("silent_for").total_seconds()
     return {"timestamp": health["timestamp"], "health": health, "runs": runs}

@@ -1,10 +1,9 @@
 """gmail-sync account remove and delete: the end of a grant, and of a user."""
 
-import os
-
 import click
 
 from service.cli.google import make_google
+from service.cli.session import opened
 from service.config import Config
 from service.database import Session
 from service.mailbox.withdraw import NotWithdrawn, withdraw_grant
@@ -18,11 +17,9 @@ def remove(user: str, delete_mail: bool) -> None:
 
     The mail stays, with what it takes to go on when the same mailbox is connected again.
     """
-    config = Config.from_environment(os.environ)
-    session = Session(config.database_url, "gmail-sync account")
-    _withdraw(config, session, user)
-    done = session.value("disconnect_account", user, delete_mail)
-    session.close()
+    with opened("account") as (config, session):
+        _withdraw(config, session, user)
+        done = session.value("disconnect_account", user, delete_mail)
     mail = "deleted" if delete_mail else "kept"
     click.echo(f"Disconnected {user}, mail {mail}." if done else f"{user} was not connected.")
 
@@ -32,11 +29,9 @@ def remove(user: str, delete_mail: bool) -> None:
 @click.option("--yes", is_flag=True, required=True, help="there is no way back")
 def delete(user: str, yes: bool) -> None:
     """Delete everything there is of USER: the grant at Google, mail, runs, the audit trail."""
-    config = Config.from_environment(os.environ)
-    session = Session(config.database_url, "gmail-sync account")
-    _withdraw(config, session, user)
-    done = session.value("delete_account", user)
-    session.close()
+    with opened("account") as (config, session):
+        _withdraw(config, session, user)
+        done = session.value("delete_account", user)
     click.echo(f"Deleted everything of {user}." if done else f"There was nothing of {user}.")
 
 

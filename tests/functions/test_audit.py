@@ -1,12 +1,16 @@
 """The audit trail: each act leaves its event, and pages of them can be read."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session
-from service.errors import InvalidArgument
+from service.database import Connection, Row, Session, connect
+from service.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import claimed, connected, email_of, only, raises_sqlstate
 from tests.functions.test_roles import as_role
+from tests.waiting import wait_until
 
 
 def last(functions: Session, user: str | None = "ann") -> Row:
@@ -78,6 +82,63 @@ def test_an_operator_s_read_and_a_rotation_are_noted_by_the_service(functions: S
         "operator_read", "olga", {"view": "health"},
     )  # fmt: skip
     assert (rotated["act"], rotated["user_id"], rotated["detail"]) == ("keys_rotated", None, {})
+
+
+def test_a_read_of_one_user_s_mail_is_noted_with_the_user(
+    functions: Session, db: Connection
+) -> None:
+    connected(functions)
+    arguments = ("operator_read", "olga", Jsonb({"view": "export"}))
+    functions.value("record_audit", *arguments, "ann")
+    assert (last(functions)["act"], last(functions)["actor"]) == ("operator_read", "olga")
+    with pytest.raises(AccountNotConnected):
+        functions.value("record_audit", *arguments, "bo")
+    functions.value("delete_account", "ann")
+    assert acts(functions) == ["deleted"]
+
+
+def test_no_read_is_noted_of_a_user_who_is_being_deleted(
+    functions: Session, database_url: str
+) -> None:
+    connected(functions)
+    with connect(database_url, "deleting") as deleting, ThreadPoolExecutor() as pool:
+        deleting.autocommit = False
+        deleting.execute("select gmail_sync.delete_account('ann')")
+        noted = pool.submit(
+            functions.value, "record_audit", "operator_read", "olga", Jsonb({}), "ann"
+        )
+        waiting = (
+            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query ~ 'audit'"
+        )
+        wait_until(lambda: deleting.execute(waiting).fetchone())
+        deleting.commit()
+        with pytest.raises(AccountNotConnected):
+            noted.result(30)
+    assert acts(functions) == ["deleted"]
+
+
+@pytest.mark.parametrize(
+    ("application", "actor"),
+    [
+        ("gmail-sync account by os:otto", "os:otto"),
+        ("gmail-sync rotate-keys by os:otto", "os:otto"),
+        ("gmail-sync api", "ann"),
+        ("by os:otto", "ann"),
+    ],
+)
+def test_who_sits_at_the_command_line_is_the_actor(
+    functions: Session, service_url: str, application: str, actor: str
+) -> None:
+    with closing(Session(service_url, application)) as session:
+        connected(session)
+    assert (last(functions)["actor"], last(functions)["application"]) == (actor, application)
+
+
+def test_google_s_word_is_google_s_whoever_asked(functions: Session, service_url: str) -> None:
+    connected(functions)
+    with closing(Session(service_url, "gmail-sync audit by os:otto")) as session:
+        session.value("refuse_credentials", "ann", b"sealed", "suspended", "why")
+    assert last(functions)["actor"] == "google"
 
 
 @pytest.mark.parametrize("act", ["connected", "deleted", "", None])

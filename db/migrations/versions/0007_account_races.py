@@ -6,6 +6,8 @@ revision = "0007"
 down_revision = "0006"
 
 UP = """
+-- Replaced by one that takes the user too.
+drop function gmail_sync.record_audit(text, text, jsonb);
 """
 
 DOWN = """
