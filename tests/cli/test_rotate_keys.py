@@ -1,6 +1,7 @@
 """gmail-sync rotate-keys: while everything runs, twice, interrupted, and against the clock."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from service import logs
+from service.cli.session import actor
 from service.database import Connection, Session, connect
 from service.gmail.api import GmailApi
 from service.gmail.credentials import Vault, WrongKey
@@ -81,7 +83,7 @@ def start(environment: dict[str, str], db: Connection) -> subprocess.Popen[bytes
     )
     waiting = (
         "select 1 from pg_stat_activity where datname = current_database()"
-        " and wait_event_type = 'Lock' and application_name = 'gmail-sync rotate-keys'"
+        " and wait_event_type = 'Lock' and application_name like 'gmail-sync rotate-keys by %'"
     )
     wait_until(lambda: db.execute(waiting).fetchone())
     return process
@@ -103,6 +105,7 @@ def test_all_credentials_get_the_first_key_and_keep_what_they_say(
     assert opened(db, OLD) == {}
     (event,) = functions.rows("list_audit_events", None, 1)
     assert (event["act"], event["detail"]) == ("keys_rotated", {"sealed": 250, "unopened": 0})
+    assert event["actor"] == actor()
 
 
 def test_a_second_time_there_is_nothing_to_do(
@@ -178,6 +181,64 @@ def test_credentials_that_are_renewed_meanwhile_are_not_lost(
     output, _ = process.communicate(timeout=30)
     assert (process.returncode, output[:15]) == (0, b"Sealed anew: 3;")
     assert opened(db, NEW)["user-001"] == "renewed"
+
+
+def test_what_a_worker_saves_with_the_old_key_meanwhile_is_sealed_too(
+    environment: dict[str, str],
+    functions: Session,
+    db: Connection,
+    holding: Callable[[str], Connection],
+) -> None:
+    for user_id in users(3):
+        add(functions, user_id)
+    held = holding("user-002")
+    process = start(environment, db)
+    # A worker that was not restarted; the pass is past this account.
+    assert opened(db, NEW)["user-000"]
+    renewed = Vault([OLD]).seal({"token": "renewed"})
+    assert functions.value("save_credentials", "user-000", sealed(db)["user-000"], renewed)
+    held.rollback()
+    output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output[:15]) == (0, b"Sealed anew: 4;")
+    assert opened(db, OLD) == {}
+    assert opened(db, NEW)["user-000"] == "renewed"
+
+
+def test_it_says_when_a_worker_goes_on_with_the_old_key(
+    environment: dict[str, str], functions: Session, db: Connection
+) -> None:
+    add(functions, "ann")
+    db.execute(
+        "create function public.undo() returns trigger language plpgsql as"
+        " 'begin new.credentials := old.credentials; return new; end'"
+    )
+    db.execute(
+        "create trigger undone before update on gmail_sync.account"
+        " for each row execute function public.undo()"
+    )
+    result = run(environment, "rotate-keys")
+    assert (result.returncode, "still seals with another key" in result.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_notes_what_it_did(
+    environment: dict[str, str],
+    functions: Session,
+    db: Connection,
+    holding: Callable[[str], Connection],
+    stop: signal.Signals,
+) -> None:
+    for user_id in users(20):
+        add(functions, user_id)
+    held = holding("user-010")
+    process = start(environment, db)
+    process.send_signal(stop)
+    process.communicate(timeout=30)
+    held.rollback()
+    assert process.returncode == 1
+    assert len(opened(db, NEW)) == 10
+    (event,) = functions.rows("list_audit_events", None, 1)
+    assert (event["act"], event["detail"]) == ("keys_rotated", {"sealed": 10, "unopened": 0})
 
 
 def test_an_account_that_goes_meanwhile_is_no_mistake(
