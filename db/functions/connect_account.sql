@@ -16,21 +16,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
-  v_again boolean := exists (select from gmail_sync.account where user_id = v_user);
+  v_again boolean;
 begin
-  perform gmail_sync._limit_rate(
-    'connections of a Gmail account',
-    array(
-      select e.at
-      from gmail_sync.audit_event e
-      where e.user_id = v_user
-        and e.at > clock_timestamp() - interval '1 minute'
-        and e.act in ('connected', 'reconnected')
-      order by e.at desc
-    ),
-    (select max_connects_a_minute from gmail_sync.settings)
-  );
-  perform gmail_sync._lock_mail(v_user);
+  perform gmail_sync._limit_connects(v_user, array['connected', 'reconnected']);
+  v_again := exists (select from gmail_sync.account where user_id = v_user);
   if p_content_mode = 'raw' then
     perform gmail_sync._queue_upgrade(v_user);
   end if;

@@ -1,6 +1,6 @@
 -- The jobs gmail-sync needs, each with its last run, and what is wrong with it in words
 -- (problem is NULL when nothing is), and jobs that should not be there. Reads pg_cron's tables
--- where there are any.
+-- where there are any. Only last_message may quote what a statement met.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -44,7 +44,7 @@ begin
           )
         when (j.schedule, j.command) <> (e.schedule, e.command)
           then 'the job was changed: run select * from gmail_sync.schedule_jobs();'
-        when d.status = 'failed' then format('the last run failed: %s', d.return_message)
+        when d.status = 'failed' then 'the last run failed: last_message says why'
       end
     from gmail_sync._expected_jobs() e
     left join lateral (

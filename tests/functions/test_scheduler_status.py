@@ -128,7 +128,9 @@ def test_a_stray_job_is_told(cron: Session, cron_url: str) -> None:
     assert not any(row["problem"] for row in cron.rows("scheduler_status"))
 
 
-def test_a_job_that_fails_is_told_with_what_it_said(cron: Session, cron_url: str) -> None:
+def test_a_job_that_fails_is_told_and_only_its_last_message_quotes_anything(
+    cron: Session, cron_url: str
+) -> None:
     with connect(cron_url, "test") as db:
         (run,) = db.execute(
             "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
@@ -137,7 +139,10 @@ def test_a_job_that_fails_is_told_with_what_it_said(cron: Session, cron_url: str
         ).fetchall()
         (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
         assert found["jobname"] == "prune_sync_history"
-        assert "no pg_hba.conf entry" in found["problem"]
+        assert found["last_message"] == "no pg_hba.conf entry"
+        assert found["problem"].startswith("the last run failed")
+        assert any("the last run failed" in each for each in cron.value("sync_health")["reasons"])
+        assert "pg_hba" not in found["problem"] + str(cron.value("sync_health"))
         db.execute("delete from cron.job_run_details where runid = %s", [run["runid"]])
 
 

@@ -8,9 +8,26 @@ down_revision = "0006"
 UP = """
 -- Replaced by one that takes the user too.
 drop function gmail_sync.record_audit(text, text, jsonb);
+alter table gmail_sync.audit_event
+  drop constraint known_act,
+  add constraint known_act check (
+    act in (
+      'connect_begun', 'connect_answered', 'connected', 'reconnected', 'reauth_required',
+      'suspended', 'disconnected', 'deleted', 'keys_rotated', 'operator_read'
+    )
+  );
 """
 
 DOWN = """
+delete from gmail_sync.audit_event where act in ('connect_begun', 'connect_answered');
+alter table gmail_sync.audit_event
+  drop constraint known_act,
+  add constraint known_act check (
+    act in (
+      'connected', 'reconnected', 'reauth_required', 'suspended', 'disconnected', 'deleted',
+      'keys_rotated', 'operator_read'
+    )
+  );
 """
 
 
