@@ -108,7 +108,8 @@ def create_app(
     app.state.worker = worker
     app.state.stopping = stopping
     routed = asgi.slashes_in_ids(app.asgi_handler)
-    app.asgi_handler = asgi.observed(security.secured(routed), log, metrics)
+    over_tls = config.public_url.startswith("https:")
+    app.asgi_handler = asgi.observed(security.secured(routed, over_tls), log, metrics)
     return app
 
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import jwt
 import msgspec
-from litestar.connection import ASGIConnection, Request
+from litestar.connection import Request
 from litestar.datastructures import Cookie, State
 from litestar.exceptions import NotAuthorizedException
 from litestar.middleware import AbstractAuthenticationMiddleware, DefineMiddleware
@@ -21,6 +20,7 @@ from litestar.middleware.authentication import AuthenticationResult
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
+from service.api.cookies import HOST, Connection, cookie, cookie_name
 from service.api.keys import Keys, KeysUnavailable, Secret
 
 OPERATOR = "operator"
@@ -38,11 +38,14 @@ SECURITY_SCHEMES = Components(
             bearer_format="JWT",
             description="`gmail-sync token USER` prints one.",
         ),
-        "CookieToken": SecurityScheme(type="apiKey", security_scheme_in="cookie", name=COOKIE),
+        "CookieToken": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="cookie",
+            name=COOKIE,
+            description=f"Over https its name is `{HOST}{COOKIE}`.",
+        ),
     }
 )
-
-Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -131,20 +134,14 @@ class _Middleware(AbstractAuthenticationMiddleware):
 def _token(connection: Connection) -> str:
     """The token as it was sent; empty without one. A bearer token goes before the cookie."""
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else connection.cookies.get(COOKIE, "")
+    if scheme.lower() == "bearer":
+        return token
+    return connection.cookies.get(cookie_name(connection, COOKIE), "")
 
 
 def token_cookie(connection: Connection, token: str, expires_at: datetime) -> Cookie:
     """The cookie that signs a browser in until `expires_at`; a past one signs it out."""
-    return Cookie(
-        key=COOKIE,
-        value=token,
-        max_age=max(0, int((expires_at - datetime.now(UTC)).total_seconds())),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=connection.url.scheme == "https",
-    )
+    return cookie(connection, COOKIE, token, expires_at - datetime.now(UTC))
 
 
 def make_token(

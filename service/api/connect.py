@@ -1,26 +1,34 @@
 """The way to Google's consent page and back."""
 
+import re
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get
 from litestar.datastructures import Cookie
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotAuthorizedException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from service.api.auth import OPEN, UserRequest
+from service.api.auth import OPEN, Authentication, Identity, UserRequest
+from service.api.cookies import HOST, cookie, cookie_name
 from service.api.problems import answers, problem
 from service.database import Pool
 from service.gmail.oauth import ConsentFailed
 from service.mailbox.connect import PATIENCE, Connector
 
-COOKIE = "gmail_sync_connect"
+# Each attempt has a cookie of its own, so that two tabs are in nobody's way; as many at once.
+COOKIE = "gmail_sync_connect_"
+ATTEMPT = re.compile(rf"(?:{HOST})?({COOKIE}[\w-]{{8}})", re.ASCII)
+ATTEMPTS = 4
 CALLBACK = "/api/gmail/callback"
 # A path of ours, so that nobody is sent elsewhere: browsers read // and /\ as another host.
-OwnPath = Annotated[str, QueryParameter(max_length=300, pattern=r"^/(?![/\\])[!-\[\]-~]*$")]
+# Python's $ lets a newline through, and JSON Schema knows no \Z.
+OwnPath = Annotated[str, QueryParameter(max_length=300, pattern=r"^/(?![/\\])[!-\[\]-~]*$(?!\n)")]
 GooglesWord = Annotated[str, QueryParameter(max_length=2000)]
 
 
@@ -34,7 +42,7 @@ class Page(Struct):
     "/api/gmail/connect",
     status_code=302,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 503)
+    responses=answers(400, 401, 404, 429, 503)
     | {200: ResponseSpec(Page, generate_examples=False, description="When JSON is accepted")},
 )
 def connect(
@@ -45,11 +53,21 @@ def connect(
 ) -> Response[Any]:
     """Go to Google's consent page, and come back to `return_to`."""
     connecting = _configured(connector)
-    url, errand = connecting.set_out(pool, request.user.user_id, return_to)
-    cookie = _cookie(connecting, errand, int(PATIENCE.total_seconds()))
+    url, state, errand = connecting.set_out(pool, request.user.user_id, return_to)
+    cookies = [cookie(request, _cookie_of(state), errand, PATIENCE), *_too_many(request)]
     if "application/json" in request.headers.get("accept", ""):
-        return Response(Page(url), status_code=200, cookies=[cookie])
-    return Redirect(url, cookies=[cookie])
+        return Response(Page(url), status_code=200, cookies=cookies)
+    return Redirect(url, cookies=cookies)
+
+
+async def signed_in(
+    request: Request[Any, Any, Any], authentication: NamedDependency[Authentication]
+) -> Identity | None:
+    """Whoever the browser's token speaks for. Raises KeysUnavailable when nobody can tell."""
+    try:
+        return await authentication.require(request)
+    except NotAuthorizedException:
+        return None
 
 
 @get(
@@ -58,32 +76,40 @@ def connect(
     sync_to_thread=True,
     opt=OPEN,
     security=[{}],
-    responses=answers(400, 404, 503),
+    dependencies={"identity": Provide(signed_in)},
+    responses=answers(400, 403, 404, 503),
 )
 def callback(
     request: Request[Any, Any, Any],
     pool: NamedDependency[Pool],
     connector: NamedDependency[Connector | None],
+    identity: NamedDependency[Identity | None],
     given_state: Annotated[str, QueryParameter(max_length=2000, name="state")] = "",
     code: GooglesWord = "",
     error: GooglesWord = "",
 ) -> Redirect:
     """Google's answer: the account is connected, and its sync started."""
     connecting = _configured(connector)
-    errand = connecting.errand(request.cookies.get(COOKIE, ""))
+    name = _cookie_of(given_state)
+    errand = connecting.errand(request.cookies.get(cookie_name(request, name), ""), given_state)
     if errand is None:
         raise problem(
             400,
             "connect_expired",
             "Connecting took longer than ten minutes, or began in another browser. Begin again.",
         )
+    if identity is not None and identity.user_id != errand.user_id:
+        raise problem(
+            403,
+            "another_user",
+            "Another user set out to connect than the one who is signed in now. Begin again.",
+        )
     target = errand.return_to
     try:
-        connecting.come_back(pool, errand, given_state, code, error)
+        connecting.come_back(pool, errand, code, error)
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
-    used = _cookie(connecting, "", 0)
-    return Redirect(target, status_code=303, cookies=[used])
+    return Redirect(target, status_code=303, cookies=[_gone(request, name)])
 
 
 def _configured(connector: Connector | None) -> Connector:
@@ -98,17 +124,20 @@ def _configured(connector: Connector | None) -> Connector:
     return connector
 
 
-def _cookie(connector: Connector, value: str, max_age: int) -> Cookie:
-    """Lax, for Google sends the browser here from its own site."""
-    return Cookie(
-        COOKIE,
-        path="/api/gmail",
-        value=value,
-        max_age=max_age,
-        secure=connector.over_tls,
-        httponly=True,
-        samesite="lax",
-    )
+def _cookie_of(state: str) -> str:
+    """The name of an attempt's cookie, from as much of its state as tells attempts apart."""
+    return f"{COOKIE}{state[:8]}"
+
+
+def _gone(request: Request[Any, Any, Any], name: str) -> Cookie:
+    return cookie(request, name, "", timedelta(0))
+
+
+def _too_many(request: UserRequest) -> list[Cookie]:
+    """The end of a browser's oldest attempts, for a request's headers hold only so much."""
+    names = [found[1] for found in map(ATTEMPT.fullmatch, request.cookies) if found]
+    # The oldest are sent first (RFC 6265, 5.4).
+    return [_gone(request, name) for name in names[: 1 - ATTEMPTS]]
 
 
 def _with_error(path: str, code: str) -> str:

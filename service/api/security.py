@@ -6,7 +6,7 @@ from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.auth import Connection
+from service.api.cookies import Connection
 from service.api.problems import problem
 
 # For answers that are no page: whatever they hold, a browser that is made to show it runs nothing.
@@ -28,14 +28,19 @@ HTTPS_HEADERS = HEADERS | {"Strict-Transport-Security": "max-age=31536000"}
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def secured(app: ASGIApp) -> ASGIApp:
-    """With security headers on every answer; one that the answer has itself goes before."""
+def secured(app: ASGIApp, over_tls: bool = False) -> ASGIApp:
+    """With security headers on every answer; one that the answer has itself goes before.
+
+    `over_tls` says that browsers come by https, whatever a proxy speaks with us.
+    """
     plain, https = _encoded(HEADERS), _encoded(HTTPS_HEADERS)
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
+        if over_tls:
+            scope["scheme"] = "https"
         ours = https if scope["scheme"] == "https" else plain
 
         async def answer(message: Message) -> None:

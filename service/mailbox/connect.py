@@ -53,64 +53,69 @@ class Connector:
         self._consent = consent
         self._quota_profile = quota_profile
         self._log = log
-        # As browsers see it: a proxy may speak TLS for us.
-        self.over_tls = consent.redirect_uri.startswith("https:")
 
-    def set_out(self, caller: Caller, user_id: str, return_to: str) -> tuple[str, str]:
-        """The address of Google's page, and the sealed errand for the cookie."""
+    def set_out(self, caller: Caller, user_id: str, return_to: str) -> tuple[str, str, str]:
+        """The address of Google's page, the state, and the sealed errand for the cookie.
+
+        Raises TooOften.
+        """
+        caller.value("count_connect", user_id, "connect_begun")
         account = caller.row("list_accounts", user_id)
         # 32 and 64 random bytes; RFC 7636 wants 43 to 128 characters in a verifier.
         errand = Errand(user_id, secrets.token_urlsafe(32), secrets.token_urlsafe(64), return_to)
         email = account["email"] if account else None
         sealed = self._google.vault.seal(msgspec.to_builtins(errand))
-        return self._consent.ask(errand.state, errand.verifier, email), sealed.decode()
+        url = self._consent.ask(errand.state, errand.verifier, email)
+        return url, errand.state, sealed.decode()
 
-    def errand(self, sealed: str) -> Errand | None:
-        """What a cookie holds; None when it is not one of ours, or older than PATIENCE."""
+    def errand(self, sealed: str, state: str) -> Errand | None:
+        """What a cookie holds; None when it is not one of ours, older than PATIENCE, or not that
+        of an answer with this state."""
         try:
-            return msgspec.convert(self._google.vault.open(sealed.encode(), PATIENCE), Errand)
+            errand = msgspec.convert(self._google.vault.open(sealed.encode(), PATIENCE), Errand)
         except (WrongKey, msgspec.ValidationError):
             return None
+        return errand if hmac.compare_digest(state.encode(), errand.state.encode()) else None
 
-    def come_back(
-        self, caller: Caller, errand: Errand, state: str, code: str, refusal: str
-    ) -> None:
+    def come_back(self, caller: Caller, errand: Errand, code: str, refusal: str) -> None:
         """Connect the account of Google's answer and start its sync.
 
         Raises ConsentFailed and psycopg.Error; then nothing has changed.
         """
         try:
-            self._check(errand, state, code, refusal)
-            self._connect(caller, errand.user_id, self._consent.redeem(code, errand.verifier))
+            self._connect(caller, errand, code, refusal)
         except ConsentFailed as failure:
             reason = {"code": failure.code, "reason": str(failure)}
             self._log.warning("no account connected", user_id=errand.user_id, **reason)
             raise
+        # Only now is there an account that the question for its address can be charged to.
+        with suppress(SyncError):
+            caller.value("charge_account", errand.user_id, "getProfile")
         # Where runs were made too often it is connected all the same, and a click syncs it later.
         with suppress(TooOften):
             # As a push, for a run that is under way may have the credentials of before.
             caller.rows("start_sync", errand.user_id, False, "push")
             caller.rows("start_sync", errand.user_id, False, "api")
 
-    def _check(self, errand: Errand, state: str, code: str, refusal: str) -> None:
-        if not hmac.compare_digest(state.encode(), errand.state.encode()):
-            raise ConsentFailed("state_mismatch", "the answer belongs to another attempt")
+    def _connect(self, caller: Caller, errand: Errand, code: str, refusal: str) -> None:
+        user_id = errand.user_id
+        try:
+            # Before anything is asked of Google, or codes could be guessed through us.
+            caller.value("count_connect", user_id, "connect_answered")
+            stored = self._redeemed(errand, code, refusal)
+            email, sealed = self._email(stored), self._google.vault.seal(stored)
+            profile = None if caller.row("list_accounts", user_id) else self._quota_profile
+            caller.value("connect_account", user_id, email, sealed, profile)
+        except SyncError as error:
+            raise ConsentFailed(CODES[type(error)], str(error)) from error
+
+    def _redeemed(self, errand: Errand, code: str, refusal: str) -> dict[str, Any]:
+        """What the vault is to keep for Google's answer."""
         if refusal == "access_denied":
             raise ConsentFailed(refusal, "the person refused")
         if refusal or not code:
             raise ConsentFailed("consent_failed", f"Google said {refusal or 'nothing'}")
-
-    def _connect(self, caller: Caller, user_id: str, stored: dict[str, Any]) -> None:
-        email = self._email(stored)
-        profile = None if caller.row("list_accounts", user_id) else self._quota_profile
-        sealed = self._google.vault.seal(stored)
-        try:
-            caller.value("connect_account", user_id, email, sealed, profile)
-        except SyncError as error:
-            raise ConsentFailed(CODES[type(error)], str(error)) from error
-        # Only now is there an account that the question for its address can be charged to.
-        with suppress(SyncError):
-            caller.value("charge_account", user_id, "getProfile")
+        return self._consent.redeem(code, errand.verifier)
 
     def _email(self, stored: dict[str, Any]) -> str:
         """The address of the mailbox these credentials open."""

@@ -21,6 +21,14 @@ class Browser:
         assert answer.status_code == 302, answer.text
         return answer.headers["location"]
 
+    def attempts(self) -> dict[str, str]:
+        """The cookies of what it has set out for and not come back from, the oldest first."""
+        return {
+            cookie.name: (cookie.value or "").strip('"')
+            for cookie in self.http.cookies.jar
+            if "gmail_sync_connect_" in cookie.name
+        }
+
     def consent(self, page: str) -> str:
         """What Google sends the browser back to."""
         location: str = self.http.get(page).headers["location"]

@@ -9,7 +9,16 @@ import pytest
 from litestar.testing import RequestFactory
 
 from service.api.auth import COOKIE, make_token, token_cookie
-from tests.api.conftest import SECRET, Running, bearer, client_of, eventually, problem, token
+from tests.api.conftest import (
+    SECRET,
+    Running,
+    bearer,
+    client_of,
+    eventually,
+    problem,
+    serving,
+    token,
+)
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -60,13 +69,36 @@ def test_the_cookie_is_for_browsers_alone() -> None:
         request = RequestFactory(scheme=scheme).get()
         return token_cookie(request, "t.o.k", expires_at).to_header()
 
-    assert cookie("https", LATER).startswith("Set-Cookie: gmail_sync_token=t.o.k; HttpOnly; ")
+    assert cookie("https", LATER).startswith("Set-Cookie: __Host-gmail_sync_token=t.o.k; ")
+    assert cookie("http", LATER).startswith("Set-Cookie: gmail_sync_token=t.o.k; HttpOnly; ")
     assert "SameSite=lax; Secure" in cookie("https", LATER)
     assert "Secure" not in cookie("http", LATER)
-    assert "Path=/" in cookie("http", LATER)
+    assert "Path=/; " in cookie("https", LATER)
+    assert "Domain" not in cookie("https", LATER)
     in_an_hour = datetime.now(UTC) + timedelta(hours=1)
     assert 3500 < int(re.findall(r"Max-Age=(\d+)", cookie("http", in_an_hour))[0]) <= 3600
     assert "Max-Age=0" in cookie("http", datetime.now(UTC) - timedelta(days=1))
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+def test_over_https_no_cookie_counts_that_another_host_can_have_set(
+    service_url: str, proxied: bool
+) -> None:
+    environment = {} if proxied else {"GMAIL_SYNC_PUBLIC_URL": "https://mail.example"}
+    proxy = {"X-Forwarded-Proto": "https"} if proxied else {}
+    with serving(service_url, **environment) as running:
+
+        def status(name: str) -> httpx.Response:
+            headers = {"Cookie": f"{name}={token('ann')}", **proxy}
+            return httpx.get(f"{running.url}/api/gmail/sync/status", headers=headers)
+
+        assert status(f"__Host-{COOKIE}").status_code == 200
+        problem(status(COOKIE), 401, "not_authenticated")
+
+
+def test_over_plain_http_the_cookie_goes_by_its_plain_name_alone(nobody: httpx.Client) -> None:
+    headers = {"Cookie": f"__Host-{COOKIE}={token('ann')}"}
+    problem(nobody.get("/api/gmail/sync/status", headers=headers), 401, "not_authenticated")
 
 
 def test_the_event_stream_takes_the_cookie(nobody: httpx.Client, ann: httpx.Client) -> None:

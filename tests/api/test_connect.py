@@ -1,7 +1,10 @@
 """Connecting Gmail through the consent page of the simulator, as a browser does."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,6 +12,8 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
+from service.api.auth import COOKIE
+from service.api.connect import ATTEMPTS
 from service.config import ConfigError
 from service.database import Connection, Session
 from service.gmail.credentials import Vault
@@ -30,7 +35,10 @@ from tests.api.conftest import (
     token,
 )
 
-COOKIE = "gmail_sync_connect"
+
+def cookies(browser: Browser) -> dict[str, str]:
+    """The header of a browser that has set out."""
+    return {"Cookie": "; ".join("=".join(each) for each in browser.attempts().items())}
 
 
 @pytest.fixture
@@ -101,16 +109,17 @@ def test_a_page_that_fetches_is_told_the_address(running: Running, browser: Brow
 
 def test_the_cookie_is_out_of_reach_and_says_nothing(running: Running, browser: Browser) -> None:
     page = browser.http.get(f"{running.url}/api/gmail/connect", headers=bearer(token("ann")))
-    cookie = SimpleCookie(page.headers["set-cookie"])[COOKIE]
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "lax", "/api/gmail")
+    ((name, cookie),) = SimpleCookie(page.headers["set-cookie"]).items()
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "lax", "/")
     assert cookie["max-age"] == "600"
     assert not cookie["secure"]
     state = parse_qs(urlsplit(page.headers["location"]).query)["state"][0]
+    assert name == f"gmail_sync_connect_{state[:8]}"
     assert "ann" not in cookie.value
     assert state not in cookie.value
 
 
-def test_the_cookie_is_secure_where_browsers_come_by_https(
+def test_the_cookie_is_of_this_host_alone_where_browsers_come_by_https(
     service_url: str, google: Google
 ) -> None:
     with (
@@ -120,9 +129,24 @@ def test_the_cookie_is_secure_where_browsers_come_by_https(
         client_of(running, "ann") as client,
     ):
         answer = client.get("/api/gmail/connect")
-    assert "Secure" in answer.headers["set-cookie"]
-    asked = parse_qs(urlsplit(answer.headers["location"]).query)
-    assert asked["redirect_uri"] == ["https://mail.example/api/gmail/callback"]
+        ((name, cookie),) = SimpleCookie(answer.headers["set-cookie"]).items()
+        assert name.startswith("__Host-gmail_sync_connect_")
+        assert (cookie["secure"], cookie["path"], cookie["domain"]) == (True, "/", "")
+        assert answer.headers["strict-transport-security"]
+        asked = parse_qs(urlsplit(answer.headers["location"]).query)
+        assert asked["redirect_uri"] == ["https://mail.example/api/gmail/callback"]
+
+        def back(name: str) -> httpx.Response:
+            query = {"state": asked["state"][0], "error": "access_denied"}
+            sent = {"Cookie": f"{name}={cookie.value}"}
+            return client.get("/api/gmail/callback", params=query, headers=sent)
+
+        # Anybody on the way can have set it.
+        problem(back(name.removeprefix("__Host-")), 400, "connect_expired")
+        answer = back(name)
+    assert answer.headers["location"] == "/?connect_error=access_denied"
+    assert f"{name}=" in answer.headers["set-cookie"]
+    assert "Max-Age=0" in answer.headers["set-cookie"]
 
 
 def test_one_comes_back_to_a_path_of_ours(browser: Browser, simulator: Simulator) -> None:
@@ -145,6 +169,8 @@ def test_one_comes_back_to_a_path_of_ours(browser: Browser, simulator: Simulator
         "evil",
         "",
         "/a\r\nSet-Cookie: x=1",
+        "/a\n",
+        "/\n",
         "/a\tb",
         "/ä",
         "/" + "a" * 300,
@@ -228,12 +254,13 @@ def test_an_answer_with_another_state_is_refused(
 ) -> None:
     location = browser.consent(browser.set_out())
     state = parse_qs(urlsplit(location).query)["state"][0]
-    for other in ("", state[:-1], f"{state}x", "ä"):
-        browser.set_out()
+    for other in ("", state[:8], state[:-1], f"{state}x", f"x{state[1:]}", "ä"):
         tampered = location.replace(f"state={state}", f"state={other}")
-        assert browser.come_back(tampered).headers["location"] == "/?connect_error=state_mismatch"
+        problem(browser.come_back(tampered), 400, "connect_expired")
     assert nothing_is_connected(functions, db)
     assert simulator.requests.methods["token"] == 0
+    # Nor is the attempt over for it.
+    assert browser.come_back(location).headers["location"] == "/"
 
 
 def test_an_answer_cannot_be_slipped_into_another_browser(
@@ -244,26 +271,66 @@ def test_an_answer_cannot_be_slipped_into_another_browser(
         location = mallory.consent(mallory.set_out())
     problem(browser.come_back(location), 400, "connect_expired")
     browser.set_out()
-    answer = browser.come_back(location)
-    assert answer.headers["location"] == "/?connect_error=state_mismatch"
+    problem(browser.come_back(location), 400, "connect_expired")
     assert nothing_is_connected(functions, db)
+
+
+def test_an_answer_is_taken_from_whoever_is_signed_in_only_if_it_is_the_same_person(
+    browser: Browser, simulator: Simulator, functions: Session, db: Connection
+) -> None:
+    location = browser.consent(browser.set_out())
+    for other in ({"Cookie": f"{COOKIE}={token('bob', 'operator')}"}, bearer(token("bob"))):
+        if "Cookie" in other:
+            other["Cookie"] += f"; {cookies(browser)['Cookie']}"
+        problem(browser.http.get(location, headers=other), 403, "another_user")
+    assert nothing_is_connected(functions, db)
+    assert simulator.requests.methods["token"] == 0
+    browser.http.cookies.set(COOKIE, token("ann"))
+    assert browser.come_back(location).headers["location"] == "/"
+    assert [row["user_id"] for row in functions.rows("list_accounts")] == ["ann"]
+
+
+@pytest.mark.parametrize("lifetime", [-1, None])
+def test_a_token_that_is_none_is_as_nobody_s(browser: Browser, lifetime: int | None) -> None:
+    """Whoever set out by bearer token has no other; the sealed cookie says who it was."""
+    value = token("bob", lifetime=timedelta(seconds=lifetime)) if lifetime else "rubbish"
+    browser.http.cookies.set(COOKIE, value)
+    assert browser.connect() == "/"
 
 
 def test_an_answer_counts_once(browser: Browser, simulator: Simulator, functions: Session) -> None:
     location = browser.consent(browser.set_out())
+    (name,) = browser.attempts()
     answer = browser.come_back(location)
     assert answer.headers["location"] == "/"
-    assert 'gmail_sync_connect=""; HttpOnly; Max-Age=0' in answer.headers["set-cookie"]
-    assert COOKIE not in browser.http.cookies
+    assert f'{name}=""; HttpOnly; Max-Age=0' in answer.headers["set-cookie"]
+    assert browser.attempts() == {}
     problem(browser.come_back(location), 400, "connect_expired")
 
 
 def test_a_code_that_was_used_is_refused_even_with_its_cookie(browser: Browser) -> None:
     location = browser.consent(browser.set_out())
-    cookie = {"Cookie": f"{COOKIE}={browser.http.cookies[COOKIE]}"}
-    assert httpx.get(location, headers=cookie).headers["location"] == "/"
-    again = httpx.get(location, headers=cookie)
+    sent = cookies(browser)
+    assert httpx.get(location, headers=sent).headers["location"] == "/"
+    again = httpx.get(location, headers=sent)
     assert again.headers["location"] == "/?connect_error=google_refused"
+
+
+def test_two_tabs_come_back_each_to_its_own_page(browser: Browser, functions: Session) -> None:
+    first = browser.consent(browser.set_out(return_to="/first"))
+    second = browser.consent(browser.set_out(return_to="/second"))
+    assert len(browser.attempts()) == 2
+    assert browser.come_back(second).headers["location"] == "/second"
+    assert browser.come_back(first).headers["location"] == "/first"
+    assert functions.rows("list_accounts", "ann")[0]["status"] == "connected"
+
+
+def test_a_browser_keeps_no_more_attempts_than_a_header_holds(browser: Browser) -> None:
+    pages = [browser.set_out(return_to=f"/{number}") for number in range(ATTEMPTS + 2)]
+    assert len(browser.attempts()) == ATTEMPTS
+    problem(browser.come_back(browser.consent(pages[1])), 400, "connect_expired")
+    assert browser.come_back(browser.consent(pages[2])).headers["location"] == "/2"
+    assert browser.come_back(browser.consent(pages[-1])).headers["location"].startswith("/")
 
 
 def test_a_code_without_its_verifier_is_worth_nothing(
@@ -279,14 +346,14 @@ def test_a_code_without_its_verifier_is_worth_nothing(
     assert nothing_is_connected(functions, db)
 
 
-@pytest.mark.parametrize("age", [int(PATIENCE.total_seconds()) + 1, -61])
+@pytest.mark.parametrize("age", [int(PATIENCE.total_seconds()) + 1, -120])
 def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, age: int) -> None:
     location = browser.consent(browser.set_out())
     fernet = Fernet(KEY)
-    sealed = browser.http.cookies[COOKIE].strip('"').encode()
-    at = fernet.extract_timestamp(sealed) - age
+    ((name, sealed),) = browser.attempts().items()
+    at = fernet.extract_timestamp(sealed.encode()) - age
     old = fernet.encrypt_at_time(fernet.decrypt(sealed), at).decode()
-    problem(httpx.get(location, headers={"Cookie": f"{COOKIE}={old}"}), 400, "connect_expired")
+    problem(httpx.get(location, headers={"Cookie": f"{name}={old}"}), 400, "connect_expired")
 
 
 @pytest.mark.parametrize(
@@ -306,7 +373,7 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
 )
 def test_a_cookie_that_we_did_not_make_is_none(running: Running, forged: str) -> None:
     url = f"{running.url}/api/gmail/callback?state=s&code=c"
-    answer = httpx.get(url, headers={b"Cookie": f"{COOKIE}={forged}".encode()})
+    answer = httpx.get(url, headers={b"Cookie": f"gmail_sync_connect_s={forged}".encode()})
     problem(answer, 400, "connect_expired")
 
 
@@ -362,10 +429,39 @@ def test_one_person_s_second_mailbox_is_another_user_id_s(
     assert accounts == {"ann": EMAIL, "ann/work": OTHER_EMAIL}
 
 
-def test_who_connects_again_and_again_is_told_to_wait(browser: Browser, db: Connection) -> None:
-    db.execute("update gmail_sync.settings set max_connects_a_minute = 1")
-    assert browser.connect() == "/"
-    assert browser.connect() == "/?connect_error=too_many_requests"
+def test_who_sets_out_again_and_again_is_told_to_wait(
+    browser: Browser, running: Running, db: Connection
+) -> None:
+    db.execute("update gmail_sync.settings set max_connects_a_minute = 2")
+    browser.set_out()
+    browser.set_out()
+    with client_of(running, "ann") as client:
+        refused = client.get("/api/gmail/connect")
+    problem(refused, 429, "too_many_requests")
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert "set-cookie" not in refused.headers
+    with Browser(running, "bob") as bob:
+        assert bob.connect() == "/"
+
+
+def test_who_guesses_codes_is_soon_asked_to_wait_and_google_is_spared(
+    browser: Browser, running: Running, simulator: Simulator, db: Connection
+) -> None:
+    db.execute("update gmail_sync.settings set max_connects_a_minute = 3")
+    location = browser.consent(browser.set_out())
+    sent = cookies(browser)
+
+    def guess(number: int) -> str:
+        guessed = httpx.URL(location).copy_set_param("code", f"guess-{number}")
+        return httpx.get(guessed, headers=sent).headers["location"]
+
+    with ThreadPoolExecutor(10) as threads:
+        said = Counter(threads.map(guess, range(10)))
+    assert said == {
+        "/?connect_error=google_refused": 3,
+        "/?connect_error=too_many_requests": 7,
+    }
+    assert simulator.requests.methods["token"] == 3
 
 
 def test_an_account_is_connected_even_when_no_run_may_start(
@@ -389,7 +485,7 @@ def test_no_line_of_the_log_holds_a_secret(
     browser: Browser, running: Running, db: Connection
 ) -> None:
     location = browser.consent(browser.set_out())
-    cookie = browser.http.cookies[COOKIE].strip('"')
+    (cookie,) = browser.attempts().values()
     browser.come_back(location)
     browser.come_back(location)
     answer = parse_qs(urlsplit(location).query)

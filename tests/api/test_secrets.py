@@ -101,7 +101,7 @@ def installation(service_url: str, simulator: Simulator, tmp_path: Path) -> Iter
 def connect(installation: Installation, known: set[str]) -> None:
     """Through the consent page; the secrets that pass on the way become known."""
     page = installation.ask("GET", "/api/gmail/connect")
-    cookie = installation.http.cookies["gmail_sync_connect"].strip('"')
+    (cookie,) = (value.strip('"') for value in installation.http.cookies.values())
     errand = json.loads(Fernet(NEW).decrypt(cookie.encode()))
     back = urlsplit(installation.http.get(page.headers["location"]).headers["location"])
     known |= {cookie, errand["state"], errand["verifier"], *parse_qs(back.query)["code"]}
