@@ -70,7 +70,8 @@ def create_app(
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
     feed = events.Feed(Session(config.database_url, "gmail-sync feed"), log)
-    probe = health.Probe(config.database_url, migrate.head())
+    probes = Pool(config.database_url, "gmail-sync probes", health.PROBE_CONNECTIONS)
+    probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
     stopping = threading.Event()
     provided = {
@@ -78,7 +79,7 @@ def create_app(
         "feed": feed,
         "probe": probe,
         "authentication": authentication,
-        "operator_reads": OperatorReads(pool),
+        "operator_reads": OperatorReads(probes),
         "request_metrics": metrics,
         "mailboxes": Mailboxes(pool, google, log, stopping),
         "subscription": _subscription(config, log),

@@ -1,7 +1,7 @@
 """How the service and its syncs are, for operators, probes and Prometheus.
 
-These answer soon whatever the database and other requests do: they ask through connections and
-threads of their own, and give up waiting after PROBE_SECONDS.
+These answer soon whatever the database, the issuer of tokens and other requests do: they ask
+through connections and threads of their own, and give up waiting after PROBE_SECONDS.
 """
 
 import asyncio
@@ -39,7 +39,10 @@ class HealthUnknown(Struct):
 
 
 class Job(Struct):
-    """A job of pg_cron, its last run, and what is wrong with it."""
+    """A job of pg_cron, its last run, and what is wrong with it.
+
+    last_message is for operators only: a statement that failed may be quoted in it.
+    """
 
     jobname: str
     schedule: str
@@ -62,10 +65,10 @@ class Status(Struct):
 
 
 class Probe:
-    """Asks the database within PROBE_SECONDS."""
+    """Asks the database within PROBE_SECONDS. `pool` lives as long as the probe."""
 
-    def __init__(self, database_url: str, schema_version: str) -> None:
-        self._pool = Pool(database_url, "gmail-sync probes", PROBE_CONNECTIONS)
+    def __init__(self, pool: Pool, schema_version: str) -> None:
+        self._pool = pool
         self._threads = ThreadPoolExecutor(PROBE_CONNECTIONS, "probe")
         self._schema_version = schema_version
 
@@ -80,8 +83,13 @@ class Probe:
         self._pool.__exit__(kind, value, trace)
 
     async def health(self) -> Health:
-        """Raises psycopg.Error or TimeoutError."""
+        """Raises psycopg.Error."""
         return msgspec.convert(await self.soon(lambda: self._pool.value("sync_health")), Health)
+
+    async def jobs(self) -> list[Job]:
+        """Raises psycopg.Error."""
+        rows = await self.soon(lambda: self._pool.rows("scheduler_status"))
+        return msgspec.convert(rows, list[Job])
 
     async def obstacle(self) -> str | None:
         """Why requests cannot be served, if they cannot."""
@@ -89,7 +97,7 @@ class Probe:
             version = await self.soon(lambda: self._pool.value("schema_version"))
         except psycopg.ProgrammingError:  # no such function or schema, or not for us
             version = "missing"
-        except (psycopg.OperationalError, TimeoutError):
+        except psycopg.OperationalError:
             return "The database does not answer."
         if version == self._schema_version:
             return None
@@ -99,10 +107,12 @@ class Probe:
         )
 
     async def soon(self, ask: Callable[[], Any]) -> Any:
-        """What `ask` returns. Raises psycopg.Error or TimeoutError."""
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(PROBE_SECONDS):
-            return await loop.run_in_executor(self._threads, ask)
+        """What `ask` returns. Raises psycopg.Error."""
+        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        try:
+            return await asyncio.wait_for(asked, PROBE_SECONDS)
+        except TimeoutError as error:
+            raise psycopg.OperationalError(f"no answer within {PROBE_SECONDS} s") from error
 
 
 @get(
@@ -119,13 +129,11 @@ async def sync_health(
     operator_reads: NamedDependency[OperatorReads],
 ) -> Response[Health]:
     """Whether syncs are healthy, and why not; 200 also when they are not."""
-    identity = await authentication.identity(request)
-    operator = identity.user_id if identity and identity.is_operator else None
     try:
-        health = await probe.health()
+        operator, health = await asyncio.gather(_operator(request, authentication), probe.health())
         if operator and health.zombie_task_details:
             await probe.soon(lambda: operator_reads.note(operator, "sync_health"))
-    except (psycopg.Error, TimeoutError):
+    except psycopg.Error:
         unknown = HealthUnknown(
             "The database cannot be asked; /readyz says why.", datetime.now(UTC)
         )
@@ -140,12 +148,18 @@ async def sync_health(
     "/api/scheduler/status",
     opt=OPEN,
     security=[{}],
-    sync_to_thread=True,
     responses=answers(503),
 )
-def scheduler_status(pool: NamedDependency[Pool]) -> Scheduler:
+async def scheduler_status(
+    request: Request[Any, Any, Any],
+    probe: NamedDependency[Probe],
+    authentication: NamedDependency[Authentication],
+) -> Scheduler:
     """The jobs of pg_cron with their last runs."""
-    jobs = msgspec.convert(pool.rows("scheduler_status"), list[Job])
+    operator, jobs = await asyncio.gather(_operator(request, authentication), probe.jobs())
+    if operator is None:
+        for job in jobs:
+            job.last_message = None
     return Scheduler(all(job.problem is None for job in jobs), jobs)
 
 
@@ -170,10 +184,16 @@ async def metrics(
     """For Prometheus: requests of this process, and the syncs of all of them."""
     try:
         health = await probe.health()
-    except (psycopg.Error, TimeoutError):
+    except psycopg.Error:
         health = None
     text = request_metrics.text(health)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _operator(request: Request[Any, Any, Any], authentication: Authentication) -> str | None:
+    """The user id of an operator who asks."""
+    identity = await authentication.identity(request)
+    return identity.user_id if identity and identity.is_operator else None
 
 
 ROUTES = [sync_health, scheduler_status, livez, readyz, metrics]

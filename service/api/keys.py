@@ -5,11 +5,11 @@ The algorithm belongs to the kind of key. What a token says of its own is compar
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import jwt
 from jwt import PyJWK, PyJWKClient
-from litestar.concurrency import sync_to_thread
 from structlog.typing import FilteringBoundLogger
 
 # How long an issuer's keys are used without asking again.
@@ -17,6 +17,7 @@ KEEP_SECONDS = 600
 # The least time between two questions, be the issuer away or a key unknown: anybody can send a
 # token with a key id that nobody has.
 PAUSE_SECONDS = 10
+# How long an issuer is waited for.
 FETCH_SECONDS = 3
 
 
@@ -48,7 +49,8 @@ class Secret:
 class Issuer:
     """The public keys an issuer publishes at a JWKS URL (RFC 7517), told apart by their ids.
 
-    A new key is found by the first token that names it.
+    A new key is found by the first token that names it. Whoever shows a key in hand waits for
+    nobody; whoever does not waits in no thread that serves requests, and FETCH_SECONDS at most.
     """
 
     algorithm = "RS256"
@@ -56,14 +58,22 @@ class Issuer:
     def __init__(self, jwks_url: str, log: FilteringBoundLogger) -> None:
         self._keys = PublishedKeys(jwks_url, log)
         # However many tokens wait for the issuer, one thread does.
-        self._asking = asyncio.Lock()
+        self._asking = ThreadPoolExecutor(1, "issuer")
 
     async def key(self, token: str) -> PyJWK:
         header = jwt.get_unverified_header(token)
         if header.get("alg") != self.algorithm or "kid" not in header:
             raise jwt.InvalidAlgorithmError(f"the token is not {self.algorithm} with a key id")
-        async with self._asking:
-            return await sync_to_thread(self._keys.get_signing_key, header["kid"])
+        key_id = header["kid"]
+        if key := self._keys.in_hand(key_id):
+            return key
+        asked = asyncio.get_running_loop().run_in_executor(
+            self._asking, self._keys.get_signing_key, key_id
+        )
+        try:
+            return await asyncio.wait_for(asked, FETCH_SECONDS)
+        except TimeoutError as error:
+            raise KeysUnavailable from error
 
 
 class PublishedKeys(PyJWKClient):
@@ -79,6 +89,14 @@ class PublishedKeys(PyJWKClient):
         )
         self._log = log
         self._asks_again_at = 0.0
+
+    def in_hand(self, key_id: str) -> PyJWK | None:
+        """A key that is kept, had without waiting for whoever asks the issuer just now."""
+        kept = self.jwk_set_cache.get() if self.jwk_set_cache else None
+        return self.match_kid(self._get_signing_keys_from_jwk_set(kept), key_id) if kept else None
+
+    def get_signing_key(self, kid: str) -> PyJWK:
+        return self.in_hand(kid) or super().get_signing_key(kid)
 
     def fetch_data(self) -> Any:
         """Raises KeysUnavailable, whatever is answered instead of keys."""

@@ -80,6 +80,27 @@ def test_the_scheduler_names_its_jobs(nobody: httpx.Client) -> None:
     assert status["healthy"] is all(job["problem"] is None for job in status["jobs"])
 
 
+def test_only_operators_see_what_a_job_said(running: Running, db: Db) -> None:
+    """pg_cron keeps a failed statement's message, which may quote anybody's data."""
+    db.execute(
+        "create or replace function gmail_sync.scheduler_status() returns table (jobname text,"
+        " schedule text, command text, active boolean, last_status text, last_message text,"
+        " last_started_at timestamptz, last_finished_at timestamptz, problem text)"
+        " language sql as $$ select 'prune', '* * * * *', 'select 1', true, 'failed',"
+        " 'Key (user_id)=(zoe) exists', now(), now(), 'the last run failed' $$"
+    )
+
+    def said(headers: dict[str, str]) -> str | None:
+        (job,) = httpx.get(f"{running.url}/api/scheduler/status", headers=headers).json()["jobs"]
+        assert (job["last_status"], job["problem"]) == ("failed", "the last run failed")
+        message: str | None = job["last_message"]
+        return message
+
+    assert said(bearer(token("root", "operator"))) == "Key (user_id)=(zoe) exists"
+    for headers in ({}, bearer(token("zoe")), bearer("rubbish")):
+        assert said(headers) is None
+
+
 def test_a_schema_that_is_not_at_head_is_not_ready(nobody: httpx.Client, db: Db) -> None:
     assert nobody.get("/readyz").json() == {"status": "ready"}
     db.execute("update public.gmail_sync_version set version_num = '0000'")

@@ -187,6 +187,33 @@ def test_a_slow_issuer_is_asked_once_and_holds_up_nobody_else(
     assert issuer.asked == 1
 
 
+def test_a_flood_of_unknown_keys_holds_up_nobody_else_while_the_issuer_hangs(
+    service_url: str, issuer: LocalIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each unknown key is asked for, else the flood would be over with the first.
+    monkeypatch.setattr(keys, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(keys, "FETCH_SECONDS", 2)
+    unknown = issuer.sign(issuer.claims("mallory", scope="operator"), kid="unknown")
+    with (
+        serving(service_url, tokens=issuer.environment) as running,
+        httpx.Client(base_url=running.url, timeout=30) as http,
+        httpx.Client(base_url=running.url, timeout=60, limits=httpx.Limits()) as flood,
+        ThreadPoolExecutor(60) as threads,
+    ):
+        good = issuer.token("ann")
+        assert status(http, good).status_code == 200
+        issuer.may_answer.clear()
+        waiting = [threads.submit(status, flood, unknown) for _ in range(60)]
+        eventually(lambda: issuer.asked > 1, "the issuer is asked")
+        assert status(http, good).status_code == 200
+        for path in ("/livez", "/readyz", "/api/gmail/sync/health", "/api/scheduler/status"):
+            assert http.get(path).status_code == 200
+        assert not any(each.done() for each in waiting)
+        assert http.get("/api/gmail/sync/health", headers=bearer(unknown)).status_code == 200
+        assert {each.result(10).status_code for each in waiting} == {503}
+        issuer.may_answer.set()
+
+
 def test_a_secret_among_the_keys_is_no_key(nobody: httpx.Client, issuer: LocalIssuer) -> None:
     """A public secret: whoever reads it could sign."""
     secret = b"0123456789abcdef0123456789abcdef"

@@ -1,5 +1,7 @@
 """An operator's look at other people's runs leaves a note in the audit trail."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -7,7 +9,9 @@ import psycopg
 import pytest
 
 from service.api import audit
-from tests.api.conftest import Running, bearer, client_of, token
+from service.api.health import PROBE_SECONDS
+from service.database import connect
+from tests.api.conftest import Running, bearer, client_of, eventually, token
 
 HEALTH = "/api/gmail/sync/health"
 ZOMBIE = "sync_zoe_0badcafe_1700000000"
@@ -76,4 +80,32 @@ def test_what_cannot_be_noted_is_not_shown(running: Running, db: Db, zombie: Non
         assert ZOMBIE not in answer.text
         db.execute("alter function gmail_sync.record_audit_away rename to record_audit")
         assert ZOMBIE in olga.get(HEALTH).text
+    assert notes(db) == [note("olga")]
+
+
+def test_operators_see_them_also_when_requests_have_taken_all_connections(
+    running: Running, db: Db, database_url: str, zombie: None
+) -> None:
+    def waiting() -> bool:
+        row = db.execute(
+            "select count(*) as waiting from pg_stat_activity"
+            " where wait_event_type = 'Lock' and application_name = 'gmail-sync api'"
+        ).fetchone()
+        return row == {"waiting": 8}
+
+    with (
+        client_of(running, "ann") as ann,
+        client_of(running, "olga", "operator") as olga,
+        ThreadPoolExecutor(50) as threads,
+    ):
+        with connect(database_url, "holder") as holder, holder.transaction():
+            holder.execute("lock table gmail_sync.label in access exclusive mode")
+            asked = [threads.submit(ann.get, "/api/gmail/labels") for _ in range(50)]
+            eventually(waiting, "all connections wait")
+            began = time.monotonic()
+            assert ZOMBIE in olga.get(HEALTH).text
+            assert olga.get("/api/scheduler/status").status_code == 200
+            assert time.monotonic() - began < PROBE_SECONDS
+        for each in asked:
+            each.result()
     assert notes(db) == [note("olga")]
