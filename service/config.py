@@ -77,9 +77,9 @@ class Config:
             google_client_id=environment.get("GOOGLE_CLIENT_ID") or None,
             google_client_secret=environment.get("GOOGLE_CLIENT_SECRET") or None,
             gmail_endpoint=reader.get(
-                "GMAIL_SYNC_GMAIL_ENDPOINT", _http_url, "https://gmail.googleapis.com"
+                "GMAIL_SYNC_GMAIL_ENDPOINT", _endpoint, "https://gmail.googleapis.com"
             ),
-            oauth_endpoint=reader.get("GMAIL_SYNC_OAUTH_ENDPOINT", _http_url, GOOGLES_OAUTH),
+            oauth_endpoint=reader.get("GMAIL_SYNC_OAUTH_ENDPOINT", _endpoint, GOOGLES_OAUTH),
             quota_profile=reader.get(
                 "GMAIL_SYNC_QUOTA_PROFILE", _one_of(QUOTA_PROFILES), "google-2026"
             ),
@@ -157,17 +157,10 @@ def _jwt_secret(value: str) -> str | None:
     return value or None
 
 
-def _crosses_a_network_in_the_clear(parts: SplitResult) -> bool:
-    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
-
-
 def _jwks_url(value: str) -> str | None:
-    if not value:
-        return None
-    parts = urlsplit(_http_url(value))
-    if _crosses_a_network_in_the_clear(parts):
-        raise ValueError(f"is {value!r}: keys that came over http could be anybody's; use https")
-    return value
+    if value:
+        _http_url(value, "keys that came over http could be anybody's")
+    return value or None
 
 
 def _token_mistakes(config: Config) -> list[str]:
@@ -220,22 +213,32 @@ def _address(value: str) -> str | None:
     return value or None
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
+def _http_url(value: str, why_https: str) -> SplitResult:
+    """An address over https, or on this machine. It is never quoted: a password may be in it."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        raise ValueError("is not an http or https URL") from None
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError(f"is {value!r}, not an http or https URL")
+        raise ValueError("is not an http or https URL")
+    if "@" in parts.netloc:
+        raise ValueError("is a URL with a user or a password, which would end up in logs")
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError(f"is an http URL of another machine: {why_https}; use https")
+    return parts
+
+
+def _endpoint(value: str) -> str:
+    _http_url(value, "mail and credentials would cross the network in the clear")
     return value.rstrip("/")
 
 
 def _public_url(value: str) -> str:
-    """Google sends people back with a code that must not cross a network in the clear."""
     if not value:
         return value
-    parts = urlsplit(_http_url(value))
-    if parts.path or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError(f"is {value!r}, not https://HOST alone")
-    if _crosses_a_network_in_the_clear(parts):
-        raise ValueError(f"is {value!r}: only localhost may go without https")
+    parts = _http_url(value, "Google sends people back with a code that must not be overheard")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("is not https://HOST alone")
     return f"{parts.scheme}://{parts.netloc}"
 
 

@@ -1,4 +1,4 @@
-"""What the environment may say of the API's tokens; each mistake is told in a sentence."""
+"""What the environment may say of tokens and addresses; each mistake is told in a sentence."""
 
 import secrets
 
@@ -70,3 +70,58 @@ def test_keys_may_come_over_http_from_this_machine(host: str) -> None:
 
 def test_a_worker_needs_neither() -> None:
     assert config().jwt_secret is None
+
+
+ADDRESSES = {
+    "GMAIL_SYNC_GMAIL_ENDPOINT": {},
+    "GMAIL_SYNC_OAUTH_ENDPOINT": {},
+    "GMAIL_SYNC_PUBLIC_URL": {},
+    "GMAIL_SYNC_JWT_JWKS_URL": JWKS,
+}
+each_address = pytest.mark.parametrize("name", ADDRESSES)
+
+
+@each_address
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://mail.example",
+        "http://10.0.0.7:9000",
+        "http://localhost.mail.example",
+        "http://127.0.0.1.mail.example",
+        "HTTP://mail.example",
+    ],
+)
+def test_no_address_of_another_machine_goes_without_https(name: str, url: str) -> None:
+    (mistake,) = mistakes(**ADDRESSES[name] | {name: url})
+    assert mistake.startswith(f"{name} is an http URL of another machine: ")
+
+
+@each_address
+@pytest.mark.parametrize("url", ["http://localhost:9000", "http://127.0.0.1:9", "http://[::1]:9"])
+def test_this_machine_goes_without_https(name: str, url: str) -> None:
+    assert url in str(config(**ADDRESSES[name] | {name: url}))
+
+
+@each_address
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:pass-word@mail.example",
+        "https://pass-word@mail.example",
+        "http://user:pass-word@localhost",
+        "user:pass-word@mail.example",
+        "ftp://user:pass-word@mail.example",
+        "https://user:pass-word@[mail.example",
+        "https://user:pass-word@mail.example\u2100",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_said_again(name: str, url: str) -> None:
+    (mistake,) = mistakes(**ADDRESSES[name] | {name: url})
+    assert mistake.startswith(f"{name} is ")
+    assert "pass-word" not in mistake
+
+
+@pytest.mark.parametrize("name", ["GMAIL_SYNC_GMAIL_ENDPOINT", "GMAIL_SYNC_OAUTH_ENDPOINT"])
+def test_an_endpoint_is_the_same_with_a_slash_at_its_end(name: str) -> None:
+    assert config(**{name: "https://mail.example/"}) == config(**{name: "https://mail.example"})
