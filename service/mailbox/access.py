@@ -1,7 +1,8 @@
 """A user's mailbox opened outside of a run: for an attachment somebody asks for, or an audit.
 
 Every request is charged to the quota ledger that runs are charged to, and what Google says of the
-credentials becomes the account's state, as in a run.
+credentials becomes the account's state, as in a run. Nothing is asked for of a mailbox before
+Gmail has said that it is the account's own.
 """
 
 import threading
@@ -14,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller, DatabaseClock, Row
 from service.errors import AccountNotConnected
+from service.gmail.answers import Profile
 from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.errors import (
     AccountBlocked,
@@ -71,6 +73,7 @@ class MailboxAccess:
         self._stopping = stopping or threading.Event()
         self._on_wait = on_wait
         self._clock = DatabaseClock(self.opened["opened_at"])
+        self._is_own: bool = self.opened["verified"]
         try:
             self._account = Account(caller, google, user_id, self.opened["credentials"], log)
         except (WrongKey, UnusableCredentials) as error:
@@ -89,7 +92,25 @@ class MailboxAccess:
 
     def ask(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
         """Charge a call of `method` and send it, again where Google asks to wait or does not
-        answer, `patience` at most. Raises GmailError, SyncError and QuotaUsedUp."""
+        answer, `patience` at most. Raises GmailError, SyncError and QuotaUsedUp;
+        AccountNotConnected when it is another mailbox than the account's."""
+        if not self._is_own:
+            self.own_profile(patience)
+        return self._send(method, request, patience)
+
+    def own_profile(self, patience: timedelta) -> Profile:
+        """What Gmail says of the mailbox. Raises what `ask` raises."""
+        profile = self._send("getProfile", self.client.profile, patience)
+        email = self.opened["email"]
+        if profile.email.lower() != email.lower():
+            raise AccountNotConnected(
+                f"the mailbox is {profile.email}, the account of user {self._user_id} is {email}",
+                "Connect the mailbox that was connected first.",
+            )
+        self._is_own = True
+        return profile
+
+    def _send(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
         deadline = self._clock.now() + patience
         pauses = iter(OUTAGE_PAUSES)
         while True:

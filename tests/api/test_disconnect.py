@@ -129,6 +129,24 @@ def test_a_grant_that_was_revoked_before_is_fine(
     assert body == {"done": True, "revoked": True, "warning": None}
 
 
+def test_an_access_token_that_ran_out_cannot_end_its_grant_which_is_told(
+    running: Running, simulator: Simulator, google: Google, functions: Session, db: Connection
+) -> None:
+    simulator.tokens.allow_refresh(EMAIL)
+    access = simulator.tokens.allow(EMAIL)
+    functions.value(
+        "connect_account", "ann", EMAIL, google.vault.seal({"token": access}), "unlimited"
+    )
+    simulator.tokens.expire(access)
+    with client_of(running, "ann") as ann:
+        body = ann.delete("/api/gmail/connection").json()
+    assert (body["done"], body["revoked"]) == (True, False)
+    assert "had run out" in body["warning"]
+    assert grants(simulator) == {EMAIL}
+    kept = db.execute("select status, credentials from gmail_sync.account").fetchall()
+    assert kept == [{"status": "disconnected", "credentials": None}]
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
