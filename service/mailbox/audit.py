@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from service.database import Caller
-from service.errors import AccountNotConnected
 from service.gmail.errors import HistoryExpired
 from service.mailbox.access import MailboxAccess
 
@@ -74,7 +73,7 @@ class Audit:
         cursor = self._access.opened["history_id"]
         if cursor is None:
             raise NotSynced(f"no full sync of user {self._user_id} has been finished yet")
-        remote = self._list(self._check_mailbox())
+        remote = self._list(self._access.own_profile(PATIENCE).messages_total)
         coming, full_sync_due = self._coming(str(cursor)), False
         if coming is None:
             coming, full_sync_due = set(), True
@@ -93,17 +92,6 @@ class Audit:
             requests=self._access.calls.total(),
             units=self._units(),
         )
-
-    def _check_mailbox(self) -> int:
-        """The messages Gmail says there are, once it has answered as the account's own mailbox."""
-        profile = self._access.ask("getProfile", self._access.client.profile, PATIENCE)
-        email = self._access.opened["email"]
-        if profile.email.lower() != email.lower():
-            raise AccountNotConnected(
-                f"the mailbox is {profile.email}, the account of user {self._user_id} is {email}",
-                "Connect the mailbox that was connected first.",
-            )
-        return profile.messages_total
 
     def _list(self, total: int) -> list[str]:
         """All ids, newest first, each once."""
