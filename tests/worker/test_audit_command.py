@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from service.cli.session import actor
 from service.database import Row, Session
 from service.simulator import Mailbox, Simulator
 from service.simulator.faults import Fault
@@ -70,10 +71,13 @@ def lose(db: Db, message_ids: list[str]) -> None:
 
 
 def test_a_mailbox_without_drift_is_told_so_and_the_status_is_0(
-    ids: list[str], audit: Audit
+    ids: list[str], audit: Audit, functions: Session
 ) -> None:
     result = audit()
 
+    (event,) = functions.rows("list_audit_events", USER, 1)
+    assert (event["act"], event["actor"]) == ("operator_read", actor())
+    assert event["detail"] == {"view": "audit"}
     assert (result.returncode, result.stderr) == (0, "")
     assert f"{EMAIL}: 30 messages in Gmail, 30 stored." in result.stdout
     assert "0 missing" in result.stdout
