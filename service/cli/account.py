@@ -20,7 +20,7 @@ AUTHORIZED_USER_FIELDS = ("refresh_token", "client_id", "client_secret")
 
 @click.group()
 def account() -> None:
-    """Gmail accounts: add one, change its settings, list them."""
+    """Add, change, list, disconnect and delete Gmail accounts."""
 
 
 @account.command()

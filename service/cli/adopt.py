@@ -17,7 +17,7 @@ from service.errors import sync_error
 LONGEST_EXAMPLE = 80
 
 
-@click.command()
+@click.command(short_help="Take over the runs of an earlier application.")
 @click.argument("table")
 @click.option("--dry-run", is_flag=True, help="do all of it, tell what it did, and undo it")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object, for scripts")

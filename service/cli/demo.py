@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Try it all on this machine, with simulated mail.")
 @click.option("--once", is_flag=True, help="one sync, then stop; a JSON summary is the last line")
 @click.option(
     "--mail",

@@ -16,7 +16,7 @@ from service.mailbox.export import eml_name, mbox_entry, pages, size_of
 Write = Callable[[Row], None]
 
 
-@click.command()
+@click.command(short_help="Write the mail of USER into files.")
 @click.argument("user")
 @click.option(
     "--output",

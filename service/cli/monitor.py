@@ -26,7 +26,7 @@ MOST_RUNS = 10_000
 MOST_LINES = 200
 
 
-@click.command()
+@click.command(short_help="Show the runs and their heartbeats, live.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.1, 3600),

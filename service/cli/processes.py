@@ -21,9 +21,16 @@ from service.worker.worker import Worker
 API_CONNECTIONS = 10
 
 
-@click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 in a container")
-@click.option("--no-worker", is_flag=True, help="serve the API only; without keys, what is stored")
+@click.command(short_help="Serve the API and the page, with a worker.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="address to listen at; 0.0.0.0 in a container",
+)
+@click.option(
+    "--no-worker", is_flag=True, help="run no syncs here; without keys, serve what is stored"
+)
 def serve(host: str, no_worker: bool) -> None:
     """Serve the API and the page, with a worker in the same process."""
     config = Config.from_environment(os.environ)
@@ -51,7 +58,7 @@ def worker() -> None:
     worker.stop()
 
 
-@click.command()
+@click.command(short_help="Bring the database's schema up to date.")
 @click.argument("revision", default="head")
 def migrate(revision: str) -> None:
     """Bring the database's schema to REVISION, the newest unless given.

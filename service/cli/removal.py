@@ -11,7 +11,9 @@ from service.mailbox.withdraw import NotWithdrawn, withdraw_grant
 
 @click.command()
 @click.argument("user")
-@click.option("--delete-mail", is_flag=True, help="delete the mail too, for any mailbox to follow")
+@click.option(
+    "--delete-mail", is_flag=True, help="delete the mail too, so that another mailbox can follow"
+)
 def remove(user: str, delete_mail: bool) -> None:
     """Disconnect the Gmail account of USER: at Google, then here.
 
@@ -24,9 +26,9 @@ def remove(user: str, delete_mail: bool) -> None:
     click.echo(f"Disconnected {user}, mail {mail}." if done else f"{user} was not connected.")
 
 
-@click.command()
+@click.command(short_help="Delete everything there is of USER.")
 @click.argument("user")
-@click.option("--yes", is_flag=True, required=True, help="there is no way back")
+@click.option("--yes", is_flag=True, required=True, help="it is meant: there is no way back")
 def delete(user: str, yes: bool) -> None:
     """Delete everything there is of USER: the grant at Google, mail, runs, the audit trail."""
     with opened("account") as (config, session):

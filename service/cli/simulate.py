@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Serve a simulated Gmail mailbox.")
 @click.option("--port", required=True, type=click.IntRange(0, 65535), help="0 takes a free one")
 @click.option(
     "--mail",
@@ -15,7 +15,7 @@ import click
 @click.option("--messages", type=click.IntRange(0), metavar="N", help="generate that many")
 @click.option("--email", required=True, metavar="E", help="address of the mailbox")
 @click.option("--access-token", required=True, metavar="T", help="the token it accepts")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen at")
 def simulate(
     port: int,
     mail: Path | None,

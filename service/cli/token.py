@@ -11,8 +11,16 @@ from service.config import Config, ConfigError
 
 @click.command()
 @click.argument("user")
-@click.option("--scope", multiple=True, type=click.Choice(["operator"]), help="an extra right")
-@click.option("--hours", default=24, type=click.IntRange(1, 24 * 365), show_default=True)
+@click.option(
+    "--scope", multiple=True, type=click.Choice(["operator"]), help="may see everybody's runs"
+)
+@click.option(
+    "--hours",
+    default=24,
+    type=click.IntRange(1, 24 * 365),
+    show_default=True,
+    help="how long it is good",
+)
 def token(user: str, scope: tuple[str, ...], hours: int) -> None:
     """Print a bearer token for USER, and nothing else."""
     config = Config.from_environment(os.environ)
