@@ -50,7 +50,10 @@ begin
   );
   if v_free_at is null or v_free_at <= clock_timestamp() + p_patience then
     insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
-    values (v_profile.name, p_user_id, coalesce(v_free_at, clock_timestamp()), v_units);
+    select v_profile.name, a.user_id, coalesce(v_free_at, clock_timestamp()), v_units
+    from gmail_sync.account a
+    -- It may have been deleted while this waited for the project's turn.
+    where a.user_id = p_user_id;
   end if;
   return v_free_at;
 end;

@@ -12,6 +12,7 @@ declare
   v_row jsonb;
   v_others jsonb[];
 begin
+  perform gmail_sync._lock_repairs();
   begin
     v_others := gmail_sync._adopt_together(p_source, p_rows);
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded then

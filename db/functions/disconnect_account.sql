@@ -1,10 +1,11 @@
 -- Takes a user's Gmail account away: forgets the credentials and ends what runs. The mail stays,
 -- and with it cursor and queue, so that the same mailbox can be connected again; with
 -- p_delete_mail it goes, and any mailbox can be connected. False when there was no account, or
--- none that was connected and no mail to delete.
+-- none that was connected and no mail to delete; NULL, and nothing is done, when the account has
+-- other credentials by now than p_opened (see close_account).
 
 create or replace function gmail_sync.disconnect_account(
-  p_user_id text, p_delete_mail boolean default false
+  p_user_id text, p_delete_mail boolean default false, p_opened bytea default null
 )
 returns boolean
 language plpgsql
@@ -17,6 +18,10 @@ declare
   v_done boolean;
 begin
   perform gmail_sync._lock_mail(v_user);
+  if not gmail_sync._is_opened(v_user, p_opened) then
+    return null;
+  end if;
+
   if p_delete_mail then
     v_done := exists (select from gmail_sync.account where user_id = v_user);
     perform gmail_sync._delete_mail(v_user);
@@ -28,7 +33,7 @@ begin
       verified = false,
       watch_expires_at = null
     where user_id = v_user
-      and status <> 'disconnected';
+      and (status <> 'disconnected' or credentials is not null);
     v_done := found;
   end if;
 
@@ -38,14 +43,14 @@ begin
       jsonb_build_object('mail', case when p_delete_mail then 'deleted' else 'kept' end)
     );
   end if;
-  perform gmail_sync._end_run_of(v_user);
+  perform gmail_sync._end_runs_of(v_user);
   return v_done;
 end;
 $$;
 
-comment on function gmail_sync.disconnect_account(text, boolean) is
+comment on function gmail_sync.disconnect_account(text, boolean, bytea) is
 'Forget a user''s Gmail account, and its mail if so asked; false when there was nothing to do.';
 
-revoke all on function gmail_sync.disconnect_account(text, boolean) from public;
-grant execute on function gmail_sync.disconnect_account(text, boolean)
+revoke all on function gmail_sync.disconnect_account(text, boolean, bytea) from public;
+grant execute on function gmail_sync.disconnect_account(text, boolean, bytea)
   to gmail_sync_app, gmail_sync_service, gmail_sync_dba;

@@ -1,10 +1,6 @@
 -- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
--- over, and accounts whose watch is to be renewed. A failed run is not tried again before
--- max_retry_delay, nor for a watch that it could not renew before another watch_interval. At most
--- p_limit in one pass, the longest overdue for its interval first; the task_ids.
---
--- Intervals are stretched and shortened by up to a tenth, by user and run, so that accounts
--- that were connected together do not come together for ever.
+-- over, and accounts whose watch is to be renewed, or that have none while others have (see
+-- _schedule). At most p_limit in one pass, in the order in which they became due; the task_ids.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
 returns setof text
@@ -14,49 +10,20 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   with due as (
-    select a.user_id, last.started_at
-    from gmail_sync.account a
-    cross join gmail_sync.settings s
-    left join lateral (
-      select r.started_at, r.outcome
-      from gmail_sync.user_sync_status r
-      where r.user_id = a.user_id
-      order by r.started_at desc
-      limit 1
-    ) last on true
-    where a.status = 'connected'
-      and (
-        last.outcome is distinct from 'failed'
-        or last.started_at < clock_timestamp() - s.max_retry_delay
-      )
-      and not exists (
-        select from gmail_sync.user_sync_status r where r.user_id = a.user_id and r.is_syncing
-      )
-      and (
-        last.started_at is null and a.sync_interval is not null
-        or last.started_at < clock_timestamp() - a.sync_interval * (
-          0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
-        )
-        or a.watched_at < clock_timestamp() - s.watch_interval
-          and coalesce(last.started_at, '-infinity') < greatest(
-            a.watched_at + s.watch_interval, clock_timestamp() - s.watch_interval
-          )
-        or exists (
-          select from gmail_sync.fetch_queue q
-          where q.user_id = a.user_id and not q.dead and q.not_before <= clock_timestamp()
-        )
-      )
-    order by extract(epoch from clock_timestamp() - last.started_at)
-      / coalesce(extract(epoch from a.sync_interval), 1) desc nulls first
+    select user_id, due_at
+    from gmail_sync._schedule
+    where due_at < clock_timestamp()
+    order by due_at
     limit p_limit
   )
   select s.task_id
   from due
-  cross join lateral gmail_sync.start_sync(due.user_id, false, 'schedule') s;
+  cross join lateral gmail_sync.start_sync(due.user_id, false, 'schedule') s
+  order by due.due_at;
 $$;
 
 comment on function gmail_sync.enqueue_due_syncs(integer) is
-'Start the runs that are due by schedule or by messages to retry.';
+'Start the runs that are due by schedule, by messages to retry or by a watch to renew.';
 
 revoke all on function gmail_sync.enqueue_due_syncs(integer) from public;
 grant execute on function gmail_sync.enqueue_due_syncs(integer)

@@ -23,7 +23,10 @@ begin
       raise exception 'user % has no Gmail account', p_user_id using errcode = 'SY002';
     end if;
   end if;
-  perform gmail_sync._audit(p_act, p_user_id, coalesce(p_detail, '{}'), p_actor);
+  -- What an operator did goes with the operator.
+  if gmail_sync._user_stays(p_actor) is not false then
+    perform gmail_sync._audit(p_act, p_user_id, coalesce(p_detail, '{}'), p_actor);
+  end if;
 end;
 $$;
 

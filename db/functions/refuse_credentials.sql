@@ -1,6 +1,7 @@
--- Says that Google refused credentials outside of a run: the account becomes reauth_required or
--- suspended, with the reason in words; false when it has other credentials by now. Cursor and
--- queue stay.
+-- Says that Google refused credentials, within a run or outside of one: the account becomes
+-- reauth_required or suspended, with the reason in words. False when it has other credentials by
+-- now, or was disconnected. Needs no lease: what Google says of credentials holds whoever asked.
+-- Cursor and queue stay.
 
 create or replace function gmail_sync.refuse_credentials(
   p_user_id text, p_opened bytea, p_status text, p_reason text
@@ -11,16 +12,27 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_before text;
 begin
-  update gmail_sync.account
-  set status = p_status, status_reason = p_reason
+  select status into v_before
+  from gmail_sync.account
   where user_id = p_user_id
-    and credentials = p_opened;
+    and credentials = p_opened
+    and status <> 'disconnected'
+  for no key update;
   if not found then
     return false;
   end if;
 
-  perform gmail_sync._audit(p_status, p_user_id, jsonb_build_object('reason', p_reason), 'google');
+  update gmail_sync.account
+  set status = p_status, status_reason = p_reason
+  where user_id = p_user_id;
+  if p_status <> v_before then
+    perform gmail_sync._audit(
+      p_status, p_user_id, jsonb_build_object('reason', p_reason), 'google'
+    );
+  end if;
   return true;
 end;
 $$;

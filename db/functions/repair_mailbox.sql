@@ -34,7 +34,7 @@ begin
   get diagnostics v_count = row_count;
 
   if p_message_ids <> '{}' then
-    perform gmail_sync._start_for_queue(v_user);
+    perform gmail_sync._start_for_queue(v_user, 'sql');
   end if;
   return v_count;
 end;

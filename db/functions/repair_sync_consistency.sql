@@ -13,6 +13,7 @@ as $$
 declare
   v_found record;
 begin
+  perform gmail_sync._lock_repairs();
   for v_found in
     select c.user_id, c.task_id, array_agg(c.rule) as rules,
       string_agg(c.explanation, '; ' order by c.rule) as problem

@@ -31,7 +31,7 @@ begin
   end if;
 
   if v_count > 0 then
-    perform gmail_sync._start_for_queue(v_user);
+    perform gmail_sync._start_for_queue(v_user, 'sql');
   end if;
   return v_count;
 end;

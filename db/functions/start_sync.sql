@@ -1,6 +1,7 @@
 -- Asks for a sync of a user. Returns the run that does it: the running one if it is alive
 -- or queued, the successor of a zombie, or a new one (created is true).
--- Never waits for a locked zombie: whoever has it locked is ending it.
+-- Never waits for a locked zombie: whoever has it locked is ending it. While the user is being
+-- deleted nothing is made, as if the run had gone with the user.
 -- Raises SY003 for an invalid user id or source, SY005 when a person makes new runs too often.
 
 create or replace function gmail_sync.start_sync(
@@ -21,6 +22,11 @@ begin
   if p_source is null or p_source not in ('api', 'sql', 'schedule', 'push') then
     raise exception 'source % is not one of api, sql, schedule, push', p_source
       using errcode = 'SY003';
+  end if;
+
+  if not gmail_sync._user_stays(v_user) then
+    return query select gmail_sync._new_task_id(v_user), false;
+    return;
   end if;
 
   loop

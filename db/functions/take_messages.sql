@@ -2,9 +2,9 @@
 -- attempt, so that mail which kills the worker is found: what was tried before comes last
 -- and in batches halved with each attempt, and is given up after max_message_attempts.
 -- known is true where only the labels can have changed; the others are to be fetched whole, as
--- content_mode says, which is the account's of this moment. Of those whose size is known, no more
--- than p_bytes together, but one at least. No row: nothing is due. Raises SY001 when the lease is
--- gone.
+-- content_mode says, which is the account's of this moment. No more than the quota's caps allow to
+-- fetch at once, and of those whose size is known, no more than p_bytes together, but one at least.
+-- No row: nothing is due. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.take_messages(
   p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
@@ -17,6 +17,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
+  v_most integer := gmail_sync._most_calls(v_user_id, 'messages.get');
   v_attempts integer;
   v_message_ids text[];
   v_message_id text;
@@ -45,7 +46,7 @@ begin
       and q.taken_by is distinct from p_task_id
       and q.attempts = v_attempts
     order by q.position
-    limit greatest(1, p_limit >> v_attempts)
+    limit greatest(1, least(p_limit, v_most) >> v_attempts)
   );
   select array_agg(t.message_id order by t.n), array_agg(t.known order by t.n)
   into v_message_ids, v_known

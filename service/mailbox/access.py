@@ -149,9 +149,7 @@ class MailboxAccess:
 
     def _refuse(self, error: ReauthRequired | AccountBlocked) -> None:
         status = "suspended" if isinstance(error, AccountBlocked) else "reauth_required"
-        self._caller.value(
-            "refuse_credentials", self._user_id, self._account.sealed, status, storable(str(error))
-        )
+        self._account.refuse(status, storable(str(error)))
 
 
 class Mailboxes:

@@ -51,6 +51,10 @@ class Account:
             on_refresh=self._save,
         )
 
+    def refuse(self, status: str, reason: str) -> None:
+        """Note that Google refused these credentials, unless the account has others by now."""
+        self._caller.value("refuse_credentials", self._user_id, self.sealed, status, reason)
+
     def save_unsaved(self) -> None:
         """Try once more to keep what the database could not take when it was renewed."""
         if self._unsaved:

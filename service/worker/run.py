@@ -53,6 +53,8 @@ class Run:
         self._google = google
         self._log = log
         self._clients = _Clients()
+        # From when its credentials are opened.
+        self._account: Account | None = None
         self._lease = Lease(
             url,
             claim["task_id"],
@@ -101,7 +103,7 @@ class Run:
         if status not in ("connected", "suspended"):
             raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
         claim = self._claim
-        account = Account(
+        account = self._account = Account(
             self._session, self._google, claim["user_id"], claim["credentials"], self._log
         )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
@@ -145,10 +147,10 @@ class Run:
         self._lease.stop_beating()
         reason = storable(str(end))
         if isinstance(end, Failed):
-            if end.account_status:
+            if self._account and end.account_status:
                 # Google refuses the account, so no message is to blame.
                 self._calls.value("return_messages")
-                self._calls.value("set_account_status", end.account_status, reason)
+                self._account.refuse(end.account_status, reason)
             self._calls.value("release_sync", reason)
             self._log.warning("run failed", reason=reason)
             return

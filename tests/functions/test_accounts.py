@@ -1,4 +1,4 @@
-"""connect_account, list_accounts, set_account_status, save_credentials, and labels."""
+"""connect_account, list_accounts, save_credentials, refuse_credentials, and labels."""
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -8,6 +8,7 @@ from service.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import (
     claimed,
     connected,
+    email_of,
     listed,
     message,
     queue_of,
@@ -37,7 +38,7 @@ def test_connecting_again_keeps_cursor_queue_and_settings(
     functions.rows("connect_account", "ann", "ann@mail.example", b"old", "google-legacy", "raw")
     task_id = claimed(functions)
     listed(functions, task_id, "a")
-    functions.rows("set_account_status", task_id, "reauth_required", "Google wants you back.")
+    functions.rows("refuse_credentials", "ann", b"sealed", "reauth_required", "Come back.")
     db.execute("update gmail_sync.account set history_id = 7, quota_profile = 'google-legacy'")
     functions.rows("connect_account", "ann", "ANN@mail.example", b"new")
     row = account(functions)
@@ -81,7 +82,7 @@ def test_accounts_of_all_users_are_listed_in_order(functions: Session) -> None:
 @pytest.mark.parametrize("status", ["reauth_required", "suspended"])
 def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: str) -> None:
     task_id = claimed(functions)
-    functions.rows("set_account_status", task_id, status, "why")
+    functions.rows("refuse_credentials", "ann", b"sealed", status, "why")
     row = account(functions)
     assert (row["status"], row["status_reason"]) == (status, "why")
     functions.value("release_sync", task_id, "why")
@@ -139,9 +140,21 @@ def test_a_label_that_is_no_more_leaves_its_messages(functions: Session, db: Con
     assert stored_messages(db)["n"]["label_ids"] == ["L2"]
 
 
-def test_a_run_leaves_an_account_alone_that_was_connected_anew(functions: Session) -> None:
-    task_id = claimed(functions)
+def test_a_verdict_spares_credentials_that_came_meanwhile(functions: Session) -> None:
     connected(functions)
+    functions.value("connect_account", "ann", email_of("ann"), b"consent")
     before = account(functions)
-    functions.rows("set_account_status", task_id, "reauth_required", "old")
+    verdict = ["reauth_required", "old"]
+    assert functions.value("refuse_credentials", "ann", b"sealed", *verdict) is False
+    assert functions.value("save_credentials", "ann", b"consent", b"rotated") is True
+    assert functions.value("refuse_credentials", "ann", b"consent", *verdict) is False
+    assert account(functions) == before
+
+
+def test_a_verdict_on_an_account_that_is_being_taken_away_is_none(functions: Session) -> None:
+    connected(functions)
+    functions.value("close_account", "ann")
+    before = account(functions)
+    verdict = ["reauth_required", "revoked"]
+    assert functions.value("refuse_credentials", "ann", b"sealed", *verdict) is False
     assert account(functions) == before

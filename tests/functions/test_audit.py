@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from hashlib import sha256
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -41,14 +42,23 @@ def test_a_connection_that_is_refused_is_not_noted(functions: Session) -> None:
 
 @pytest.mark.parametrize("status", ["reauth_required", "suspended"])
 def test_what_google_refuses_is_noted_with_the_reason(functions: Session, status: str) -> None:
-    task_id = claimed(functions)
-    functions.value("set_account_status", task_id, status, "It was revoked.")
+    connected(functions)
+    functions.value("refuse_credentials", "ann", b"sealed", status, "It was revoked.")
     assert acts(functions) == ["connected", status]
     assert last(functions)["detail"] == {"reason": "It was revoked."}
-    functions.value("release_sync", task_id, "why")
+
+
+def test_what_google_refuses_again_and_again_is_noted_once(functions: Session) -> None:
     connected(functions)
-    functions.value("refuse_credentials", "ann", b"sealed", status, "Once more.")
-    assert acts(functions) == ["connected", status, "reconnected", status]
+    for reason in ("Not now.", "Not now.", "Not yet."):
+        functions.value("refuse_credentials", "ann", b"sealed", "suspended", reason)
+    assert acts(functions) == ["connected", "suspended"]
+    (account,) = functions.rows("list_accounts", "ann")
+    assert account["status_reason"] == "Not yet."
+    functions.value("refuse_credentials", "ann", b"sealed", "reauth_required", "Revoked.")
+    connected(functions)
+    functions.value("refuse_credentials", "ann", b"sealed", "suspended", "Not now.")
+    assert acts(functions)[2:] == ["reauth_required", "reconnected", "suspended"]
 
 
 def test_a_verdict_on_credentials_that_are_gone_is_not_noted(functions: Session) -> None:
@@ -72,6 +82,29 @@ def test_deleting_is_noted_without_the_user(functions: Session) -> None:
     functions.value("delete_account", "ann")
     assert acts(functions) == ["deleted"]
     assert acts(functions, "ann") == []
+
+
+def test_a_deletion_is_found_by_whoever_knows_the_user(functions: Session, db: Connection) -> None:
+    for user in ("ann", "bo", "ann"):
+        connected(functions, user)
+        functions.value("delete_account", user)
+    as_role(db, "gmail_sync_dba")
+    found = db.execute("select act, id from gmail_sync.list_deletions('ann')").fetchall()
+    assert [(row["act"], row["id"]) for row in found] == [
+        (row["act"], row["id"]) for row in functions.rows("list_audit_events")[::2]
+    ]
+    assert functions.rows("list_deletions", "cy") == []
+
+
+def test_who_was_deleted_is_told_by_this_installation_s_salt_only(
+    functions: Session, db: Connection
+) -> None:
+    connected(functions)
+    functions.value("delete_account", "ann")
+    (event,) = functions.rows("list_audit_events")
+    salt = only(db, "select audit_salt from gmail_sync.settings")
+    assert len(salt) == 32
+    assert event["detail"] == {"user_hash": sha256(salt + sha256(b"ann").digest()).hexdigest()}
 
 
 def test_an_operator_s_read_and_a_rotation_are_noted_by_the_service(functions: Session) -> None:

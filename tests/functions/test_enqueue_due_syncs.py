@@ -13,7 +13,7 @@ def every(db: Connection, user: str, interval: str) -> None:
     )
 
 
-def ran(db: Connection, user: str, ago: str, outcome: str = "cancelled") -> None:
+def ran(db: Connection, user: str, ago: str, outcome: str = "superseded") -> None:
     insert_run(
         db, task_id=f"{user} {ago}", user_id=user, is_syncing=False, finished_at="now",
         outcome=outcome, error_message="why" if outcome == "failed" else None,
@@ -23,6 +23,15 @@ def ran(db: Connection, user: str, ago: str, outcome: str = "cancelled") -> None
         f"update gmail_sync.user_sync_status set started_at = now() - '{ago}'::interval"
         f" where task_id = '{user} {ago}';"
         "alter table gmail_sync.user_sync_status enable trigger user".encode()
+    )
+
+
+def wait_over(db: Connection, user: str, not_before: str, dead: bool = False) -> None:
+    """A message whose wait is over at a moment, from now."""
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, not_before, dead)"
+        " values (%s, 'm', 'listed', now() + %s::interval, %s)",
+        [user, not_before, dead],
     )
 
 
@@ -46,7 +55,7 @@ def test_an_account_is_due_at_once_and_again_when_its_interval_has_passed(
         every(db, connected(functions, user), "10 min")
     ran(db, "due", "11 min")
     ran(db, "early", "9 min")
-    assert enqueued(functions) == ["fresh", "due"]
+    assert enqueued(functions) == ["due", "fresh"]
     assert functions.rows("sync_status", "due")[0]["source"] == "schedule"
     assert enqueued(functions) == []
 
@@ -77,12 +86,21 @@ def test_messages_whose_wait_is_over_wake_their_user(
 ) -> None:
     connected(functions)
     ran(db, "ann", "1 min")
-    db.execute(
-        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, not_before, dead)"
-        " values ('ann', 'm', 'listed', now() + %s::interval, %s)",
-        [not_before, dead],
-    )
+    wait_over(db, "ann", not_before, dead)
     assert enqueued(functions) == due
+
+
+def test_what_somebody_cancelled_is_not_taken_up_for_its_messages(
+    functions: Session, db: Connection
+) -> None:
+    for user, ago in (("ann", "1 min"), ("bo", "11 min")):
+        ran(db, connected(functions, user), ago, "cancelled")
+        wait_over(db, user, "-1 s")
+    assert enqueued(functions) == []
+    # A schedule goes on, and takes whatever is queued.
+    every(db, "ann", "10 min")
+    every(db, "bo", "10 min")
+    assert enqueued(functions) == ["bo"]
 
 
 @pytest.mark.parametrize(("ago", "due"), [("9 min", []), ("11 min", ["ann"])])
@@ -154,17 +172,40 @@ def test_accounts_that_were_connected_together_drift_apart(db: Connection) -> No
     assert all(50 <= step <= 150 for step in steps), steps
 
 
-def test_the_most_overdue_for_its_interval_goes_first(functions: Session, db: Connection) -> None:
+def test_who_became_due_first_goes_first_for_whatever_reason(
+    functions: Session, db: Connection
+) -> None:
     for user, interval, ago in (
         ("daily", "1 day", "30 hours"),
-        ("hourly", "1 hour", "5 hours"),
+        ("hourly", "1 hour", "9 hours"),
         ("often", "5 min", "15 min"),
     ):
         every(db, connected(functions, user), interval)
         ran(db, user, ago)
-    connected(functions, "fresh")
-    db.execute("update gmail_sync.account set sync_interval = '1 day' where user_id = 'fresh'")
-    assert enqueued(functions) == ["fresh", "hourly", "often", "daily"]
+    every(db, connected(functions, "fresh"), "1 day")
+    ran(db, connected(functions, "watched"), "3 days")
+    db.execute(
+        "update gmail_sync.account set watched_at = now() - interval '26 hours'"
+        " where user_id = 'watched'"
+    )
+    for user, ago in (("messages", "-1 hour"), ("message", "-2 s")):
+        ran(db, connected(functions, user), "2 days")
+        wait_over(db, user, ago)
+    db.execute("update gmail_sync.account set watched_at = now() where watched_at is null")
+    order = ["hourly", "daily", "watched", "messages", "often", "message", "fresh"]
+    assert enqueued(functions) == order
+
+
+def test_messages_to_retry_do_not_keep_scheduled_accounts_waiting(
+    functions: Session, db: Connection
+) -> None:
+    for user in ("a", "b", "c"):
+        ran(db, connected(functions, user), "1 hour")
+        wait_over(db, user, "-1 min")
+    every(db, connected(functions, "scheduled"), "10 min")
+    ran(db, "scheduled", "20 min")
+    (first,) = [row["enqueue_due_syncs"] for row in functions.rows("enqueue_due_syncs", 1)]
+    assert run_of(db, first)["user_id"] == "scheduled"
 
 
 def test_accounts_that_fail_and_fail_do_not_starve_the_others(
@@ -205,6 +246,41 @@ def test_a_watch_to_renew_wakes_an_idle_account_once_a_day(
     ran(db, "ann", last_run)
     db.execute("update gmail_sync.account set watched_at = now() - %s::interval", [watched])
     assert enqueued(functions) == started
+
+
+@pytest.mark.parametrize(
+    ("others", "last_run", "started"),
+    [
+        # Nobody is watched: nothing says that Gmail pushes here.
+        (None, "3 days", []),
+        ("3 days", "4 days", []),
+        ("1 hour", None, ["ann"]),
+        ("1 hour", "2 hours", ["ann"]),
+        # A run that could have watched it did not: not again and again.
+        ("1 hour", "30 min", []),
+        ("1 hour", "25 hours", ["ann"]),
+    ],
+)
+def test_an_account_without_a_watch_is_woken_once_others_have_one(
+    functions: Session, db: Connection, others: str | None, last_run: str | None, started: list[str]
+) -> None:
+    connected(functions)
+    if last_run is not None:
+        ran(db, "ann", last_run)
+    ran(db, connected(functions, "bo"), "1 min")
+    db.execute(
+        "update gmail_sync.account set watched_at = now() - %s::interval where user_id = 'bo'",
+        [others],
+    )
+    assert enqueued(functions) == started
+
+
+def test_accounts_without_a_watch_are_woken_in_portions(functions: Session, db: Connection) -> None:
+    accounts(db, 150)
+    db.execute("update gmail_sync.account set sync_interval = null")
+    ran(db, connected(functions, "watched"), "1 min")
+    db.execute("update gmail_sync.account set watched_at = now() where user_id = 'watched'")
+    assert [len(enqueued(functions)) for _ in range(3)] == [100, 50, 0]
 
 
 def test_a_person_is_claimed_before_a_hundred_scheduled_runs(

@@ -66,7 +66,7 @@ def test_a_suspended_account_that_answers_is_connected_again(
     functions: Session, db: Connection
 ) -> None:
     task_id = claimed(functions)
-    functions.rows("set_account_status", task_id, "suspended", "why")
+    functions.rows("refuse_credentials", "ann", b"sealed", "suspended", "why")
     functions.rows("verify_mailbox", task_id, "ann@mail.example")
     assert (account(db)["status"], account(db)["status_reason"]) == ("connected", None)
 

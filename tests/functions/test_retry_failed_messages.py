@@ -4,8 +4,17 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service.database import Connection, Session
-from service.errors import InvalidArgument
-from tests.functions.conftest import claimed, counts, listed, queue_of, queued, run_of, taken
+from service.errors import InvalidArgument, TooOften
+from tests.functions.conftest import (
+    claimed,
+    counts,
+    listed,
+    queue_of,
+    queued,
+    run_of,
+    set_settings,
+    taken,
+)
 
 
 def dead_letter(functions: Session, user: str = "ann") -> str:
@@ -64,6 +73,23 @@ def test_a_persons_retry_makes_a_waiting_run_due(functions: Session, db: Connect
     task_id = queued(functions, p_source="schedule")
     functions.value("retry_failed_messages", "ann")
     assert run_of(db, task_id)["source"] == "sql"
+
+
+def test_a_retry_by_a_person_counts_as_a_click(functions: Session, db: Connection) -> None:
+    set_settings(db, max_starts_a_minute=2)
+    dead_letter(functions)
+    for _ in range(2):
+        assert functions.value("retry_failed_messages", "ann", "api") == 1
+        run = functions.rows("claim_sync", uuid.uuid4())[0]
+        assert run_of(db, run["task_id"])["source"] == "api"
+        taken(functions, run["task_id"])
+        failure = {"message_id": "bad", "error": "parse: broken", "permanent": True}
+        functions.rows("fail_messages", run["task_id"], Jsonb([failure]))
+        functions.value("release_sync", run["task_id"])
+    with pytest.raises(TooOften):
+        functions.value("retry_failed_messages", "ann", "api")
+    assert queue_of(db)["bad"]["dead"] is True
+    assert functions.value("retry_failed_messages", "ann") == 1
 
 
 def test_refuses_what_is_no_user(functions: Session) -> None:

@@ -16,21 +16,21 @@ READER = {"changes_since"}
 DBA = APP | {
     "adopt_legacy_sync_status", "adopt_rows", "adopted_rows", "check_sync_consistency",
     "enqueue_due_syncs", "legacy_time", "list_accounts", "list_all_runs", "list_audit_events",
-    "list_running_syncs", "prune_sync_history", "reap_loop", "reap_zombie_syncs", "reaper_pass",
-    "repair_mailbox", "repair_sync_consistency", "schema_version", "set_quota_profile",
-    "sync_row_faults",
+    "list_deletions", "list_running_syncs", "prune_sync_history", "reap_loop",
+    "reap_zombie_syncs", "reaper_pass", "repair_mailbox", "repair_sync_consistency",
+    "schema_version", "set_quota_profile", "sync_row_faults",
 }  # fmt: skip
 SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy_time"}) | {
     "apply_history", "begin_listing", "charge_account", "charge_quota", "claim_sync",
-    "compare_mailbox", "connect_account", "count_connect", "count_messages", "expire_history",
+    "close_account", "compare_mailbox", "connect_account", "count_connect", "count_messages",
+    "expire_history",
     "export_messages", "export_size", "fail_messages", "fallback_reaper_pass", "get_attachment",
     "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat", "list_credentials",
     "list_labels", "list_messages", "open_account", "quota_costs", "receive_push",
     "reconcile_listing", "record_audit", "refresh_messages", "refuse_credentials",
     "release_sync", "report_progress", "restart_listing", "return_messages", "save_credentials",
-    "set_account_status", "store_labels", "store_listing_page", "store_messages", "store_watch",
-    "sync_progress", "take_messages", "verify_mailbox", "watch_is_due", "worker_beat",
-    "worker_stop",
+    "store_labels", "store_listing_page", "store_messages", "store_watch", "sync_progress",
+    "take_messages", "verify_mailbox", "watch_is_due", "worker_beat", "worker_stop",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,

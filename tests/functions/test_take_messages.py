@@ -42,6 +42,27 @@ def make_due(db: Connection) -> None:
     db.execute("update gmail_sync.fetch_queue set not_before = now()")
 
 
+@pytest.mark.parametrize(
+    ("user_units", "project_units", "most"),
+    [(50, 1000, 2), (1000, 70, 3), (100, None, 5), (20, None, 1), (5, None, 1), (None, None, 6)],
+)
+def test_no_more_is_handed_out_than_the_caps_allow_at_once(
+    functions: Session,
+    db: Connection,
+    user_units: int | None,
+    project_units: int | None,
+    most: int,
+) -> None:
+    task_id = claimed(functions)
+    db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
+    db.execute(
+        "update gmail_sync.quota_profile set user_units = %s, project_units = %s",
+        [user_units, project_units],
+    )
+    listed(functions, task_id, *"abcdef")
+    assert len(taken(functions, task_id)) == most
+
+
 def test_a_message_is_handed_to_a_task_once(functions: Session) -> None:
     task_id = claimed(functions)
     listed(functions, task_id, "a", "b", "c")

@@ -1,0 +1,30 @@
+-- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
+-- over, and accounts whose watch is to be renewed, or that have none while others have (see
+-- _schedule). At most p_limit in one pass, in the order in which they became due; the task_ids.
+
+create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
+returns setof text
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with due as (
+    select user_id, due_at
+    from gmail_sync._schedule
+    where due_at < clock_timestamp()
+    order by due_at
+    limit p_limit
+  )
+  select s.task_id
+  from due
+  cross join lateral gmail_sync.start_sync(due.user_id, false, 'schedule') s
+  order by due.due_at;
+$$;
+
+comment on function gmail_sync.enqueue_due_syncs(integer) is
+'Start the runs that are due by schedule, by messages to retry or by a watch to renew.';
+
+revoke all on function gmail_sync.enqueue_due_syncs(integer) from public;
+grant execute on function gmail_sync.enqueue_due_syncs(integer)
+  to gmail_sync_service, gmail_sync_dba;

@@ -1,0 +1,22 @@
+-- The events of a user's deletion, newest first: for whoever knows the user id, since the audit
+-- trail holds it only as a salted hash.
+
+create or replace function gmail_sync.list_deletions(p_user_id text)
+returns setof gmail_sync.audit_event
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select *
+  from gmail_sync.audit_event e
+  where e.act = 'deleted'
+    and e.detail ->> 'user_hash' = gmail_sync._user_hash(p_user_id)
+  order by e.id desc;
+$$;
+
+comment on function gmail_sync.list_deletions(text) is
+'The events of a user''s deletion, newest first.';
+
+revoke all on function gmail_sync.list_deletions(text) from public;
+grant execute on function gmail_sync.list_deletions(text) to gmail_sync_service, gmail_sync_dba;

@@ -1,0 +1,44 @@
+-- Mends what check_sync_consistency finds in our own table: ends zombies, which makes their
+-- successors, and replaces rows that are impossible (there can be some where constraints were
+-- dropped). Each original row is kept in repair_log. Returns what was done; a second call finds
+-- nothing to do.
+
+create or replace function gmail_sync.repair_sync_consistency()
+returns table (user_id text, task_id text, problem text, action text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_found record;
+begin
+  perform gmail_sync._lock_repairs();
+  for v_found in
+    select c.user_id, c.task_id, array_agg(c.rule) as rules,
+      string_agg(c.explanation, '; ' order by c.rule) as problem
+    from gmail_sync.check_sync_consistency() c
+    group by c.user_id, c.task_id
+    -- Of several running rows of a user, the possible one that beat last comes last, and stays.
+    order by c.user_id,
+      array_agg(c.rule) = array['uniq_user_running_sync'],
+      (
+        select max(r.updated_at) from gmail_sync.user_sync_status r where r.task_id = c.task_id
+      ),
+      c.task_id
+  loop
+    user_id := v_found.user_id;
+    task_id := v_found.task_id;
+    problem := v_found.problem;
+    action := gmail_sync._repair_run(v_found.task_id, v_found.rules);
+    return next;
+  end loop;
+end;
+$$;
+
+comment on function gmail_sync.repair_sync_consistency() is
+'Mend what check_sync_consistency finds, keeping each original row.';
+
+revoke all on function gmail_sync.repair_sync_consistency() from public;
+grant execute on function gmail_sync.repair_sync_consistency()
+  to gmail_sync_dba, gmail_sync_service;

@@ -1,0 +1,45 @@
+-- Says what is kept of a user's mail: full (bodies, headers, the list of attachments) or raw (the
+-- whole RFC 822 message too). To raw, what is stored without a raw copy is queued, newest first,
+-- and a run asked for that fetches it; returns how many that are. Back to full, raw copies stay.
+-- Raises SY002 without an account, SY003 for another mode.
+
+create or replace function gmail_sync.set_content_mode(p_user_id text, p_content_mode text)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_count integer := 0;
+begin
+  if p_content_mode is null or p_content_mode not in ('full', 'raw') then
+    raise exception 'content mode % is not one of full, raw', p_content_mode
+      using errcode = 'SY003';
+  end if;
+
+  perform gmail_sync._lock_mail(v_user);
+  if p_content_mode = 'raw' then
+    v_count := gmail_sync._queue_upgrade(v_user);
+  end if;
+  update gmail_sync.account
+  set content_mode = p_content_mode
+  where user_id = v_user;
+  if not found then
+    raise exception 'user % has no Gmail account', v_user using errcode = 'SY002';
+  end if;
+
+  if v_count > 0 then
+    perform gmail_sync._start_for_queue(v_user, 'sql');
+  end if;
+  return v_count;
+end;
+$$;
+
+comment on function gmail_sync.set_content_mode(text, text) is
+'Keep full or raw copies of a user''s mail; how many messages are to be fetched for that.';
+
+revoke all on function gmail_sync.set_content_mode(text, text) from public;
+grant execute on function gmail_sync.set_content_mode(text, text)
+  to gmail_sync_app, gmail_sync_service, gmail_sync_dba;
