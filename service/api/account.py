@@ -13,8 +13,8 @@ from service.api.fields import refuse_fields
 from service.api.problems import answers
 from service.database import Pool
 from service.gmail.google import Google
+from service.mailbox import withdraw
 from service.mailbox.connect import Connector
-from service.mailbox.withdraw import NotWithdrawn, withdraw_grant
 
 Status = Literal["connected", "reauth_required", "suspended", "disconnected"]
 
@@ -84,10 +84,8 @@ def disconnect(
     delete_mail: FromQuery[bool] = False,
 ) -> Disconnected:
     """End the grant at Google and forget it here; the mail stays unless it is to go."""
-    user_id = request.user.user_id
-    revoked, warning = _withdraw(pool, google, user_id)
-    done = pool.value("disconnect_account", user_id, delete_mail)
-    return Disconnected(done=done, revoked=revoked, warning=warning)
+    end = withdraw.disconnect(pool, google, request.user.user_id, delete_mail)
+    return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
 
 @delete(
@@ -101,18 +99,8 @@ def delete_account(
     request: UserRequest, pool: NamedDependency[Pool], google: NamedDependency[Google | None]
 ) -> Disconnected:
     """End the grant at Google and delete everything there is of the user."""
-    user_id = request.user.user_id
-    revoked, warning = _withdraw(pool, google, user_id)
-    done = pool.value("delete_account", user_id)
-    return Disconnected(done=done, revoked=revoked, warning=warning)
-
-
-def _withdraw(pool: Pool, google: Google | None, user_id: str) -> tuple[bool, str | None]:
-    """Whether the grant was ended, and why not; what Google does not do is no reason to stay."""
-    try:
-        return withdraw_grant(pool, google, user_id), None
-    except NotWithdrawn as error:
-        return False, str(error)
+    end = withdraw.delete(pool, google, request.user.user_id)
+    return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
 
 ROUTES = [connection, disconnect, delete_account]

@@ -1,9 +1,27 @@
-"""The end of a grant at Google, before an account's credentials are forgotten here."""
+"""The end of an account: closed to all first, then its grant at Google, then what is kept here.
+
+Closed first, so that no run and no request meets the dead grant and takes it for Google's word. Who
+connects the account again meanwhile brings another grant, which is ended as well.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 from service.database import Caller
 from service.gmail import oauth
 from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.google import Google
+
+
+@dataclass(frozen=True)
+class End:
+    """`done` says whether there was anything to end, `revoked` whether Google ended a grant;
+    `warning`, for a person, why it may hold one still."""
+
+    done: bool
+    revoked: bool
+    warning: str | None
 
 
 class NotWithdrawn(Exception):
@@ -13,20 +31,45 @@ class NotWithdrawn(Exception):
         super().__init__(f"The grant may live on at Google: {why}.")
 
 
-def withdraw_grant(caller: Caller, google: Google | None, user_id: str) -> bool:
-    """End a user's grant at Google; false when there is none. Raises NotWithdrawn.
+def disconnect(caller: Caller, google: Google | None, user_id: str, delete_mail: bool) -> End:
+    """Disconnect a user's account; the mail stays unless it is to go. Raises psycopg.Error."""
+    forget = partial(caller.value, "disconnect_account", user_id, delete_mail)
+    return _end(caller, google, user_id, forget)
+
+
+def delete(caller: Caller, google: Google | None, user_id: str) -> End:
+    """Delete everything there is of a user. Raises psycopg.Error."""
+    return _end(caller, google, user_id, partial(caller.value, "delete_account", user_id))
+
+
+def _end(
+    caller: Caller, google: Google | None, user_id: str, forget: Callable[[bytes], bool | None]
+) -> End:
+    """What Google does not do is no reason to stay."""
+    revoked, warning = False, None
+    while True:
+        opened: bytes | None = caller.value("close_account", user_id)
+        try:
+            if opened is not None:
+                _withdraw(google, opened)
+                revoked = True
+        except NotWithdrawn as error:
+            warning = str(error)
+        done = forget(opened or b"")
+        if done is not None:
+            return End(done, revoked, warning)
+
+
+def _withdraw(google: Google | None, sealed: bytes) -> None:
+    """End a grant at Google. Raises NotWithdrawn.
 
     Google ends it for the whole mailbox, whichever of our users it is connected for.
     """
-    account = caller.row("open_account", user_id)
-    if account is None or account["credentials"] is None:
-        return False
     if google is None:
         raise NotWithdrawn("GMAIL_SYNC_CREDENTIALS_KEYS is not set")
     try:
-        credentials = google.credentials(google.vault.open(account["credentials"]))
+        credentials = google.credentials(google.vault.open(sealed))
     except (WrongKey, UnusableCredentials) as error:
         raise NotWithdrawn(str(error)) from error
     if reason := oauth.revoke(credentials):
         raise NotWithdrawn(reason)
-    return True
