@@ -150,13 +150,13 @@ def cancel_sync(
     status_code=202,
     sync_to_thread=True,
     before_request=refuse_fields,
-    responses=answers(400, 401, 409, 503),
+    responses=answers(400, 401, 409, 429, 503),
 )
 def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:
     """Fetch once more what could not be had."""
     user_id = request.user.user_id
     _require_account(pool, user_id)
-    retried = pool.value("retry_failed_messages", user_id)
+    retried = pool.value("retry_failed_messages", user_id, "api")
     run = RetriedRun.of(pool.row("sync_status", user_id), retried=retried)
     run.message = f"Failed messages tried again: {retried:,}" if retried else "Nothing to retry"
     return run

@@ -63,6 +63,16 @@ def test_a_click_that_joins_is_never_refused(ann: httpx.Client, three: None) -> 
     problem(ann.post(SMART), 429, "too_many_requests")
 
 
+def test_retrying_counts_as_a_click(ann: httpx.Client, db: Db, three: None) -> None:
+    while start(ann).status_code == 202:
+        pass
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+        " values ('ann', 'm', 'listed', true)"
+    )
+    problem(ann.post("/api/gmail/sync/retry-failed"), 429, "too_many_requests")
+
+
 def test_the_limit_is_each_users_own(
     ann: httpx.Client, running: Running, functions: Session, three: None
 ) -> None:
