@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from service.database import Connection, Row, Session, connect
 from service.errors import AccountNotConnected, InvalidArgument
-from tests.functions.conftest import claimed, connected, email_of, only, raises_sqlstate
+from tests.functions.conftest import connected, email_of, only, raises_sqlstate
 from tests.functions.test_roles import as_role
 from tests.waiting import wait_until
 
