@@ -264,7 +264,10 @@ def test_a_running_sync_goes_on_and_its_renewed_token_is_kept(
     stored = {"token": "access", "refresh_token": "refresh", "client_id": "c", "client_secret": "s"}
     functions.value("connect_account", "ann", EMAIL, Vault([OLD]).seal(stored), "unlimited")
     vault = Vault([NEW, OLD])
-    google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault, timeout=5)
+    # Longer than a command takes on a busy machine: the request is held meanwhile.
+    google = Google(
+        GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault, timeout=30
+    )
     worker = Worker(environment["DATABASE_URL"], google, 1, logs.configure("warning"))
     held = simulator.faults.add(Fault("batch", "hang", after=1, count=1))
     worker.start()
