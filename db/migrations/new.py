@@ -1,10 +1,10 @@
 """Makes the next revision: `python -m db.migrations.new "let a click cut the backoff short"`.
 
-Freezes a copy of each file of db/functions that differs from its newest frozen copy.
+Freezes a copy of each file of db/functions that differs from its newest frozen copy, an empty one
+of each that is gone.
 """
 
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -18,13 +18,17 @@ ROOT = Path(__file__).parents[2]
 
 def changed_files() -> list[Path]:
     """Files of db/functions, relative to it, that no revision installs as they are now."""
-    names = sorted(path.relative_to(FUNCTIONS) for path in FUNCTIONS.rglob("*.sql"))
-    return [name for name in names if not _is_frozen(name)]
+    names = {
+        path.relative_to(folder)
+        for folder in (FUNCTIONS, *SNAPSHOTS.iterdir())
+        for path in folder.rglob("*.sql")
+    }
+    return sorted(name for name in names if _content(newest(name)) != _content(FUNCTIONS / name))
 
 
-def _is_frozen(name: Path) -> bool:
-    copy = newest(name)
-    return copy is not None and copy.read_bytes() == (FUNCTIONS / name).read_bytes()
+def _content(path: Path | None) -> bytes:
+    """Nothing where there is no such file."""
+    return path.read_bytes() if path is not None and path.exists() else b""
 
 
 def make_revision(message: str) -> str:
@@ -37,7 +41,7 @@ def make_revision(message: str) -> str:
     for name in changed_files():
         target = SNAPSHOTS / number / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(FUNCTIONS / name, target)
+        target.write_bytes(_content(FUNCTIONS / name))
     return number
 
 

@@ -1,7 +1,8 @@
 """Stored functions and views in migrations.
 
 db/functions/ is the truth and is edited in place; a revision never reads it. It installs the
-frozen copies under snapshots/<revision>/ and, going down, restores what they replaced.
+frozen copies under snapshots/<revision>/ and, going down, restores what they replaced. An empty
+copy stands for a file that is gone: its revision drops what the file made.
 """
 
 import logging
@@ -25,7 +26,10 @@ def run_sql(sql: str) -> None:
 
 def install(revision: str) -> None:
     """Install the frozen copies of a revision, owned by the schema's owner."""
-    _install(sorted_for_install((SNAPSHOTS / revision).rglob("*.sql")))
+    copies = list((SNAPSHOTS / revision).rglob("*.sql"))
+    for copy in filter(is_empty, copies):
+        _drop(copy)
+    _install(sorted_for_install(copy for copy in copies if not is_empty(copy)))
 
 
 def restore(revision: str) -> None:
@@ -56,11 +60,14 @@ def schedule_jobs() -> None:
 
 
 def newest(name: Path, until: str | None = None, but: str | None = None) -> Path | None:
-    """The newest frozen copy of a file of db/functions, up to a revision, one left out."""
+    """The newest frozen copy of a file of db/functions, up to a revision, one left out.
+
+    None where there is none, or the file is gone by then.
+    """
     for folder in sorted(SNAPSHOTS.iterdir(), reverse=True):
         copy = folder / name
         if (until is None or folder.name <= until) and folder.name != but and copy.exists():
-            return copy
+            return None if is_empty(copy) else copy
     return None
 
 
@@ -81,6 +88,10 @@ def _needs(path: Path) -> set[str]:
     text = path.read_text(encoding="utf-8")
     needed = text if is_view(path) else text.partition("\nas $$")[0]
     return set(re.findall(r"gmail_sync\.(\w+)", needed))
+
+
+def is_empty(path: Path) -> bool:
+    return path.stat().st_size == 0
 
 
 def is_view(path: Path) -> bool:

@@ -185,7 +185,7 @@ class Hydrator:
                 for message in messages:
                     self._store([message])
             else:
-                self._rescue(messages[0], f"store_failed: {error.diag.message_primary}")
+                self._rescue(messages[0], f"store_failed: {error}")
 
     def _rescue(self, message: Message, reason: str) -> None:
         """Postgres refused a message: keep its raw bytes and what Gmail itself says of it."""

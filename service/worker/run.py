@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.database import Caller, DatabaseClock, Row
@@ -139,9 +138,7 @@ class Run:
         if isinstance(error, GmailError | WrongKey | UnusableCredentials):
             return Failed(str(error))
         self._log.exception("run broke off")
-        # Of a database error not all, for it may quote the row.
-        said = error.diag.message_primary if isinstance(error, psycopg.Error) else error
-        return HandedOver(f"The sync broke off: {type(error).__name__}: {said}"[:500])
+        return HandedOver(f"The sync broke off: {type(error).__name__}: {error}"[:500])
 
     def _end(self, end: Failed | HandedOver) -> None:
         self._lease.stop_beating()

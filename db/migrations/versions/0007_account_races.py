@@ -13,8 +13,6 @@ REPLACED = (
     "record_audit(text, text, jsonb)",
     "_start_for_queue(gmail_sync.user_key)",
 )
-# Gone: _end_runs_of and refuse_credentials do what they did.
-REMOVED = ("_end_run_of(text)", "set_account_status(text, text, text)")
 
 UP = """
 alter table gmail_sync.audit_event
@@ -58,7 +56,7 @@ alter table gmail_sync.audit_event
 def upgrade() -> None:
     run_sql(f"set local role {OWNER}")
     run_sql(UP)
-    for function in (*REPLACED, *REMOVED):
+    for function in REPLACED:
         run_sql(f"drop function gmail_sync.{function}")
     run_sql("reset role")
     install(revision)

@@ -34,4 +34,5 @@ comment on function gmail_sync.record_audit(text, text, jsonb, text) is
 'Note an operator''s read or a rotation of the keys in the audit trail.';
 
 revoke all on function gmail_sync.record_audit(text, text, jsonb, text) from public;
-grant execute on function gmail_sync.record_audit(text, text, jsonb, text) to gmail_sync_service;
+grant execute on function gmail_sync.record_audit(text, text, jsonb, text)
+  to gmail_sync_service, gmail_sync_dba;
