@@ -100,7 +100,7 @@ def create_app(
         dependencies={name: _provide(value) for name, value in provided.items()},
         middleware=[authentication.middleware],
         guards=[security.refuse_other_sites],
-        plugins=[problems.plugin(log)],
+        plugins=[problems.plugin(problems.conversions(log))],
         lifespan=[_lifespan(pool, probe, feed, worker)],
         openapi_config=_openapi(),
         logging_config=None,

@@ -96,7 +96,10 @@ class Authentication:
 
     async def require(self, connection: Connection) -> Identity:
         """Whoever asks. Raises NotAuthorizedException, or KeysUnavailable."""
-        token = _token(connection)
+        return await self.check(_token(connection))
+
+    async def check(self, token: str) -> Identity:
+        """Whoever a token speaks for. Raises as above."""
         try:
             key = await self._keys.key(token)
             payload = jwt.decode(

@@ -96,8 +96,11 @@ def no_such_message() -> ProblemDetailsException:
     return problem(404, "no_such_message", "You have no message with this id.")
 
 
-def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
-    """Turns whatever a handler raises into a problem; what nobody expected is logged."""
+Conversions = dict[type[Exception], Callable[[Any], ProblemDetailsException]]
+
+
+def conversions(log: FilteringBoundLogger) -> Conversions:
+    """What problem each exception is; one that nobody expected is logged."""
 
     def unexpected(error: Exception) -> ProblemDetailsException:
         log.error("request failed unexpectedly", exc_info=error)
@@ -106,7 +109,7 @@ def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
     def by_status(error: HTTPException) -> ProblemDetailsException:
         return unexpected(error) if error.status_code >= 500 else _http_problem(error)
 
-    handlers: dict[type[Exception], Callable[[Any], ProblemDetailsException]] = {
+    return {
         ValidationException: _validation_problem,
         NotAuthorizedException: _authentication_problem,
         HTTPException: by_status,
@@ -121,7 +124,11 @@ def plugin(log: FilteringBoundLogger) -> ProblemDetailsPlugin:
         psycopg.OperationalError: lambda error: _database_problem(log, error),
         Exception: unexpected,
     }
-    return ProblemDetailsPlugin(ProblemDetailsConfig(exception_to_problem_detail_map=handlers))
+
+
+def plugin(conversions: Conversions) -> ProblemDetailsPlugin:
+    """Answers whatever a handler raises with a problem."""
+    return ProblemDetailsPlugin(ProblemDetailsConfig(exception_to_problem_detail_map=conversions))
 
 
 _HTTP_PROBLEMS = {
