@@ -41,6 +41,10 @@ from service.gmail.google import Google
 from service.gmail.oauth import Consent
 from service.mailbox.access import Mailboxes
 from service.mailbox.connect import Connector
+from service.web import static
+from service.web.pages import Pages
+from service.web.routes import PAGES
+from service.web.sign_in import DemoSignIn
 
 # Handlers wait for Postgres in these; asyncio's own number follows the CPUs and would be 6 here.
 HANDLER_THREADS = 40
@@ -74,6 +78,9 @@ def create_app(
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
     stopping = threading.Event()
+    static_files = static.StaticFiles()
+    pages = Pages(static_files)
+    conversions = problems.conversions(log)
     provided = {
         "pool": pool,
         "feed": feed,
@@ -85,6 +92,9 @@ def create_app(
         "subscription": _subscription(config, log),
         "google": google,
         "connector": _connector(config, google, log),
+        "static_files": static_files,
+        "pages": pages,
+        "demo": DemoSignIn.of(config),
     }
     app = Litestar(
         route_handlers=[
@@ -96,11 +106,12 @@ def create_app(
             *push.ROUTES,
             *connect.ROUTES,
             *account.ROUTES,
+            pages.router([*static.ROUTES, *PAGES], conversions),
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
         middleware=[authentication.middleware],
         guards=[security.refuse_other_sites],
-        plugins=[problems.plugin(problems.conversions(log))],
+        plugins=[problems.plugin(conversions)],
         lifespan=[_lifespan(pool, probe, feed, worker)],
         openapi_config=_openapi(),
         logging_config=None,

@@ -18,6 +18,7 @@ GOOGLES_OAUTH = "https://oauth2.googleapis.com"
 GOOGLES_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_SECRET_BYTES = 32
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
@@ -57,6 +58,8 @@ class Config:
     jwt_audience: str | None = None
     # Where browsers reach the service, without a slash at the end; empty when they do not.
     public_url: str = ""
+    # Whom a click signs in on this machine, without a token: the demo's own user.
+    demo_user: str | None = None
 
     @property
     def google_keys_url(self) -> str:
@@ -93,8 +96,10 @@ class Config:
             jwt_issuer=environment.get("GMAIL_SYNC_JWT_ISSUER") or None,
             jwt_audience=environment.get("GMAIL_SYNC_JWT_AUDIENCE") or None,
             public_url=reader.get("GMAIL_SYNC_PUBLIC_URL", _public_url, ""),
+            demo_user=environment.get("GMAIL_SYNC_DEMO_USER") or None,
         )
         reader.mistakes.extend(_token_mistakes(config))
+        reader.mistakes.extend(_demo_mistakes(config))
         if (config.push_audience is None) != (config.push_service_account is None):
             reader.mistakes.append(
                 "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
@@ -184,6 +189,21 @@ def _token_mistakes(config: Config) -> list[str]:
     return mistakes
 
 
+def _demo_mistakes(config: Config) -> list[str]:
+    """Whoever reaches a service with a demo user is signed in by a click."""
+    if config.demo_user is None:
+        return []
+    mistakes = []
+    if config.jwt_secret is None:
+        mistakes.append("GMAIL_SYNC_DEMO_USER needs GMAIL_SYNC_JWT_SECRET to sign its tokens with")
+    if config.public_url and urlsplit(config.public_url).hostname not in LOCAL_HOSTS:
+        mistakes.append(
+            "GMAIL_SYNC_DEMO_USER lets anybody in: it is for a service on this machine, and "
+            "GMAIL_SYNC_PUBLIC_URL names another"
+        )
+    return mistakes
+
+
 def _keys(value: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in value.split(",") if key.strip())
     for number, key in enumerate(keys, 1):
@@ -223,7 +243,7 @@ def _http_url(value: str, why_https: str) -> SplitResult:
         raise ValueError("is not an http or https URL")
     if "@" in parts.netloc:
         raise ValueError("is a URL with a user or a password, which would end up in logs")
-    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         raise ValueError(f"is an http URL of another machine: {why_https}; use https")
     return parts
 

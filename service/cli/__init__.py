@@ -33,6 +33,7 @@ Environment:
   GMAIL_SYNC_CREDENTIALS_KEYS   Fernet keys, comma-separated: the first seals, all open
   GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET
   GMAIL_SYNC_PUBLIC_URL         where browsers reach the service, for Google's way back
+  GMAIL_SYNC_DEMO_USER          whom a click on the page signs in, on this machine only
   GMAIL_SYNC_GMAIL_ENDPOINT     (https://gmail.googleapis.com)
   GMAIL_SYNC_OAUTH_ENDPOINT     (https://oauth2.googleapis.com)
   GMAIL_SYNC_PUBSUB_TOPIC       has Gmail push changes: projects/P/topics/T

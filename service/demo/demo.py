@@ -46,6 +46,7 @@ def run(*, once: bool, mail: Path | None, messages: int) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gmail-sync-demo-")))
         try:
             installation = _start(stack, folder, console, mail, messages)
+            console.print(f"Open {installation.url} and click.")
             summary = installation.sync(console)
             if not once:
                 installation.explain()
@@ -61,7 +62,7 @@ class Installation:
     """What the demo has started, as a person or an application would use it."""
 
     def __init__(self, service_url: str, database_url: str, token: str) -> None:
-        self._url = service_url
+        self.url = service_url
         self._database_url = database_url
         self._token = token
         self._http = requests.Session()
@@ -69,7 +70,7 @@ class Installation:
 
     def sync(self, console: Console) -> dict[str, Any]:
         """Ask for a sync as a click would, and follow it to its end. The run's summary."""
-        answer = self._http.post(f"{self._url}/api/gmail/sync/smart", timeout=30)
+        answer = self._http.post(f"{self.url}/api/gmail/sync/smart", timeout=30)
         answer.raise_for_status()
         run: dict[str, Any] = {}
         with Progress(
@@ -95,15 +96,14 @@ class Installation:
         header = f"-H 'Authorization: Bearer {self._token}'"
         print(
             f"""
-gmail-sync is up.
+gmail-sync is up: open {self.url} and click.
 
-  URL    {self._url}
   token  {self._token}
 
-  curl {header} -X POST {self._url}/api/gmail/sync/smart
-  curl {header} {self._url}/api/gmail/sync/status
-  curl {header} '{self._url}/api/gmail/messages?limit=5'
-  curl {self._url}/api/gmail/sync/health
+  curl {header} -X POST {self.url}/api/gmail/sync/smart
+  curl {header} {self.url}/api/gmail/sync/status
+  curl {header} '{self.url}/api/gmail/messages?limit=5'
+  curl {self.url}/api/gmail/sync/health
   psql '{self._database_url}' -c "select gmail_sync.start_sync_idempotent('{USER}')"
   psql '{self._database_url}' -c "select * from gmail_sync.sync_runs"
 
@@ -115,7 +115,7 @@ Ctrl-C stops everything and removes it.
     def _states(self, task_id: str) -> Iterator[dict[str, Any]]:
         """Each state of a run as it comes over the event stream, the ended one last."""
         with self._http.get(
-            f"{self._url}/api/gmail/sync/events", stream=True, timeout=STREAM_SECONDS
+            f"{self.url}/api/gmail/sync/events", stream=True, timeout=STREAM_SECONDS
         ) as stream:
             stream.raise_for_status()
             for line in stream.iter_lines(chunk_size=1):
@@ -167,6 +167,7 @@ def _start(
         "GMAIL_SYNC_GMAIL_ENDPOINT": gmail_url,
         "GMAIL_SYNC_OAUTH_ENDPOINT": gmail_url,
         "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
+        "GMAIL_SYNC_DEMO_USER": USER,
     }
     stack.enter_context(
         Process(["serve"], environment, folder / "service.log", f"{service_url}/readyz")

@@ -43,7 +43,12 @@ OPEN = {
     "GET /schema",
     "GET /schema/openapi.json",
     "GET /schema/{path}",
+    "GET /sign-in",
+    "GET /static/{version}/{name}",
     "POST /api/gmail/push",
+    "POST /sign-in",
+    "POST /sign-in/demo",
+    "POST /sign-out",
 }
 # What only Gmail has, which this installation cannot ask: refused for that reason alone.
 NEEDS_GOOGLE = {
@@ -53,6 +58,8 @@ NEEDS_GOOGLE = {
     "GET /api/gmail/messages/{message_id}/raw",
 }
 WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_attachment"}
+# What stands in the addresses of things that are nobody's.
+NAMES_FOR_ALL = {"part_id": "1", "path": "openapi.json", "version": "old", "name": "page.css"}
 # A word in all that is ann's.
 MARK = "ann-of-the-mark"
 OTHER_SITES = [
@@ -76,6 +83,11 @@ class Route:
     @property
     def changes_something(self) -> bool:
         return self.method not in ("GET", "HEAD")
+
+    @property
+    def is_page(self) -> bool:
+        """Made for people: nobody is led to sign in, and errors are pages."""
+        return not self.path.startswith(("/api/", "/schema", "/livez", "/readyz", "/metrics"))
 
 
 @dataclass(frozen=True)
@@ -233,7 +245,7 @@ def of_ann(functions: Session) -> dict[str, str]:
     claim(functions, task_id)
     list_page(functions, task_id, "m1")
     store(functions, task_id, stored("m1", subject=f"To {MARK}"))
-    return {"task_id": task_id, "message_id": "m1", "part_id": "1", "path": "openapi.json"}
+    return {"task_id": task_id, "message_id": "m1"} | NAMES_FOR_ALL
 
 
 def carriers(token: str) -> list[dict[str, str]]:
@@ -252,6 +264,15 @@ def ask(
         return httpx.Response(answer.status_code, headers=answer.headers, content=content)
 
 
+def assert_refused(route: Route, answer: httpx.Response) -> None:
+    if route.is_page:
+        assert answer.status_code == 303, route
+        assert answer.headers["location"].startswith("/sign-in?return_to=")
+    else:
+        assert answer.status_code == 401, route
+        problem(answer, 401, "not_authenticated")
+
+
 def test_exactly_the_listed_routes_are_open(running: Running) -> None:
     routes = Installation(running, str, {}).routes()
     assert {str(route) for route in routes if route.is_open} == OPEN
@@ -262,12 +283,10 @@ def test_closed_routes_refuse_nobody_and_every_bad_token(
     installation: Installation, http: httpx.Client, of_ann: dict[str, str]
 ) -> None:
     for route in installation.closed():
-        problem(ask(http, route, of_ann, {}), 401, "not_authenticated")
-        for kind, token in installation.bad_tokens.items():
+        assert_refused(route, ask(http, route, of_ann, {}))
+        for token in installation.bad_tokens.values():
             for headers in carriers(token):
-                answer = ask(http, route, of_ann, headers)
-                assert answer.status_code == 401, f"{route} with a token that is {kind}"
-                problem(answer, 401, "not_authenticated")
+                assert_refused(route, ask(http, route, of_ann, headers))
 
 
 def test_open_routes_answer_all_alike(
@@ -337,7 +356,9 @@ def test_no_page_of_another_site_changes_anything(
         for site in OTHER_SITES if route.changes_something else ():
             for headers in carriers(installation.sign(MARK)):
                 answer = ask(http, route, of_ann, headers | site)
-                problem(answer, 403, "cross_site_request")
+                assert answer.status_code == 403, route
+                if not route.is_page:
+                    problem(answer, 403, "cross_site_request")
     assert functions.row("sync_status", MARK) == before
 
 

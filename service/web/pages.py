@@ -1,0 +1,137 @@
+"""How a page is answered: rendered for the person who asks, in their language and time zone.
+
+A handler of a page is a function like any other that ends in `pages.page(request, template, …)`.
+Templates are told values and never markup: autoescape is on, and what mail holds stays text.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import MediaType, Request, Response, Router
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import HTTPRouteHandler
+from litestar.plugins.problem_details import ProblemDetailsException
+from litestar.response import Redirect
+from markupsafe import Markup
+
+from service.api.problems import Conversions
+from service.api.security import PAGE_CSP, SAFE_METHODS
+from service.web.language import Language, Languages
+from service.web.static import StaticFiles
+
+FOLDER = Path(__file__).parent / "templates"
+# page.js keeps the browser's time zone in it.
+ZONE_COOKIE = "time_zone"
+AnyRequest = Request[Any, Any, Any]
+
+
+class Pages:
+    """Renders templates/."""
+
+    def __init__(self, static_files: StaticFiles) -> None:
+        self._languages = Languages()
+        self._templates = Environment(
+            loader=FileSystemLoader(FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.globals["static"] = static_files.url
+
+    def page(
+        self,
+        request: AnyRequest,
+        template: str,
+        *,
+        status_code: int = 200,
+        policy: str = PAGE_CSP,
+        **values: object,
+    ) -> Response[str]:
+        """The page that `template` makes of `values`.
+
+        Beside these it knows `t(key, **values)`, `words(*prefixes)` for scripts, `number(n)`,
+        `time(at, style)`, `language`, `zone`, and `identity`: whoever is signed in, or None. The
+        template's folder is the part of the page that the navigation marks.
+        """
+        language, zone = self.language(request), time_zone(request)
+        content = self._templates.get_template(template).render(
+            **values,
+            t=language.say,
+            words=language.section,
+            number=language.shown,
+            time=_times(language, zone),
+            language=language,
+            zone=zone,
+            identity=request.scope.get("user"),
+            part=template.partition("/")[0],
+        )
+        return Response(
+            content,
+            status_code=status_code,
+            media_type=MediaType.HTML,
+            headers={
+                "Content-Language": language.tag,
+                "Content-Security-Policy": policy,
+                "Vary": "Accept-Language, Cookie",
+            },
+        )
+
+    def language(self, request: AnyRequest) -> Language:
+        return self._languages.preferred(request.headers.get("Accept-Language", ""))
+
+    def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
+        """Pages, whose errors are pages too, and which nobody sees without signing in."""
+
+        def as_page(
+            convert: Callable[[Any], ProblemDetailsException],
+        ) -> Callable[[AnyRequest, Any], Response[Any]]:
+            return lambda request, error: self._error(request, convert(error))
+
+        errors: dict[int | type[Exception], Any] = {
+            **{kind: as_page(convert) for kind, convert in conversions.items()},
+            ProblemDetailsException: as_page(lambda error: error),
+            NotAuthorizedException: _to_sign_in,
+        }
+        return Router(
+            "/", route_handlers=handlers, exception_handlers=errors, include_in_schema=False
+        )
+
+    def _error(self, request: AnyRequest, problem: ProblemDetailsException) -> Response[str]:
+        status = problem.status_code
+        answer = self.page(request, "error.html", status_code=status, status=status)
+        answer.headers.update(problem.headers or {})
+        return answer
+
+
+def time_zone(request: AnyRequest) -> tzinfo:
+    """The browser's own, once page.js has told it; until then UTC."""
+    try:
+        return ZoneInfo(unquote(request.cookies.get(ZONE_COOKIE, "UTC")))
+    except (KeyError, ValueError, OSError):
+        return ZoneInfo("UTC")
+
+
+def _times(language: Language, zone: tzinfo) -> Callable[[datetime, str], Markup]:
+    """Writes a time so that page.js can tell it anew: `moment`, `day` or `clock`."""
+
+    def time(at: datetime, style: str = "moment") -> Markup:
+        words = getattr(language, style)(at.astimezone(zone))
+        return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
+            at.isoformat(), style, words
+        )
+
+    return time
+
+
+def _to_sign_in(request: AnyRequest, _error: NotAuthorizedException) -> Redirect:
+    """To come back here afterwards, unless that would ask for a change."""
+    wanted = "/"
+    if request.method in SAFE_METHODS:
+        wanted = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+    return Redirect(f"/sign-in?{urlencode({'return_to': wanted})}", status_code=303)

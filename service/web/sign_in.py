@@ -1,0 +1,138 @@
+"""Signing in: an application sets the cookie itself, a person may paste a token; the demo asks for
+a click alone.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import jwt
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.exceptions import NotAuthorizedException, NotFoundException
+from litestar.params import URLEncodedBody
+from litestar.response import Redirect
+from msgspec import Struct
+
+from service.api.auth import OPEN, OPERATOR, Authentication, make_token, token_cookie
+from service.api.connect import OwnPath
+from service.config import LOCAL_HOSTS, Config
+from service.web.pages import Pages
+
+DEMO_LIFETIME = timedelta(days=1)
+AnyRequest = Request[Any, Any, Any]
+
+
+class PastedToken(Struct, forbid_unknown_fields=True):
+    token: str = ""
+
+
+@dataclass(frozen=True)
+class DemoSignIn:
+    """Makes tokens for the demo's user, for browsers on this machine."""
+
+    config: Config
+    user_id: str
+
+    @classmethod
+    def of(cls, config: Config) -> Self | None:
+        return cls(config, config.demo_user) if config.demo_user else None
+
+    def allows(self, request: AnyRequest) -> bool:
+        """Whether both ends are here. A page of elsewhere may have its name lead here, but then
+        the browser says that name."""
+        client = request.client.host if request.client else ""
+        return client in LOCAL_HOSTS and request.base_url.hostname in LOCAL_HOSTS
+
+    def token(self) -> str:
+        config = self.config
+        return make_token(
+            config.jwt_secret or "",
+            self.user_id,
+            (OPERATOR,),
+            DEMO_LIFETIME,
+            issuer=config.jwt_issuer,
+            audience=config.jwt_audience,
+        )
+
+
+@get("/sign-in", sync_to_thread=True, opt=OPEN)
+def show(
+    request: AnyRequest,
+    pages: NamedDependency[Pages],
+    demo: NamedDependency[DemoSignIn | None],
+    return_to: OwnPath = "/",
+) -> Response[str]:
+    return _form(request, pages, demo, return_to)
+
+
+@post("/sign-in", status_code=303, opt=OPEN)
+async def sign_in(
+    request: AnyRequest,
+    data: URLEncodedBody[PastedToken],
+    pages: NamedDependency[Pages],
+    demo: NamedDependency[DemoSignIn | None],
+    authentication: NamedDependency[Authentication],
+    return_to: OwnPath = "/",
+) -> Response[Any]:
+    """With a token that `gmail-sync token` printed, say."""
+    try:
+        return await _enter(request, authentication, data.token.strip(), return_to)
+    except NotAuthorizedException as error:
+        return _form(request, pages, demo, return_to, _fault(data.token, error))
+
+
+@post("/sign-in/demo", status_code=303, opt=OPEN)
+async def sign_in_to_demo(
+    request: AnyRequest,
+    demo: NamedDependency[DemoSignIn | None],
+    authentication: NamedDependency[Authentication],
+    return_to: OwnPath = "/",
+) -> Response[Any]:
+    if demo is None or not demo.allows(request):
+        raise NotFoundException
+    return await _enter(request, authentication, demo.token(), return_to)
+
+
+@post("/sign-out", status_code=303, sync_to_thread=False, opt=OPEN)
+def sign_out(request: AnyRequest) -> Redirect:
+    gone = token_cookie(request, "", datetime.now(UTC))
+    return Redirect("/sign-in", status_code=303, cookies=[gone])
+
+
+async def _enter(
+    request: AnyRequest, authentication: Authentication, token: str, return_to: str
+) -> Redirect:
+    """Raises NotAuthorizedException for a bad token."""
+    identity = await authentication.check(token)
+    cookie = token_cookie(request, token, identity.expires_at)
+    return Redirect(return_to, status_code=303, cookies=[cookie])
+
+
+def _form(
+    request: AnyRequest, pages: Pages, demo: DemoSignIn | None, return_to: str, fault: str = ""
+) -> Response[str]:
+    return pages.page(
+        request,
+        "sign_in/sign_in.html",
+        status_code=401 if fault else 200,
+        return_to=return_to,
+        demo_user=demo.user_id if demo and demo.allows(request) else None,
+        fault=fault,
+    )
+
+
+def _fault(token: str, error: NotAuthorizedException) -> str:
+    """Which of sign_in.fault it is."""
+    match error.__cause__:
+        case _ if not token.strip():
+            return "missing"
+        case jwt.ExpiredSignatureError():
+            return "expired"
+        case jwt.InvalidAudienceError() | jwt.InvalidIssuerError():
+            return "for_another"
+        case _:
+            return "wrong"
+
+
+ROUTES = [show, sign_in, sign_in_to_demo, sign_out]

@@ -1,0 +1,60 @@
+"""Style, scripts and the icon: read once, named by what they hold, kept by browsers for good.
+
+All share one version, so that a module which imports another by its name gets the one it was
+written for. While a new version is rolled out, a page of the one may ask a process of the other: it
+is given what there is, to be asked for again.
+"""
+
+import hashlib
+from pathlib import Path
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from service.api.auth import OPEN
+
+FOLDER = Path(__file__).parent / "static"
+MEDIA_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+class StaticFiles:
+    """The files of a folder, in memory."""
+
+    def __init__(self, folder: Path = FOLDER) -> None:
+        self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+        digest = hashlib.sha256()
+        for name, content in self._files.items():
+            digest.update(b"%s %d " % (name.encode(), len(content)) + content)
+        self.version = digest.hexdigest()[:12]
+
+    def url(self, name: str) -> str:
+        """Raises KeyError when there is no such file."""
+        self._files[name]
+        return f"/static/{self.version}/{name}"
+
+    def content(self, name: str) -> bytes | None:
+        return self._files.get(name)
+
+
+@get("/static/{version:str}/{name:str}", sync_to_thread=False, opt=OPEN)
+def static_file(
+    static_files: NamedDependency[StaticFiles], version: FromPath[str], name: FromPath[str]
+) -> Response[bytes]:
+    content = static_files.content(name)
+    if content is None:
+        raise NotFoundException
+    return Response(
+        content,
+        media_type=MEDIA_TYPES[Path(name).suffix],
+        headers={"Cache-Control": FOR_GOOD if version == static_files.version else "no-cache"},
+    )
+
+
+ROUTES = [static_file]
