@@ -39,6 +39,7 @@ class Run(Struct, kw_only=True):
     progress_percentage: int = 0
     task_id: str | None = None
     eta_seconds: int | None = None
+    worker_missing: bool = False
     successor: str | None = None
     user_id: str | None = None
     is_syncing: bool = False
@@ -80,6 +81,8 @@ def describe(run: Run, now: datetime) -> str:
             return "Never synced yet"
         case "queued" if run.not_before and run.not_before > now:
             return f"Queued: tries again at {_clock(run.not_before)}"
+        case "queued" if run.worker_missing:
+            return "Queued: no worker is there to take it"
         case "queued":
             return "Queued: waiting for a worker"
         case "listing":

@@ -8,9 +8,9 @@ from tests.functions.conftest import raises_sqlstate
 
 APP = {
     "cancel_sync", "changes_since", "delete_account", "disconnect_account", "list_failed_messages",
-    "retry_failed_messages", "scheduler_status", "set_content_mode", "set_sync_interval",
-    "start_sync", "start_sync_idempotent", "sync_health", "sync_history", "sync_run",
-    "sync_status",
+    "mail_by_day", "retry_failed_messages", "scheduler_status", "set_content_mode",
+    "set_sync_interval", "start_sync", "start_sync_idempotent", "sync_health", "sync_history",
+    "sync_run", "sync_status",
 }  # fmt: skip
 READER = {"changes_since"}
 DBA = APP | {

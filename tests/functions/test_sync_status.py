@@ -1,6 +1,7 @@
 """sync_status, sync_run and sync_progress."""
 
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 
 from service.database import Connection, Session
@@ -11,6 +12,7 @@ from tests.functions.conftest import (
     message,
     queued,
     run_of,
+    shift,
     store,
     zombie,
 )
@@ -71,8 +73,35 @@ def test_the_public_shape_says_what_the_row_says(functions: Session, db: Connect
     row, shown = run_of(db, task_id), functions.rows("sync_run", task_id)[0]
     assert shown.pop("successor") is None
     assert shown.pop("eta_seconds") is None
+    assert shown.pop("worker_missing") is False
     assert shown.items() <= row.items()
     assert re.match("sync_ann_", shown["task_id"])
+
+
+def worker_is_missing(functions: Session, task_id: str) -> bool:
+    missing: bool = functions.rows("sync_run", task_id)[0]["worker_missing"]
+    return missing
+
+
+def test_a_run_that_no_worker_takes_is_told(functions: Session, db: Connection) -> None:
+    task_id = queued(functions)
+    assert not worker_is_missing(functions, task_id)
+    shift(db, task_id, "-11 s", "started_at", "not_before")
+    assert worker_is_missing(functions, task_id)
+    functions.value("worker_beat", uuid.uuid4(), "1", 4)
+    assert not worker_is_missing(functions, task_id)
+    # Workers that are there and take nothing are of no use either.
+    shift(db, task_id, "-31 min", "started_at", "not_before")
+    assert worker_is_missing(functions, task_id)
+    functions.rows("claim_sync", uuid.uuid4())
+    assert not worker_is_missing(functions, task_id)
+
+
+def test_a_run_that_is_not_due_yet_misses_no_worker(functions: Session, db: Connection) -> None:
+    task_id = queued(functions)
+    shift(db, task_id, "-1 h", "started_at")
+    shift(db, task_id, "1 min", "not_before")
+    assert not worker_is_missing(functions, task_id)
 
 
 def test_many_users_at_once(functions: Session) -> None:

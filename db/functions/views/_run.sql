@@ -30,8 +30,21 @@ select
     where s.resumes = r.task_id
   ) as successor,
   case when r.is_syncing then ceil(extract(epoch from gmail_sync._time_left(r)))::integer end
-    as eta_seconds
+    as eta_seconds,
+  -- A worker that is there takes a due run within seconds.
+  r.is_syncing
+    and r.claimed_at is null
+    and (
+      greatest(r.started_at, r.not_before) < clock_timestamp() - interval '10 s'
+        and not exists (
+          select from gmail_sync.worker w
+          where w.seen_at
+            > clock_timestamp() - (select s.heartbeat_timeout from gmail_sync.settings s)
+        )
+      or greatest(r.started_at, r.not_before)
+        < clock_timestamp() - (select s.queue_timeout from gmail_sync.settings s)
+    ) as worker_missing
 from gmail_sync.user_sync_status r;
 
 comment on view gmail_sync._run is
-'Runs, running and ended, with the task_id that took over and the time that is left.';
+'Runs, running and ended, with what took over, the time left, and whether no worker comes.';

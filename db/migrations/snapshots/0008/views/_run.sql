@@ -1,0 +1,50 @@
+-- The shape in which functions return a run. The successor is found through resumes, never
+-- written into the ended row.
+
+create or replace view gmail_sync._run as
+select
+  r.task_id,
+  r.user_id::text as user_id,
+  r.is_syncing,
+  r.sync_type,
+  r.phase,
+  r.progress_percentage,
+  r.current_stats,
+  r.outcome,
+  r.error_message,
+  r.source,
+  r.attempt,
+  r.started_at,
+  r.claimed_at,
+  r.claimed_by,
+  r.updated_at,
+  r.progressed_at,
+  r.waiting_until,
+  r.not_before,
+  r.finished_at,
+  r.follow_up,
+  r.resumes,
+  (
+    select s.task_id
+    from gmail_sync.user_sync_status s
+    where s.resumes = r.task_id
+  ) as successor,
+  case when r.is_syncing then ceil(extract(epoch from gmail_sync._time_left(r)))::integer end
+    as eta_seconds,
+  -- A worker that is there takes a due run within seconds.
+  r.is_syncing
+    and r.claimed_at is null
+    and (
+      greatest(r.started_at, r.not_before) < clock_timestamp() - interval '10 s'
+        and not exists (
+          select from gmail_sync.worker w
+          where w.seen_at
+            > clock_timestamp() - (select s.heartbeat_timeout from gmail_sync.settings s)
+        )
+      or greatest(r.started_at, r.not_before)
+        < clock_timestamp() - (select s.queue_timeout from gmail_sync.settings s)
+    ) as worker_missing
+from gmail_sync.user_sync_status r;
+
+comment on view gmail_sync._run is
+'Runs, running and ended, with what took over, the time left, and whether no worker comes.';
