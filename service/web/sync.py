@@ -1,15 +1,98 @@
 """The page one comes to: the sync, what to do when something is wrong, and the runs before."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Annotated
+
+import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from service.api.auth import UserRequest
-from service.web.pages import Pages
+from service.api.fields import AfterTaskId
+from service.api.runs import Run
+from service.database import Pool
+from service.errors import InvalidArgument
+from service.mailbox.connect import Connector
+from service.web import phrases
+from service.web.language import Language
+from service.web.pages import Pages, time_zone
+
+RUNS_A_PAGE = 10
+FAILED_SHOWN = 20
+DAYS = 30
+ConnectError = Annotated[str | None, QueryParameter(max_length=60, pattern=r"^[a-z_]+$")]
+
+
+@dataclass(frozen=True)
+class Day:
+    """A bar of the chart; `height` is a share of the highest, in percent."""
+
+    day: date
+    messages: int
+    height: int
 
 
 @get("/", sync_to_thread=True)
-def show(request: UserRequest, pages: NamedDependency[Pages]) -> Response[str]:
-    return pages.page(request, "sync/sync.html")
+def show(
+    request: UserRequest,
+    pages: NamedDependency[Pages],
+    pool: NamedDependency[Pool],
+    connector: NamedDependency[Connector | None],
+    before: AfterTaskId = None,
+    connect_error: ConnectError = None,
+) -> Response[str]:
+    """Everything as it is now; sync.js keeps it so."""
+    user_id, now = request.user.user_id, datetime.now(UTC)
+    language, zone = pages.language(request), time_zone(request)
+    run = Run.of(pool.row("sync_status", user_id))
+    # One more than shown tells whether there are more.
+    runs = [Run.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
+    failed = pool.rows("list_failed_messages", user_id, FAILED_SHOWN + 1)
+    return pages.page(
+        request,
+        "sync/sync.html",
+        run=run,
+        run_data=msgspec.to_builtins(run),
+        headline=phrases.headline(run, language, zone, now),
+        advice=phrases.advice(run, language, now),
+        time_left=phrases.time_left(run, language),
+        counts=phrases.COUNTS,
+        took=partial(phrases.took, language=language),
+        changes=partial(phrases.changes, language=language),
+        account=pool.row("list_accounts", user_id),
+        can_connect=connector is not None,
+        connect_error=_connect_error(connect_error, language),
+        failed=failed[:FAILED_SHOWN],
+        more_failed=len(failed) > FAILED_SHOWN,
+        days=_days(pool, user_id, str(zone)),
+        ended_runs=[each for each in runs[:RUNS_A_PAGE] if not each.in_progress],
+        older=runs[RUNS_A_PAGE - 1].task_id if runs[RUNS_A_PAGE:] else None,
+        is_first_page=before is None,
+    )
+
+
+def _connect_error(code: str | None, language: Language) -> str | None:
+    """What went wrong on the way to Google and back, if anything."""
+    if code is None:
+        return None
+    key = f"sync.connect_error.{code}"
+    return language.say(key if key in language.words else "sync.connect_error.again")
+
+
+def _days(pool: Pool, user_id: str, zone: str) -> Sequence[Day]:
+    try:
+        rows = pool.rows("mail_by_day", user_id, DAYS, zone)
+    except InvalidArgument:  # a zone that Python knows and Postgres does not
+        rows = pool.rows("mail_by_day", user_id, DAYS)
+    most = max(row["messages"] for row in rows)
+    return [
+        Day(row["day"], row["messages"], -(-100 * row["messages"] // most) if most else 0)
+        for row in rows
+    ]
 
 
 ROUTES = [show]

@@ -25,8 +25,10 @@ def sources() -> str:
 
 
 def keys_in(text: str) -> set[str]:
-    """Keys, and beginnings of keys, that are asked for."""
-    return set(re.findall(r"""\b(?:t|say)\(\s*["`]([\w.]+)""", text))
+    """Keys, and beginnings of keys, that are asked for: all strings that begin with a section."""
+    sections = "|".join({key.partition(".")[0] for key in LANGUAGES.english.words})
+    found = set(re.findall(rf"""["`]((?:{sections})\.[\w.]*)""", text))
+    return {key for key in found if not key.endswith((".html", ".js", ".css"))}
 
 
 def test_both_languages_have_the_same_words_with_the_same_values() -> None:

@@ -15,6 +15,8 @@ const locale = language === "en" ? "en-GB" : language;
 
 export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+export const has = (key) => key in words;
+
 /** A word of the page's `words`, with its values; `count` chooses the plural. */
 export function say(key, values = {}) {
   const word = words[key];
