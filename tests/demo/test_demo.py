@@ -96,6 +96,9 @@ def test_the_demo_stays_up_until_ctrl_c_and_leaves_nothing(cluster: Cluster, fol
         assert json.loads(answer.stdout)["stats"]["new"] == 30
         url = status.rpartition(" ")[2].removesuffix("/api/gmail/sync/status")
         assert requests.get(f"{url}/api/gmail/sync/health", timeout=10).json()["healthy"]
+        assert f"Open {url} and click." in lines
+        clicked = requests.post(f"{url}/sign-in/demo", timeout=10)
+        assert "demo@example.com" in clicked.text
         children = running_under(process.pid)
         assert any("postgres" in command for command in children)
 

@@ -1,0 +1,260 @@
+"""The page of the sync in a real browser, as the sync goes on."""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from service.api.auth import COOKIE
+from service.database import Connection, Session
+from tests.api.conftest import Running, claim, connect_account, list_page, store, stored, token
+
+CHROMIUM = shutil.which("chromium")
+PATIENCE_MILLISECONDS = 15_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(chromium: Browser, running: Running) -> Iterator[BrowserContext]:
+    """Ann's browser. Whatever its pages complain about fails the test."""
+    complaints: list[str] = []
+    context = chromium.new_context(base_url=running.url, locale="en-GB")
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    sign_in(context, running)
+    yield context
+    context.close()
+    assert complaints == []
+
+
+def sign_in(context: BrowserContext, running: Running, seconds: int = 3600) -> None:
+    value = token("ann", lifetime=timedelta(seconds=seconds))
+    context.add_cookies([{"name": COOKIE, "value": value, "url": running.url}])
+
+
+@pytest.fixture
+def task_id(functions: Session) -> str:
+    """Ann's running sync, which has listed ten messages."""
+    connect_account(functions, "ann")
+    task_id: str = functions.value("start_sync_idempotent", "ann", False, "api")
+    claim(functions, task_id)
+    list_page(functions, task_id, *(f"m{number}" for number in range(10)))
+    functions.rows("take_messages", task_id, 25)
+    return task_id
+
+
+def says(page: Page, words: str) -> None:
+    expect(page.locator("#headline")).to_have_text(words, timeout=PATIENCE_MILLISECONDS)
+
+
+def store_some(functions: Session, task_id: str, *numbers: int) -> None:
+    store(functions, task_id, *(stored(f"m{number}") for number in numbers))
+
+
+def percent(page: Page) -> int:
+    return int(page.locator("#bar").evaluate("bar => bar.value"))
+
+
+def test_progress_comes_by_itself_to_the_end(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    store_some(functions, task_id, 0, 1, 2)
+    says(page, "Fetching 3 of 10")
+    expect(page.locator("#count-new")).to_have_text("3")
+    store_some(functions, task_id, *range(3, 10))
+    functions.value("release_sync", task_id, None)
+    says(page, "Up to date")
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#history li").first).to_contain_text("10 new")
+    # One stream, and the page once more when the run had ended: nothing is polled.
+    assert len([url for url in asked if "/api/" in url]) == 1
+
+
+def test_the_browser_says_what_the_server_said(
+    window: BrowserContext, running: Running, task_id: str
+) -> None:
+    written = window.request.get("/").text()
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    for element_id in ("headline", "advice", "percent", "count-new", "count-failed"):
+        text = page.locator(f"#{element_id}").text_content() or ""
+        assert f'id="{element_id}">{text}<' in written, element_id
+
+
+def test_ten_quick_clicks_are_one_sync(
+    window: BrowserContext, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    page = window.new_page()
+    page.goto("/")
+    for _ in range(10):
+        page.locator("[data-action=start]").click()
+    says(page, "Waiting for a worker")
+    page.reload()
+    says(page, "Waiting for a worker")
+    rows = db.execute("select task_id from gmail_sync.user_sync_status").fetchall()
+    assert len(rows) == 1
+
+
+def test_a_takeover_is_followed_without_a_jump(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    store_some(functions, task_id, *range(6))
+    says(page, "Fetching 6 of 10")
+    page.evaluate(
+        "() => { window.seen = []; const bar = document.getElementById('bar');"
+        " new MutationObserver(() => window.seen.push(bar.value))"
+        ".observe(bar, { attributes: true, attributeFilter: ['value'] }); }"
+    )
+    before = percent(page)
+    successor: str = functions.value("handover_sync", task_id, "draining")
+    says(page, "Waiting for a worker")
+    assert percent(page) == before
+    claim(functions, successor)
+    functions.rows("take_messages", successor, 25)
+    store_some(functions, successor, 6, 7)
+    says(page, "Fetching 8 of 10")
+    seen = page.evaluate("() => window.seen")
+    assert seen == sorted(seen)
+    assert all(value >= before for value in seen)
+    expect(page.locator("#history li").first).to_contain_text("Handed over")
+
+
+def test_a_lost_connection_is_told_and_comes_back_by_itself(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    expect(page.locator("#offline")).to_be_hidden()
+    window.set_offline(True)
+    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    store_some(functions, task_id, 0, 1)
+    window.set_offline(False)
+    says(page, "Fetching 2 of 10")
+    expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_coming_back_shows_the_truth_at_once(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    """As after a laptop was closed. What a hidden page does not show, it does not ask for."""
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    look_away = (
+        "hidden => { Object.defineProperty(document, 'hidden', { get: () => hidden,"
+        " configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    )
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
+        page.evaluate(look_away, True)
+    store_some(functions, task_id, *range(5))
+    page.evaluate(look_away, False)
+    expect(page.locator("#headline")).to_have_text("Fetching 5 of 10", timeout=2_000)
+
+
+def test_a_menu_closes_with_escape(window: BrowserContext) -> None:
+    page = window.new_page()
+    page.goto("/")
+    page.get_by_label("Account").click()
+    expect(page.get_by_text("Signed in as ann")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Signed in as ann")).to_be_hidden()
+
+
+def test_a_server_that_stops_is_told(
+    window: BrowserContext, running: Running, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    stopping = threading.Thread(target=running.stop)
+    stopping.start()
+    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    page.locator("[data-action=start]").click()
+    expect(page.locator("#trouble")).to_have_text("The server cannot be reached. Please try again.")
+    stopping.join()
+
+
+def test_an_expired_token_leads_to_sign_in_and_back(
+    window: BrowserContext, running: Running, task_id: str
+) -> None:
+    sign_in(window, running, seconds=3)
+    page = window.new_page()
+    page.goto("/")
+    page.wait_for_url("**/sign-in?return_to=%2F")
+    page.get_by_label("Token").fill(token("ann"))
+    page.get_by_role("button", name="Sign in").click()
+    says(page, "Fetching 0 of 10")
+
+
+def test_cancel_ends_the_sync_and_keeps_the_keyboards_place(
+    window: BrowserContext, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    page.locator("[data-action=cancel]").press("Enter")
+    says(page, "The sync was cancelled")
+    expect(page.locator("[data-action=start]")).to_be_focused()
+
+
+def test_a_click_without_an_account_says_what_to_do(window: BrowserContext) -> None:
+    page = window.new_page()
+    page.goto("/")
+    page.locator("[data-action=start]").click()
+    expect(page.get_by_role("alert")).to_have_text("Connect Gmail first, then sync.")
+
+
+def test_a_missing_worker_is_told(
+    window: BrowserContext, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    functions.value("start_sync_idempotent", "ann", False, "api")
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Waiting for a worker")
+    db.execute(
+        "update gmail_sync.user_sync_status set started_at = started_at - interval '11 s',"
+        " not_before = not_before - interval '11 s'"
+    )
+    says(page, "Waiting, and no worker is there")
+    expect(page.locator("#advice")).to_contain_text("gmail-sync worker")
+
+
+def test_screen_readers_are_told_of_steps_and_not_of_each_second(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    page.evaluate(
+        "() => { window.told = []; const place = document.getElementById('announcement');"
+        " new MutationObserver(() => window.told.push(place.textContent))"
+        ".observe(place, { childList: true }); }"
+    )
+    for number in range(10):
+        store_some(functions, task_id, number)
+    functions.value("release_sync", task_id, None)
+    says(page, "Up to date")
+    told = page.evaluate("() => window.told")
+    assert told[-1] == "Up to date"
+    assert len(told) <= 5

@@ -1,0 +1,280 @@
+"""What the page of the sync says as the server writes it."""
+
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from statistics import median
+
+import pytest
+from psycopg.types.json import Jsonb
+
+from service.api.runs import Run, Stats
+from service.database import Connection, Session
+from service.web import phrases
+from service.web.language import Languages
+from tests.api.conftest import claim, connect_account, list_page, store, stored
+from tests.web.conftest import BrowserOf
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LATER, BEFORE = NOW + timedelta(seconds=220), NOW - timedelta(minutes=1)
+COUNTED = Stats(found=4150, new=1250, pending=2900)
+WEIGHT, MILLISECONDS = 60_000, 100
+
+
+def started(functions: Session, user_id: str = "ann") -> str:
+    task_id: str = functions.value("start_sync_idempotent", user_id, False, "api")
+    return task_id
+
+
+def ended(functions: Session, error: str | None = None, user_id: str = "ann") -> str:
+    """A run that has ended, with one new message unless it failed."""
+    task_id = started(functions, user_id)
+    claim(functions, task_id)
+    if error is None:
+        list_page(functions, task_id, "m1")
+        functions.rows("take_messages", task_id, 25)
+        store(functions, task_id, stored("m1"))
+    functions.value("release_sync", task_id, error)
+    return task_id
+
+
+def failing(functions: Session, *errors: str) -> None:
+    """Messages that were given up for these reasons, which the running run found."""
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    claim(functions, task_id)
+    ids = [f"m{number:02}" for number in range(len(errors))]
+    list_page(functions, task_id, *ids)
+    for _ in range(0, len(ids), 25):
+        functions.rows("take_messages", task_id, 25)
+    failures = [
+        {"message_id": message_id, "error": error, "permanent": True}
+        for message_id, error in zip(ids, errors, strict=True)
+    ]
+    functions.rows("fail_messages", task_id, Jsonb(failures))
+
+
+def text_of(html: str) -> str:
+    """What there is to read."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def part_of(html: str, element_id: str) -> str:
+    found = re.search(rf'id="{element_id}"[^>]*>(.*?)</', html, re.DOTALL)
+    assert found, element_id
+    return found[1].strip()
+
+
+@pytest.mark.parametrize(
+    ("run", "english"),
+    [
+        (Run(), "Never synced yet"),
+        (Run(phase="queued"), "Waiting for a worker"),
+        (Run(phase="queued", worker_missing=True), "Waiting, and no worker is there"),
+        (Run(phase="queued", not_before=LATER), "Trying again at 12:03:40"),
+        (Run(phase="queued", not_before=BEFORE), "Waiting for a worker"),
+        (Run(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
+        (Run(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
+        (Run(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
+        (Run(phase="listing", stats=COUNTED), "Listing: 4,150 found so far"),
+        (Run(phase="fetching", stats=COUNTED), "Fetching 1,250 of 4,150"),
+        (Run(phase="reconciling"), "Reconciling with Gmail"),
+        (Run(phase="done", outcome="succeeded"), "Up to date"),
+        (Run(phase="done", outcome="failed"), "The sync failed"),
+        (Run(phase="done", outcome="cancelled"), "The sync was cancelled"),
+        (Run(phase="done", outcome="reaped"), "The sync lost its worker"),
+        (Run(phase="done", outcome="superseded"), "The sync was handed over"),
+        (Run(phase="done", outcome="reaped", successor="t"), "Another run goes on with it"),
+    ],
+)
+def test_each_state_is_said_in_words(run: Run, english: str) -> None:
+    languages = Languages()
+    assert phrases.headline(run, languages.english, UTC, NOW) == english
+    assert re.search(r"[\u4e00-\u9fff]", phrases.headline(run, languages.chinese, UTC, NOW))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "1 s"), (59, "59 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")],
+)
+def test_durations_are_in_a_unit_that_is_easy_to_read(seconds: int, words: str) -> None:
+    assert phrases.duration(seconds, Languages().english) == words
+
+
+def test_the_first_answer_tells_the_state_and_every_count(
+    browser_of: BrowserOf, functions: Session
+) -> None:
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    claim(functions, task_id)
+    list_page(functions, task_id, "m1", "m2")
+    functions.rows("take_messages", task_id, 25)
+    store(functions, task_id, stored("m1"))
+    html = browser_of("ann").get("/").text
+    assert part_of(html, "headline") == "Fetching 1 of 2"
+    assert part_of(html, "percent") == "50%"
+    assert [part_of(html, f"count-{name}") for name in phrases.COUNTS] == ["1", "0", "0", "0"]
+
+
+def test_who_never_synced_sees_zeros(browser_of: BrowserOf) -> None:
+    html = browser_of("ann").get("/").text
+    assert part_of(html, "headline") == "Never synced yet"
+    assert [part_of(html, f"count-{name}") for name in phrases.COUNTS] == ["0"] * 4
+    assert "There has been none yet." in html
+
+
+def test_times_are_the_browsers_own(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    db.execute(
+        "update gmail_sync.user_sync_status set waiting_until = now() + interval '1 h',"
+        " not_before = now() + interval '1 h' where task_id = %s",
+        [task_id],
+    )
+    row = functions.row("sync_run", task_id)
+    assert row
+    in_utc = f"{row['waiting_until'].astimezone(UTC):%H:%M:%S}"
+    ahead = f"{row['waiting_until'].astimezone(UTC) + timedelta(hours=9):%H:%M:%S}"
+    browser = browser_of("ann")
+    assert part_of(browser.get("/").text, "headline").endswith(in_utc)
+    browser.cookies.set("time_zone", "Asia%2FTokyo")
+    assert part_of(browser.get("/").text, "headline").endswith(ahead)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("reauth_required", "Connect ann@example.org again"),
+        ("suspended", "Google refuses this account at present"),
+    ],
+)
+def test_an_account_that_google_refuses_is_told_with_what_to_do(
+    browser_of: BrowserOf, functions: Session, db: Connection, status: str, words: str
+) -> None:
+    connect_account(functions, "ann")
+    db.execute(
+        "update gmail_sync.account set status = %s, status_reason = '<b>revoked</b>'", [status]
+    )
+    html = browser_of("ann").get("/").text
+    assert words in html
+    assert "&lt;b&gt;revoked&lt;/b&gt;" in html
+
+
+def test_who_has_no_account_is_led_to_connect_one(browser_of: BrowserOf) -> None:
+    assert "Connect your Gmail" in browser_of("ann").get("/").text
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("access_denied", "You, or Google, refused."),
+        ("scope_missing", "was not ticked"),
+        ("never_heard_of", "Please begin again."),
+    ],
+)
+def test_why_connecting_failed_is_said(browser_of: BrowserOf, code: str, words: str) -> None:
+    html = browser_of("ann").get("/", params={"connect_error": code}).text
+    assert words in html
+    assert "never_heard_of" not in html
+
+
+def test_failed_messages_are_listed_with_their_reason(
+    browser_of: BrowserOf, functions: Session
+) -> None:
+    failing(functions, "malformed: <script>alert(1)</script>", *["other: no"] * 21)
+    html = browser_of("ann").get("/").text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "<script>alert" not in html
+    assert html.count("given up after 1 attempt<") + html.count("given up after 1 attempt\n") == 20
+    assert "There are more." in html
+    assert 'data-action="retry"' in html
+    assert "could not be fetched" not in browser_of("bob").get("/").text
+
+
+def test_history_comes_in_pages(browser_of: BrowserOf, functions: Session, db: Connection) -> None:
+    connect_account(functions, "ann")
+    for number in range(12):
+        ended(functions, f"reason {number:02}")
+    browser = browser_of("ann")
+    first = browser.get("/").text
+    assert re.findall(r"reason \d\d", first.partition('id="history"')[2]) == [
+        f"reason {number:02}" for number in range(11, 1, -1)
+    ]
+    older = re.search(r'href="(/\?before=[^"#]*)', first)
+    assert older
+    second = browser.get(older[1]).text
+    assert re.findall(r"reason \d\d", second.partition('id="history"')[2]) == [
+        "reason 01", "reason 00",
+    ]  # fmt: skip
+    assert "Older" not in second
+    assert "Newest" in second
+
+
+def test_a_run_tells_outcome_counts_and_duration(browser_of: BrowserOf, functions: Session) -> None:
+    connect_account(functions, "ann")
+    ended(functions)
+    history = text_of(browser_of("ann").get("/").text.partition('id="history-title"')[2])
+    assert re.search(r"Succeeded 1 new .* Full · by a click · Duration 1 s", history)
+    assert "1 new" not in text_of(browser_of("bob").get("/").text)
+
+
+def test_the_chart_says_in_words_what_it_shows(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    ended(functions)
+    browser = browser_of("ann")
+    assert "No new mail in the last 30 days." in browser.get("/").text
+    db.execute("update gmail_sync.message set internal_date = now() - interval '3 days'")
+    html = browser.get("/").text
+    assert html.count("<rect") == 1
+    words = text_of(html)
+    day = Languages().english.day(datetime.now(UTC) - timedelta(days=3))
+    assert "1 message in the last 30 days" in words
+    assert f"The most, 1, came on {day}." in words
+
+
+def test_a_zone_that_postgres_does_not_know_costs_no_page(browser_of: BrowserOf) -> None:
+    browser = browser_of("ann")
+    for zone in ("localtime", "posixrules", "Factory", "right%2FUTC"):
+        browser.cookies.set("time_zone", zone)
+        assert browser.get("/").status_code == 200
+
+
+@pytest.mark.alone
+def test_the_page_is_light_and_quick(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    for number in range(12):
+        ended(functions, f"reason {number:02}")
+    browser = browser_of("ann", Accept_Encoding="identity")
+    html = browser.get("/")
+    files = set(re.findall(r'(?:src|href)="(/static/[^"]*)"', html.text))
+    files |= {
+        f"{address.rpartition('/')[0]}/{name}"
+        for address in files
+        for name in ("words.js", "ask.js", "phrases.js", "stream.js")
+    }
+    weight = sum(len(browser.get(address).content) for address in files) + len(html.content)
+    assert weight < WEIGHT
+
+    def milliseconds() -> float:
+        began = time.monotonic()
+        browser.get("/")
+        return (time.monotonic() - began) * 1000
+
+    assert median(milliseconds() for _ in range(20)) < MILLISECONDS
+
+
+def test_both_languages_write_every_part(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    failing(functions, "malformed: no")
+    db.execute("update gmail_sync.account set status = 'reauth_required'")
+    functions.value("cancel_sync", started(functions))
+    html = browser_of("ann", Accept_Language="zh-CN").get("/").text
+    for word in ("立即同步", "同步记录", "每天的新邮件", "未能获取的邮件", "请重新连接"):
+        assert word in html
