@@ -1,6 +1,7 @@
--- Notes an act that no function of ours does: an operator's look at what is other people's, of
--- p_user_id or of many, or a rotation of the keys. Raises SY003 for an act that is not one of
--- these, SY002 when p_user_id has no account.
+-- Notes what no function of ours knows by itself: an operator's look at what is other people's, of
+-- p_user_id or of many, an operator's act (upon p_user_id, if upon one user), a rotation of the
+-- keys. Raises SY003 for an act that is not one of these, SY002 when p_user_id, whose mail was looked
+-- at, has no account.
 
 create or replace function gmail_sync.record_audit(
   p_act text, p_actor text, p_detail jsonb default '{}', p_user_id text default null
@@ -12,26 +13,28 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_act is null or p_act not in ('operator_read', 'keys_rotated') then
-    raise exception 'act % is not one of operator_read, keys_rotated', p_act
+  if p_act is null or p_act not in ('operator_read', 'operator_act', 'keys_rotated') then
+    raise exception 'act % is not one of operator_read, operator_act, keys_rotated', p_act
       using errcode = 'SY003';
   end if;
-  if p_user_id is not null then
+  if p_act = 'operator_read' and p_user_id is not null then
     -- Locked, so that no note is left behind by a user who is just being deleted.
     perform from gmail_sync.account where user_id = p_user_id for key share;
     if not found then
       raise exception 'user % has no Gmail account', p_user_id using errcode = 'SY002';
     end if;
   end if;
-  -- What an operator did goes with the operator.
-  if gmail_sync._user_stays(p_actor) is not false then
+  -- What an operator did goes with the operator, and what was done to a user with the user.
+  if gmail_sync._user_stays(p_actor) is not false
+    and gmail_sync._user_stays(p_user_id) is not false
+  then
     perform gmail_sync._audit(p_act, p_user_id, coalesce(p_detail, '{}'), p_actor);
   end if;
 end;
 $$;
 
 comment on function gmail_sync.record_audit(text, text, jsonb, text) is
-'Note an operator''s read or a rotation of the keys in the audit trail.';
+'Note an operator''s look or act, or a rotation of the keys, in the audit trail.';
 
 revoke all on function gmail_sync.record_audit(text, text, jsonb, text) from public;
 grant execute on function gmail_sync.record_audit(text, text, jsonb, text)

@@ -174,6 +174,14 @@ def test_google_s_word_is_google_s_whoever_asked(functions: Session, service_url
     assert last(functions)["actor"] == "google"
 
 
+def test_an_operator_s_act_upon_a_user_is_in_that_user_s_trail(functions: Session) -> None:
+    did = Jsonb({"function": "start_sync"})
+    functions.value("record_audit", "operator_act", "olga", did, "ann")
+    (event,) = functions.rows("list_audit_events", "ann")
+    assert (event["act"], event["actor"]) == ("operator_act", "olga")
+    assert event["detail"] == {"function": "start_sync"}
+
+
 @pytest.mark.parametrize("act", ["connected", "deleted", "", None])
 def test_the_service_notes_no_other_act(functions: Session, act: str | None) -> None:
     with pytest.raises(InvalidArgument):

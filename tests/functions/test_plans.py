@@ -20,6 +20,8 @@ CALLS = {
     "heartbeat": "select gmail_sync.heartbeat('running-7')",
     "enqueue_due_syncs": "select * from gmail_sync.enqueue_due_syncs()",
     "prune_sync_history": "select gmail_sync.prune_sync_history()",
+    "sync_activity": "select * from gmail_sync.sync_activity()",
+    "list_workers": "select * from gmail_sync.list_workers()",
 }
 
 

@@ -15,10 +15,12 @@ APP = {
 READER = {"changes_since"}
 DBA = APP | {
     "adopt_legacy_sync_status", "adopt_rows", "adopted_rows", "check_sync_consistency",
-    "enqueue_due_syncs", "legacy_time", "list_accounts", "list_all_runs", "list_audit_events",
-    "list_deletions", "list_running_syncs", "prune_sync_history", "reap_loop",
+    "enqueue_due_syncs", "legacy_time", "list_accounts", "list_accounts_to_reconnect",
+    "list_all_runs", "list_audit_events", "list_dead_letters", "list_deletions",
+    "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
     "reap_zombie_syncs", "reaper_pass", "record_audit", "repair_mailbox",
-    "repair_sync_consistency", "schema_version", "set_quota_profile", "sync_row_faults",
+    "repair_sync_consistency", "schema_version", "set_quota_profile", "sync_activity",
+    "sync_row_faults",
 }  # fmt: skip
 SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy_time"}) | {
     "apply_history", "begin_listing", "charge_account", "charge_quota", "claim_sync",

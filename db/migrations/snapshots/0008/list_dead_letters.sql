@@ -1,0 +1,29 @@
+-- Messages that were given up, by user and reason, the most first, with one of each as an example;
+-- list_failed_messages names a user's. Raises SY003 when p_limit is not between 1 and 1,000.
+
+create or replace function gmail_sync.list_dead_letters(p_limit integer default 100)
+returns table (
+  user_id text, error_class text, reason text, messages bigint, example text
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select q.user_id::text,
+    substring(q.last_error from '^(\w+): '),
+    regexp_replace(q.last_error, '^\w+: ', ''),
+    count(*), min(q.message_id)
+  from gmail_sync.fetch_queue q
+  where q.dead
+  group by q.user_id, q.last_error
+  order by count(*) desc, q.user_id, q.last_error
+  limit gmail_sync._limit(p_limit, 1000);
+$$;
+
+comment on function gmail_sync.list_dead_letters(integer) is
+'Messages that were given up, by user and reason.';
+
+revoke all on function gmail_sync.list_dead_letters(integer) from public;
+grant execute on function gmail_sync.list_dead_letters(integer)
+  to gmail_sync_service, gmail_sync_dba;

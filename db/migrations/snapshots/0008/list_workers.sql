@@ -1,0 +1,40 @@
+-- Workers that beat within the last day, the latest first: how long ago each was seen, whether that
+-- is within the heartbeat timeout (alive), and how many of its slots are taken. A worker that was
+-- stopped is not among them, one that was killed is. Raises SY003 when p_limit is not between 1 and
+-- 1,000.
+
+create or replace function gmail_sync.list_workers(p_limit integer default 100)
+returns table (
+  worker text,
+  version text,
+  started_at timestamptz,
+  seen_for interval,
+  alive boolean,
+  busy bigint,
+  capacity integer
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select left(w.id::text, 8), w.version, w.started_at,
+    greatest(interval '0', date_trunc('second', clock_timestamp() - w.seen_at)),
+    w.seen_at > clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings),
+    coalesce(claimed.runs, 0), w.capacity
+  from gmail_sync.worker w
+  left join (
+    select r.claimed_by, count(*) as runs
+    from gmail_sync.user_sync_status r
+    where r.is_syncing
+    group by r.claimed_by
+  ) claimed on claimed.claimed_by = w.id
+  order by w.seen_at desc, w.id
+  limit gmail_sync._limit(p_limit, 1000);
+$$;
+
+comment on function gmail_sync.list_workers(integer) is
+'Workers that beat within the last day, the latest first.';
+
+revoke all on function gmail_sync.list_workers(integer) from public;
+grant execute on function gmail_sync.list_workers(integer) to gmail_sync_service, gmail_sync_dba;
