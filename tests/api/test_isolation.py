@@ -59,7 +59,7 @@ OF_ALL = {
     ("GET", "/api/gmail/callback"),
 }
 # Not for users at all.
-NOT_FOR_USERS = {("POST", "/api/gmail/push")}
+NOT_FOR_USERS = {("POST", "/api/gmail/push"), ("POST", "/api/operator/{act}")}
 
 
 @pytest.fixture
