@@ -1,0 +1,85 @@
+"""The figures of the operators' page: what syncs did, as charts with words to them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta, tzinfo
+from decimal import Decimal
+
+from service.database import Row
+from service.web.charts import Chart, Series, columns, lines, round_seconds
+from service.web.language import Language
+
+OUTCOMES = ("succeeded", "superseded", "cancelled", "reaped", "failed")
+WAITS = ("queue_median", "queue_p95")
+RATES = ("messages_a_minute",)
+UNITS = (("d", 86400), ("h", 3600), ("min", 60))
+
+Tell = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart: what its axis ends at, and for each series a figure of the whole time, in words;
+    `tips` has one line for each part of the axis, `axis` the times at four even places."""
+
+    name: str
+    chart: Chart
+    top: str
+    series: dict[str, str]
+    tips: list[str]
+    axis: list[str]
+
+
+def ages(language: Language) -> Tell:
+    """Tells a length of time, in seconds or as an interval, in one unit."""
+
+    def age(length: float | timedelta | None) -> str:
+        if length is None:
+            return "–"
+        seconds = length.total_seconds() if isinstance(length, timedelta) else length
+        for unit, span in UNITS:
+            if seconds >= 2 * span or seconds == span:
+                return language.say("operator.length." + unit, number=round(seconds / span))
+        return language.say("operator.length.s", number=round(seconds))
+
+    return age
+
+
+def figures(language: Language, zone: tzinfo, activity: list[Row]) -> list[Figure]:
+    """Of the rows of sync_activity()."""
+    age, number = ages(language), language.shown
+    clocks = [f"{row['bucket'].astimezone(zone):%H:%M}" for row in activity]
+
+    def figure(name: str, chart: Chart, top: str, series: dict[str, str], tell: Tell) -> Figure:
+        tips = [
+            " · ".join([clock, *(_told(language, each, row[each], tell) for each in series)])
+            for clock, row in zip(clocks, activity, strict=True)
+        ]
+        return Figure(name, chart, top, series, tips, clocks[:: len(clocks) // 4][:4])
+
+    def series(names: Iterable[str]) -> list[Series]:
+        return [Series(name, [_plain(row[name]) for row in activity]) for name in names]
+
+    runs, rates = columns(series(OUTCOMES)), columns(series(RATES))
+    queue = lines(series(WAITS), round_seconds)
+    totals = {name: number(sum(row[name] for row in activity)) for name in OUTCOMES}
+    most = {name: number(round(max(row[name] for row in activity))) for name in RATES}
+    longest = {
+        name: age(max((row[name] for row in activity if row[name] is not None), default=None))
+        for name in WAITS
+    }
+    return [
+        figure("runs", runs, number(int(runs.top)), totals, number),
+        figure("queue", queue, age(queue.top), longest, age),
+        figure("messages", rates, number(int(rates.top)), most, number),
+    ]
+
+
+def _told(language: Language, name: str, value: object, tell: Tell) -> str:
+    return f"{language.say('operator.series.' + name)} {tell(value)}"
+
+
+def _plain(value: float | Decimal | timedelta | None) -> float | None:
+    if value is None:
+        return None
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)

@@ -1,0 +1,197 @@
+"""The operators' page: what it shows, and what its buttons do."""
+
+import html
+import re
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+
+from service.api.operator import ACTS
+from service.database import Connection, Session
+from tests.api.conftest import connect_account
+from tests.functions.conftest import claimed, insert_run, queued, shift
+from tests.web.conftest import BrowserOf
+
+PAGE = "/operator"
+
+
+@pytest.fixture
+def olga(browser_of: BrowserOf) -> httpx.Client:
+    return browser_of("olga", "operator")
+
+
+@pytest.fixture
+def trouble(functions: Session, db: Connection) -> None:
+    """A zombie, a run that waits, a refused account, dead letters, a lost worker, no scheduler."""
+    task_id = claimed(functions, "zoe")
+    shift(db, task_id, "-5 min", "updated_at")
+    functions.rows("worker_beat", uuid.uuid4(), "0.9", 4)
+    db.execute("update gmail_sync.worker set seen_at = now() - interval '7 min'")
+    connect_account(functions, "ann")
+    db.execute(
+        "update gmail_sync.account set status = 'reauth_required', status_reason = 'Token revoked.'"
+        " where user_id = 'ann'"
+    )
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
+        " values ('bob', '18f3a0c4', 'listed', true, 'too_large: larger than 50 MB')"
+    )
+    shift(db, queued(functions, "tim"), "-95 s", "started_at", "not_before", "updated_at")
+
+
+def text_of(answer: httpx.Response, section: str) -> str:
+    """What a section of the page says, without markup."""
+    assert answer.status_code == 200, answer.text
+    found = re.search(rf'aria-labelledby="{section}">(.*?)</section>', answer.text, re.S)
+    assert found, section
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1])).split())
+
+
+def click(browser: httpx.Client, act: str, **fields: str) -> httpx.Response:
+    return browser.post(PAGE, data={"act": act, **fields})
+
+
+def audit(db: Connection) -> list[tuple[Any, ...]]:
+    rows = db.execute("select act, actor, user_id, detail from gmail_sync.audit_event order by id")
+    return [tuple(row.values()) for row in rows if row["actor"] == "olga"]
+
+
+def test_it_is_for_operators_only(browser_of: BrowserOf, db: Connection, trouble: None) -> None:
+    for answer in (browser_of("bob").get(PAGE), click(browser_of("bob"), "reap_zombie_syncs")):
+        assert answer.status_code == 403
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "zoe" not in answer.text
+    assert browser_of(None).get(PAGE).headers["location"] == "/sign-in?return_to=%2Foperator"
+    assert audit(db) == []
+
+
+def test_it_says_what_is_wrong(olga: httpx.Client, trouble: None) -> None:
+    page = olga.get(PAGE)
+    health = text_of(page, "health")
+    assert "Not healthy" in health
+    assert "have lost their worker" in health
+    assert "no worker picks up" in health
+    assert "Zombies 1 Waiting 1 Oldest wait 95 s Workers alive 0 Dead letters 1" in health
+    runs = text_of(page, "runs")
+    assert re.search(r"zoe .* Heartbeat 5 min .* ✕ Zombie: no heartbeat", runs)
+    assert re.search(r"tim .* Queued for 95 s", runs)
+    assert re.search(r"ann .* ! Consent needed Reason Token revoked.", text_of(page, "accounts"))
+    letters = text_of(page, "dead_letters")
+    assert "bob Messages 1 Class too_large Reason larger than 50 MB Example 18f3a0c4" in letters
+    assert "✕ Silent for 7 min Busy slots 0 / 4 Version 0.9" in text_of(page, "workers")
+    assert "zombie_task_cleanup" in text_of(page, "jobs")
+    assert "Needs attention" in text_of(page, "jobs")
+
+
+def test_it_says_so_where_there_is_nothing(olga: httpx.Client) -> None:
+    page = olga.get(PAGE)
+    for section in ("runs", "accounts", "dead_letters"):
+        assert text_of(page, section).endswith("None.")
+    assert "No worker has been seen" in text_of(page, "workers")
+
+
+def test_the_charts_tell_in_words_too(olga: httpx.Client, db: Connection) -> None:
+    for number, outcome in enumerate(["succeeded", "succeeded", "failed"]):
+        db.execute(
+            "insert into gmail_sync.user_sync_status (task_id, user_id, is_syncing, outcome, phase,"
+            " progress_percentage, error_message, found, new, started_at, not_before, claimed_at,"
+            " updated_at, finished_at) select %s, 'ann', false, %s, 'done', %s, %s, 40, 40,"
+            " at - interval '90 s', at - interval '90 s', at - interval '60 s', at, at"
+            " from (select now() - interval '3 hours' as at) t",
+            [
+                f"t{number}", outcome, 100 if outcome == "succeeded" else 0,
+                "why" if outcome == "failed" else None,
+            ],
+        )  # fmt: skip
+    activity = text_of(olga.get(PAGE), "activity")
+    assert "Succeeded 2 Handed over 0 Cancelled 0 Reaped 0 Failed 1" in activity
+    assert "Median, at most 30 s 95 %, at most 30 s" in activity
+    assert re.search(r"\d\d:\d\d · Succeeded 2 · .* · Failed 1", activity)
+    assert olga.get(PAGE).text.count('role="img"') == 3
+    assert len(re.findall(r'<rect class="(?:succeeded|failed)" x=', olga.get(PAGE).text)) == 2
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_button_says_what_it_did_or_asks_first(
+    olga: httpx.Client, functions: Session, db: Connection, trouble: None, act: str
+) -> None:
+    fields = {"user_id": "bob"} if ACTS[act].of_user else {}
+    connect_account(functions, "bob")
+    answer = click(olga, act, **fields)
+    if ACTS[act].destructive:
+        assert "<dialog open" in answer.text
+        assert audit(db)[-1][0] == "operator_read"
+        answer = click(olga, act, confirmed="true", **fields)
+    assert "<dialog" not in answer.text
+    assert text_of(answer, "done").startswith("✓ ")
+    assert audit(db)[-1] == ("operator_act", "olga", fields.get("user_id"), {"act": act})
+    assert click(olga, act, confirmed="true", **fields).status_code == 200
+
+
+def test_what_was_done_is_shown_with_what_is_true_now(olga: httpx.Client, trouble: None) -> None:
+    answer = click(olga, "reap_zombie_syncs")
+    done = text_of(answer, "done")
+    assert "1 row of gmail_sync.reap_zombie_syncs" in done
+    assert re.search(r"user_id zoe cause silent silent_for 0:05:0\d", done)
+    assert "Zombies 0" in text_of(answer, "health")
+    assert "There was nothing to do." in text_of(click(olga, "reap_zombie_syncs"), "done")
+
+
+def test_a_mistake_is_told_in_place(olga: httpx.Client) -> None:
+    answer = click(olga, "start_sync", user_id=" nobody ")
+    assert "✕ Start sync" in text_of(answer, "done")
+    assert "No account has this user id." in text_of(answer, "done")
+    assert "There is no such act." in text_of(click(olga, "delete_account"), "done")
+    assert click(olga, "start_sync").status_code == 400
+
+
+def test_no_other_site_presses_a_button(
+    browser_of: BrowserOf, db: Connection, trouble: None
+) -> None:
+    browser = browser_of("olga", "operator", Sec_Fetch_Site="cross-site")
+    assert click(browser, "reap_zombie_syncs").status_code == 403
+    assert audit(db) == []
+
+
+def test_a_look_is_noted_before_it_is_shown(
+    olga: httpx.Client, db: Connection, trouble: None
+) -> None:
+    db.execute("alter function gmail_sync.record_audit rename to record_audit_away")
+    assert "zoe" not in olga.get(PAGE).text
+    db.execute("alter function gmail_sync.record_audit_away rename to record_audit")
+    for _ in range(3):
+        assert "zoe" in olga.get(PAGE).text
+    assert audit(db) == [("operator_read", "olga", None, {"view": "operator"})]
+
+
+def test_what_others_wrote_is_text(olga: httpx.Client, db: Connection) -> None:
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
+        " values ('<b>bob', '\"><i>', 'listed', true, '<script>alert(1)</script>')"
+    )
+    text = olga.get(PAGE).text
+    assert "<b>bob" not in text
+    assert "<script>alert" not in text
+    assert '"><i>' not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_it_speaks_chinese(browser_of: BrowserOf, trouble: None) -> None:
+    page = browser_of("olga", "operator", Accept_Language="zh-CN").get(PAGE)
+    assert "僵尸 1" in text_of(page, "health")
+    assert re.search(r"tim .* 已排队 95 秒", text_of(page, "runs"))
+
+
+def test_it_obeys_its_policy(olga: httpx.Client, trouble: None) -> None:
+    text = olga.get(PAGE).text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
+
+
+def test_of_many_runs_the_rest_is_counted(olga: httpx.Client, db: Connection) -> None:
+    for number in range(53):
+        insert_run(db, task_id=f"t{number}", user_id=f"user {number}")
+    runs = text_of(olga.get(PAGE), "runs")
+    assert runs.count("Heartbeat") == 51
+    assert "And 3 more." in runs
