@@ -12,7 +12,8 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from service.api.auth import USER_ID, Connection, UserRequest
+from service.api.auth import USER_ID, UserRequest
+from service.api.cookies import Connection
 from service.api.fields import refuse_fields
 from service.api.problems import answers, problem
 from service.database import Caller, Pool, Row
