@@ -27,11 +27,12 @@ SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy
     "close_account", "compare_mailbox", "connect_account", "count_connect", "count_messages",
     "expire_history", "export_messages", "export_size", "fail_messages", "fallback_reaper_pass",
     "get_attachment", "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat",
-    "list_credentials", "list_labels", "list_messages", "open_account", "quota_costs",
-    "receive_push", "reconcile_listing", "refresh_messages", "refuse_credentials",
-    "release_sync", "report_progress", "restart_listing", "return_messages", "save_credentials",
-    "store_labels", "store_listing_page", "store_messages", "store_watch", "sync_progress",
-    "take_messages", "verify_mailbox", "watch_is_due", "worker_beat", "worker_stop",
+    "highlight_messages", "list_credentials", "list_labels", "list_messages", "list_thread",
+    "open_account", "quota_costs", "receive_push", "reconcile_listing", "refresh_messages",
+    "refuse_credentials", "release_sync", "report_progress", "restart_listing", "return_messages",
+    "save_credentials", "store_labels", "store_listing_page", "store_messages", "store_watch",
+    "sync_progress", "take_messages", "verify_mailbox", "watch_is_due", "worker_beat",
+    "worker_stop",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,

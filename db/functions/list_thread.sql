@@ -1,0 +1,55 @@
+-- A page of a thread, newest first, deleted mail left out. Texts are cut after 20,000 characters,
+-- body_html as well, which is there to tell what it holds and not to be shown: whole ones come
+-- from get_message. p_before is the message_id of the last message of the page before. Raises
+-- SY003 when p_limit is not between 1 and 100.
+
+create or replace function gmail_sync.list_thread(
+  p_user_id text, p_thread_id text, p_limit integer default 50, p_before text default null
+)
+returns table (
+  message_id text,
+  internal_date timestamptz,
+  label_ids text[],
+  subject text,
+  sender text,
+  recipients text,
+  cc text,
+  snippet text,
+  body_text text,
+  body_html text,
+  is_cut boolean,
+  attachments jsonb
+)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.message_id, m.internal_date, m.label_ids, m.subject, m.sender, m.recipients, m.cc,
+    m.snippet, left(m.body_text, 20000), left(m.body_html, 20000),
+    coalesce(length(m.body_text) > 20000, false),
+    coalesce((
+      select jsonb_agg(to_jsonb(a) - array['user_id', 'message_id'] order by a.part_id)
+      from gmail_sync.attachments a
+      where a.user_id = m.user_id
+        and a.message_id = m.message_id
+    ), '[]')
+  from gmail_sync.messages m
+  where m.user_id = p_user_id
+    and m.thread_id = p_thread_id
+    and (p_before is null or (m.internal_date, m.message_id) < (
+      select b.internal_date, b.message_id
+      from gmail_sync.message b
+      where b.user_id = p_user_id
+        and b.message_id = p_before
+    ))
+  order by m.internal_date desc, m.message_id desc
+  limit gmail_sync._limit(p_limit, 100);
+$$;
+
+comment on function gmail_sync.list_thread(text, text, integer, text) is
+'A page of a thread, newest first, with texts cut after 20,000 characters.';
+
+revoke all on function gmail_sync.list_thread(text, text, integer, text) from public;
+grant execute on function gmail_sync.list_thread(text, text, integer, text)
+  to gmail_sync_service;

@@ -1,0 +1,87 @@
+"""highlight_messages."""
+
+import time
+
+import pytest
+
+from service.database import Row, Session
+from tests.functions.conftest import claimed, message, store
+
+FOUND, END = "\ufdd0", "\ufdd1"
+
+
+def highlight(functions: Session, query: str, *message_ids: str, user: str = "ann") -> list[Row]:
+    return functions.rows("highlight_messages", user, list(message_ids), query)
+
+
+def stored(functions: Session, **columns: object) -> None:
+    store(functions, claimed(functions), message("m", **columns))
+
+
+def marked(functions: Session, query: str, column: str = "excerpt") -> str:
+    (row,) = highlight(functions, query, "m")
+    return str(row[column]).replace(FOUND, "[").replace(END, "]")
+
+
+def test_found_words_are_marked_wherever_they_stand(functions: Session) -> None:
+    stored(
+        functions,
+        subject="Invoice for the boat",
+        sender="Invoice Office <office@mail.example>",
+        body_text="Dear Ann, the invoice is attached.",
+    )
+    assert marked(functions, "invoice", "subject") == "[Invoice] for the boat"
+    assert marked(functions, "invoice", "sender") == "[Invoice] Office <office@mail.example>"
+    excerpt = marked(functions, '"the invoice" or sail')
+    assert excerpt == "Dear Ann, [the] [invoice] is attached"
+
+
+def test_an_excerpt_is_short_and_around_the_words(functions: Session) -> None:
+    stored(functions, body_text="before " * 300 + "the harvest is in" + " after" * 300)
+    excerpt = marked(functions, "harvest")
+    assert "before the [harvest] is in after" in excerpt
+    assert len(excerpt) < 300
+
+
+def test_where_no_word_is_near_the_beginning_there_is_no_excerpt(functions: Session) -> None:
+    stored(functions, body_text="x " * 5000 + "harvest")
+    assert marked(functions, "harvest") == "None"
+
+
+def test_markup_is_no_part_of_an_excerpt_but_of_a_subject(functions: Session) -> None:
+    html = "<p class=harvest>The&nbsp;<b>harvest</b></p>"
+    stored(functions, subject="<b>harvest</b> &amp;", body_text=None, body_html=html)
+    assert marked(functions, "harvest").split() == ["The", "[harvest]"]
+    assert marked(functions, "harvest", "subject") == "<b>[harvest]</b> &amp;"
+
+
+def test_nobody_forges_a_mark(functions: Session) -> None:
+    forged = f"{FOUND}not found{END}{END} {FOUND}harvest"
+    stored(functions, subject=forged, sender=forged, body_text=forged)
+    for column in ("subject", "sender", "excerpt"):
+        assert marked(functions, "harvest", column) == "not found [harvest]"
+
+
+def test_only_ones_own_messages_that_are_asked_for(functions: Session) -> None:
+    stored(functions)
+    store(functions, claimed(functions, "bo"), message("theirs", body_text="hello"))
+    assert [row["message_id"] for row in highlight(functions, "hello", "m", "theirs", "no")] == [
+        "m"
+    ]
+    assert highlight(functions, "hello") == []
+
+
+@pytest.mark.parametrize("query", ["", "' \\ & | ! ( :*", "-hello", "it's a\\b 'c d'", "标签 邮件"])
+def test_no_query_fails(functions: Session, query: str) -> None:
+    stored(functions, body_text="it's a hello")
+    assert len(highlight(functions, query, "m")) == 1
+
+
+@pytest.mark.parametrize("query", ["a " * 250, f'"{"a " * 250}"', "a b c d -e " * 40])
+@pytest.mark.parametrize("text", ["a " * 10_000, "a-" * 10_000, "<" * 20_000])
+def test_no_query_takes_long(functions: Session, query: str, text: str) -> None:
+    """Asked for all of these words at once, ts_headline takes minutes."""
+    stored(functions, subject=text, body_text=text)
+    began = time.monotonic()
+    highlight(functions, query, "m")
+    assert time.monotonic() - began < 2
