@@ -1,5 +1,5 @@
 """Every page there is."""
 
-from service.web import operator, sign_in, sync
+from service.web import mail, operator, sign_in, sync
 
-PAGES = [*sign_in.ROUTES, *sync.ROUTES, *operator.ROUTES]
+PAGES = [*sign_in.ROUTES, *sync.ROUTES, *mail.ROUTES, *operator.ROUTES]

@@ -250,7 +250,7 @@ def of_ann(functions: Session) -> dict[str, str]:
     claim(functions, task_id)
     list_page(functions, task_id, "m1")
     store(functions, task_id, stored("m1", subject=f"To {MARK}"))
-    return {"task_id": task_id, "message_id": "m1"} | NAMES_FOR_ALL
+    return {"task_id": task_id, "message_id": "m1", "thread_id": "thread-m1"} | NAMES_FOR_ALL
 
 
 def carriers(token: str) -> list[dict[str, str]]:

@@ -1,0 +1,244 @@
+"""Reading mail: the list and what a search finds, a thread, a message, and its HTML in a frame."""
+
+import re
+from typing import Any
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from markupsafe import Markup
+
+from service.api.asgi import with_slashes
+from service.api.auth import UserRequest
+from service.api.download import safe_name
+from service.api.fields import MailId, MessageId
+from service.api.problems import no_such_message, problem
+from service.api.security import PAGE_CSP
+from service.database import Caller, Pool, Row
+from service.mailbox.access import Mailboxes
+from service.web import html, inline, mail_text
+from service.web.pages import Pages
+
+PAGE_SIZE = 30
+THREAD_SIZE = 50
+LONGEST_QUERY = 1000
+# What a browser lays out without trouble; the raw mail has the rest.
+LONGEST_TEXT = 300_000
+LONGEST_FIELD = 2000
+# As the menu has them; other labels of Gmail's own are no places to look for mail.
+SYSTEM_LABELS = (
+    "INBOX", "UNREAD", "STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH",
+    "CATEGORY_PERSONAL", "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS", "CATEGORY_UPDATES",
+    "CATEGORY_FORUMS",
+)  # fmt: skip
+# What is told of a message in a list, beside the labels of one's own.
+TOLD_LABELS = {"STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH"}
+
+FRAMING_CSP = f"{PAGE_CSP}; frame-src 'self'"
+# A stranger's page. The sandbox stands in the frame too, but here it holds in a tab as well.
+_BODY_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:{images}; form-action 'none';"
+    " base-uri 'none'; frame-ancestors 'self';"
+    " sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+BODY_CSP = _BODY_CSP.format(images="")
+BODY_WITH_IMAGES_CSP = _BODY_CSP.format(images=" https:")
+
+
+@get("/mail", sync_to_thread=True)
+def show_list(
+    request: UserRequest,
+    pages: NamedDependency[Pages],
+    pool: NamedDependency[Pool],
+    q: FromQuery[str] = "",
+    label: FromQuery[str] = "",
+    before: MailId = None,
+) -> Response[str]:
+    """Newest first, found by words or by label."""
+    user_id, query, label = request.user.user_id, _line(q)[:LONGEST_QUERY], _line(label)
+    found = pool.rows("list_messages", user_id, query or None, label or None, PAGE_SIZE + 1, before)
+    rows = found[:PAGE_SIZE]
+    return pages.page(
+        request,
+        "mail/list.html",
+        rows=[_listed(row) for row in _highlighted(pool, user_id, rows, query)],
+        next=rows[-1]["message_id"] if found[PAGE_SIZE:] else None,
+        query=query,
+        label=label,
+        before=before,
+        **_labels(pool, user_id),
+        **_TOOLS,
+    )
+
+
+@get("/mail/threads/{thread_id:str}", sync_to_thread=True)
+def show_thread(
+    request: UserRequest,
+    pages: NamedDependency[Pages],
+    pool: NamedDependency[Pool],
+    thread_id: MessageId,
+    message: MailId = None,
+    before: MailId = None,
+) -> Response[str]:
+    """A thread in order, its newest and unread messages open, and the one that is asked for."""
+    user_id, thread_id = request.user.user_id, with_slashes(thread_id)
+    found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, before)
+    if not found:
+        raise problem(404, "no_such_thread", "You have no thread with this id.")
+    letters = [_letter(row, row["is_cut"]) for row in reversed(found[:THREAD_SIZE])]
+    for letter in letters:
+        letter["is_open"] = (
+            letter is letters[-1] or letter["is_unread"] or letter["message_id"] == message
+        )
+    return pages.page(
+        request,
+        "mail/thread.html",
+        policy=FRAMING_CSP,
+        letters=letters,
+        thread_id=thread_id,
+        alone=False,
+        earlier=letters[0]["message_id"] if found[THREAD_SIZE:] else None,
+        before=before,
+        **_labels(pool, user_id),
+        **_TOOLS,
+    )
+
+
+@get("/mail/messages/{message_id:str}", sync_to_thread=True)
+def show_message(
+    request: UserRequest,
+    pages: NamedDependency[Pages],
+    pool: NamedDependency[Pool],
+    message_id: MessageId,
+    plain: FromQuery[bool] = False,
+) -> Response[str]:
+    """One message with all there is to know of it."""
+    user_id = request.user.user_id
+    row = _message(pool, user_id, message_id)
+    return pages.page(
+        request,
+        "mail/message.html",
+        policy=FRAMING_CSP,
+        letter=_letter(row, len(row["body_text"] or "") > LONGEST_TEXT, plain),
+        alone=True,
+        message=row,
+        **_labels(pool, user_id),
+        **_TOOLS,
+    )
+
+
+@get("/mail/messages/{message_id:str}/body", sync_to_thread=True)
+def show_body(
+    request: UserRequest,
+    pages: NamedDependency[Pages],
+    pool: NamedDependency[Pool],
+    mailboxes: NamedDependency[Mailboxes],
+    message_id: MessageId,
+    images: FromQuery[bool] = False,
+) -> Response[str]:
+    """The HTML of a message for a frame, with images from elsewhere only where asked for."""
+    user_id = request.user.user_id
+    row = _message(pool, user_id, message_id)
+    if row["body_html"] is None:
+        raise no_such_message()
+    content = _cleaned(pool, mailboxes, user_id, row, images)
+    answer = pages.page(
+        request,
+        "mail/body.html",
+        policy=BODY_WITH_IMAGES_CSP if images else BODY_CSP,
+        content=content,
+    )
+    # Nobody whom the mail links to is told where it was read.
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+def _cleaned(
+    pool: Caller, mailboxes: Mailboxes, user_id: str, row: Row, images: bool
+) -> Markup | None:
+    """The one place that takes a stranger's HTML for markup; None where it cannot be cleaned."""
+    try:
+        cleaned = html.clean(row["body_html"], images)
+    except html.Unshowable:
+        return None
+    own = html.own_images(cleaned)
+    found = inline.images(pool, mailboxes, user_id, row, own, from_gmail=images)
+    return Markup(html.with_images(cleaned, found))
+
+
+def _line(text: str) -> str:
+    """What a person entered, in one line; whatever else came along is a space."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+
+
+def _message(pool: Caller, user_id: str, message_id: str) -> Row:
+    row = pool.row("get_message", user_id, with_slashes(message_id))
+    if row is None:
+        raise no_such_message()
+    return row
+
+
+def _highlighted(pool: Caller, user_id: str, rows: list[Row], query: str) -> list[Row]:
+    """The rows with what a search found in them, where it looked."""
+    if not (query and rows):
+        return rows
+    ids = [row["message_id"] for row in rows]
+    found = {
+        each["message_id"]: {name: text for name, text in each.items() if text is not None}
+        for each in pool.rows("highlight_messages", user_id, ids, query)
+    }
+    return [row | found.get(row["message_id"], {}) for row in rows]
+
+
+def _listed(row: Row) -> dict[str, Any]:
+    return row | {
+        "subject": (row["subject"] or "")[:300],
+        "sender": mail_text.sender_name((row["sender"] or "")[:300]),
+        "snippet": row.get("excerpt") or mail_text.snippet(row["snippet"]),
+        "is_unread": "UNREAD" in row["label_ids"],
+    }
+
+
+def _letter(row: Row, is_cut: bool, plain: bool = False) -> dict[str, Any]:
+    """A message as mail/letter.html shows it: its HTML if it has any, unless its text is wanted."""
+    body_html = None if plain and row["body_text"] is not None else row["body_html"]
+    fields = ("subject", "sender", "recipients", "cc")
+    return (
+        row
+        | {name: (row[name] or "")[:LONGEST_FIELD] for name in fields}
+        | {
+            "name": mail_text.sender_name((row["sender"] or "")[:300]),
+            "snippet": mail_text.snippet(row["snippet"]),
+            "is_unread": "UNREAD" in row["label_ids"],
+            "is_cut": is_cut and body_html is None,
+            "text": (row["body_text"] or "")[:LONGEST_TEXT],
+            "frame": mail_text.frame_size(body_html[:20_000]) if body_html is not None else None,
+            "asks_for_images": body_html is not None and html.asks_for_images(body_html),
+            "both": row["body_html"] is not None and row["body_text"] is not None,
+            "attachments": [_attachment(row["message_id"], each) for each in row["attachments"]],
+            "is_open": True,
+        }
+    )
+
+
+def _attachment(message_id: str, row: Row) -> dict[str, Any]:
+    part_id = row["part_id"]
+    segments = ["api", "gmail", "messages", message_id, "attachments", *filter(None, [part_id])]
+    name = safe_name(row["filename"] or "", f"attachment-{part_id or 0}", row["mime_type"])
+    return {"name": name, "size": row["size"], "type": row["mime_type"][:100], "segments": segments}
+
+
+def _labels(pool: Caller, user_id: str) -> dict[str, Any]:
+    """The menu of labels, and the names of those that are the user's own."""
+    rows = pool.rows("list_labels", user_id)
+    own = {row["label_id"]: row["name"] for row in rows if row["type"] == "user"}
+    return {"system_labels": SYSTEM_LABELS, "told_labels": TOLD_LABELS, "own_labels": own}
+
+
+_TOOLS: dict[str, Any] = {
+    "path": mail_text.path,
+    "marked": mail_text.marked,
+    "linked": mail_text.linked,
+}
+
+ROUTES = [show_list, show_thread, show_message, show_body]
