@@ -1,0 +1,208 @@
+"""A whole installation on this machine, made to be broken: Postgres, Gmail and two hosts.
+
+Two users have the same mailbox. CALM was synced before anything broke; the mail of everybody else
+must come out the same. Leases last seconds here, and what stands in for pg_cron reaps at short
+intervals, so that nothing need be waited for longer.
+"""
+
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import psycopg
+from cryptography.fernet import Fernet
+from psycopg import sql
+
+from service import migrate
+from service.database import Connection, Row, connect
+from service.demo.cluster import Cluster
+from service.gmail.credentials import Vault
+from service.simulator import Fault, Simulator, generate
+from tests.chaos.host import Host
+from tests.chaos.proxy import Proxy
+from tests.waiting import wait_until
+from tests.worker.conftest import ACCESS_TOKEN, EMAIL
+
+T = TypeVar("T")
+
+CALM = "calm"
+LOGIN = "service_login"
+# A lease, and what passes for half an hour without progress, in seconds.
+LEASE, STALL = 2.0, 3.0
+REAP_SECONDS = 0.25
+# What Gmail takes for a batch, so that there is a middle of a sync to break it in.
+BATCH_SECONDS = 0.08
+PATIENCE_SECONDS = 90
+# Each table with what a user's sync leaves in it, and the columns that differ between two users.
+TABLES = {
+    "message": ["user_id", "change_number"],
+    "attachment": ["user_id"],
+    "label": ["user_id"],
+    "listing": ["user_id"],
+    "fetch_queue": ["user_id"],
+    "touched": ["user_id"],
+    "account": ["user_id", "credentials", "connected_at", "listed_at"],
+}
+
+
+class Site:
+    """What `running_site` gives; `hosts` are a `serve` and a `worker`."""
+
+    def __init__(self, cluster: Cluster, simulator: Simulator, hosts: list[Host], key: str) -> None:
+        self.cluster = cluster
+        self.simulator = simulator
+        self.hosts = hosts
+        self.reaping = threading.Event()
+        self.reaping.set()
+        self._vault = Vault([key])
+        self._closed = threading.Event()
+        self._reaper = threading.Thread(target=self._reap, name="reaper")
+
+    def start(self, user_id: str) -> str:
+        """Connect the mailbox for a user and ask for its first sync: the task_id."""
+        sealed = self._vault.seal({"token": ACCESS_TOKEN})
+        self.ask("connect_account", user_id, EMAIL, sealed, "unlimited", "full")
+        return str(self.ask("start_sync_idempotent", user_id))
+
+    def ask(self, function: str, *arguments: object) -> object:
+        """What a stored function answers, once Postgres does."""
+        call = sql.SQL("select {}({}) as answer").format(
+            sql.Identifier("gmail_sync", function),
+            sql.SQL(", ").join([sql.Placeholder()] * len(arguments)),
+        )
+        return self.patiently(lambda db: db.execute(call, arguments).fetchall())[0]["answer"]
+
+    def patiently(self, action: Callable[[Connection], T]) -> T:
+        """What `action` makes of a superuser's connection, tried until Postgres is there."""
+        gives_up_at = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                with self.connect() as db:
+                    return action(db)
+            except psycopg.OperationalError:
+                if time.monotonic() > gives_up_at:
+                    raise
+                time.sleep(0.05)
+
+    def connect(self) -> Connection:
+        """A superuser's connection, past all proxies."""
+        return connect(self.cluster.url(), "chaos")
+
+    def execute(self, statement: str, *arguments: object) -> list[Row]:
+        """The rows of a statement, if it has any, by a superuser."""
+        with self.connect() as db:
+            cursor = db.execute(statement.encode(), arguments)
+            return cursor.fetchall() if cursor.description else []
+
+    def set_lease(self, seconds: float) -> None:
+        """For the runs that are claimed from now on."""
+        self.execute(
+            "update gmail_sync.settings set heartbeat_interval = %s, heartbeat_timeout = %s",
+            timedelta(seconds=seconds / 4),
+            timedelta(seconds=seconds),
+        )
+
+    def holder(self, user_id: str) -> Host:
+        """The host whose worker has claimed the user's run."""
+        query = "select claimed_by from gmail_sync.sync_status(%s) where is_syncing"
+
+        def found() -> Host | None:
+            rows = self.patiently(lambda db: db.execute(query, [user_id]).fetchall())
+            ids = [str(row["claimed_by"]) for row in rows]
+            return next((host for host in self.hosts if ids and ids[0] in host.log()), None)
+
+        return wait_until(found, PATIENCE_SECONDS)
+
+    def other(self, host: Host) -> Host:
+        return next(each for each in self.hosts if each is not host)
+
+    def contents(self, user_id: str) -> dict[str, Counter[str]]:
+        """Every row a user's sync left, by table, but for what differs between two users."""
+        query = "select (to_jsonb(t) - %s::text[])::text as row from gmail_sync.{} t"
+        with self.connect() as db:
+            return {
+                table: Counter(
+                    row["row"]
+                    for row in db.execute(
+                        sql.SQL(query + " where user_id = %s").format(sql.Identifier(table)),
+                        [ignored, user_id],
+                    )
+                )
+                for table, ignored in TABLES.items()
+            }
+
+    def open(self) -> None:
+        """Start to reap, and sync CALM before anything breaks."""
+        self._reaper.start()
+        self.start(CALM)
+        (run,) = wait_until(
+            lambda: self.execute(
+                "select * from gmail_sync.sync_status(%s) where outcome is not null", CALM
+            ),
+            PATIENCE_SECONDS,
+        )
+        assert run["outcome"] == "succeeded", run
+        self.simulator.faults.add(Fault("batch", "latency", seconds=BATCH_SECONDS))
+
+    def close(self) -> None:
+        self._closed.set()
+        self._reaper.join(20)
+
+    def _reap(self) -> None:
+        while not self._closed.wait(REAP_SECONDS):
+            if self.reaping.is_set():
+                self.ask("reaper_pass", "pg_cron")
+
+
+@contextmanager
+def running_site(logs: Path, messages: int) -> Iterator[Site]:
+    """A site whose mailbox holds so many messages; its hosts write their logs to a folder."""
+    key = Fernet.generate_key().decode()
+    environment = {
+        "GMAIL_SYNC_CREDENTIALS_KEYS": key,
+        "GMAIL_SYNC_JWT_SECRET": secrets.token_hex(32),
+        "GMAIL_SYNC_LOG_LEVEL": "debug",
+        "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
+        "GMAIL_SYNC_WORKER_CONCURRENCY": "2",
+    }
+    with ExitStack() as down:
+        cluster = down.enter_context(Cluster(fsync=False))
+        migrate.upgrade(cluster.url())
+        url = cluster.url(user=LOGIN, password=_make_login(cluster))
+        simulator = down.enter_context(Simulator())
+        simulator.add_mailbox(EMAIL, ACCESS_TOKEN, messages=generate(messages))
+        gmail_port = int(simulator.url.rpartition(":")[2])
+        hosts = []
+        for kind in ("serve", "worker"):
+            postgres = down.enter_context(Proxy(cluster.settings["port"]))
+            gmail = down.enter_context(Proxy(gmail_port))
+            hosts.append(Host(kind, environment, url, postgres, gmail, logs))
+            down.callback(hosts[-1].kill)
+        site = Site(cluster, simulator, hosts, key)
+        down.callback(site.close)
+        site.set_lease(LEASE)
+        site.open()
+        yield site
+
+
+def _make_login(cluster: Cluster) -> str:
+    """A login role as the service has, and short durations; its password."""
+    password = secrets.token_urlsafe()
+    with psycopg.connect(cluster.url(), autocommit=True) as db:
+        db.execute(
+            sql.SQL("create role {} login password {} in role gmail_sync_service").format(
+                sql.Identifier(LOGIN), sql.Literal(password)
+            )
+        )
+        db.execute(
+            "update gmail_sync.settings set stall_timeout = %s, retry_delay = '200 ms',"
+            " max_retry_delay = '1 s'",
+            [timedelta(seconds=STALL)],
+        )
+    return password

@@ -1,0 +1,16 @@
+"""Each fault once, in the middle of a sync. `make chaos` strikes often and at random moments."""
+
+import pytest
+
+from tests.chaos.matrix import FAULTS
+from tests.chaos.site import Site
+from tests.chaos.trial import Fault, attempt
+
+QUICK = [fault for fault in FAULTS if fault.quick]
+
+
+@pytest.mark.parametrize("fault", QUICK, ids=[fault.name for fault in QUICK])
+def test_a_mailbox_comes_out_as_if_nothing_had_broken(site: Site, fault: Fault) -> None:
+    outcome = attempt(site, fault)
+
+    print(f"{fault.name}: {outcome}")

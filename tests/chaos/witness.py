@@ -1,0 +1,102 @@
+"""Who watches a user's run while all around it breaks, over a connection of its own."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import psycopg
+
+from service.database import Connection, Row, connect
+from tests.waiting import wait_until
+from tests.worker.test_progress import judge
+
+PAUSE_SECONDS = 0.005
+PATIENCE_SECONDS = 90
+
+STATE = """
+    select s.*, clock_timestamp() as read_at,
+      (select coalesce(max(count), 0) from (
+        select count(*) from gmail_sync.user_sync_status where is_syncing group by user_id
+      ) running) as most_runs_of_a_user
+    from gmail_sync.sync_status(%s) s
+"""
+
+
+class Witness:
+    """Every state of a user's latest run that it could see while Postgres answered.
+
+    Times are of time.monotonic().
+    """
+
+    def __init__(self, url: str, user_id: str) -> None:
+        self.samples: list[Row] = []
+        self._url = url
+        self.user_id = user_id
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"witness {user_id}")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.wait_until(lambda: self.samples)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        self._stopped.set()
+        self._thread.join(20)
+
+    @property
+    def now(self) -> Row:
+        return self.samples[-1]
+
+    def done(self) -> float:
+        """The share of the run's messages that are done."""
+        return _done(self.now) / max(1, self.now["current_stats"]["found"])
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        wait_until(condition, PATIENCE_SECONDS)
+
+    def ended(self) -> bool:
+        return self.now["outcome"] is not None and self.now["successor"] is None
+
+    def judge(self) -> None:
+        """Fail at the first sample that lies, or that shows two runs of one user."""
+        judge([{key: row[key] for key in row if key not in OURS} for row in self.samples])
+        assert max(sample["most_runs_of_a_user"] for sample in self.samples) <= 1
+
+    def went_on_at(self, since: float, task_id: str | None = None) -> float | None:
+        """When more was done than at `since`, or all; by another run than task_id where given."""
+        later = [sample for sample in self.samples if sample["seen_at"] >= since]
+        if task_id is not None:
+            later = [sample for sample in later if sample["task_id"] != task_id]
+        for sample in later:
+            if _done(sample) > _done(later[0]) or sample["outcome"] == "succeeded":
+                seen_at: float = sample["seen_at"]
+                return seen_at
+        return None
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                with connect(self._url, "witness") as connection:
+                    self._watch(connection)
+            except psycopg.OperationalError:
+                self._stopped.wait(PAUSE_SECONDS)
+
+    def _watch(self, connection: Connection) -> None:
+        while not self._stopped.wait(PAUSE_SECONDS):
+            for row in connection.execute(STATE, [self.user_id]).fetchall():
+                self.samples.append({**row, "seen_at": time.monotonic()})
+
+
+# What a witness adds to the state of a run.
+OURS = ("most_runs_of_a_user", "seen_at")
+
+
+def _done(sample: Row) -> int:
+    stats = sample["current_stats"]
+    done: int = stats["found"] - stats["pending"]
+    return done
