@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench migration clean
+.PHONY: help setup demo test check bench chaos migration clean
 
 # Given on the command line only: login shells have a MAIL of their own.
 given = $(filter command,$(origin $(1)))
@@ -43,6 +43,9 @@ check: setup ## lint, format and types
 
 bench: setup ## one worker's messages a second, beside the most there could be
 	.venv/bin/python -m tests.benchmarks.throughput
+
+chaos: setup ## break everything often: half an hour, results go to tests/README.md
+	.venv/bin/python -m tests.chaos
 
 migration: setup ## freeze the edited functions in a new revision: M="what it does"
 	@test -n "$$M" || { echo 'Say what it does: make migration M="..."' >&2; exit 1; }

@@ -5,7 +5,7 @@ import pytest
 
 from tests.chaos.site import Site, running_site
 
-MESSAGES = 240
+MESSAGES = 150
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ class Proxy:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._in_loop(self._stopped.set)
+        self._loop.call_soon_threadsafe(self._stopped.set)
         self._thread.join(START_SECONDS)
 
     def hold(self, *directions: Direction) -> None:
@@ -59,8 +59,10 @@ class Proxy:
             self._in_loop(gate.set)
 
     def _in_loop(self, action: Callable[[], object]) -> None:
+        """Do it in the thread of the connections, and wait until it is done."""
         done = threading.Event()
-        self._loop.call_soon_threadsafe(lambda: (action(), done.set()))
+        self._loop.call_soon_threadsafe(action)
+        self._loop.call_soon_threadsafe(done.set)
         assert done.wait(START_SECONDS)
 
     async def _main(self) -> None:

@@ -23,7 +23,7 @@ from service import migrate
 from service.database import Connection, Row, connect
 from service.demo.cluster import Cluster
 from service.gmail.credentials import Vault
-from service.simulator import Fault, Simulator, generate
+from service.simulator import Simulator, generate
 from tests.chaos.host import Host
 from tests.chaos.proxy import Proxy
 from tests.waiting import wait_until
@@ -33,11 +33,7 @@ T = TypeVar("T")
 
 CALM = "calm"
 LOGIN = "service_login"
-# A lease, and what passes for half an hour without progress, in seconds.
-LEASE, STALL = 2.0, 3.0
 REAP_SECONDS = 0.25
-# What Gmail takes for a batch, so that there is a middle of a sync to break it in.
-BATCH_SECONDS = 0.08
 PATIENCE_SECONDS = 90
 # Each table with what a user's sync leaves in it, and the columns that differ between two users.
 TABLES = {
@@ -46,7 +42,6 @@ TABLES = {
     "label": ["user_id"],
     "listing": ["user_id"],
     "fetch_queue": ["user_id"],
-    "touched": ["user_id"],
     "account": ["user_id", "credentials", "connected_at", "listed_at"],
 }
 
@@ -54,8 +49,16 @@ TABLES = {
 class Site:
     """What `running_site` gives; `hosts` are a `serve` and a `worker`."""
 
-    def __init__(self, cluster: Cluster, simulator: Simulator, hosts: list[Host], key: str) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        service_url: str,
+        simulator: Simulator,
+        hosts: list[Host],
+        key: str,
+    ) -> None:
         self.cluster = cluster
+        self.service_url = service_url
         self.simulator = simulator
         self.hosts = hosts
         self.reaping = threading.Event()
@@ -100,27 +103,36 @@ class Site:
             cursor = db.execute(statement.encode(), arguments)
             return cursor.fetchall() if cursor.description else []
 
-    def set_lease(self, seconds: float) -> None:
-        """For the runs that are claimed from now on."""
+    def set_durations(self, lease: float, stall: float) -> None:
+        """In seconds, for the runs that are claimed from now on."""
         self.execute(
-            "update gmail_sync.settings set heartbeat_interval = %s, heartbeat_timeout = %s",
-            timedelta(seconds=seconds / 4),
-            timedelta(seconds=seconds),
+            "update gmail_sync.settings"
+            " set heartbeat_interval = %s, heartbeat_timeout = %s, stall_timeout = %s",
+            *(timedelta(seconds=each) for each in (lease / 4, lease, stall)),
         )
 
-    def holder(self, user_id: str) -> Host:
-        """The host whose worker has claimed the user's run."""
+    def holder(self, user_id: str) -> Host | None:
+        """The host whose worker has claimed the user's run, while it has."""
         query = "select claimed_by from gmail_sync.sync_status(%s) where is_syncing"
+        rows = self.patiently(lambda db: db.execute(query, [user_id]).fetchall())
+        ids = [str(row["claimed_by"]) for row in rows]
+        return next((host for host in self.hosts if ids and ids[0] in host.log()), None)
 
-        def found() -> Host | None:
-            rows = self.patiently(lambda db: db.execute(query, [user_id]).fetchall())
-            ids = [str(row["claimed_by"]) for row in rows]
-            return next((host for host in self.hosts if ids and ids[0] in host.log()), None)
-
-        return wait_until(found, PATIENCE_SECONDS)
+    def wait_until_settled(self, user_id: str) -> None:
+        """Until nothing runs, and nothing is left that a run had to put off."""
+        query = (
+            "select user_id from gmail_sync.fetch_queue where user_id = %s union all"
+            " select user_id from gmail_sync.user_sync_status where user_id = %s and is_syncing"
+        )
+        wait_until(lambda: not self.execute(query, user_id, user_id), PATIENCE_SECONDS)
 
     def other(self, host: Host) -> Host:
         return next(each for each in self.hosts if each is not host)
+
+    def server_log(self) -> str:
+        """What Postgres has said since it was started."""
+        log = Path(self.cluster.base_dir) / f"{self.cluster.name}.log"
+        return log.read_text(errors="replace")
 
     def contents(self, user_id: str) -> dict[str, Counter[str]]:
         """Every row a user's sync left, by table, but for what differs between two users."""
@@ -139,6 +151,11 @@ class Site:
 
     def open(self) -> None:
         """Start to reap, and sync CALM before anything breaks."""
+        # Struck again and again, no mail is to be given up for it, and no run to wait for long.
+        self.execute(
+            "update gmail_sync.settings set max_message_attempts = 50,"
+            " retry_delay = '200 ms', max_retry_delay = '1 s'"
+        )
         self._reaper.start()
         self.start(CALM)
         (run,) = wait_until(
@@ -148,16 +165,16 @@ class Site:
             PATIENCE_SECONDS,
         )
         assert run["outcome"] == "succeeded", run
-        self.simulator.faults.add(Fault("batch", "latency", seconds=BATCH_SECONDS))
 
     def close(self) -> None:
         self._closed.set()
         self._reaper.join(20)
 
     def _reap(self) -> None:
+        passes = "select gmail_sync.reaper_pass('pg_cron'), gmail_sync.enqueue_due_syncs()"
         while not self._closed.wait(REAP_SECONDS):
             if self.reaping.is_set():
-                self.ask("reaper_pass", "pg_cron")
+                self.patiently(lambda db: db.execute(passes))
 
 
 @contextmanager
@@ -184,25 +201,19 @@ def running_site(logs: Path, messages: int) -> Iterator[Site]:
             gmail = down.enter_context(Proxy(gmail_port))
             hosts.append(Host(kind, environment, url, postgres, gmail, logs))
             down.callback(hosts[-1].kill)
-        site = Site(cluster, simulator, hosts, key)
+        site = Site(cluster, url, simulator, hosts, key)
         down.callback(site.close)
-        site.set_lease(LEASE)
         site.open()
         yield site
 
 
 def _make_login(cluster: Cluster) -> str:
-    """A login role as the service has, and short durations; its password."""
+    """A login role as the service has; its password."""
     password = secrets.token_urlsafe()
     with psycopg.connect(cluster.url(), autocommit=True) as db:
         db.execute(
             sql.SQL("create role {} login password {} in role gmail_sync_service").format(
                 sql.Identifier(LOGIN), sql.Literal(password)
             )
-        )
-        db.execute(
-            "update gmail_sync.settings set stall_timeout = %s, retry_delay = '200 ms',"
-            " max_retry_delay = '1 s'",
-            [timedelta(seconds=STALL)],
         )
     return password

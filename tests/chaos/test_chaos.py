@@ -4,13 +4,13 @@ import pytest
 
 from tests.chaos.matrix import FAULTS
 from tests.chaos.site import Site
-from tests.chaos.trial import Fault, attempt
+from tests.chaos.trial import Fault, strike_once
 
 QUICK = [fault for fault in FAULTS if fault.quick]
 
 
 @pytest.mark.parametrize("fault", QUICK, ids=[fault.name for fault in QUICK])
 def test_a_mailbox_comes_out_as_if_nothing_had_broken(site: Site, fault: Fault) -> None:
-    outcome = attempt(site, fault)
+    outcome = strike_once(site, fault)
 
     print(f"{fault.name}: {outcome}")

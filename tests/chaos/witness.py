@@ -12,7 +12,7 @@ from service.database import Connection, Row, connect
 from tests.waiting import wait_until
 from tests.worker.test_progress import judge
 
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.003
 PATIENCE_SECONDS = 90
 
 STATE = """
@@ -22,6 +22,10 @@ STATE = """
       ) running) as most_runs_of_a_user
     from gmail_sync.sync_status(%s) s
 """
+
+
+class SyncEnded(Exception):
+    """The sync was over before what was waited for came true."""
 
 
 class Witness:
@@ -54,12 +58,24 @@ class Witness:
 
     def done(self) -> float:
         """The share of the run's messages that are done."""
-        return _done(self.now) / max(1, self.now["current_stats"]["found"])
+        now = self.now
+        found: int = now["current_stats"]["found"]
+        return _done(now) / max(1, found)
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        wait_until(condition, PATIENCE_SECONDS)
+        """Until it is true. Raises SyncEnded."""
+        wait_until(lambda: condition() or self.ended(), PATIENCE_SECONDS)
+        if not condition():
+            raise SyncEnded
+
+    def wait(self, seconds: float) -> None:
+        """So long. Raises SyncEnded."""
+        ends_at = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= ends_at)
 
     def ended(self) -> bool:
+        if not self.samples:
+            return False
         return self.now["outcome"] is not None and self.now["successor"] is None
 
     def judge(self) -> None:

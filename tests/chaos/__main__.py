@@ -1,0 +1,93 @@
+"""Strikes with each fault often and at random moments, and writes what was seen to tests/README.md.
+
+`make chaos`, or `python -m tests.chaos --only 'killed'` for faults whose name holds a word; these
+runs write nothing. Exit status 1: a fault did harm. Its logs are left.
+"""
+
+import argparse
+import random
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from unittest import SkipTest
+
+from tests.chaos.matrix import FAULTS
+from tests.chaos.site import Site, running_site
+from tests.chaos.trial import Fault, Outcome, strike_often
+
+README = Path(__file__).parents[1] / "README.md"
+TABLE = re.compile(r"(?<=<!-- make chaos -->\n).*(?=<!-- end -->)", re.S)
+HEAD = """\
+| fault | struck | besides | recovered p50 | max | fetched twice |
+| --- | --- | --- | --- | --- | --- |
+"""
+MESSAGES = 1800
+# A fault whose blows take long gets fewer of them.
+MOST_SECONDS = 300
+
+
+def main() -> int:
+    options = arguments()
+    faults = [fault for fault in FAULTS if options.only in fault.name]
+    logs = Path(tempfile.mkdtemp(prefix="gmail-sync-chaos-"))
+    lines, harm = [], False
+    with running_site(logs, MESSAGES) as site:
+        for fault in faults:
+            try:
+                line = f"{fault.name} | {summary(fault, trials(site, fault, options.seed))}"
+            except SkipTest as skipped:
+                line = f"{fault.name} | not here: {skipped} | | | |"
+            except Exception:
+                traceback.print_exc()
+                line, harm = f"{fault.name} | FAILED | | | |", True
+            print(f"| {line} |", flush=True)
+            lines.append(f"| {line} |\n")
+    if harm:
+        print(f"The logs are in {logs}", file=sys.stderr)
+        return 1
+    shutil.rmtree(logs)
+    if not options.only:
+        README.write_text(TABLE.sub(lambda _: HEAD + "".join(lines), README.read_text()))
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", default="", help="faults whose name holds this")
+    parser.add_argument("--seed", default="", help="of the moments of the blows")
+    return parser.parse_args()
+
+
+def trials(site: Site, fault: Fault, seed: str) -> list[Outcome]:
+    """Sync new users until the fault has struck as often as it should."""
+    dice = random.Random(f"{seed} {fault.name}")
+    ends_at = time.monotonic() + MOST_SECONDS
+    outcomes: list[Outcome] = []
+    while (left := fault.blows - struck(outcomes)) > 0 and time.monotonic() < ends_at:
+        outcomes.append(strike_often(site, fault, left, dice))
+    return outcomes
+
+
+def struck(outcomes: list[Outcome]) -> int:
+    return sum(len(outcome.recoveries) for outcome in outcomes)
+
+
+def summary(fault: Fault, outcomes: list[Outcome]) -> str:
+    seconds = [each for outcome in outcomes for each in outcome.recoveries]
+    besides = {"kept": "the run goes on", "taken over": "a successor goes on", "either": ""}
+    asserted = "; ".join(filter(None, (besides[fault.run], fault.asserted)))
+    syncs = f"{len(seconds)} times in {len(outcomes)} syncs"
+    twice = sum(outcome.fetched_twice for outcome in outcomes) / max(1, len(seconds))
+    return (
+        f"{syncs} | {asserted} | {statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
+        f" | {twice:.0f} a blow"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
