@@ -73,7 +73,6 @@ FAULTS = (
         "kept",
         lease=LONG_LEASE,
         gap=(5, 40),
-        blows=10,
     ),
     Fault(
         "all our connections terminated for 2 s, again and again",
@@ -93,6 +92,15 @@ FAULTS = (
         "transaction left open by a client that stopped",
         postgres.transaction_left_open,
         "Postgres ends it",
+    ),
+    Fault(
+        "schema changed and changed back under the service",
+        postgres.schema_changed_and_changed_back,
+        "",
+        "kept",
+        lease=LONG_LEASE,
+        quick=False,
+        blows=5,
     ),
     Fault("disk full under the messages", postgres.disk_full, ""),
     Fault(

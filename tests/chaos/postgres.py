@@ -6,16 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import SkipTest
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from service import migrate
 from service.demo.cluster import server_user
 from tests.chaos.processes import kill
 from tests.chaos.site import LOGIN, Site
 from tests.chaos.trial import Scene
+from tests.migrations.commands import alembic, write_newer_migrations
 from tests.waiting import wait_until
 
 # How long a storm or a refusal lasts, in seconds.
@@ -116,6 +119,16 @@ def _stores_held(scene: Scene) -> Iterator[None]:
         finally:
             db.execute(f"select pg_advisory_unlock({GATE})".encode())
             db.execute(LET_STORES_GO.encode())
+
+
+@contextmanager
+def schema_changed_and_changed_back(scene: Scene) -> Iterator[None]:
+    """A service is at work that is older than the schema, for a while."""
+    with TemporaryDirectory() as folder:
+        write_newer_migrations(Path(folder))
+        for command in ("upgrade", "head"), ("downgrade", migrate.head()):
+            alembic(scene.site.cluster.url(), *command, folder=Path(folder))
+    yield
 
 
 @contextmanager

@@ -16,9 +16,8 @@ from tests.chaos.witness import SyncEnded, Witness
 
 # The middle of a sync, as a share of the messages.
 MIDDLE = 0.3
-# What Gmail takes for a batch while blows are dealt, so that a sync has a middle; where many are
-# dealt it must last.
-BATCH_SECONDS, LONG_BATCH_SECONDS = 0.5, 0.3
+# What Gmail takes for a batch while blows are dealt, so that a sync has a middle.
+BATCH_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Fault:
     lease: float = 2.0
     stall: float = 60.0
     quick: bool = True
-    blows: int = 20
+    blows: int = 10
     gap: tuple[float, float] = (0.2, 3.0)
 
 
@@ -87,7 +86,7 @@ class Outcome:
 def strike_once(site: Site, fault: Fault) -> Outcome:
     """Strike in the middle of a new user's sync. AssertionError: the mailbox, the counts or the
     run are not as they should be; SyncEnded: it was over too soon."""
-    with _sync(site, fault, BATCH_SECONDS) as witness:
+    with _sync(site, fault) as witness:
         witness.wait_until(lambda: witness.done() >= MIDDLE)
         recovery = _blow(site, fault, witness)
     return _outcome(site, witness, [recovery])
@@ -96,7 +95,7 @@ def strike_once(site: Site, fault: Fault) -> Outcome:
 def strike_often(site: Site, fault: Fault, most_blows: int, dice: random.Random) -> Outcome:
     """The same, at random moments of one sync."""
     recoveries: list[float] = []
-    with _sync(site, fault, LONG_BATCH_SECONDS) as witness, suppress(SyncEnded):
+    with _sync(site, fault) as witness, suppress(SyncEnded):
         while len(recoveries) < most_blows:
             witness.wait(dice.uniform(*fault.gap))
             recoveries.append(_blow(site, fault, witness))
@@ -104,11 +103,11 @@ def strike_often(site: Site, fault: Fault, most_blows: int, dice: random.Random)
 
 
 @contextmanager
-def _sync(site: Site, fault: Fault, batch_seconds: float) -> Iterator[Witness]:
+def _sync(site: Site, fault: Fault) -> Iterator[Witness]:
     """The witness of a new user's sync, which is slow within; judged once it is over."""
     site.set_durations(fault.lease, fault.stall)
     site.simulator.requests.reset()
-    pace = site.simulator.faults.add(GmailFault("batch", "latency", seconds=batch_seconds))
+    pace = site.simulator.faults.add(GmailFault("batch", "latency", seconds=BATCH_SECONDS))
     user_id = f"stormy-{secrets.token_hex(4)}"
     try:
         site.start(user_id)

@@ -1,7 +1,5 @@
 """Upgrades and downgrades while a worker syncs, and one that cannot get its lock."""
 
-import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,7 @@ from service.database import Row
 from service.simulator import Mailbox, generate
 from service.worker.worker import Worker
 from tests.functions.conftest import locked  # noqa: F401
-from tests.migrations.commands import ALEMBIC, ROOT, alembic, run, schema
+from tests.migrations.commands import ALEMBIC, alembic, run, schema, write_newer_migrations
 from tests.worker.conftest import (  # noqa: F401
     Account,
     account,
@@ -25,23 +23,13 @@ from tests.worker.conftest import (  # noqa: F401
     worker,
 )
 
-NEW = f"{int(migrate.head()) + 1:04d}"
 ROUNDS = 3
 LOCK_SECONDS = 5
-# The functions a sync calls all the time, and a view they all read.
-EDITED = ("heartbeat.sql", "store_messages.sql", "claim_sync.sql", "views/_running_run.sql")
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the migrations with one revision more, which replaces EDITED."""
-    shutil.copytree(ROOT / "db", tmp_path / "db", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "alembic.ini", tmp_path)
-    for name in EDITED:
-        path = tmp_path / "db/functions" / name
-        path.write_text(path.read_text() + "\n-- Edited.\n")
-    made = run([sys.executable, "-m", "db.migrations.new", "Edit"], None, tmp_path)
-    assert made.returncode == 0, made.stderr
+    write_newer_migrations(tmp_path)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """The real commands, run as a user runs them, and what they leave in the catalog."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from service.demo.cluster import find_programs, installed_pg_configs
 ROOT = Path(__file__).parents[2]
 ALEMBIC = Path(sys.executable).with_name("alembic")
 SECONDS = 60
+# The functions a sync calls all the time, and a view they all read.
+EDITED = ("heartbeat.sql", "store_messages.sql", "claim_sync.sql", "views/_running_run.sql")
 
 
 def run(
@@ -29,6 +32,17 @@ def alembic(url: str, *arguments: str, folder: Path = ROOT) -> str:
     result = run([str(ALEMBIC), *arguments], url, folder)
     assert result.returncode == 0, result.stderr
     return result.stdout + result.stderr
+
+
+def write_newer_migrations(folder: Path) -> None:
+    """A copy of the migrations with one revision more, which replaces EDITED."""
+    shutil.copytree(ROOT / "db", folder / "db", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "alembic.ini", folder)
+    for name in EDITED:
+        path = folder / "db/functions" / name
+        path.write_text(path.read_text() + "\n-- Edited.\n")
+    made = run([sys.executable, "-m", "db.migrations.new", "Edit"], None, folder)
+    assert made.returncode == 0, made.stderr
 
 
 def ask(url: str, question: str) -> list[tuple[object, ...]]:
