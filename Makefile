@@ -45,6 +45,7 @@ bench: setup ## one worker's messages a second, beside the most there could be
 	.venv/bin/python -m tests.benchmarks.throughput
 
 chaos: setup ## break everything often: half an hour, results go to tests/README.md
+	@docker/install-postgres.sh --with-faketime >&2
 	.venv/bin/python -m tests.chaos
 
 migration: setup ## freeze the edited functions in a new revision: M="what it does"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
+#   --with-faketime  libfaketime too, for worker clocks that are wrong; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH.
@@ -13,13 +14,14 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= pgbouncer= venv=
+    chromium= faketime= pgbouncer= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
+            --with-faketime) faketime=libfaketime ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -27,8 +29,17 @@ main() {
     [ -z "$venv" ] || python3 -c 'import ensurepip' 2>/dev/null || install "$venv"
     [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
         echo "Went on without Chromium: only the browser tests need it." >&2
+    [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
+        echo "Went on without libfaketime: only one fault of make chaos needs it." >&2
     [ -z "$pgbouncer" ] || has_pgbouncer || (without_service install "$pgbouncer") ||
         echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
+}
+
+has_faketime() {
+    for library in /usr/lib/*/faketime/libfaketime.so.1; do
+        [ -e "$library" ] && return
+    done
+    return 1
 }
 
 # Where Debian puts it need not be on the PATH of a user.
@@ -114,7 +125,7 @@ need_root() {
     fi
     as_root true 2>/dev/null && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
     exit 1
 }
 

@@ -26,7 +26,7 @@ HEAD = """\
 | fault | struck | besides | recovered p50 | max | fetched twice |
 | --- | --- | --- | --- | --- | --- |
 """
-MESSAGES = 1800
+MESSAGES = 1200
 # A fault whose blows take long gets fewer of them.
 MOST_SECONDS = 300
 
@@ -39,7 +39,7 @@ def main() -> int:
     with running_site(logs, MESSAGES) as site:
         for fault in faults:
             try:
-                line = f"{fault.name} | {summary(fault, trials(site, fault, options.seed))}"
+                line = f"{fault.name} | {summary(fault, trials(site, fault, options))}"
             except SkipTest as skipped:
                 line = f"{fault.name} | not here: {skipped} | | | |"
             except Exception:
@@ -59,16 +59,18 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", default="", help="faults whose name holds this")
+    parser.add_argument("--blows", type=int, default=100, help="with each fault, at most")
     parser.add_argument("--seed", default="", help="of the moments of the blows")
     return parser.parse_args()
 
 
-def trials(site: Site, fault: Fault, seed: str) -> list[Outcome]:
+def trials(site: Site, fault: Fault, options: argparse.Namespace) -> list[Outcome]:
     """Sync new users until the fault has struck as often as it should."""
-    dice = random.Random(f"{seed} {fault.name}")
+    dice = random.Random(f"{options.seed} {fault.name}")
     ends_at = time.monotonic() + MOST_SECONDS
     outcomes: list[Outcome] = []
-    while (left := fault.blows - struck(outcomes)) > 0 and time.monotonic() < ends_at:
+    blows = min(fault.blows, options.blows)
+    while (left := blows - struck(outcomes)) > 0 and time.monotonic() < ends_at:
         outcomes.append(strike_often(site, fault, left, dice))
     return outcomes
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.chaos.site import Site, running_site
 
-MESSAGES = 150
+MESSAGES = 240
 
 
 @pytest.fixture(scope="module")

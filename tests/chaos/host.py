@@ -74,6 +74,10 @@ class Host:
         """What the process that runs now has said."""
         return self._process.log.read_text()
 
+    def is_up(self) -> bool:
+        """Whether its worker has begun to look for runs."""
+        return "worker started" in self.log()
+
     def answers(self, seconds: float) -> bool:
         """Whether `serve` answers a request within so many seconds."""
         try:

@@ -126,6 +126,7 @@ def _sync(site: Site, fault: Fault) -> Iterator[Witness]:
 def _blow(site: Site, fault: Fault, witness: Witness) -> float:
     """Strike once; the seconds from then until the sync had gone on: from the blow if another
     run had to take over, else from the end of what was broken."""
+    witness.wait_until(lambda: all(host.is_up() for host in site.hosts))
     task_id = witness.now["task_id"]
     scene = Scene(site, witness.user_id, task_id, witness)
     gone = task_id if fault.run == "taken over" else None
