@@ -35,11 +35,13 @@ def main() -> int:
     options = arguments()
     faults = [fault for fault in FAULTS if options.only in fault.name]
     logs = Path(tempfile.mkdtemp(prefix="gmail-sync-chaos-"))
-    lines, harm = [], False
+    lines, samples, harm = [], 0, False
     with running_site(logs, MESSAGES) as site:
         for fault in faults:
             try:
-                line = f"{fault.name} | {summary(fault, trials(site, fault, options))}"
+                outcomes = trials(site, fault, options)
+                line = f"{fault.name} | {summary(fault, outcomes)}"
+                samples += sum(outcome.samples for outcome in outcomes)
             except SkipTest as skipped:
                 line = f"{fault.name} | not here: {skipped} | | | |"
             except Exception:
@@ -52,7 +54,8 @@ def main() -> int:
         return 1
     shutil.rmtree(logs)
     if not options.only:
-        README.write_text(TABLE.sub(lambda _: HEAD + "".join(lines), README.read_text()))
+        written = f"{HEAD}{''.join(lines)}\n{samples} states of runs were judged.\n"
+        README.write_text(TABLE.sub(lambda _: written, README.read_text()))
     return 0
 
 
@@ -83,10 +86,9 @@ def summary(fault: Fault, outcomes: list[Outcome]) -> str:
     seconds = [each for outcome in outcomes for each in outcome.recoveries]
     besides = {"kept": "the run goes on", "taken over": "a successor goes on", "either": ""}
     asserted = "; ".join(filter(None, (besides[fault.run], fault.asserted)))
-    syncs = f"{len(seconds)} times in {len(outcomes)} syncs"
     twice = sum(outcome.fetched_twice for outcome in outcomes) / max(1, len(seconds))
     return (
-        f"{syncs} | {asserted} | {statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
+        f"{len(seconds)} times | {asserted} | {statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
         f" | {twice:.0f} a blow"
     )
 
