@@ -87,10 +87,8 @@ def summary(fault: Fault, outcomes: list[Outcome]) -> str:
     besides = {"kept": "the run goes on", "taken over": "a successor goes on", "either": ""}
     asserted = "; ".join(filter(None, (besides[fault.run], fault.asserted)))
     twice = sum(outcome.fetched_twice for outcome in outcomes) / max(1, len(seconds))
-    return (
-        f"{len(seconds)} times | {asserted} | {statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
-        f" | {twice:.0f} a blow"
-    )
+    recovered = f"{statistics.median(seconds):.1f} s | {max(seconds):.1f} s"
+    return f"{len(seconds)} times | {asserted} | {recovered} | {twice:.0f} a blow"
 
 
 if __name__ == "__main__":

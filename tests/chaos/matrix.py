@@ -96,8 +96,7 @@ FAULTS = (
     Fault(
         "schema changed and changed back under the service",
         postgres.schema_changed_and_changed_back,
-        "",
-        "kept",
+        "no run fails",
         lease=LONG_LEASE,
         quick=False,
         blows=5,
