@@ -118,6 +118,10 @@ class Site:
         ids = [str(row["claimed_by"]) for row in rows]
         return next((host for host in self.hosts if ids and ids[0] in host.log()), None)
 
+    def is_up(self) -> bool:
+        """Whether every host has a worker that looks for runs."""
+        return all(host.is_up() for host in self.hosts)
+
     def wait_until_settled(self, user_id: str) -> None:
         """Until nothing runs, and nothing is left that a run had to put off."""
         query = (

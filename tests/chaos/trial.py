@@ -11,8 +11,9 @@ from typing import Literal
 from service.database import Row
 from service.simulator import Fault as GmailFault
 from tests.chaos.host import Host
-from tests.chaos.site import CALM, Site
+from tests.chaos.site import CALM, PATIENCE_SECONDS, Site
 from tests.chaos.witness import SyncEnded, Witness
+from tests.waiting import wait_until
 
 # The middle of a sync, as a share of the messages.
 MIDDLE = 0.3
@@ -105,6 +106,7 @@ def strike_often(site: Site, fault: Fault, most_blows: int, dice: random.Random)
 @contextmanager
 def _sync(site: Site, fault: Fault) -> Iterator[Witness]:
     """The witness of a new user's sync, which is slow within; judged once it is over."""
+    wait_until(site.is_up, PATIENCE_SECONDS)
     site.set_durations(fault.lease, fault.stall)
     site.simulator.requests.reset()
     pace = site.simulator.faults.add(GmailFault("batch", "latency", seconds=BATCH_SECONDS))
@@ -126,7 +128,7 @@ def _sync(site: Site, fault: Fault) -> Iterator[Witness]:
 def _blow(site: Site, fault: Fault, witness: Witness) -> float:
     """Strike once; the seconds from then until the sync had gone on: from the blow if another
     run had to take over, else from the end of what was broken."""
-    witness.wait_until(lambda: all(host.is_up() for host in site.hosts))
+    witness.wait_until(site.is_up)
     task_id = witness.now["task_id"]
     scene = Scene(site, witness.user_id, task_id, witness)
     gone = task_id if fault.run == "taken over" else None
