@@ -1,5 +1,6 @@
 """Faults of our own processes."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.chaos.trial import Scene
 from tests.waiting import wait_until
 
 DRAIN_SECONDS = 10
+# A process that has drained still has to end, which takes its time on a machine with much to do.
+EXIT_SECONDS = 30
 HOUR = 3600
 
 
@@ -30,16 +33,24 @@ def kill(host: Host) -> None:
 
 @contextmanager
 def drained(scene: Scene) -> Iterator[None]:
-    _drain(scene.holder())
+    holder = scene.holder()
+    since = time.monotonic()
+    _drain(holder)
     yield
+    taken_over_at = scene.witness.went_on_at(since, scene.task_id)
+    assert taken_over_at
+    assert taken_over_at - since < DRAIN_SECONDS
     assert scene.run()["outcome"] == "superseded"
     assert scene.witness.now["attempt"] == 1
 
 
 def _drain(host: Host) -> None:
     host.signal(SIGTERM)
-    assert host.wait(DRAIN_SECONDS) == 0
-    host.start()
+    try:
+        assert host.wait(EXIT_SECONDS) == 0
+    finally:
+        host.kill()
+        host.start()
 
 
 @contextmanager
