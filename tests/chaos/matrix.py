@@ -43,7 +43,7 @@ FAULTS = (
     Fault(
         "SIGTERM",
         processes.drained,
-        "another worker goes on within 10 s; no attempt is charged",
+        "within 10 s; no attempt is charged",
         "taken over",
     ),
     Fault(
