@@ -42,18 +42,25 @@ begin
   -- a window apart the first may travel longer.
   v_profile.window_length := v_profile.window_length * 1.02;
   delete from gmail_sync.quota_charge c
-  where c.profile = v_profile.name
-    and c.charged_at <= clock_timestamp() - v_profile.window_length;
+  where c.id in (
+    select o.id
+    from gmail_sync.quota_charge o
+    where o.profile = v_profile.name
+      and o.charged_at <= clock_timestamp() - v_profile.window_length
+    -- What a deletion takes away is waited for by nobody.
+    for update skip locked
+  );
   v_free_at := greatest(
     gmail_sync._quota_free_at(v_profile, p_user_id, v_units, v_profile.user_units),
     gmail_sync._quota_free_at(v_profile, null, v_units, v_profile.project_units)
   );
   if v_free_at is null or v_free_at <= clock_timestamp() + p_patience then
     insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
-    select v_profile.name, a.user_id, coalesce(v_free_at, clock_timestamp()), v_units
+    select v_profile.name, a.user_id, greatest(v_free_at, clock_timestamp()), v_units
     from gmail_sync.account a
-    -- It may have been deleted while this waited for the project's turn.
-    where a.user_id = p_user_id;
+    -- It may be going, or gone; a deletion waits for this one.
+    where a.user_id = p_user_id
+    for key share skip locked;
   end if;
   return v_free_at;
 end;

@@ -10,9 +10,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- First, for an adoption takes long: who waits for one keeps nobody else waiting.
+  perform pg_advisory_xact_lock_shared(hashtext('gmail_sync repair'), 0);
   perform pg_advisory_xact_lock(hashtext('gmail_sync user'), hashtext(p_user_id));
   perform gmail_sync._lock_mail(p_user_id);
-  perform pg_advisory_xact_lock_shared(hashtext('gmail_sync repair'), 0);
 end;
 $$;
 

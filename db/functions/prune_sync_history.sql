@@ -1,5 +1,5 @@
--- Deletes ended runs older than p_keep, at most p_limit in one pass, and workers long gone.
--- Returns how many runs.
+-- Deletes ended runs older than p_keep, at most p_limit in one pass, workers long gone, and from the
+-- audit trail the steps of connecting that old, which any click can add to. Returns how many runs.
 
 create or replace function gmail_sync.prune_sync_history(
   p_keep interval default null, p_limit integer default 10000
@@ -11,17 +11,21 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  -- now(), for the index cannot be asked for what clock_timestamp() will be.
+  v_before timestamptz := now()
+    - coalesce(p_keep, (select history_retention from gmail_sync.settings));
   v_task_ids text[];
 begin
   delete from gmail_sync.worker where seen_at < clock_timestamp() - interval '1 day';
+  delete from gmail_sync.audit_event
+  where act in ('connect_begun', 'connect_answered')
+    and at < v_before;
 
-  -- now(), for the index cannot be asked for what clock_timestamp() will be.
   v_task_ids := array(
     select task_id
     from gmail_sync.user_sync_status
     where not is_syncing
-      and finished_at < now()
-        - coalesce(p_keep, (select history_retention from gmail_sync.settings))
+      and finished_at < v_before
     order by finished_at
     limit p_limit
     for update skip locked

@@ -145,9 +145,10 @@ class Run:
         reason = storable(str(end))
         if isinstance(end, Failed):
             if self._account and end.account_status:
-                # Google refuses the account, so no message is to blame.
-                self._calls.value("return_messages")
+                # First, for what Google says of the account holds without a lease too.
                 self._account.refuse(end.account_status, reason)
+                # No message is to blame.
+                self._calls.value("return_messages")
             self._calls.value("release_sync", reason)
             self._log.warning("run failed", reason=reason)
             return

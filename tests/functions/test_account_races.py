@@ -1,5 +1,6 @@
 """What goes on beside the end of an account: two connections, one stopped where it is dangerous."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -220,20 +221,32 @@ def test_an_application_s_transaction_is_waited_for_and_not_deadlocked(
     assert places(db, USER) == []
 
 
-def test_bookings_of_others_and_a_deletion_do_not_block_one_another_crosswise(
+def test_bookings_of_others_wait_for_no_deletion(
     functions: Session, db: Connection, locked: Locked, idle: None
 ) -> None:
-    """Both delete charges; whoever comes second finds the first done."""
+    """Both delete charges: a booking leaves those that are going anyway."""
     connected(functions, "bo", "google-2026")
     db.execute("update gmail_sync.quota_charge set charged_at = now() - interval '1 day'")
     deletion = locked(DELETE)
-    with ThreadPoolExecutor(1) as threads:
-        booking = threads.submit(functions.value, "charge_account", "bo", "messages.get")
-        wait_until(lambda: somebody_waits_for_a_lock(db))
-        deletion.execute("select from gmail_sync.quota_charge for update")
-        deletion.commit()
-        assert booking.result(20) is None
+    deletion.execute("select from gmail_sync.quota_charge for update")
+    assert functions.value("charge_account", "bo", "messages.get") is None
+    deletion.commit()
     assert only(db, "select array_agg(user_id::text) from gmail_sync.quota_charge") == ["bo"]
+
+
+def test_a_deletion_that_waits_for_a_repair_keeps_nobody_waiting(
+    functions: Session, db: Connection, locked: Locked, idle: None
+) -> None:
+    repair = locked("select * from gmail_sync.repair_sync_consistency()")
+    with ThreadPoolExecutor(1) as threads:
+        deletion = threads.submit(functions.value, "delete_account", USER)
+        wait_until(lambda: somebody_waits_for_a_lock(db))
+        (run,) = functions.rows("start_sync", USER)
+        assert run["created"]
+        assert functions.value("claim_sync", uuid.uuid4()) == run["task_id"]
+        repair.commit()
+        assert deletion.result(20) is True
+    assert places(db, USER) == []
 
 
 def test_a_follow_up_that_is_being_started_ends_with_the_run(

@@ -1,6 +1,9 @@
 """delete_account: nothing of a user is left, wherever one looks."""
 
+from contextlib import closing
+
 import pytest
+from psycopg.types.json import Jsonb
 
 from service.database import Connection, Session
 from service.errors import InvalidArgument, LeaseLost
@@ -25,6 +28,28 @@ def test_everybody_else_is_left_alone(functions: Session, db: Connection) -> Non
     lived_in(functions, db)
     functions.value("delete_account", USER)
     assert places(db, "bo-4712") == before
+
+
+@pytest.mark.parametrize("user", ["google", "os:otto", "service_login"])
+def test_a_user_called_like_an_actor_takes_nobody_s_trail_away(
+    functions: Session, db: Connection, service_url: str, user: str
+) -> None:
+    connected(functions, "bo")
+    functions.value("refuse_credentials", "bo", b"sealed bo", "reauth_required", "why")
+    with closing(Session(service_url, "gmail-sync account by os:otto")) as otto:
+        otto.value("record_audit", "operator_read", "os:otto", Jsonb({}), "bo")
+    before = functions.rows("list_audit_events", "bo")
+    connected(functions, user)
+    functions.value("delete_account", user)
+    assert functions.rows("list_audit_events", "bo") == before
+
+
+def test_what_an_operator_looked_at_goes_with_the_operator(functions: Session) -> None:
+    connected(functions, "bo")
+    functions.value("record_audit", "operator_read", USER, Jsonb({}), "bo")
+    connected(functions, USER)
+    functions.value("delete_account", USER)
+    assert [event["act"] for event in functions.rows("list_audit_events", "bo")] == ["connected"]
 
 
 def test_what_is_kept_is_that_somebody_was_deleted(functions: Session, db: Connection) -> None:

@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from service.database import Connection, Session
+from service.errors import InvalidArgument
 from tests.functions.conftest import connected, insert_run, queued, run_of
 
 
@@ -142,7 +143,7 @@ def accounts(db: Connection, number: int, interval: str = "10 min") -> None:
 def due(db: Connection) -> int:
     """How many would be started now, were there no limit."""
     with db.transaction(force_rollback=True):
-        return len(db.execute("select gmail_sync.enqueue_due_syncs(100000)").fetchall())
+        return len(db.execute("select gmail_sync.enqueue_due_syncs(10000)").fetchall())
 
 
 def test_a_pass_starts_a_hundred_and_the_next_one_others(
@@ -224,6 +225,25 @@ def test_accounts_that_fail_and_fail_do_not_starve_the_others(
             functions.value("release_sync", task_id, "why" if user.startswith("fails") else None)
     assert sorted(started) == sorted(users)
     assert enqueued(functions) == []
+
+
+def test_a_wait_that_was_over_long_ago_is_no_older_than_the_last_failure(
+    functions: Session, db: Connection
+) -> None:
+    for number in range(3):
+        user = connected(functions, f"fails{number}")
+        wait_over(db, user, "-1 day")
+        ran(db, user, "11 min", "failed")
+    every(db, connected(functions, "well"), "1 hour")
+    ran(db, "well", "2 hours")
+    (task_id,) = [row["enqueue_due_syncs"] for row in functions.rows("enqueue_due_syncs", 1)]
+    assert functions.rows("sync_run", task_id)[0]["user_id"] == "well"
+
+
+def test_a_pass_is_bounded(functions: Session) -> None:
+    for limit in (0, 10001):
+        with pytest.raises(InvalidArgument):
+            functions.rows("enqueue_due_syncs", limit)
 
 
 @pytest.mark.parametrize(

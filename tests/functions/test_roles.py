@@ -30,9 +30,9 @@ SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy
     "highlight_messages", "list_credentials", "list_labels", "list_messages", "list_thread",
     "open_account", "quota_costs", "receive_push", "reconcile_listing", "refresh_messages",
     "refuse_credentials", "release_sync", "report_progress", "restart_listing", "return_messages",
-    "save_credentials", "store_labels", "store_listing_page", "store_messages", "store_watch",
-    "sync_progress", "take_messages", "verify_mailbox", "watch_is_due", "worker_beat",
-    "worker_stop",
+    "save_credentials", "set_account_status", "store_labels", "store_listing_page",
+    "store_messages", "store_watch", "sync_progress", "take_messages", "verify_mailbox",
+    "watch_is_due", "worker_beat", "worker_stop",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,

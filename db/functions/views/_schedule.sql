@@ -9,29 +9,12 @@
 
 create or replace view gmail_sync._schedule as
 select a.user_id,
-  least(
-    case
-      when a.sync_interval is not null then coalesce(
-        last.started_at + a.sync_interval * (
-          0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
-        ),
-        a.connected_at
-      )
-    end,
-    case
-      when last.started_at >= watch.due_at then last.started_at + s.watch_interval
-      else watch.due_at
-    end,
-    (
-      select q.not_before
-      from gmail_sync.fetch_queue q
-      where q.user_id = a.user_id
-        and not q.dead
-        and q.not_before <= clock_timestamp()
-        and last.outcome is distinct from 'cancelled'
-      limit 1
-    )
-  ) as due_at
+  -- Those that fail and fail go behind those that became due meanwhile, or they would fill each pass.
+  case
+    when last.outcome = 'failed' and reason.due_at < last.started_at + s.max_retry_delay
+      then last.started_at + s.max_retry_delay
+    else reason.due_at
+  end as due_at
 from gmail_sync.account a
 cross join gmail_sync.settings s
 left join lateral (
@@ -52,11 +35,32 @@ cross join lateral (
     )
   ) as due_at
 ) watch
+cross join lateral (
+  select least(
+      case
+        when a.sync_interval is not null then coalesce(
+          last.started_at + a.sync_interval * (
+            0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
+          ),
+          a.connected_at
+        )
+      end,
+      case
+        when last.started_at >= watch.due_at then last.started_at + s.watch_interval
+        else watch.due_at
+      end,
+      (
+        select q.not_before
+        from gmail_sync.fetch_queue q
+        where q.user_id = a.user_id
+          and not q.dead
+          and q.not_before <= clock_timestamp()
+          and last.outcome is distinct from 'cancelled'
+        limit 1
+      )
+    ) as due_at
+) reason
 where a.status = 'connected'
-  and (
-    last.outcome is distinct from 'failed'
-    or last.started_at < clock_timestamp() - s.max_retry_delay
-  )
   and not exists (
     select from gmail_sync.user_sync_status r where r.user_id = a.user_id and r.is_syncing
   );

@@ -24,11 +24,13 @@ begin
     or exists (select from gmail_sync.user_sync_status where user_id = v_user)
     or exists (select from gmail_sync.audit_event where user_id = v_user);
   perform gmail_sync._delete_mail(v_user);
-  delete from gmail_sync.audit_event where user_id = v_user or actor = v_user;
+  delete from gmail_sync.audit_event
+  where user_id = v_user
+    -- Elsewhere the actor may be called like a user: google, a role, os:ann.
+    or actor = v_user and act in ('operator_read', 'operator_act')
+      and application not like 'gmail-sync % by os:%';
   delete from gmail_sync.repair_log where user_id = v_user;
   delete from gmail_sync.user_sync_status where user_id = v_user;
-  -- As _book_quota does before it touches the ledger; last, for it keeps all bookings waiting.
-  perform from gmail_sync.quota_profile order by name for no key update;
   delete from gmail_sync.quota_charge where user_id = v_user;
   if v_there then
     perform gmail_sync._audit(

@@ -35,6 +35,7 @@ begin
     where user_id = v_user
       and (status <> 'disconnected' or credentials is not null);
     v_done := found;
+    perform gmail_sync._end_runs_of(v_user);
   end if;
 
   if v_done then
@@ -43,7 +44,6 @@ begin
       jsonb_build_object('mail', case when p_delete_mail then 'deleted' else 'kept' end)
     );
   end if;
-  perform gmail_sync._end_runs_of(v_user);
   return v_done;
 end;
 $$;

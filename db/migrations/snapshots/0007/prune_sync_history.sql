@@ -1,0 +1,43 @@
+-- Deletes ended runs older than p_keep, at most p_limit in one pass, workers long gone, and from the
+-- audit trail the steps of connecting that old, which any click can add to. Returns how many runs.
+
+create or replace function gmail_sync.prune_sync_history(
+  p_keep interval default null, p_limit integer default 10000
+)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- now(), for the index cannot be asked for what clock_timestamp() will be.
+  v_before timestamptz := now()
+    - coalesce(p_keep, (select history_retention from gmail_sync.settings));
+  v_task_ids text[];
+begin
+  delete from gmail_sync.worker where seen_at < clock_timestamp() - interval '1 day';
+  delete from gmail_sync.audit_event
+  where act in ('connect_begun', 'connect_answered')
+    and at < v_before;
+
+  v_task_ids := array(
+    select task_id
+    from gmail_sync.user_sync_status
+    where not is_syncing
+      and finished_at < v_before
+    order by finished_at
+    limit p_limit
+    for update skip locked
+  );
+  delete from gmail_sync.user_sync_status where task_id = any (v_task_ids);
+  return cardinality(v_task_ids);
+end;
+$$;
+
+comment on function gmail_sync.prune_sync_history(interval, integer) is
+'Delete ended runs that are older than the retention.';
+
+revoke all on function gmail_sync.prune_sync_history(interval, integer) from public;
+grant execute on function gmail_sync.prune_sync_history(interval, integer)
+  to gmail_sync_service, gmail_sync_dba;
