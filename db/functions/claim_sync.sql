@@ -1,6 +1,4 @@
 -- Gives the next due queued run to a worker, with all it needs to know: 0 or 1 row.
--- People go before push and resume, those before schedules, which age into the second rank: so
--- no backlog keeps a person waiting, and none is left behind by pushes.
 -- The user's due queue rows enter the counts as found and pending.
 
 create or replace function gmail_sync.claim_sync(p_worker uuid)
@@ -37,30 +35,19 @@ begin
     phase = 'listing',
     done_at_claim = r.found - r.pending,
     sync_type = gmail_sync._sync_type(r.user_id, r.sync_type = 'full')
-  where r.task_id = (
-    select q.task_id
-    from gmail_sync.user_sync_status q
-    where q.is_syncing
-      and q.claimed_at is null
-      and q.not_before <= clock_timestamp()
-    order by
-      case
-        when q.source in ('api', 'sql') then 0
-        when q.source in ('push', 'resume') then 1
-        when q.started_at < clock_timestamp() - interval '5 min' then 1
-        else 2
-      end,
-      q.started_at
-    limit 1
-    for update skip locked
-  )
+  where r.task_id = (select n.task_id from gmail_sync._next_due_run() n)
   returning * into v_run;
 
   if not found then
     return;
   end if;
 
-  if v_run.resumes is null then
+  -- What was touched is told by the counts of a chain; a run that was claimed by nobody, adopted or
+  -- made by hand, is the first of another.
+  if v_run.resumes is null or exists (
+    select from gmail_sync.user_sync_status p
+    where p.task_id = v_run.resumes and p.claimed_at is not null and p.claimed_by is null
+  ) then
     delete from gmail_sync.touched t where t.user_id = v_run.user_id;
   end if;
   v_due := array(

@@ -10,6 +10,7 @@ from tests.functions.conftest import (
     claimed,
     connected,
     counts,
+    insert_run,
     listed,
     message,
     only,
@@ -175,6 +176,33 @@ def test_a_successor_goes_on_counting(functions: Session, db: Connection) -> Non
     assert counts(db, second) == {"found": 2, "new": 1, "pending": 1}
     store(functions, second, message("b"), message("a"))
     assert counts(db, second) == {"found": 2, "new": 2}
+
+
+def test_the_successor_of_a_run_made_by_hand_counts_anew(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    functions.value("release_sync", task_id, "Gmail is away.")
+    insert_run(db, task_id="by hand")
+    shift(db, "by hand", "-61 s", "updated_at")
+    functions.rows("reap_zombie_syncs")
+    successor = functions.value("claim_sync", uuid.uuid4())
+    assert counts(db, successor) == {"found": 1, "pending": 1}
+    store(functions, successor, message("a"))
+    assert counts(db, successor) == {"found": 1, "new": 1}
+
+
+def test_a_user_whose_mail_is_locked_is_passed_over(
+    functions: Session, db: Connection, locked: Callable[[str], psycopg.Connection[Row]]
+) -> None:
+    for user in ("ann", "bo"):
+        queued(functions, connected(functions, user))
+    lock = locked("select gmail_sync._lock_mail('ann')")
+    assert next_user(functions) == "bo"
+    assert next_user(functions) is None
+    lock.commit()
+    assert next_user(functions) == "ann"
 
 
 def test_a_claim_settles_the_kind_of_sync(functions: Session, db: Connection) -> None:
