@@ -10,11 +10,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select s.task_id
-  from gmail_sync.account a
-  cross join lateral gmail_sync.start_sync(a.user_id, false, 'push') s
-  where lower(a.email) = lower(p_email)
-    and a.status = 'connected'
-    and (a.history_id is null or a.history_id < p_history_id);
+  from (
+    select a.user_id
+    from gmail_sync.account a
+    where lower(a.email) = lower(p_email)
+      and a.status = 'connected'
+      and (a.history_id is null or a.history_id < p_history_id)
+    -- Whoever asks for runs of several users does so in their order.
+    order by a.user_id
+  ) changed
+  cross join lateral gmail_sync.start_sync(changed.user_id, false, 'push') s;
 $$;
 
 comment on function gmail_sync.receive_push(text, numeric) is

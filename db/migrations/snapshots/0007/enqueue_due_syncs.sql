@@ -18,7 +18,8 @@ as $$
     limit gmail_sync._limit(p_limit, 10000)
   )
   select s.task_id
-  from due
+  -- Whoever asks for runs of several users does so in their order.
+  from (select * from due order by user_id) due
   cross join lateral gmail_sync.start_sync(due.user_id, false, 'schedule') s
   order by due.due_at;
 $$;
