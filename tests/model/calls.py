@@ -1,0 +1,85 @@
+"""Every function that writes, called for a user of whom every table knows something."""
+
+from pathlib import Path
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from service.database import Connection, Row
+from tests.functions.conftest import message, record
+
+POPULATE = Path(__file__).with_name("populate.sql").read_text()
+WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
+USERS = ("ann", "bo")
+EMAIL = "shared@mail.example"
+
+# Their first argument is the user.
+OF_A_USER: dict[str, list[object]] = {
+    "charge_account": ["messages.get", 1],
+    "connect_account": [EMAIL, b"sealed", None, "raw"],
+    "delete_account": [],
+    "disconnect_account": [],
+    "disconnect_account with mail": [True],
+    "refuse_credentials": [b"sealed", "reauth_required", "why"],
+    "repair_mailbox": [["s", "a", "z"]],
+    "retry_failed_messages": [],
+    "save_credentials": [b"sealed", b"renewed"],
+    "set_content_mode": ["raw"],
+    "set_quota_profile": ["google-legacy"],
+    "set_sync_interval": ["1 hour"],
+    "start_sync": [True, "api"],
+    "start_sync_idempotent": [False, "push"],
+}
+# Their first argument is the task_id of the user's run.
+OF_A_RUN: dict[str, list[object]] = {
+    "apply_history": [
+        Jsonb([record(500, "messagesAdded", "n"), record(501, "messagesDeleted", "a")])
+    ],
+    "begin_listing": [1000, 5],
+    "cancel_sync": [],
+    "charge_quota": ["messages.get", 1],
+    "expire_history": [],
+    "fail_messages": [Jsonb([{"message_id": i, "error": "x", "gone": i == "s"} for i in "as"])],
+    "get_cursor": [],
+    "handover_sync": ["why"],
+    "heartbeat": [],
+    "reconcile_listing": [],
+    "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],
+    "release_sync": ["why"],
+    "report_progress": ["waiting", "2030-01-01"],
+    "restart_listing": [],
+    "return_messages": [],
+    "set_account_status": ["suspended", "why"],
+    "store_labels": [Jsonb([{"id": "M", "name": "M"}])],
+    "store_listing_page": [["z", "n"], None],
+    "store_messages": [Jsonb([message("s", "X"), message("a"), message("n")]), [None] * 3],
+    "store_watch": ["2030-01-01"],
+    "take_messages": [],
+    "verify_mailbox": [EMAIL],
+}
+OF_MANY: dict[str, list[object]] = {
+    "adopt_legacy_sync_status": ["public.legacy"],
+    "claim_sync": [WORKER],
+    "enqueue_due_syncs": [],
+    "fallback_reaper_pass": [],
+    "prune_sync_history": ["1 hour"],
+    "reap_zombie_syncs": [],
+    "reaper_pass": ["service"],
+    "receive_push": [EMAIL, 10**9],
+    "record_audit": ["keys_rotated", "ann"],
+    "repair_sync_consistency": [],
+    "worker_beat": [WORKER, "1", 4],
+    "worker_stop": [WORKER],
+}
+CALLS = OF_A_USER | OF_A_RUN | OF_MANY
+
+
+def call(db: Connection, name: str, user: str) -> list[Row]:
+    """The rows of a call for a user, or for the user's run."""
+    first = {**dict.fromkeys(OF_A_USER, user), **dict.fromkeys(OF_A_RUN, f"run of {user}")}
+    arguments = [*([first[name]] if name in first else []), *CALLS[name]]
+    statement = sql.SQL("select * from {}({})").format(
+        sql.Identifier("gmail_sync", name.split()[0]),
+        sql.SQL(", ").join(sql.Placeholder() * len(arguments)),
+    )
+    return db.execute(statement, arguments).fetchall()

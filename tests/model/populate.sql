@@ -1,0 +1,109 @@
+-- Puts two users who share a mailbox into the state that is named: claimed, queued, zombie or idle.
+create function public.populate(p_state text) returns void
+language plpgsql
+set session_replication_role = replica
+as $$
+declare
+  v_user text;
+  v_task text;
+begin
+  delete from gmail_sync.user_sync_status;
+  delete from gmail_sync.fetch_queue;
+  delete from gmail_sync.touched;
+  delete from gmail_sync.listing;
+  delete from gmail_sync.attachment;
+  delete from gmail_sync.message;
+  delete from gmail_sync.label;
+  delete from gmail_sync.account;
+  delete from gmail_sync.quota_charge;
+  delete from gmail_sync.audit_event;
+  delete from gmail_sync.repair_log;
+  delete from gmail_sync.worker;
+  delete from gmail_sync.reaper_beat;
+
+  foreach v_user in array array['bo', 'ann'] loop
+    v_task := 'run of ' || v_user;
+    insert into gmail_sync.account
+      (user_id, email, credentials, history_id, sync_interval, connected_at, content_mode)
+    values (v_user, 'shared@mail.example', 'sealed', 7, '1 min', now() - interval '1 day', 'full');
+    update gmail_sync.account
+    set listing_history_id = 9, listing_complete = true, messages_total = 3
+    where user_id = v_user;
+    insert into gmail_sync.message (
+      user_id, message_id, thread_id, history_id, internal_date, label_ids, headers, snippet,
+      size_estimate, search, change_number
+    )
+    select v_user, m, m, 1, now(), '{L}', '[]', '', 1, '', 1 from unnest('{s,old}'::text[]) m;
+    insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
+    values (v_user, 's', '1', 'text/plain', 1, false);
+    insert into gmail_sync.label values (v_user, 'L', 'L', 'user');
+    insert into gmail_sync.listing values (v_user, 's'), (v_user, 'a');
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason, taken_by, dead)
+    values (v_user, 'a', 'listed', v_task, false), (v_user, 'b', 'listed', null, false),
+      (v_user, 'd', 'listed', null, true);
+    insert into gmail_sync.touched
+    values (v_user, 's', 'new', 'new'), (v_user, 'a', 'pending', null);
+    -- Booked ahead, so that their order in time is not that in the table.
+    insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
+    select 'google-2026', v_user, now() - n * interval '5 min', 1 from generate_series(1, 5) n;
+    insert into gmail_sync.audit_event (act, user_id, actor, role, application, detail)
+    values ('connected', v_user, v_user, 'x', 'x', '{}');
+    insert into gmail_sync.repair_log (source, task_id, user_id, reason, original)
+    values ('x', v_task, v_user, 'x', jsonb_build_object('user', v_user));
+    insert into gmail_sync.worker (id, version, capacity, seen_at)
+    values (md5(v_user)::uuid, '1', 1, now() - interval '2 days');
+    insert into gmail_sync.user_sync_status (
+      task_id, user_id, is_syncing, phase, progress_percentage, finished_at, outcome,
+      started_at, claimed_at, updated_at
+    )
+    values (
+      'ended run of ' || v_user, v_user, false, 'done', 100, now() - interval '1 day', 'succeeded',
+      now() - interval '1 day', now() - interval '1 day', now() - interval '1 day'
+    );
+    if p_state <> 'idle' then
+      insert into gmail_sync.user_sync_status
+        (task_id, user_id, started_at, claimed_at, updated_at, phase, resumes, found, new, pending)
+      values (
+        v_task, v_user, now() - case v_user when 'ann' then interval '3 min' else '2 min' end,
+        case when p_state <> 'queued' then now() - interval '2 min' end,
+        now() - case p_state when 'zombie' then interval '61 s' else interval '1 s' end,
+        case p_state when 'queued' then 'queued' else 'fetching' end,
+        case when p_state <> 'queued' then 'ended run of ' || v_user end, 2, 1, 1
+      );
+    end if;
+  end loop;
+end;
+$$;
+
+create table public.legacy (
+  task_id text, user_id text, is_syncing boolean, progress_percentage integer, error_message text,
+  current_stats jsonb, started_at timestamptz, updated_at timestamptz
+);
+insert into public.legacy
+select 'legacy ' || u, u, true, 0, null, '{}', now(), now() from unnest('{ann,bo}'::text[]) u;
+
+-- Each row that is written makes its writer dawdle: before a row of its own is there, and with a
+-- row of others locked already.
+create function public.dawdle() returns trigger
+language plpgsql
+as $$
+begin
+  perform pg_sleep(0.004 * random());
+  return coalesce(new, old);
+end;
+$$;
+
+do $$
+declare
+  v_table regclass;
+begin
+  for v_table in
+    select oid from pg_class where relnamespace = 'gmail_sync'::regnamespace and relkind = 'r'
+  loop
+    execute format(
+      'create trigger dawdle before insert or update or delete on %s'
+      ' for each row execute function public.dawdle()', v_table
+    );
+  end loop;
+end;
+$$;
