@@ -1,8 +1,6 @@
 """The page one comes to: the sync, what to do when something is wrong, and the runs before."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -14,10 +12,11 @@ from litestar.params import QueryParameter
 from service.api.auth import UserRequest
 from service.api.fields import AfterTaskId
 from service.api.runs import Run
-from service.database import Pool
+from service.database import Pool, Row
 from service.errors import InvalidArgument
 from service.mailbox.connect import Connector
 from service.web import phrases
+from service.web.charts import Series, columns
 from service.web.language import Language
 from service.web.pages import Pages, time_zone
 
@@ -25,15 +24,6 @@ RUNS_A_PAGE = 10
 FAILED_SHOWN = 20
 DAYS = 30
 ConnectError = Annotated[str | None, QueryParameter(max_length=60, pattern=r"^[a-z_]+$")]
-
-
-@dataclass(frozen=True)
-class Day:
-    """A bar of the chart; `height` is a share of the highest, in percent."""
-
-    day: date
-    messages: int
-    height: int
 
 
 @get("/", sync_to_thread=True)
@@ -52,6 +42,7 @@ def show(
     # One more than shown tells whether there are more.
     runs = [Run.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
     failed = pool.rows("list_failed_messages", user_id, FAILED_SHOWN + 1)
+    days = _days(pool, user_id, str(zone))
     return pages.page(
         request,
         "sync/sync.html",
@@ -68,7 +59,11 @@ def show(
         connect_error=_connect_error(connect_error, language),
         failed=failed[:FAILED_SHOWN],
         more_failed=len(failed) > FAILED_SHOWN,
-        days=_days(pool, user_id, str(zone)),
+        days=days,
+        chart=columns([Series("messages", [each["messages"] for each in days])]),
+        chart_tips=[
+            f"{language.day(each['day'])}: {language.shown(each['messages'])}" for each in days
+        ],
         ended_runs=[each for each in runs[:RUNS_A_PAGE] if not each.in_progress],
         older=runs[RUNS_A_PAGE - 1].task_id if runs[RUNS_A_PAGE:] else None,
         is_first_page=before is None,
@@ -83,16 +78,11 @@ def _connect_error(code: str | None, language: Language) -> str | None:
     return language.say(key if key in language.words else "sync.connect_error.again")
 
 
-def _days(pool: Pool, user_id: str, zone: str) -> Sequence[Day]:
+def _days(pool: Pool, user_id: str, zone: str) -> list[Row]:
     try:
-        rows = pool.rows("mail_by_day", user_id, DAYS, zone)
+        return pool.rows("mail_by_day", user_id, DAYS, zone)
     except InvalidArgument:  # a zone that Python knows and Postgres does not
-        rows = pool.rows("mail_by_day", user_id, DAYS)
-    most = max(row["messages"] for row in rows)
-    return [
-        Day(row["day"], row["messages"], -(-100 * row["messages"] // most) if most else 0)
-        for row in rows
-    ]
+        return pool.rows("mail_by_day", user_id, DAYS)
 
 
 ROUTES = [show]

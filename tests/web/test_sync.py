@@ -229,7 +229,7 @@ def test_the_chart_says_in_words_what_it_shows(
     assert "No new mail in the last 30 days." in browser.get("/").text
     db.execute("update gmail_sync.message set internal_date = now() - interval '3 days'")
     html = browser.get("/").text
-    assert html.count("<rect") == 1
+    assert html.count('<rect class="messages"') == 1
     words = text_of(html)
     day = Languages().english.day(datetime.now(UTC) - timedelta(days=3))
     assert "1 message in the last 30 days" in words
