@@ -65,7 +65,7 @@ _REMOTE = re.compile(r"https?://", re.IGNORECASE)
 _EMBEDDED = re.compile(
     r"cid:.*|data:image/(?:png|jpeg|jpg|gif|webp);base64,[\w+/=\s]*", re.IGNORECASE | re.DOTALL
 )
-_IMAGE = re.compile(r"""<img\b[^<>]*?\ssrc\s*=\s*["']?\s*(?:https?:|cid:)""", re.IGNORECASE)
+_IMAGE = re.compile(r"""<img\b[^<>]*?\ssrc\s*=\s*(?:["']\s*)?(?:https?:|cid:)""", re.IGNORECASE)
 _BODY = re.compile(r"<body\b[^<>]*", re.IGNORECASE)
 _BODY_COLOURS = {
     "background-color": re.compile(r"""\sbgcolor\s*=\s*["']?(#?\w+)""", re.IGNORECASE),
@@ -74,9 +74,9 @@ _BODY_COLOURS = {
 _OF_THE_MAIL = re.compile(r'(<img [^>]*?src=")cid:([^"]*)(?=")', re.IGNORECASE)
 
 # A parser's time grows with the square of how deep elements are nested, or of how many attributes
-# one has. Up to so many characters that is half a second at worst; what is longer is cleaned in a
-# process of its own, which is given so long.
-SHORT = 50_000
+# one has, and nobody else is served meanwhile. Up to so many characters that is half a second at
+# worst; what is longer is cleaned in a process of its own, which is given so long.
+SHORT = 10_000
 SECONDS = 5
 
 
