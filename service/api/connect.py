@@ -28,7 +28,9 @@ ATTEMPTS = 4
 CALLBACK = "/api/gmail/callback"
 # A path of ours, so that nobody is sent elsewhere: browsers read // and /\ as another host.
 # Python's $ lets a newline through, and JSON Schema knows no \Z.
-OwnPath = Annotated[str, QueryParameter(max_length=300, pattern=r"^/(?![/\\])[!-\[\]-~]*$(?!\n)")]
+OWN_PATH = r"^/(?![/\\])[!-\[\]-~]*$(?!\n)"
+LONGEST_PATH = 300
+OwnPath = Annotated[str, QueryParameter(max_length=LONGEST_PATH, pattern=OWN_PATH)]
 GooglesWord = Annotated[str, QueryParameter(max_length=2000)]
 
 

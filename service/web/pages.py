@@ -4,8 +4,9 @@ A handler of a page is a function like any other that ends in `pages.page(reques
 Templates are told values and never markup: autoescape is on, and what mail holds stays text.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -19,6 +20,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.response import Redirect
 from markupsafe import Markup
 
+from service.api.connect import LONGEST_PATH, OWN_PATH
 from service.api.problems import Conversions
 from service.api.security import PAGE_CSP, SAFE_METHODS
 from service.web.language import Language, Languages
@@ -112,9 +114,9 @@ class Pages:
 def time_zone(request: AnyRequest) -> tzinfo:
     """The browser's own, once page.js has told it; until then UTC."""
     try:
-        return ZoneInfo(unquote(request.cookies.get(ZONE_COOKIE, "UTC")))
+        return ZoneInfo(unquote(request.cookies[ZONE_COOKIE]))
     except (KeyError, ValueError, OSError):
-        return ZoneInfo("UTC")
+        return UTC
 
 
 def _times(language: Language, zone: tzinfo) -> Callable[[datetime, str], Markup]:
@@ -133,5 +135,8 @@ def _to_sign_in(request: AnyRequest, _error: NotAuthorizedException) -> Redirect
     """To come back here afterwards, unless that would ask for a change."""
     wanted = "/"
     if request.method in SAFE_METHODS:
-        wanted = quote(request.url.path) + (f"?{request.url.query}" if request.url.query else "")
+        path, query = quote(request.url.path), request.url.query
+        wanted = f"{path}?{query}" if query else path
+        if len(wanted) > LONGEST_PATH or not re.match(OWN_PATH, wanted):
+            wanted = "/mail" if path == "/mail" else "/"
     return Redirect(f"/sign-in?{urlencode({'return_to': wanted})}", status_code=303)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -41,6 +42,23 @@ def test_a_change_is_not_what_one_comes_back_to(browser_of: BrowserOf) -> None:
     expired = token("ann", lifetime=timedelta(seconds=-1))
     led = browser_of(None).get("/", headers={"Cookie": f"{COOKIE}={expired}"})
     assert led.headers["location"] == "/sign-in?return_to=%2F"
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted"),
+    [
+        (f"/mail?q={'标' * 40}", "/mail"),
+        (f"/mail/threads/t?message={'m' * 300}", "/"),
+        ("/mail?q=a\\b", "/mail"),
+    ],
+)
+def test_whoever_was_at_an_address_that_cannot_be_kept_signs_in_all_the_same(
+    browser_of: BrowserOf, address: str, wanted: str
+) -> None:
+    browser = browser_of(None)
+    led = browser.get(address)
+    assert led.headers["location"] == f"/sign-in?return_to={quote(wanted, safe='')}"
+    assert browser.get(led.headers["location"]).status_code == 200
 
 
 @pytest.mark.parametrize("place", ["//evil.example", "https://evil.example", "/\\evil.example"])

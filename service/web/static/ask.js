@@ -26,7 +26,5 @@ export async function reach(path, options = {}) {
   return answer;
 }
 
-export function signIn() {
-  const here = encodeURIComponent(location.pathname + location.search);
-  location.assign(`/sign-in?return_to=${here}`);
-}
+/** Where a page is asked for, the server leads to sign in and knows what one may come back to. */
+export const signIn = () => location.reload();
