@@ -78,11 +78,14 @@ def show_thread(
     pool: NamedDependency[Pool],
     thread_id: MessageId,
     message: MailId = None,
-    before: MailId = None,
+    upto: MailId = None,
 ) -> Response[str]:
     """A thread in order, its newest and unread messages open, and the one that is asked for."""
     user_id, thread_id = request.user.user_id, with_slashes(thread_id)
-    found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, before)
+    found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, upto)
+    if message and message not in [row["message_id"] for row in found[:THREAD_SIZE]]:
+        upto = message
+        found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, upto) or found
     if not found:
         raise problem(404, "no_such_thread", "You have no thread with this id.")
     letters = [_letter(row, row["is_cut"]) for row in reversed(found[:THREAD_SIZE])]
@@ -97,8 +100,8 @@ def show_thread(
         letters=letters,
         thread_id=thread_id,
         alone=False,
-        earlier=letters[0]["message_id"] if found[THREAD_SIZE:] else None,
-        before=before,
+        earlier=found[THREAD_SIZE]["message_id"] if found[THREAD_SIZE:] else None,
+        upto=upto,
         **_labels(pool, user_id),
         **_TOOLS,
     )

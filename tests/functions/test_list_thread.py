@@ -28,13 +28,14 @@ def ids(functions: Session, **named: object) -> list[str]:
 def test_a_thread_comes_newest_first_in_pages(functions: Session) -> None:
     assert ids(functions) == ["4", "3", "2", "1"]
     assert ids(functions, p_limit=2) == ["4", "3"]
-    assert ids(functions, p_limit=2, p_before="3") == ["2", "1"]
-    assert ids(functions, p_before="1") == []
+    assert ids(functions, p_limit=2, p_upto="2") == ["2", "1"]
+    assert ids(functions, p_upto="deleted") == ["4", "3", "2", "1"]
 
 
-def test_nobody_elses_message_is_a_place_in_it(functions: Session) -> None:
-    assert ids(functions, p_before="foreign") == []
-    assert functions.rows("list_thread", "bo", "t", p_before="4") == []
+def test_only_its_own_messages_are_places_in_it(functions: Session) -> None:
+    assert ids(functions, p_upto="foreign") == []
+    assert ids(functions, p_upto="other") == []
+    assert functions.rows("list_thread", "bo", "t", p_upto="4") == []
 
 
 def test_texts_are_cut_and_say_so(functions: Session) -> None:

@@ -153,8 +153,26 @@ def test_a_long_thread_comes_in_pages(ann: httpx.Client, functions: Session, tas
     )
     text = shown(ann, "/mail/threads/a%2Fb")
     assert text.count('<details class="card letter"') == THREAD_SIZE
-    assert 'href="/mail/threads/a%2Fb?before=m1"' in text
-    assert 'id="m0"' in shown(ann, "/mail/threads/a%2Fb?before=m1")
+    assert 'href="/mail/threads/a%2Fb?upto=m0"' in text
+    assert 'id="m0"' in shown(ann, "/mail/threads/a%2Fb?upto=m0")
+
+
+def test_what_was_found_is_shown_however_far_back_it_is(
+    ann: httpx.Client, functions: Session, task_id: str
+) -> None:
+    store(
+        functions,
+        task_id,
+        *(
+            stored(f"m/{n}", thread_id="t", internal_date=n, subject="" if n else "harvest")
+            for n in range(THREAD_SIZE + 1)
+        ),
+    )
+    listed = shown(ann, "/mail?q=harvest")
+    (address,) = re.findall(r'href="(/mail/threads/[^"]*)"', listed)
+    assert address == "/mail/threads/t?message=m%2F0#m/0"
+    assert '<details class="card letter" id="m/0" open>' in shown(ann, address)
+    assert f'id="m/{THREAD_SIZE}"' in shown(ann, "/mail/threads/t?message=gone")
 
 
 def test_a_message_tells_all_there_is_as_text(

@@ -1,10 +1,10 @@
 -- A page of a thread, newest first, deleted mail left out. Texts are cut after 20,000 characters,
 -- body_html as well, which is there to tell what it holds and not to be shown: whole ones come
--- from get_message. p_before is the message_id of the last message of the page before. Raises
--- SY003 when p_limit is not between 1 and 100.
+-- from get_message. p_upto is the message_id of the page's first message, which other threads have
+-- none of. Raises SY003 when p_limit is not between 1 and 100.
 
 create or replace function gmail_sync.list_thread(
-  p_user_id text, p_thread_id text, p_limit integer default 50, p_before text default null
+  p_user_id text, p_thread_id text, p_limit integer default 50, p_upto text default null
 )
 returns table (
   message_id text,
@@ -37,11 +37,12 @@ as $$
   from gmail_sync.messages m
   where m.user_id = p_user_id
     and m.thread_id = p_thread_id
-    and (p_before is null or (m.internal_date, m.message_id) < (
-      select b.internal_date, b.message_id
-      from gmail_sync.message b
-      where b.user_id = p_user_id
-        and b.message_id = p_before
+    and (p_upto is null or (m.internal_date, m.message_id) <= (
+      select u.internal_date, u.message_id
+      from gmail_sync.message u
+      where u.user_id = p_user_id
+        and u.message_id = p_upto
+        and u.thread_id = p_thread_id
     ))
   order by m.internal_date desc, m.message_id desc
   limit gmail_sync._limit(p_limit, 100);
