@@ -156,3 +156,16 @@ def test_links_of_a_mail_open_apart_and_tell_nothing(visit: Visit, message_id: s
     assert request.url == "https://elsewhere.example/page"
     assert "referer" not in request.headers
     assert visit.page.url.endswith(message_id)
+
+
+def test_a_long_label_makes_no_phone_wider(visit: Visit, message_id: str) -> None:
+    visit.page.set_viewport_size({"width": 375, "height": 700})
+    visit.page.goto(f"{visit.home}/mail/messages/{message_id}")
+    width = visit.page.evaluate(
+        """() => {
+          const label = `<span class="tag"><bdi>${"label".repeat(50)}</bdi></span>`;
+          document.querySelector(".mail-actions").insertAdjacentHTML("afterbegin", label);
+          return document.documentElement.scrollWidth;
+        }"""
+    )
+    assert width == 375
