@@ -43,7 +43,7 @@ from service.gmail.oauth import Consent
 from service.mailbox.access import Mailboxes
 from service.mailbox.connect import Connector
 from service.web import static
-from service.web.pages import Pages
+from service.web.pages import Pages, is_navigation
 from service.web.routes import PAGES
 from service.web.sign_in import DemoSignIn
 
@@ -113,7 +113,7 @@ def create_app(
         dependencies={name: _provide(value) for name, value in provided.items()},
         middleware=[authentication.middleware],
         guards=[security.refuse_other_sites],
-        plugins=[problems.plugin(conversions)],
+        exception_handlers=pages.errors(conversions, is_navigation),
         lifespan=[_lifespan(pool, probe, feed, worker)],
         openapi_config=_openapi(),
         logging_config=None,

@@ -9,11 +9,7 @@ import jwt
 import psycopg
 from litestar.exceptions import HTTPException, NotAuthorizedException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.plugins.problem_details import (
-    ProblemDetailsConfig,
-    ProblemDetailsException,
-    ProblemDetailsPlugin,
-)
+from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
@@ -124,11 +120,6 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         psycopg.OperationalError: lambda error: _database_problem(log, error),
         Exception: unexpected,
     }
-
-
-def plugin(conversions: Conversions) -> ProblemDetailsPlugin:
-    """Answers whatever a handler raises with a problem."""
-    return ProblemDetailsPlugin(ProblemDetailsConfig(exception_to_problem_detail_map=conversions))
 
 
 _HTTP_PROBLEMS = {

@@ -89,26 +89,49 @@ class Pages:
 
     def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
         """Pages, whose errors are pages too, and which nobody sees without signing in."""
-
-        def as_page(
-            convert: Callable[[Any], ProblemDetailsException],
-        ) -> Callable[[AnyRequest, Any], Response[Any]]:
-            return lambda request, error: self._error(request, convert(error))
-
-        errors: dict[int | type[Exception], Any] = {
-            **{kind: as_page(convert) for kind, convert in conversions.items()},
-            ProblemDetailsException: as_page(lambda error: error),
-            NotAuthorizedException: _to_sign_in,
-        }
         return Router(
-            "/", route_handlers=handlers, exception_handlers=errors, include_in_schema=False
+            "/",
+            route_handlers=handlers,
+            exception_handlers=self.errors(conversions, lambda _: True),
+            include_in_schema=False,
         )
 
+    def errors(
+        self, conversions: Conversions, is_page: Callable[[AnyRequest], bool]
+    ) -> dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Any]]]:
+        """Handlers for exceptions, which are told on a page where that is wanted, else as problems.
+        On a page whoever is not signed in is led to do so."""
+
+        def told(
+            convert: Callable[[Any], ProblemDetailsException],
+        ) -> Callable[[AnyRequest, Any], Response[Any]]:
+            def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+                if not is_page(request):
+                    return convert(error).to_response(request)
+                if isinstance(error, NotAuthorizedException):
+                    return _to_sign_in(request)
+                return self._error(request, convert(error))
+
+            return answer
+
+        return {
+            **{kind: told(convert) for kind, convert in conversions.items()},
+            ProblemDetailsException: told(lambda error: error),
+        }
+
     def _error(self, request: AnyRequest, problem: ProblemDetailsException) -> Response[str]:
-        status = problem.status_code
-        answer = self.page(request, "error.html", status_code=status, status=status)
+        """In the words for its code, else for its status."""
+        status, words = problem.status_code, self.language(request).words
+        code = problem.extra.get("code") if isinstance(problem.extra, dict) else None
+        kinds = (kind for kind in (code, status) if f"error.{kind}.title" in words)
+        answer = self.page(request, "error.html", status_code=status, kind=next(kinds, "other"))
         answer.headers.update(problem.headers or {})
         return answer
+
+
+def is_navigation(request: AnyRequest) -> bool:
+    """Whether a browser asks in order to show the answer to a person, as it does after a link."""
+    return request.headers.get("Sec-Fetch-Dest") == "document"
 
 
 def time_zone(request: AnyRequest) -> tzinfo:
@@ -131,7 +154,7 @@ def _times(language: Language, zone: tzinfo) -> Callable[[datetime, str], Markup
     return time
 
 
-def _to_sign_in(request: AnyRequest, _error: NotAuthorizedException) -> Redirect:
+def _to_sign_in(request: AnyRequest) -> Redirect:
     """To come back here afterwards, unless that would ask for a change."""
     wanted = "/"
     if request.method in SAFE_METHODS:

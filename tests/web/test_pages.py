@@ -82,6 +82,32 @@ def test_errors_are_pages_for_people_and_problems_for_programs(
 
 
 @pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nope", 404, "There is nothing here"),
+        ("/api/gmail/callback?state=s&code=c", 400, "longer than ten minutes"),
+        ("/api/gmail/messages/nope/raw", 404, "There is nothing here"),
+    ],
+)
+def test_whoever_follows_a_link_is_shown_a_page_wherever_it_leads(
+    browser_of: BrowserOf, functions: object, path: str, status: int, words: str
+) -> None:
+    answer = browser_of("ann", Sec_Fetch_Dest="document").get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"] == PAGE_CSP
+    assert words in answer.text
+    for_scripts = browser_of("ann", Sec_Fetch_Dest="empty").get(path)
+    assert for_scripts.headers["content-type"] == "application/problem+json"
+
+
+def test_whoever_is_signed_out_is_led_to_sign_in_and_on(browser_of: BrowserOf) -> None:
+    led = browser_of(None, Sec_Fetch_Dest="document").get("/api/gmail/connect")
+    assert led.status_code == 303
+    assert led.headers["location"] == "/sign-in?return_to=%2Fapi%2Fgmail%2Fconnect"
+
+
+@pytest.mark.parametrize(
     "zone", ["", "Mars/Base", "../../etc/passwd", "/etc/passwd", "America", "a" * 5000, "%00", "%"]
 )
 def test_a_time_zone_that_is_none_is_utc(browser_of: BrowserOf, zone: str) -> None:
