@@ -36,6 +36,15 @@ def test_found_words_are_marked_wherever_they_stand(functions: Session) -> None:
     assert excerpt == "Dear Ann, [the] [invoice] is attached"
 
 
+def test_only_what_was_searched_for_is_marked(functions: Session) -> None:
+    stored(functions, subject="sail or harvest, and the boat's e-mail")
+    assert marked(functions, "harvest or boat's", "subject") == (
+        "sail or [harvest], and the [boat]'[s] e-mail"
+    )
+    assert marked(functions, "harvest -sail", "subject").startswith("sail or [harvest]")
+    assert marked(functions, "-storm", "subject") == "sail or harvest, and the boat's e-mail"
+
+
 def test_an_excerpt_is_short_and_around_the_words(functions: Session) -> None:
     stored(functions, body_text="before " * 300 + "the harvest is in" + " after" * 300)
     excerpt = marked(functions, "harvest")

@@ -17,10 +17,13 @@ as $$
     gmail_sync._headline(left(m.sender, 300), q.query, 'HighlightAll=true'),
     nullif(b.headline, translate(b.headline, E'\ufdd0', ''))
   -- Any of the words, each once: for all of many that repeat ts_headline would take minutes.
+  -- querytree leaves out what a match must not have.
   from (
-    select replace(
-      strip(to_tsvector('simple', left(p_query, 200)))::text, ' ', ' | '
-    )::tsquery as query
+    select coalesce(string_agg(distinct lexeme[1], ' | '), '')::tsquery as query
+    from regexp_matches(
+      querytree(websearch_to_tsquery('simple', left(p_query, 200))),
+      $re$'(?:[^'\\]|''|\\.)*'$re$, 'g'
+    ) lexeme
   ) q
   cross join gmail_sync.messages m
   cross join lateral (
