@@ -1,5 +1,6 @@
 """What a run is doing, in the person's words; static/phrases.js says the same as it goes on."""
 
+import math
 from datetime import datetime, tzinfo
 
 from service.api.runs import Run
@@ -47,8 +48,13 @@ def duration(seconds: float, language: Language) -> str:
     """In the largest unit that counts to two, so that it changes calmly."""
     for unit, length in (("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
-            return language.say(f"sync.duration.{unit}", count=round(seconds / length))
-    return language.say("sync.duration.seconds", count=max(1, round(seconds)))
+            return language.say(f"sync.duration.{unit}", count=_rounded(seconds / length))
+    return language.say("sync.duration.seconds", count=max(1, _rounded(seconds)))
+
+
+def _rounded(number: float) -> int:
+    """A half up, as scripts do it, or what is told would change where nothing did."""
+    return math.floor(number + 0.5)
 
 
 def took(run: Run, language: Language) -> str:

@@ -95,7 +95,15 @@ def test_each_state_is_said_in_words(run: Run, english: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "1 s"), (59, "59 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h")],
+    [
+        (0, "1 s"),
+        (59, "59 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (9000, "3 h"),
+    ],
 )
 def test_durations_are_in_a_unit_that_is_easy_to_read(seconds: int, words: str) -> None:
     assert phrases.duration(seconds, Languages().english) == words
