@@ -182,7 +182,9 @@ def _message(pool: Caller, user_id: str, message_id: str) -> Row:
 
 
 def _highlighted(pool: Caller, user_id: str, rows: list[Row], query: str) -> list[Row]:
-    """The rows with what a search found in them, where it looked."""
+    """The rows with what a search found in them, where it looked; nobody else's marks are left."""
+    texts = ("subject", "sender", "snippet")
+    rows = [row | {name: mail_text.unmarked(row[name] or "") for name in texts} for row in rows]
     if not (query and rows):
         return rows
     ids = [row["message_id"] for row in rows]

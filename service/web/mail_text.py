@@ -19,6 +19,11 @@ def path(*segments: str) -> str:
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
+def unmarked(text: str) -> str:
+    """Without what would count as a mark, as highlight_messages leaves texts too."""
+    return text.replace(FOUND, "").replace(END, "")
+
+
 def marked(text: str) -> Markup:
     """With the words a search found marked."""
     return Markup(str(escape(text)).replace(FOUND, "<mark>").replace(END, "</mark>"))

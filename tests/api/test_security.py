@@ -36,6 +36,10 @@ def test_every_route_answers_with_them(running: Running, nobody: httpx.Client) -
             assert HSTS not in answer.headers
 
 
+def test_no_link_has_a_browser_ask_for_the_address_of_its_host(nobody: httpx.Client) -> None:
+    assert nobody.get("/sign-in").headers["x-dns-prefetch-control"] == "off"
+
+
 def test_errors_have_them_too(ann: httpx.Client, db: Any) -> None:
     db.execute("alter function gmail_sync.list_labels rename to list_labels_away")
     answers = [

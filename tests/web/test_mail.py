@@ -89,6 +89,7 @@ def test_found_words_are_marked_and_nothing_else_is(
         stored("m2", subject="Sail", body_text=f"{HOSTILE} the boat {HOSTILE}"),
         stored("m3", subject="Other"),
     )
+    assert "<mark>" not in shown(ann, "/mail")
     text = shown(ann, "/mail?q=boat")
     assert text.count("<mark>") == text.count("</mark>") == 3
     assert f"<mark>Boat</mark> &#34;&gt;{ESCAPED}" in text
