@@ -77,9 +77,10 @@ def serving(
     worker: Any = None,
     google: Google | None = None,
     tokens: Mapping[str, str] = OWN_TOKENS,
+    port: int = 0,
     **environment: str,
 ) -> Iterator[Running]:
-    """The API on a free port, which is its public address too unless another is given."""
+    """The API on this port, or a free one; its public address too, unless another is given."""
     lines: list[dict[str, Any]] = []
 
     def collect(_logger: Any, method: str, line: MutableMapping[str, Any]) -> Any:
@@ -93,7 +94,7 @@ def serving(
         wrapper_class=structlog.make_filtering_bound_logger(0),
     ).bind()
     pool = Pool(database_url, "gmail-sync api", 8)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         # asyncio does so for the sockets it makes itself; without it each answer takes 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         public = {"GMAIL_SYNC_PUBLIC_URL": f"http://127.0.0.1:{listener.getsockname()[1]}"}

@@ -2,18 +2,36 @@
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from service.api.auth import COOKIE
 from service.database import Connection, Session
-from tests.api.conftest import Running, claim, connect_account, list_page, store, stored, token
+from service.gmail.google import Google
+from tests.api.conftest import (
+    Running,
+    claim,
+    connect_account,
+    list_page,
+    serving,
+    store,
+    stored,
+    token,
+)
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MILLISECONDS = 15_000
+EVENTS = "**/api/gmail/sync/events"
+# Whether anybody looks at a page is the browser's to say, and ours in a test.
+LOOK_AWAY = (
+    "(hidden) => { Object.defineProperty(document, 'hidden', { get: () => hidden,"
+    " configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -162,15 +180,51 @@ def test_coming_back_shows_the_truth_at_once(
     page = window.new_page()
     page.goto("/")
     says(page, "Fetching 0 of 10")
-    look_away = (
-        "hidden => { Object.defineProperty(document, 'hidden', { get: () => hidden,"
-        " configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
-    )
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
-        page.evaluate(look_away, True)
+        page.evaluate(LOOK_AWAY, True)
     store_some(functions, task_id, *range(5))
-    page.evaluate(look_away, False)
+    page.evaluate(LOOK_AWAY, False)
     expect(page.locator("#headline")).to_have_text("Fetching 5 of 10", timeout=2_000)
+
+
+def test_a_page_that_nobody_has_looked_at_asks_for_nothing(
+    window: BrowserContext, task_id: str
+) -> None:
+    page = window.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
+    page.add_init_script(f"({LOOK_AWAY})(true)")
+    page.goto("/")
+    for event in ("offline", "online"):
+        page.evaluate("name => { dispatchEvent(new Event(name)); }", event)
+    with page.expect_request(EVENTS):
+        page.evaluate(LOOK_AWAY, False)
+    assert [path for path in asked if path.startswith("/api/")] == ["/api/gmail/sync/events"]
+
+
+def test_a_stream_that_is_refused_is_asked_for_ever_less(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    page.evaluate(LOOK_AWAY, True)
+    times: list[float] = []
+
+    def refuse(route: Route) -> None:
+        times.append(time.monotonic())
+        route.fulfill(status=502)
+
+    page.route(EVENTS, refuse)
+    page.evaluate(LOOK_AWAY, False)
+    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    assert len(times) <= 3
+    with page.expect_request(EVENTS), page.expect_request(EVENTS):
+        pass
+    assert times[-1] - times[-2] > 1.5
+    page.unroute(EVENTS)
+    store_some(functions, task_id, 0)
+    says(page, "Fetching 1 of 10")
 
 
 def test_a_menu_closes_with_escape(window: BrowserContext) -> None:
@@ -194,6 +248,26 @@ def test_a_server_that_stops_is_told(
     page.locator("[data-action=start]").click()
     expect(page.locator("#trouble")).to_have_text("The server cannot be reached. Please try again.")
     stopping.join()
+
+
+def test_a_server_that_comes_back_is_found_by_the_page_itself(
+    window: BrowserContext,
+    running: Running,
+    service_url: str,
+    google: Google,
+    functions: Session,
+    task_id: str,
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    running.stop()
+    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    store_some(functions, task_id, 0, 1)
+    with serving(service_url, google=google, port=urlsplit(running.url).port or 0):
+        says(page, "Fetching 2 of 10")
+        expect(page.locator("#offline")).to_be_hidden()
+        page.close()
 
 
 def test_an_expired_token_leads_to_sign_in_and_back(

@@ -4,6 +4,7 @@ import { reach } from "./ask.js";
 
 const DOWN_AFTER = 2_000; // a shorter gap is not worth a word
 const SILENCE = 40_000; // a run that goes on is heard of each 15 s at least
+const SHORTEST_PAUSE = 1_000;
 const LONGEST_PAUSE = 15_000;
 
 /**
@@ -13,10 +14,11 @@ const LONGEST_PAUSE = 15_000;
  */
 export function follow(onRun, onDown) {
   let source, downTimer, silenceTimer, retryTimer;
-  let pause = 1_000;
+  let pause = SHORTEST_PAUSE;
 
   function open() {
     close();
+    if (document.hidden) return;
     source = new EventSource("/api/gmail/sync/events");
     source.addEventListener("sync", hear);
     source.addEventListener("error", miss);
@@ -33,7 +35,7 @@ export function follow(onRun, onDown) {
     clearTimeout(downTimer);
     clearTimeout(silenceTimer);
     downTimer = undefined;
-    pause = 1_000;
+    pause = SHORTEST_PAUSE;
     onDown(false);
     onRun(run);
     // A network that has gone without a word looks like a run that never goes on.
@@ -43,7 +45,7 @@ export function follow(onRun, onDown) {
   function miss() {
     downTimer ??= setTimeout(() => onDown(true), DOWN_AFTER);
     // An answer that is no stream ends it for good; else the browser itself tries again.
-    if (source.readyState === EventSource.CLOSED) retry();
+    if (source?.readyState === EventSource.CLOSED) retry();
   }
 
   async function retry() {
@@ -53,7 +55,8 @@ export function follow(onRun, onDown) {
       () => false,
     );
     clearTimeout(retryTimer);
-    retryTimer = setTimeout(open, isThere ? 0 : pause);
+    // At once, but once only: a server that answers may have no stream for us still.
+    retryTimer = setTimeout(open, isThere && pause === SHORTEST_PAUSE ? 0 : pause);
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
 
@@ -62,9 +65,9 @@ export function follow(onRun, onDown) {
     open();
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  document.addEventListener("visibilitychange", open);
   window.addEventListener("pageshow", (event) => event.persisted && open());
   window.addEventListener("online", open);
   window.addEventListener("offline", miss);
-  if (!document.hidden) open();
+  open();
 }
