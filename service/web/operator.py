@@ -83,7 +83,7 @@ def _carry_out(functions: Caller, actor: str, order: Order) -> Outcome:
     try:
         return Outcome(order, perform(functions, actor, order.act, order.user_id.strip()))
     except ProblemDetailsException as error:
-        if error.status_code == 400 or not isinstance(error.extra, dict):
+        if not isinstance(error.extra, dict):
             raise
         return Outcome(order, problem=error.extra["code"])
 

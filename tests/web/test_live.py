@@ -1,5 +1,6 @@
 """The page of the sync in a real browser, as the sync goes on."""
 
+import re
 import shutil
 import threading
 import time
@@ -23,6 +24,7 @@ from tests.api.conftest import (
     stored,
     token,
 )
+from tests.web.test_sync import failing
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MILLISECONDS = 15_000
@@ -187,6 +189,25 @@ def test_coming_back_shows_the_truth_at_once(
     expect(page.locator("#headline")).to_have_text("Fetching 5 of 10", timeout=2_000)
 
 
+def test_a_run_that_is_no_takeover_begins_where_it_is(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    """While nobody looked the sync ended, and another began and was handed over."""
+    page = window.new_page()
+    page.goto("/")
+    store_some(functions, task_id, *range(8))
+    says(page, "Fetching 8 of 10")
+    page.evaluate(LOOK_AWAY, True)
+    store_some(functions, task_id, 8, 9)
+    functions.value("release_sync", task_id, None)
+    another: str = functions.value("start_sync_idempotent", "ann", True, "api")
+    claim(functions, another)
+    functions.value("handover_sync", another, "draining")
+    page.evaluate(LOOK_AWAY, False)
+    says(page, "Waiting for a worker")
+    assert percent(page) == 0
+
+
 def test_a_page_that_nobody_has_looked_at_asks_for_nothing(
     window: BrowserContext, task_id: str
 ) -> None:
@@ -225,6 +246,45 @@ def test_a_stream_that_is_refused_is_asked_for_ever_less(
     page.unroute(EVENTS)
     store_some(functions, task_id, 0)
     says(page, "Fetching 1 of 10")
+
+
+def test_the_history_is_asked_for_until_it_comes(
+    window: BrowserContext, functions: Session, task_id: str
+) -> None:
+    page = window.new_page()
+    page.goto("/")
+    says(page, "Fetching 0 of 10")
+    page.route(re.compile(r"/$"), lambda route: route.fulfill(status=503), times=1)
+    with page.expect_response(lambda answer: answer.status == 503):
+        functions.value("release_sync", task_id, "no more")
+    says(page, "The sync failed")
+    expect(page.locator("#history li").first).to_contain_text(
+        "no more", timeout=PATIENCE_MILLISECONDS
+    )
+
+
+def test_what_went_wrong_at_google_is_told_once(window: BrowserContext, running: Running) -> None:
+    page = window.new_page()
+    page.goto("/?connect_error=access_denied")
+    expect(page.get_by_text("Gmail was not connected")).to_be_visible()
+    page.wait_for_url(f"{running.url}/")
+    page.reload()
+    expect(page.get_by_text("Connect your Gmail")).to_be_visible()
+    expect(page.get_by_text("Gmail was not connected")).to_be_hidden()
+
+
+def test_messages_that_failed_are_tried_again_by_a_click(
+    window: BrowserContext, functions: Session, db: Connection
+) -> None:
+    failing(functions, "malformed: no")
+    functions.value("release_sync", (functions.row("sync_status", "ann") or {})["task_id"], None)
+    page = window.new_page()
+    page.goto("/")
+    page.get_by_role("button", name="Try again now").click()
+    says(page, "Waiting for a worker")
+    expect(page.locator("#failed")).not_to_contain_text("given up")
+    waiting = db.execute("select message_id from gmail_sync.fetch_queue where not dead").fetchall()
+    assert [row["message_id"] for row in waiting] == ["m00"]
 
 
 def test_a_menu_closes_with_escape(window: BrowserContext) -> None:

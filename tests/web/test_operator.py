@@ -144,7 +144,9 @@ def test_a_mistake_is_told_in_place(olga: httpx.Client) -> None:
     assert "✕ Start sync" in text_of(answer, "done")
     assert "No account has this user id." in text_of(answer, "done")
     assert "There is no such act." in text_of(click(olga, "delete_account"), "done")
-    assert click(olga, "start_sync").status_code == 400
+    assert "This needs a user id." in text_of(click(olga, "start_sync"), "done")
+    answer = click(olga, "reap_zombie_syncs", user_id="ann")
+    assert "leave the user id out" in text_of(answer, "done")
 
 
 def test_no_other_site_presses_a_button(

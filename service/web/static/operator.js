@@ -1,52 +1,42 @@
 // Puts the answers of the page's forms in their places, and looks anew when one comes back.
 
-import { localise } from "./words.js";
+import { askPage, renew } from "./fresh.js";
 
-const away = document.getElementById("away");
-let underway = false;
+const PATIENCE = 60_000; // an act on all the rows there are takes its time
+const part = (id) => document.getElementById(id);
+let turn = Promise.resolve();
+let underway = 0;
 
-/** Ask for the page, and take over those of its parts that `parts` names. */
+/** Ask for the page once all that was asked before is done with: no click is lost. */
 async function ask(parts, request) {
-  if (underway) return;
-  underway = true;
-  document.getElementById("live").ariaBusy = "true";
-  try {
-    const answer = await fetch("/operator", { signal: AbortSignal.timeout(60_000), ...request });
-    // Signed out, or no operator any more: the server leads on.
-    if (answer.redirected || answer.status === 403) location.assign("/operator");
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    away.hidden = Boolean(page.getElementById("live"));
-    if (away.hidden) show(page, parts);
-  } catch {
-    away.hidden = false;
-  } finally {
-    underway = false;
-    document.getElementById("live").ariaBusy = "false";
-  }
+  underway += 1;
+  part("live").ariaBusy = "true";
+  turn = turn.then(() => takeOver(parts, request));
+  await turn;
+  underway -= 1;
+  part("live").ariaBusy = String(underway > 0);
 }
 
-function show(page, parts) {
-  const key = document.activeElement?.dataset.key;
-  const question = page.querySelector("dialog");
-  for (const part of parts) {
-    // Behind a question nothing moves, and whoever says no is where they were.
-    if (question && part === "live") continue;
-    const fresh = page.getElementById(part);
-    localise(fresh);
-    document.getElementById(part).replaceWith(fresh);
-  }
-  if (question) {
-    question.removeAttribute("open");
-    question.showModal();
-  } else if (parts.includes("result")) {
-    document.getElementById("done")?.focus();
-  } else if (key) {
-    document.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
-  }
+async function takeOver(parts, request) {
+  const page = await askPage("/operator", { signal: AbortSignal.timeout(PATIENCE), ...request });
+  part("away").hidden = page !== null;
+  if (page) await show(page, parts);
+}
+
+/** Show the parts; a question is shown until it is answered. */
+async function show(page, parts) {
+  // Behind a question nothing moves, and whoever says no is where they were.
+  renew(page, page.querySelector("dialog") ? ["result"] : parts);
+  if (!parts.includes("result")) return;
+  const question = document.querySelector("dialog");
+  if (!question) return part("done")?.focus();
+  question.removeAttribute("open");
+  question.showModal();
+  await new Promise((answered) => question.addEventListener("close", answered, { once: true }));
 }
 
 function refresh() {
-  if (!document.querySelector("dialog[open]")) ask(["live"], {});
+  if (underway === 0) ask(["live"]);
 }
 
 document.addEventListener("submit", (event) => {
@@ -58,7 +48,7 @@ document.addEventListener("submit", (event) => {
   ask(["result", "live"], { method: "POST", body });
 });
 
-document.getElementById("refresh").addEventListener("click", (event) => {
+part("refresh").addEventListener("click", (event) => {
   event.preventDefault();
   refresh();
 });

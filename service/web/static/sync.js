@@ -1,10 +1,12 @@
 // The page of the sync: buttons, progress as it comes, and the rest anew when a run has ended.
 
-import { post, reach, signIn } from "./ask.js";
+import { post } from "./ask.js";
+import { askPage, renew } from "./fresh.js";
 import { advice, counts, duration, headline, stateOf, timeLeft } from "./phrases.js";
 import { follow } from "./stream.js";
 import { has, say, shown as written, tell } from "./words.js";
 
+const AGAIN = 5_000;
 const part = (id) => document.getElementById(id);
 let shown = JSON.parse(part("run").textContent);
 let highest = shown.progress_percentage;
@@ -16,7 +18,7 @@ function show(run) {
   const ended = shown.in_progress && !run.in_progress;
   const isAnother = shown.task_id !== run.task_id;
   // The one that takes a run over goes on where it stood, so the bar never falls.
-  const goesOn = !isAnother || (shown.in_progress && run.resumes !== null);
+  const goesOn = !isAnother || (shown.in_progress && run.resumes === shown.task_id);
   highest = goesOn && run.in_progress ? Math.max(highest, run.progress_percentage) : run.progress_percentage;
   shown = run;
   write();
@@ -66,27 +68,19 @@ function announce() {
   set("announcement", headline(shown) + percent);
 }
 
+let again; // the timer of a refresh that failed
+
 /** Take what the server writes, all but the card itself, anew from the server. */
 async function refresh() {
-  const answer = await reach(location.href).catch(() => null);
-  if (answer?.redirected) return signIn();
-  if (!answer?.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const old of document.querySelectorAll("[data-fresh]")) {
-    const anew = fresh.getElementById(old.id);
-    if (anew && anew.innerHTML !== old.innerHTML) replace(old, anew);
-  }
+  clearTimeout(again);
+  again = undefined;
+  const page = await askPage(location.href);
+  if (page) renew(page, [...document.querySelectorAll("[data-fresh]")].map(({ id }) => id));
+  else again = setTimeout(catchUp, AGAIN);
 }
 
-/** Put what is new in the place of what is old, with the focus where it was. */
-function replace(old, anew) {
-  const focused = old.contains(document.activeElement) ? document.activeElement : null;
-  old.replaceChildren(...anew.childNodes);
-  if (!focused) return;
-  const again = [...old.querySelectorAll("a, button")].find(
-    (each) => each.textContent === focused.textContent,
-  );
-  (again ?? part("main")).focus();
+function catchUp() {
+  if (again && !document.hidden) refresh();
 }
 
 const requests = {
@@ -126,7 +120,12 @@ document.addEventListener("click", (event) => {
 follow(show, (isDown) => {
   part("offline").hidden = !isDown;
   part("progress").classList.toggle("stale", isDown);
+  if (!isDown) catchUp();
 });
+// What went wrong on the way to Google is told once.
+const address = new URL(location.href);
+address.searchParams.delete("connect_error");
+history.replaceState(null, "", address);
 // Sentences that hold a time become false when it has passed, and no event tells so.
 setInterval(write, 1_000);
 write();
