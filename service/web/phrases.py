@@ -38,6 +38,13 @@ def advice(run: Run, language: Language, now: datetime) -> str:
     return language.say(key) if key in language.words else ""
 
 
+def follow_up(run: Run, language: Language) -> str:
+    """What the running sync was asked for meanwhile, and will be done after it."""
+    if not (run.in_progress and run.follow_up):
+        return ""
+    return language.say(f"sync.follow_up.{run.follow_up}")
+
+
 def time_left(run: Run, language: Language) -> str:
     if run.eta_seconds is None:
         return ""

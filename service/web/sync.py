@@ -50,6 +50,7 @@ def show(
         run_data=msgspec.to_builtins(run),
         headline=phrases.headline(run, language, zone, now),
         advice=phrases.advice(run, language, now),
+        follow_up=phrases.follow_up(run, language),
         time_left=phrases.time_left(run, language),
         counts=phrases.COUNTS,
         took=partial(phrases.took, language=language),

@@ -273,6 +273,26 @@ def test_what_went_wrong_at_google_is_told_once(window: BrowserContext, running:
     expect(page.get_by_text("Gmail was not connected")).to_be_hidden()
 
 
+def test_a_full_sync_that_has_to_wait_is_told(
+    window: BrowserContext, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    db.execute("update gmail_sync.account set history_id = 7")
+    task_id: str = functions.value("start_sync_idempotent", "ann", False, "api")
+    claim(functions, task_id)
+    page = window.new_page()
+    page.goto("/")
+    expect(page.locator("#follow-up")).to_be_empty()
+    page.get_by_role("button", name="Full sync").click()
+    for _ in range(2):
+        expect(page.locator("#follow-up")).to_have_text("A full sync follows.")
+        page.reload()
+    functions.value("release_sync", task_id, None)
+    says(page, "Waiting for a worker")
+    expect(page.locator("#follow-up")).to_be_empty()
+    assert (functions.row("sync_status", "ann") or {})["sync_type"] == "full"
+
+
 def test_messages_that_failed_are_tried_again_by_a_click(
     window: BrowserContext, functions: Session, db: Connection
 ) -> None:

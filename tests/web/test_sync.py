@@ -93,6 +93,15 @@ def test_each_state_is_said_in_words(run: Run, english: str) -> None:
     assert re.search(r"[\u4e00-\u9fff]", phrases.headline(run, languages.chinese, UTC, NOW))
 
 
+def test_what_follows_a_sync_is_said_while_it_runs() -> None:
+    languages = Languages()
+    run = Run(in_progress=True, phase="fetching", follow_up="full")
+    assert phrases.follow_up(run, languages.english) == "A full sync follows."
+    assert phrases.follow_up(run, languages.chinese) == "之后将进行完整同步。"
+    assert phrases.follow_up(Run(phase="done", follow_up="full"), languages.english) == ""
+    assert phrases.follow_up(Run(in_progress=True), languages.english) == ""
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
@@ -264,7 +273,7 @@ def test_the_page_is_light_and_quick(
     files |= {
         f"{address.rpartition('/')[0]}/{name}"
         for address in files
-        for name in ("words.js", "ask.js", "phrases.js", "stream.js")
+        for name in ("words.js", "ask.js", "fresh.js", "phrases.js", "stream.js")
     }
     weight = sum(len(browser.get(address).content) for address in files) + len(html.content)
     assert weight < WEIGHT

@@ -28,6 +28,11 @@ export function advice(run) {
   return has(key) ? say(key) : "";
 }
 
+/** What the running sync was asked for meanwhile, and will be done after it. */
+export function followUp(run) {
+  return run.in_progress && run.follow_up ? say(`sync.follow_up.${run.follow_up}`) : "";
+}
+
 export function timeLeft(run) {
   return run.eta_seconds === null ? "" : say("sync.left", { time: duration(run.eta_seconds) });
 }

@@ -2,7 +2,7 @@
 
 import { post } from "./ask.js";
 import { askPage, renew } from "./fresh.js";
-import { advice, counts, duration, headline, stateOf, timeLeft } from "./phrases.js";
+import { advice, counts, duration, followUp, headline, stateOf, timeLeft } from "./phrases.js";
 import { follow } from "./stream.js";
 import { has, say, shown as written, tell } from "./words.js";
 
@@ -38,6 +38,7 @@ function isOlder(run) {
 function write() {
   set("headline", headline(shown));
   set("advice", advice(shown));
+  set("follow-up", followUp(shown));
   set("reason", shown.error_message ?? "");
   set("finished", shown.finished_at ? tell(new Date(shown.finished_at), "moment") : "");
   set("percent", say("sync.percent", { count: highest }));
