@@ -1,7 +1,6 @@
 """The page of the sync in a real browser, as the sync goes on."""
 
 import re
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from service.api.auth import COOKIE
 from service.database import Connection, Session
@@ -24,10 +23,9 @@ from tests.api.conftest import (
     stored,
     token,
 )
+from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS
 from tests.web.test_sync import failing
 
-CHROMIUM = shutil.which("chromium")
-PATIENCE_MILLISECONDS = 15_000
 EVENTS = "**/api/gmail/sync/events"
 # Whether anybody looks at a page is the browser's to say, and ours in a test.
 LOOK_AWAY = (
@@ -36,14 +34,6 @@ LOOK_AWAY = (
 )
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Hostile mail in a real browser, all the way from the mailbox through a sync to the page."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, Route
 
 from service import logs
 from service.api.auth import COOKIE
@@ -17,10 +16,10 @@ from service.simulator import Simulator
 from service.worker.worker import Worker
 from tests.api.conftest import EMAIL, KEY, Running, token
 from tests.waiting import wait_until
+from tests.web.conftest import CHROMIUM
 from tests.web.test_mail_html import HOSTILE
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 EVIL = "</title></bdi>\"'><img src=x onerror=alert(1)><script>alert(1)</script>"
 PIXEL = (
@@ -70,14 +69,6 @@ class Visit:
         frame = self.page.frame_locator("iframe.mail-frame").first
         frame.locator("text=Hello").wait_for()
         return str(frame.locator("body").inner_html())
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -10,12 +10,8 @@ from service.api.auth import COOKIE
 from service.database import Connection, Session
 from tests.api.conftest import Running, claim, connect_account, token
 from tests.functions.conftest import claimed, shift
-from tests.web.test_live import (  # noqa: F401  (a fixture)
-    CHROMIUM,
-    LOOK_AWAY,
-    PATIENCE_MILLISECONDS,
-    chromium,
-)
+from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS
+from tests.web.test_live import LOOK_AWAY
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 PAGE = re.compile(r"/operator$")
@@ -24,10 +20,7 @@ CANCEL_ZOE = re.compile(r"Cancel sync\s*: zoe")
 
 
 @pytest.fixture
-def page(
-    chromium: Browser,  # noqa: F811
-    running: Running,
-) -> Iterator[Page]:
+def page(chromium: Browser, running: Running) -> Iterator[Page]:
     """Olga's. Whatever it complains about fails the test."""
     complaints: list[str] = []
     context = chromium.new_context(base_url=running.url, locale="en-GB")
