@@ -78,6 +78,8 @@ _OF_THE_MAIL = re.compile(r'(<img [^>]*?src=")cid:([^"]*)(?=")', re.IGNORECASE)
 # worst; what is longer is cleaned in a process of its own, which is given so long.
 SHORT = 10_000
 SECONDS = 5
+# Of images, as data: URLs: the mail's own once, or small ones many times.
+MOST_CHARACTERS = 20_000_000
 
 
 class Unshowable(Exception):
@@ -113,8 +115,19 @@ def own_images(cleaned: str) -> set[str]:
 
 
 def with_images(cleaned: str, images: Mapping[str, str]) -> str:
-    """With the mail's own images in their places: `images` are data: URLs by Content-ID."""
-    return _OF_THE_MAIL.sub(lambda img: img[1] + images.get(_content_id(img[2]), ""), cleaned)
+    """With the mail's own images in their places: `images` are data: URLs by Content-ID.
+
+    A mail may repeat one as often as it likes, but not more of them than a page can hold.
+    """
+    room = MOST_CHARACTERS
+
+    def shown(img: re.Match[str]) -> str:
+        nonlocal room
+        url = images.get(_content_id(img[2]), "")
+        room -= len(url)
+        return img[1] + (url if room >= 0 else "")
+
+    return _OF_THE_MAIL.sub(shown, cleaned)
 
 
 def _content_id(source: str) -> str:

@@ -13,6 +13,7 @@ from service.simulator.load import read
 from service.web.html import (
     ATTRIBUTES,
     DROPPED,
+    MOST_CHARACTERS,
     PROPERTIES,
     SECONDS,
     SHORT,
@@ -197,6 +198,13 @@ def test_the_mails_own_images_are_put_in_by_their_content_id() -> None:
     assert own_images(cleaned) == {"a@b&c", "gone"}
     shown = with_images(cleaned, {"a@b&c": "data:image/png;base64,AA=="})
     assert re.findall(r' src="([^"]*)"', shown) == ["data:image/png;base64,AA==", ""]
+
+
+def test_an_image_is_repeated_as_often_as_a_page_can_hold() -> None:
+    url = f"data:image/png;base64,{'A' * 1_000_000}"
+    shown = with_images(clean("<img src=cid:a>" * 600), {"a": url})
+    assert shown.count(url) == MOST_CHARACTERS // len(url)
+    assert shown.count("<img ") == 600
 
 
 def test_only_pixels_are_put_in() -> None:
