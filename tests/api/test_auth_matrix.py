@@ -249,7 +249,7 @@ def of_ann(functions: Session) -> dict[str, str]:
     task_id: str = functions.value("start_sync_idempotent", MARK)
     claim(functions, task_id)
     list_page(functions, task_id, "m1")
-    store(functions, task_id, stored("m1", subject=f"To {MARK}"))
+    store(functions, task_id, stored("m1", subject=f"To {MARK}", body_html="<p>"))
     return {"task_id": task_id, "message_id": "m1", "thread_id": "thread-m1"} | NAMES_FOR_ALL
 
 

@@ -16,7 +16,9 @@ EMAIL = "shared@mail.example"
 # Their first argument is the user.
 OF_A_USER: dict[str, list[object]] = {
     "charge_account": ["messages.get", 1],
+    "close_account": [],
     "connect_account": [EMAIL, b"sealed", None, "raw"],
+    "count_connect": ["connect_begun"],
     "delete_account": [],
     "disconnect_account": [],
     "disconnect_account with mail": [True],

@@ -9,7 +9,7 @@
 
 create or replace view gmail_sync._schedule as
 select a.user_id,
-  -- Those that fail and fail go behind those that became due meanwhile, or they would fill each pass.
+  -- Those that fail and fail go behind those that became due meanwhile, or they would fill passes.
   case
     when last.outcome = 'failed' and reason.due_at < last.started_at + s.max_retry_delay
       then last.started_at + s.max_retry_delay

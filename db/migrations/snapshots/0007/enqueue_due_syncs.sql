@@ -1,7 +1,7 @@
 -- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
 -- over, and accounts whose watch is to be renewed, or that have none while others have (see
 -- _schedule). At most p_limit in one pass, in the order in which they became due; the task_ids.
--- Raises SY003 when p_limit is not between 1 and 10000: each start holds a lock until the pass ends.
+-- Raises SY003 when p_limit is not between 1 and 10000: each start keeps a lock to the end.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
 returns setof text
