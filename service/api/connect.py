@@ -45,7 +45,10 @@ class Page(Struct):
     status_code=302,
     sync_to_thread=True,
     responses=answers(400, 401, 404, 429, 503)
-    | {200: ResponseSpec(Page, generate_examples=False, description="When JSON is accepted")},
+    | {
+        200: ResponseSpec(Page, generate_examples=False, description="When JSON is accepted"),
+        302: ResponseSpec(None, generate_examples=False, description="To Google's consent page"),
+    },
 )
 def connect(
     request: UserRequest,

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from litestar import get
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response, Stream
 
 from service.api.asgi import with_slashes
@@ -19,13 +20,21 @@ from service.mailbox.content import attachment_bytes, raw_message
 
 RFC822 = "message/rfc822"
 MBOX = "application/mbox"
+OF_ANY_TYPE = {
+    200: ResponseSpec(
+        bytes,
+        generate_examples=False,
+        media_type="*/*",
+        description="The bytes, of the type that the sender said",
+    )
+}
 
 
 @get(
     "/api/gmail/messages/{message_id:str}/attachments/{part_id:str}",
     media_type=BINARY,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 409, 502, 503),
+    responses=answers(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
 )
 def get_attachment(
     request: UserRequest,
@@ -43,7 +52,7 @@ def get_attachment(
     "/api/gmail/messages/{message_id:str}/attachments",
     media_type=BINARY,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 409, 502, 503),
+    responses=answers(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
 )
 def get_only_attachment(
     request: UserRequest,
