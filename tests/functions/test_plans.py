@@ -1,5 +1,7 @@
-"""With a million ended runs and ten thousand running ones, no hot function reads the ended."""
+"""With a million ended runs, ten thousand running ones, and mail of fifty users, each function that
+is called often finds its rows by the index made for it, with plans that are good for any user."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,45 +11,124 @@ from psycopg.errors import Diagnostic
 from service import migrate
 from service.database import Connection, connect
 from service.demo.cluster import Cluster
+from tests.functions.conftest import message
 
-ENDED, RUNNING = 1_000_000, 10_000
-CALLS = {
-    "reap_zombie_syncs": "select * from gmail_sync.reap_zombie_syncs()",
-    "sync_health": "select * from gmail_sync.sync_health()",
-    "sync_status": "select * from gmail_sync.sync_status('user-7')",
-    "claim_sync": "select * from gmail_sync.claim_sync(gen_random_uuid())",
-    "start_sync_idempotent": "select gmail_sync.start_sync_idempotent('user-7')",
-    "heartbeat": "select gmail_sync.heartbeat('running-7')",
-    "enqueue_due_syncs": "select * from gmail_sync.enqueue_due_syncs()",
-    "prune_sync_history": "select gmail_sync.prune_sync_history()",
-    "sync_activity": "select * from gmail_sync.sync_activity()",
-    "list_workers": "select * from gmail_sync.list_workers()",
+MAIL_TABLES = {"account", "attachment", "fetch_queue", "message", "touched", "user_sync_status"}
+# What is called as often as there are users, syncs or messages, and the index it cannot do without.
+RUNS = {
+    "cancel_sync": ("uniq_task_id", "select gmail_sync.cancel_sync('running-7')"),
+    "claim_sync": (
+        "runs_waiting_for_a_worker",
+        "select * from gmail_sync.claim_sync(gen_random_uuid())",
+    ),
+    "enqueue_due_syncs": (
+        "uniq_user_running_sync",
+        "select * from gmail_sync.enqueue_due_syncs()",
+    ),
+    "handover_sync": (
+        "uniq_task_id",
+        "select gmail_sync.handover_sync('running-7', 'stop', null, false)",
+    ),
+    "heartbeat": ("uniq_task_id", "select gmail_sync.heartbeat('running-7')"),
+    "list_workers": ("uniq_user_running_sync", "select * from gmail_sync.list_workers()"),
+    "prune_sync_history": ("runs_by_end", "select gmail_sync.prune_sync_history()"),
+    "reap_zombie_syncs": (
+        "uniq_user_running_sync",
+        "select * from gmail_sync.reap_zombie_syncs()",
+    ),
+    "release_sync": ("uniq_task_id", "select gmail_sync.release_sync('running-7')"),
+    "report_progress": (
+        "uniq_task_id",
+        "select gmail_sync.report_progress('running-7', 'listing')",
+    ),
+    "start_sync_idempotent": (
+        "uniq_user_running_sync",
+        "select gmail_sync.start_sync_idempotent('user-7')",
+    ),
+    "sync_activity": ("runs_by_end", "select * from gmail_sync.sync_activity()"),
+    "sync_health": ("uniq_user_running_sync", "select * from gmail_sync.sync_health()"),
+    "sync_history": ("runs_of_a_user", "select * from gmail_sync.sync_history('user-7')"),
+    "sync_history, second page": (
+        "runs_of_a_user",
+        "select * from gmail_sync.sync_history('user-7', 20, 'ended-50007')",
+    ),
+    "sync_progress": (
+        "runs_of_a_user",
+        "select * from gmail_sync.sync_progress('{user-7,user-8}')",
+    ),
+    "sync_run": ("uniq_task_id", "select * from gmail_sync.sync_run('ended-7')"),
+    "sync_status": ("runs_of_a_user", "select * from gmail_sync.sync_status('user-7')"),
 }
+MAIL = {
+    "list_messages": ("messages_by_date", "select * from gmail_sync.list_messages('user-7')"),
+    "list_messages, second page": (
+        "messages_by_date",
+        "select * from gmail_sync.list_messages('user-7', p_before => 'm-500')",
+    ),
+    "list_messages, by label": (
+        "messages_by_date",
+        "select * from gmail_sync.list_messages('user-7', p_label => 'INBOX')",
+    ),
+    "list_messages, by words": (
+        "messages_by_word",
+        "select * from gmail_sync.list_messages('user-7', 'rare-500')",
+    ),
+    "store_messages": (
+        "message_pkey",
+        "select gmail_sync.store_messages('running-7', '[{}]', '{null}')",
+    ),
+    "take_messages": ("messages_to_fetch", "select * from gmail_sync.take_messages('running-7')"),
+}
+
+
+RUNS_OF_MANY_USERS = """
+    insert into gmail_sync.user_sync_status (
+      task_id, user_id, is_syncing, outcome, phase, progress_percentage,
+      started_at, updated_at, finished_at
+    )
+    select 'ended-' || n, 'user-' || n % 50000, false, 'succeeded', 'done', 100, at, at, at
+    from (select n, now() - n * interval '5 s' as at from generate_series(1, 1000000) n) n;
+
+    insert into gmail_sync.user_sync_status (task_id, user_id, phase, claimed_at)
+    select 'running-' || n, 'user-' || n,
+      case when n % 10 = 0 then 'queued' else 'listing' end,
+      case when n % 10 <> 0 then now() end
+    from generate_series(1, 10000) n;
+"""
+MAIL_OF_SOME = """
+    insert into gmail_sync.account (user_id, email, credentials, quota_profile)
+    select 'user-' || n, 'user-' || n || '@mail.example', 'sealed', 'unlimited'
+    from generate_series(1, 10000) n;
+
+    insert into gmail_sync.message (
+      user_id, message_id, thread_id, history_id, internal_date, label_ids, headers, snippet,
+      size_estimate, search, change_number
+    )
+    select 'user-' || u, 'm-' || n, 't-' || n, 1, now() - n * interval '1 h', '{INBOX}', '[]', '',
+      1000, to_tsvector('simple', 'common rare-' || n), nextval('gmail_sync.message_change')
+    from generate_series(1, 50) u, generate_series(1, 1000) n;
+
+    insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
+    select user_id, message_id, '1', 'text/plain', 1, false from gmail_sync.message;
+
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason)
+    select user_id, 'q-' || change_number, 'listed' from gmail_sync.message;
+
+    insert into gmail_sync.touched (user_id, message_id, bucket)
+    select user_id, message_id, 'pending' from gmail_sync.fetch_queue;
+"""
 
 
 @pytest.fixture(scope="module")
 def crowded(cluster: Cluster) -> Iterator[Connection]:
-    """A million ended runs of 50,000 users, 9,000 running ones and 1,000 that wait."""
+    """A database with all of these, analyzed."""
     cluster.create_database("crowded")
     migrate.upgrade(cluster.url("crowded"))
     with connect(cluster.url("crowded"), "test") as db:
         db.execute("set statement_timeout = 0")
-        db.execute(
-            "insert into gmail_sync.user_sync_status (task_id, user_id, is_syncing, outcome, phase,"
-            " progress_percentage, started_at, updated_at, finished_at)"
-            " select 'ended-' || n, 'user-' || n %% 50000, false, 'succeeded', 'done', 100,"
-            " at, at, at"
-            " from (select n, now() - n * interval '5 s' as at from generate_series(1, %s) n) n",
-            [ENDED],
-        )
-        db.execute(
-            "insert into gmail_sync.user_sync_status (task_id, user_id, phase, claimed_at)"
-            " select 'running-' || n, 'user-' || n,"
-            " case when n %% 10 = 0 then 'queued' else 'listing' end,"
-            " case when n %% 10 <> 0 then now() end from generate_series(1, %s) n",
-            [RUNNING],
-        )
-        db.execute("vacuum (analyze) gmail_sync.user_sync_status")
+        db.execute(RUNS_OF_MANY_USERS)
+        db.execute(MAIL_OF_SOME)
+        db.execute("vacuum (analyze)")
         yield db
     cluster.drop_database("crowded")
 
@@ -72,18 +153,43 @@ def plans_of(db: Connection, call: str) -> str:
     return "\n".join(plans)
 
 
-@pytest.mark.parametrize("function", CALLS)
-def test_runs_are_found_by_an_index(crowded: Connection, function: str) -> None:
-    plans = plans_of(crowded, CALLS[function])
-
-    assert "user_sync_status" in plans
-    assert re.findall(r"Seq Scan on user_sync_status.*", plans) == []
+def read_whole(plans: str) -> set[str]:
+    """The tables that were read from end to end."""
+    return set(re.findall(r"Seq Scan on (\w+)", plans))
 
 
-@pytest.mark.parametrize("function", ["reap_zombie_syncs", "sync_health"])
-def test_zombies_are_looked_for_among_running_runs_only(crowded: Connection, function: str) -> None:
-    assert "uniq_user_running_sync" in plans_of(crowded, CALLS[function])
+def indexes_used(plans: str) -> set[str]:
+    scan = r"(?:Index (?:Only )?Scan(?: Backward)? using|Bitmap Index Scan on) (\w+)"
+    return set(re.findall(scan, plans))
 
 
-def test_claims_look_at_waiting_runs_only(crowded: Connection) -> None:
-    assert "runs_waiting_for_a_worker" in plans_of(crowded, CALLS["claim_sync"])
+@pytest.mark.parametrize("call", RUNS)
+def test_runs_are_found_by_the_index_made_for_it(crowded: Connection, call: str) -> None:
+    index, statement = RUNS[call]
+
+    plans = plans_of(crowded, statement)
+
+    assert index in indexes_used(plans)
+    assert "user_sync_status" not in read_whole(plans)
+
+
+@pytest.mark.parametrize("call", MAIL)
+def test_mail_is_found_by_the_index_made_for_it(crowded: Connection, call: str) -> None:
+    index, statement = MAIL[call]
+
+    plans = plans_of(crowded, statement.replace("{}", json.dumps(message("m-1"))))
+
+    assert index in indexes_used(plans)
+    assert not read_whole(plans) & MAIL_TABLES
+
+
+@pytest.mark.parametrize("function", ["heartbeat", "report_progress", "release_sync"])
+def test_plans_are_those_for_any_run(crowded: Connection, function: str) -> None:
+    assert "(task_id = $1)" in plans_of(crowded, RUNS[function][1])
+
+
+def test_plans_are_those_for_any_user(crowded: Connection) -> None:
+    for call in ("list_messages", "list_messages, by words"):
+        plans = plans_of(crowded, MAIL[call][1])
+        assert "(user_id)::text = $1" in plans
+        assert "user-7" not in plans.replace(MAIL[call][1], "")
