@@ -60,6 +60,10 @@ class Host:
             PROGRAMS[self.kind],
         )
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def signal(self, number: Signals) -> None:
         self._process.signal(number)
 
