@@ -172,9 +172,10 @@ def fetched(watcher: Watcher) -> int:
 
 def questions_a_second(db: Connection) -> float:
     """How often the feed asks while nothing happens."""
-    began, asked = time.monotonic(), set()
-    while (passed := time.monotonic() - began) < LISTEN_SECONDS:
+    asked, ends_at = set(), time.monotonic() + LISTEN_SECONDS
+    while time.monotonic() < ends_at:
         (row,) = db.execute(LAST_QUESTION).fetchall()
         asked.add(row["query_start"])
         time.sleep(0.02)
-    return (len(asked) - 1) / passed
+    seconds: float = (max(asked) - min(asked)).total_seconds()
+    return (len(asked) - 1) / seconds
