@@ -44,12 +44,12 @@ check: setup ## lint, format and types
 bench: setup ## one worker's messages a second, beside the most there could be
 	.venv/bin/python -m tests.benchmarks.throughput
 
-chaos: setup ## break everything often: half an hour, results go to tests/README.md
+chaos: setup ## break everything often, for hours; results go to tests/README.md
 	@docker/install-postgres.sh --with-faketime >&2
 	.venv/bin/python -m tests.chaos
 	GMAIL_SYNC_CHAOS=tell GMAIL_SYNC_SOAK_SECONDS=1800 GMAIL_SYNC_FUZZ_EXAMPLES=200 \
 	  .venv/bin/pytest tests/chaos/test_clicks.py tests/chaos/test_streams.py \
-	  tests/chaos/test_soak.py tests/api/test_fuzz.py
+	  tests/chaos/test_soak.py tests/api/test_fuzz.py tests/model
 
 migration: setup ## freeze the edited functions in a new revision: M="what it does"
 	@test -n "$$M" || { echo 'Say what it does: make migration M="..."' >&2; exit 1; }
