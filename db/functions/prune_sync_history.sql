@@ -1,5 +1,5 @@
--- Deletes ended runs older than p_keep, at most p_limit in one pass, workers long gone, and from the
--- audit trail the steps of connecting that old, which any click can add to. Returns how many runs.
+-- Deletes ended runs older than p_keep, at most p_limit in one pass, workers long gone, and from
+-- the audit trail steps of connecting as old, which any click can add to. Returns how many runs.
 
 create or replace function gmail_sync.prune_sync_history(
   p_keep interval default null, p_limit integer default 10000

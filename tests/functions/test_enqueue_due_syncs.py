@@ -178,7 +178,7 @@ def test_who_became_due_first_goes_first_for_whatever_reason(
 ) -> None:
     for user, interval, ago in (
         ("daily", "1 day", "30 hours"),
-        ("hourly", "1 hour", "9 hours"),
+        ("hourly", "1 hour", "12 hours"),
         ("often", "5 min", "15 min"),
     ):
         every(db, connected(functions, user), interval)

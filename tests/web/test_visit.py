@@ -163,7 +163,7 @@ def test_mail_is_found_and_opened_by_keyboard(window_of: WindowOf, contents: Con
     page.keyboard.press("Enter")
     page.wait_for_url("**/mail/threads/*")
     expect(page.get_by_role("heading", level=1)).to_have_text("Minutes of the meeting")
-    skip_to_content(page)
+    # The address leads to the message, where the keyboard goes on.
     tab_to(page, page.get_by_role("link", name="Show images"))
     tab_to(page, page.get_by_role("link", name="Details").last)
     page.keyboard.press("Enter")
