@@ -296,11 +296,12 @@ def nothing_ran(page: Page) -> None:
 
 @pytest.mark.alone
 def test_the_first_paint_comes_at_once(window_of: WindowOf, contents: Contents) -> None:
+    """Beside an answer of one word: without a GPU that alone takes a browser some 50 ms."""
     contents.fill()
     page = window_of("ann").page
 
-    def milliseconds() -> float:
-        page.goto("/")
+    def milliseconds(path: str) -> float:
+        page.goto(path)
         painted: float = page.evaluate(
             "() => new Promise(done => new PerformanceObserver(seen => done("
             "seen.getEntriesByName('first-contentful-paint')[0].startTime))"
@@ -308,5 +309,7 @@ def test_the_first_paint_comes_at_once(window_of: WindowOf, contents: Contents) 
         )
         return painted
 
-    milliseconds()
-    assert median(milliseconds() for _ in range(9)) < FIRST_PAINT_MILLISECONDS
+    # The first are a browser's that is warming up.
+    ours, word = (median([milliseconds(path) for _ in range(14)][5:]) for path in ("/", "/livez"))
+    print(f"first paint after {ours:.0f} ms, of an answer of one word after {word:.0f} ms")
+    assert ours - word < FIRST_PAINT_MILLISECONDS
