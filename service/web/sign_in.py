@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import jwt
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException, NotFoundException
 from litestar.params import URLEncodedBody
@@ -17,10 +17,9 @@ from msgspec import Struct
 from service.api.auth import OPEN, OPERATOR, Authentication, make_token, token_cookie
 from service.api.connect import OwnPath
 from service.config import LOCAL_HOSTS, Config
-from service.web.pages import Pages
+from service.web.pages import AnyRequest, Pages
 
 DEMO_LIFETIME = timedelta(days=1)
-AnyRequest = Request[Any, Any, Any]
 
 
 class PastedToken(Struct, forbid_unknown_fields=True):
