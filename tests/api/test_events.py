@@ -14,7 +14,7 @@ import psycopg
 import pytest
 import structlog
 
-from service.api.events import Feed
+from service.api.events import KEEPALIVE_SECONDS, Feed
 from service.database import Session
 from tests.api.conftest import (
     Running,
@@ -78,7 +78,7 @@ def test_the_state_comes_at_once_and_then_each_change(
         task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
         began = time.monotonic()
         assert stream.run()["phase"] == "queued"
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < KEEPALIVE_SECONDS / 2
         claim(functions, task_id)
         assert stream.run()["phase"] == "listing"
         list_page(functions, task_id, "m1", "m2")
@@ -99,7 +99,7 @@ def test_a_client_that_comes_back_gets_the_truth_at_once(
     began = time.monotonic()
     with watching(ann, **{"Last-Event-ID": first["id"]}) as stream:
         again = stream.next()
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < KEEPALIVE_SECONDS / 2
         assert again is not None
         assert json.loads(again["data"])["task_id"] == task_id
         assert again["id"] != first["id"]
@@ -169,7 +169,7 @@ def test_a_stream_ends_with_its_token(running: Running) -> None:
         with watching(client) as stream:
             stream.run()
             assert stream.next() is None
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 8
 
 
 def test_a_quiet_stream_is_kept_alive(ann: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,11 +193,9 @@ def test_a_stopping_server_ends_open_streams(ann: httpx.Client, running: Running
     thread = threading.Thread(target=watch)
     thread.start()
     assert connected.wait(10)
-    began = time.monotonic()
     running.stop()
-    thread.join(10)
-    assert ended.is_set()
-    assert time.monotonic() - began < 3
+    assert ended.wait(KEEPALIVE_SECONDS / 2)
+    thread.join()
 
 
 def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Session) -> None:

@@ -1,6 +1,5 @@
 """An operator's look at other people's runs leaves a note in the audit trail."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +8,6 @@ import psycopg
 import pytest
 
 from service.api import audit
-from service.api.health import PROBE_SECONDS
 from service.database import connect
 from tests.api.conftest import Running, bearer, client_of, eventually, token
 
@@ -102,10 +100,9 @@ def test_operators_see_them_also_when_requests_have_taken_all_connections(
             holder.execute("lock table gmail_sync.label in access exclusive mode")
             asked = [threads.submit(ann.get, "/api/gmail/labels") for _ in range(50)]
             eventually(waiting, "all connections wait")
-            began = time.monotonic()
             assert ZOMBIE in olga.get(HEALTH).text
             assert olga.get("/api/scheduler/status").status_code == 200
-            assert time.monotonic() - began < PROBE_SECONDS
+            assert sum(not each.done() for each in asked) >= 8
         for each in asked:
             each.result()
     assert notes(db) == [note("olga")]

@@ -1,7 +1,5 @@
 """Tokens: renewed where that helps, with a timeout on every path, never in a loop."""
 
-import time
-
 import pytest
 from google.oauth2.credentials import Credentials
 
@@ -94,11 +92,11 @@ def test_a_failing_token_endpoint_passes_and_is_not_slept_on(
 ) -> None:
     simulator.faults.add(fault)
     client = connect(token="", refresh_token=REFRESH_TOKEN, timeout=0.2)
-    began = time.monotonic()
     with pytest.raises(errors.Transient):
         client.fetch(mailbox.message_ids()[:3], "full")
-    # google-auth by itself would sleep for a second at least, and try three times.
-    assert time.monotonic() - began < 0.9
+    # google-auth by itself would try three times, and sleep for a second at least in between.
+    # (One that hangs was not answered, so it is not in the log.)
+    assert simulator.requests.methods["token"] == (fault.action != "hang")
 
 
 def test_parts_of_a_batch_whose_token_expired_renew_it_once(
