@@ -2,12 +2,13 @@
 
 create or replace function gmail_sync._sync_type(p_user_id text, p_force_full boolean)
 returns text
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select case
+begin
+  return case
     when not p_force_full and exists (
       select
       from gmail_sync.account
@@ -17,6 +18,7 @@ as $$
     ) then 'incremental'
     else 'full'
   end;
+end;
 $$;
 
 comment on function gmail_sync._sync_type(text, boolean) is

@@ -11,13 +11,8 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_task_id text;
 begin
-  select s.task_id into v_task_id
-  from gmail_sync.start_sync(p_user_id, p_force_full, p_source) s;
-
-  return v_task_id;
+  return (gmail_sync._start(p_user_id, p_force_full, p_source)).task_id;
 end;
 $$;
 

@@ -264,6 +264,29 @@ def test_making_a_run_due_wakes_the_workers(functions: Session, db: Connection) 
     assert woken == [task_id]
 
 
+@pytest.mark.parametrize(
+    ("started", "due", "wakes"),
+    [
+        ("-2 s", "-2 s", True),
+        ("-4 s", "-4 s", False),
+        ("-4 s", "-2 s", True),
+        ("-4 s", "1 min", True),
+    ],
+    ids=["just queued", "waits for a worker", "just due", "not due"],
+)
+def test_a_new_run_wakes_the_workers_unless_all_are_busy(
+    functions: Session, db: Connection, started: str, due: str, wakes: bool
+) -> None:
+    other = queued(functions, "bo")
+    shift(db, other, started, "started_at")
+    shift(db, other, due, "not_before")
+    db.execute("listen gmail_sync")
+    task_id = queued(functions)
+    db.execute("select pg_notify('gmail_sync', 'last')")
+    woken = [notice.payload for notice in db.notifies(timeout=5, stop_after=1 + wakes)]
+    assert woken == [task_id, "last"][not wakes :]
+
+
 def test_a_person_lends_priority_to_a_scheduled_run(functions: Session, db: Connection) -> None:
     queued(functions, connected(functions, "bo"), p_source="push")
     scheduled = queued(functions, connected(functions), p_source="schedule")

@@ -1,0 +1,27 @@
+-- Asks for a sync of a user. Returns the run that does it: the running one if it is alive
+-- or queued, the successor of a zombie, or a new one (created is true).
+-- Never waits for a locked zombie: whoever has it locked is ending it. While the user is being
+-- deleted nothing is made, as if the run had gone with the user.
+-- Raises SY003 for an invalid user id or source, SY005 when a person makes new runs too often.
+
+create or replace function gmail_sync.start_sync(
+  p_user_id text, p_force_full boolean default false, p_source text default 'sql'
+)
+returns table (task_id text, created boolean)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select s.task_id, s.created from gmail_sync._start(p_user_id, p_force_full, p_source) s;
+end;
+$$;
+
+comment on function gmail_sync.start_sync(text, boolean, text) is
+'Ask for a sync: the task_id of the run that does it, and whether it is new.';
+
+revoke all on function gmail_sync.start_sync(text, boolean, text) from public;
+grant execute on function gmail_sync.start_sync(text, boolean, text)
+  to gmail_sync_app, gmail_sync_service, gmail_sync_dba;
