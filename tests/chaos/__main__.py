@@ -6,7 +6,6 @@ runs write nothing. Exit status 1: a fault did harm. Its logs are left.
 
 import argparse
 import random
-import re
 import shutil
 import statistics
 import sys
@@ -19,9 +18,9 @@ from unittest import SkipTest
 from tests.chaos.matrix import FAULTS
 from tests.chaos.site import Site, running_site
 from tests.chaos.trial import Fault, Outcome, strike_often
+from tests.markers import write_between
 
 README = Path(__file__).parents[1] / "README.md"
-TABLE = re.compile(r"(?<=<!-- make chaos -->\n).*(?=<!-- end -->)", re.S)
 HEAD = """\
 | fault | struck | besides | recovered p50 | max | fetched twice |
 | --- | --- | --- | --- | --- | --- |
@@ -55,7 +54,7 @@ def main() -> int:
     shutil.rmtree(logs)
     if not options.only:
         written = f"{HEAD}{''.join(lines)}\n{samples} states of runs were judged.\n"
-        README.write_text(TABLE.sub(lambda _: written, README.read_text()))
+        write_between(README, "make chaos", written)
     return 0
 
 
