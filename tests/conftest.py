@@ -21,9 +21,8 @@ def cluster() -> Iterator[Cluster]:
         yield cluster
 
 
-@pytest.fixture(scope="session")
-def template(cluster: Cluster) -> str:
-    """The name of a migrated database that nobody is connected to."""
+def make_template(cluster: Cluster) -> str:
+    """The name of a migrated database that nobody is connected to; and the service's login."""
     name = "template_gmail_sync"
     cluster.create_database(name)
     migrate.upgrade(cluster.url(name))
@@ -34,6 +33,11 @@ def template(cluster: Cluster) -> str:
             )
         )
     return name
+
+
+@pytest.fixture(scope="session")
+def template(cluster: Cluster) -> str:
+    return make_template(cluster)
 
 
 @pytest.fixture

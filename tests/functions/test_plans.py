@@ -12,6 +12,7 @@ from service import migrate
 from service.database import Connection, connect
 from service.demo.cluster import Cluster
 from tests.functions.conftest import message
+from tests.functions.crowd import add_ended_runs, add_running_runs
 
 MAIL_TABLES = {"account", "attachment", "fetch_queue", "message", "touched", "user_sync_status"}
 # What is called as often as there are users, syncs or messages, and the index it cannot do without.
@@ -81,20 +82,6 @@ MAIL = {
 }
 
 
-RUNS_OF_MANY_USERS = """
-    insert into gmail_sync.user_sync_status (
-      task_id, user_id, is_syncing, outcome, phase, progress_percentage,
-      started_at, updated_at, finished_at
-    )
-    select 'ended-' || n, 'user-' || n % 50000, false, 'succeeded', 'done', 100, at, at, at
-    from (select n, now() - n * interval '5 s' as at from generate_series(1, 1000000) n) n;
-
-    insert into gmail_sync.user_sync_status (task_id, user_id, phase, claimed_at)
-    select 'running-' || n, 'user-' || n,
-      case when n % 10 = 0 then 'queued' else 'listing' end,
-      case when n % 10 <> 0 then now() end
-    from generate_series(1, 10000) n;
-"""
 MAIL_OF_SOME = """
     insert into gmail_sync.account (user_id, email, credentials, quota_profile)
     select 'user-' || n, 'user-' || n || '@mail.example', 'sealed', 'unlimited'
@@ -126,7 +113,8 @@ def crowded(cluster: Cluster) -> Iterator[Connection]:
     migrate.upgrade(cluster.url("crowded"))
     with connect(cluster.url("crowded"), "test") as db:
         db.execute("set statement_timeout = 0")
-        db.execute(RUNS_OF_MANY_USERS)
+        add_ended_runs(db, 1_000_000)
+        add_running_runs(db, 10_000, queued=True)
         db.execute(MAIL_OF_SOME)
         db.execute("vacuum (analyze)")
         yield db

@@ -1,0 +1,37 @@
+"""Runs of many users, quickly."""
+
+from service.database import Connection
+
+
+def add_ended_runs(db: Connection, count: int) -> None:
+    """`ended-1` …, the last first, evenly over as long as history is kept."""
+    db.execute(
+        """
+        insert into gmail_sync.user_sync_status (
+          task_id, user_id, is_syncing, outcome, phase, progress_percentage,
+          started_at, updated_at, finished_at
+        )
+        select 'ended-' || n, 'user-' || n %% 50000, false, 'succeeded', 'done', 100, at, at, at
+        from (
+          select n, now() - n * history_retention / %(count)s as at
+          from gmail_sync.settings, generate_series(1, %(count)s) n
+        ) n
+        """,
+        {"count": count},
+    )
+
+
+def add_running_runs(db: Connection, count: int, queued: bool = False) -> None:
+    """`running-1` … of `user-1` …; every tenth waits for a worker if `queued`."""
+    db.execute(
+        """
+        insert into gmail_sync.user_sync_status (task_id, user_id, phase, claimed_at)
+        select 'running-' || n, 'user-' || n,
+          case when waits then 'queued' else 'listing' end,
+          case when not waits then now() end
+        from (
+          select n, n %% 10 = 0 and %(queued)s as waits from generate_series(1, %(count)s) n
+        ) n
+        """,
+        {"count": count, "queued": queued},
+    )
