@@ -41,8 +41,8 @@ check: setup ## lint, format and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: setup ## one worker's messages a second, beside the most there could be
-	.venv/bin/python -m tests.benchmarks.throughput
+bench: setup ## measure beside peers and bare statements; results go to README.md
+	.venv/bin/python -m tests.benchmarks
 
 chaos: setup ## break everything often, for hours; results go to tests/README.md
 	@docker/install-postgres.sh --with-faketime >&2

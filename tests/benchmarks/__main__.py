@@ -1,33 +1,54 @@
-"""`make bench`, or `python -m tests.benchmarks --help`: every benchmark, one after another."""
+"""`make bench`, or `python -m tests.benchmarks --help`: every benchmark, one after another.
+
+Writes results.json, chart.svg and the table in README.md. Exit status 1: one could not be measured;
+what the others measured is written nevertheless.
+"""
 
 import argparse
 import importlib
-from collections.abc import Iterator
+import sys
+import traceback
+from collections.abc import Sequence
+from unittest import SkipTest
 
+from tests.benchmarks import report
 from tests.benchmarks.figure import Figure
 
 # Each a module here, whose measure() yields figures.
-BENCHMARKS: tuple[str, ...] = ()
+BENCHMARKS: tuple[str, ...] = ("start", "heartbeat", "growth", "storage")
 
 
-def main() -> None:
-    options = arguments()
-    for figure in figures(options.only or BENCHMARKS):
-        print(figure, flush=True)
+def main(given: Sequence[str] | None = None) -> int:
+    options = arguments(given)
+    figures: list[Figure] = []
+    not_measured: dict[str, str] = {}
+    failed = False
+    print(report.HEAD, end="")
+    for name in options.only or BENCHMARKS:
+        try:
+            for figure in importlib.import_module(f"tests.benchmarks.{name}").measure():
+                print(report.line(figure), end="", flush=True)
+                figures.append(figure)
+        except SkipTest as skipped:
+            not_measured[name] = str(skipped)
+        except Exception as error:
+            traceback.print_exc()
+            not_measured[name], failed = f"failed, {type(error).__name__}", True
+    print(report.left_out(not_measured), end="")
+    if not options.only:
+        report.write(report.Results(report.machine(), figures, not_measured))
+    return failed
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument(
         "--only", action="append", choices=BENCHMARKS, help="this one only; nothing is written"
     )
-    return parser.parse_args()
-
-
-def figures(names: tuple[str, ...]) -> Iterator[Figure]:
-    for name in names:
-        yield from importlib.import_module(f"tests.benchmarks.{name}").measure()
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

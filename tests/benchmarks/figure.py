@@ -27,3 +27,7 @@ class Figure:
         if self.bar is None:
             return True
         return self.value >= self.bar if self.direction == "at least" else self.value <= self.bar
+
+    def amount(self, number: float) -> str:
+        """With the unit, to three digits or to the one before the point."""
+        return f"{number:,.0f} {self.unit}" if number >= 100 else f"{number:.3g} {self.unit}"

@@ -1,0 +1,76 @@
+"""heartbeat() beside the bare UPDATE by primary key, and how many beats are HOT.
+
+pgbench with prepared statements over 8 connections, fsync on, both sides as the same login. The
+clients share 10,000 running runs: each beats at random for those that are its own.
+"""
+
+from collections.abc import Iterator
+
+from service.database import Connection, connect
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.postgres import CLIENTS, Server, pgbench, running_server
+from tests.benchmarks.turns import take_turns
+from tests.functions.crowd import add_running_runs
+
+RUNS = 10_000
+ROUNDS = 5
+SECONDS = 4
+
+CALL = r"""
+\set n random(1, {each}) * {clients} - :client_id
+select gmail_sync.heartbeat('running-' || :n);
+"""
+BARE = r"""
+\set n random(1, {each}) * {clients} - :client_id
+update gmail_sync.user_sync_status set updated_at = clock_timestamp()
+where task_id = 'running-' || :n;
+"""
+
+
+def measure() -> Iterator[Figure]:
+    with running_server() as server:
+        yield from measured(server, RUNS, ROUNDS, SECONDS)
+
+
+def measured(server: Server, runs: int, rounds: int, seconds: int) -> Iterator[Figure]:
+    own = {"each": runs // CLIENTS, "clients": CLIENTS}
+    hot, updates = 0, 0
+
+    def beat() -> float:
+        nonlocal hot, updates
+        before = hot_and_all_updates(db)
+        beats = pgbench(url, CALL.format(**own), seconds)
+        after = hot_and_all_updates(db)
+        hot, updates = hot + after[0] - before[0], updates + after[1] - before[1]
+        return beats
+
+    with server.database() as url, connect(url, "benchmark") as db:
+        add_running_runs(db, runs)
+        db.execute("vacuum (analyze) gmail_sync.user_sync_status")
+        turns = take_turns(rounds, beat, lambda: pgbench(url, BARE.format(**own), seconds))
+    yield Figure(
+        "heartbeat",
+        f"`heartbeat`, 8 clients, {runs:,} running runs",
+        "the bare `UPDATE` by primary key",
+        turns.ratio,
+        bar=0.90,
+        details=turns.details("beats_a_second", "updates_a_second"),
+    )
+    yield Figure(
+        "heartbeat_hot",
+        "heartbeats that are HOT updates",
+        "all of them",
+        round(100 * hot / updates, 1),
+        bar=80,
+        unit="%",
+        details={"hot": hot, "all": updates},
+    )
+
+
+def hot_and_all_updates(db: Connection) -> tuple[int, int]:
+    """Of runs, since the database was made."""
+    (row,) = db.execute(
+        "select n_tup_hot_upd, n_tup_upd from pg_stat_user_tables"
+        " where relname = 'user_sync_status'"
+    ).fetchall()
+    return row["n_tup_hot_upd"], row["n_tup_upd"]

@@ -1,0 +1,62 @@
+"""A Postgres with fsync on and all else as it is shipped, and pgbench to load it."""
+
+import re
+import secrets
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from service.demo.cluster import Cluster, find_programs, installed_pg_configs
+from tests.conftest import make_template
+
+CLIENTS = 8
+THREADS = 2
+# Beyond the time it was given.
+PATIENCE_SECONDS = 60
+
+
+class Server(NamedTuple):
+    cluster: Cluster
+    template: str
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The superuser's URL of a migrated database, dropped in the end."""
+        name = f"bench_{secrets.token_hex(6)}"
+        self.cluster.create_database(name, template=self.template)
+        yield self.cluster.url(name)
+        self.cluster.drop_database(name)
+
+
+@contextmanager
+def running_server() -> Iterator[Server]:
+    with Cluster() as cluster:
+        yield Server(cluster, make_template(cluster))
+
+
+def pgbench(url: str, script: str, seconds: int) -> float:
+    """How often a second CLIENTS connections together get through the script."""
+    program = find_programs(installed_pg_configs()) / "pgbench"
+    options = {
+        "--protocol": "prepared",
+        "--client": CLIENTS,
+        "--jobs": THREADS,
+        "--time": seconds,
+        "--file": "-",
+    }
+    command = [f"{program}", "--no-vacuum", *(f"{name}={options[name]}" for name in options), url]
+    done = subprocess.run(
+        command, input=script, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS
+    )
+    found = re.search(r"^tps = ([\d.]+)", done.stdout, re.M)
+    if done.returncode or not found:
+        raise RuntimeError(f"pgbench failed: {done.stderr}")
+    return float(found[1])
+
+
+def server_version() -> str:
+    """As in "postgres (PostgreSQL) 15.14 (Debian 15.14-1)"."""
+    command = [f"{find_programs(installed_pg_configs()) / 'postgres'}", "--version"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return said.stdout.split()[2]

@@ -1,0 +1,75 @@
+"""What mail takes up in Postgres, beside the mbox it came from and the xz of that.
+
+How much the database grows by a first sync, vacuumed: tables, indexes (that of the search too), the
+ids of the listing. Of attachments mode full keeps the list, mode raw keeps them within the raw
+message.
+"""
+
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import SkipTest
+
+from service.database import Connection
+from service.simulator import load
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.postgres import Server, running_server
+from tests.worker.stack import running_stack
+
+MAIL = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
+SYNC_SECONDS = 600
+
+
+def measure() -> Iterator[Figure]:
+    if not MAIL.exists():
+        raise SkipTest("the optional folder ../shared/mail")
+    with running_server() as server:
+        yield from measured(server, MAIL)
+
+
+def measured(server: Server, mail: Path) -> Iterator[Figure]:
+    packed = mail.read_bytes()
+    for mode in ("full", "raw"):
+        with running_stack(server.cluster, server.template, mode) as stack:
+            stack.mailbox.load(load(mail))
+            before = database_bytes(stack.db)
+            messages = stack.sync(SYNC_SECONDS)["new"]
+            grown = (database_bytes(stack.db) - before) / messages
+            parts = bytes_of_messages(stack.db)
+        mbox, xz = len(lzma.decompress(packed)) / messages, len(packed) / messages
+        yield Figure(
+            f"storage_{mode}",
+            f"Postgres for a message, mode {mode}",
+            f"{mbox:,.0f} bytes in the mbox, {xz:,.0f} in its xz",
+            round(grown),
+            unit="bytes",
+            details={
+                "messages": messages,
+                "mbox_bytes": round(mbox),
+                "xz_bytes": round(xz),
+                "of_the_mbox": round(grown / mbox, 2),
+                **{name: round(size / messages) for name, size in parts.items()},
+            },
+        )
+
+
+def database_bytes(db: Connection) -> int:
+    db.execute("vacuum")
+    (row,) = db.execute("select pg_database_size(current_database()) as bytes").fetchall()
+    size: int = row["bytes"]
+    return size
+
+
+def bytes_of_messages(db: Connection) -> dict[str, int]:
+    """Of the table of messages: rows, what is out of line, indexes."""
+    (row,) = db.execute(
+        """
+        select
+          pg_relation_size(oid) as row_bytes,
+          pg_total_relation_size(reltoastrelid) as out_of_line_bytes,
+          pg_indexes_size(oid) as index_bytes
+        from pg_class
+        where oid = 'gmail_sync.message'::regclass
+        """
+    ).fetchall()
+    return row

@@ -1,0 +1,95 @@
+"""What `make bench` writes, and what it wrote last: README.md and the chart tell nothing else."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks import chart, report
+from tests.benchmarks.figure import Figure
+from tests.markers import read_between
+
+FAST = Figure("fast", "`fast`", "slow", 2.5, bar=2, details={"ratios": [2.4, 2.5]})
+LARGE = Figure("large", "large", "small", 1.66, bar=1.5, direction="at most")
+TOLD = Figure("told", "told", "–", 12345, unit="bytes")
+RESULTS = report.Results(
+    {"cores": 2, "python": "3.11", "postgres": "15.1", "date": "2026-11-22", "commit": None},
+    [FAST, LARGE, TOLD],
+    {"peers": "no network"},
+)
+
+
+def test_readme_says_what_was_measured_and_nothing_else() -> None:
+    assert read_between(report.README, report.COMMAND) == report.section(report.read())
+
+
+def test_each_figure_of_the_readme_is_in_the_results() -> None:
+    table = re.findall(
+        r"^\| (.*) \| .* \| ([\d.,]+) \S+ \| .* \|.*\|$",
+        read_between(report.README, report.COMMAND),
+        re.M,
+    )
+
+    results = json.loads((report.HERE / "results.json").read_text())
+    assert [what for what, _ in table] == [figure["what"] for figure in results["figures"]]
+    for (_, seen), figure in zip(table, results["figures"], strict=True):
+        assert float(seen.replace(",", "")) == pytest.approx(figure["value"], rel=0.005)
+
+
+def test_chart_shows_what_was_measured() -> None:
+    written = (report.HERE / "chart.svg").read_text()
+
+    assert written == chart.chart(report.read().figures)
+
+
+def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("Before.\n<!-- make bench -->\nold\n<!-- end -->\nAfter.\n")
+
+    report.write(RESULTS, tmp_path, readme)
+
+    assert report.read(tmp_path) == RESULTS
+    text = readme.read_text()
+    assert text.startswith("Before.\n<!-- make bench -->\n| what |")
+    assert text.endswith("<!-- end -->\nAfter.\n")
+    assert "| `fast` | slow | 2.5 × | at least 2 × | yes |\n" in text
+    assert "| large | small | 1.66 × | at most 1.5 × | **no** |\n" in text
+    assert "| told | – | 12,345 bytes | told |  |\n" in text
+    assert "Not measured: peers (no network).\n" in text
+    assert "old" not in text.splitlines()
+
+
+def test_chart_draws_past_the_line_what_is_better_than_its_bar() -> None:
+    drawn = ElementTree.fromstring(chart.chart(RESULTS.figures))
+
+    reached, missed = drawn.iter("{http://www.w3.org/2000/svg}rect")
+    line = chart.x(1)
+    assert (reached.get("class"), reached.get("x")) == ("reached", str(line))
+    assert missed.get("class") == "missed"
+    assert float(missed.attrib["x"]) + float(missed.attrib["width"]) == pytest.approx(line)
+
+
+def test_a_benchmark_that_fails_is_told_and_costs_no_other_figure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmarks, "BENCHMARKS", ("no_such_module", "start"))
+    monkeypatch.setattr("tests.benchmarks.start.measure", lambda: iter([FAST]))
+    written: list[report.Results] = []
+    monkeypatch.setattr(report, "write", written.append)
+
+    status = benchmarks.main([])
+
+    assert status == 1
+    assert written[0].figures == [FAST]
+    assert written[0].not_measured == {"no_such_module": "failed, ModuleNotFoundError"}
+    assert report.line(FAST) in capsys.readouterr().out
+
+
+def test_one_benchmark_alone_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.benchmarks.start.measure", lambda: iter([FAST]))
+    monkeypatch.delattr(report, "write")
+
+    assert benchmarks.main(["--only", "start"]) == 0

@@ -1,0 +1,57 @@
+"""The benchmarks of SQL, tiny: they run, and say what they are meant to say."""
+
+import lzma
+from pathlib import Path
+
+import pytest
+
+from service.demo.cluster import Cluster
+from tests.benchmarks import growth, heartbeat, start, storage
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.postgres import Server
+
+
+@pytest.fixture
+def server(cluster: Cluster, template: str) -> Server:
+    return Server(cluster, template)
+
+
+def by_name(*figures: Figure) -> dict[str, Figure]:
+    return {figure.name: figure for figure in figures}
+
+
+def test_starts_are_measured_beside_bare_inserts(server: Server) -> None:
+    figures = by_name(*start.measured(server, rounds=1, seconds=1))
+
+    assert set(figures) == {"start_distinct", "start_hot"}
+    for figure in figures.values():
+        assert 0.02 < figure.value < 5
+
+
+def test_heartbeats_are_measured_beside_bare_updates(server: Server) -> None:
+    figures = by_name(*heartbeat.measured(server, runs=800, rounds=1, seconds=1))
+
+    assert set(figures) == {"heartbeat", "heartbeat_hot"}
+    assert 0.1 < figures["heartbeat"].value < 10
+    assert 0 < figures["heartbeat_hot"].value <= 100
+
+
+def test_growth_is_measured_with_few_and_many_ended_runs(server: Server) -> None:
+    figures = by_name(*growth.measured(server, (10, 20, 30), running=100, rounds=1, calls=2))
+
+    assert set(figures) == {"growth_reap", "growth_health", "growth_claim"}
+    assert all(0.05 < figure.value < 20 for figure in figures.values())
+
+
+def test_storage_is_told_for_a_message_in_both_modes(server: Server, tmp_path: Path) -> None:
+    mail = tmp_path / "mail.mbox.xz"
+    mbox = b"".join(b"From a\nSubject: %d\n\nHello.\n\n" % number for number in range(40))
+    mail.write_bytes(lzma.compress(mbox))
+
+    figures = by_name(*storage.measured(server, mail))
+
+    assert set(figures) == {"storage_full", "storage_raw"}
+    for figure in figures.values():
+        assert figure.details["messages"] == 40
+        assert figure.details["mbox_bytes"] == pytest.approx(len(mbox) / 40, abs=1)
+        assert 100 < figure.value < 100_000
