@@ -1,5 +1,7 @@
 -- Ends the zombies of one user, or of all when NULL, and makes their successors. One
--- statement: what is locked is being ended by somebody else and is skipped.
+-- statement: what is locked is being ended by somebody else and is skipped. Zombies are found
+-- first, and locked and looked at again by their task_id: for a view is locked before it is
+-- filtered by what the clock says, and every running run would be.
 
 create or replace function gmail_sync._reap(p_user_id text)
 returns table (task_id text, user_id text, cause text, silent_for interval, successor text)
@@ -11,8 +13,13 @@ as $$
   with zombie as (
     select z.task_id, z.cause, z.silent_for, z.progress_percentage as progress
     from gmail_sync._running_run z
-    where z.cause is not null
-      and (p_user_id is null or z.user_id = p_user_id)
+    where z.task_id = any (array(
+        select c.task_id
+        from gmail_sync._running_run c
+        where c.cause is not null
+          and (p_user_id is null or c.user_id = p_user_id)
+      ))
+      and z.cause is not null
     for update skip locked
   ),
   ended as (

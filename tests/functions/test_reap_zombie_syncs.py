@@ -186,6 +186,15 @@ def test_a_reaper_does_not_lock_the_settings(
     first.rollback()
 
 
+def test_a_reaper_locks_zombies_alone(functions: Session, db: Connection, locked: Locked) -> None:
+    zombie(functions, db, "dead")
+    alive = claimed(functions, "alive")
+    locked("select * from gmail_sync.reap_zombie_syncs()")
+    db.execute(
+        "select from gmail_sync.user_sync_status where task_id = %s for update nowait", [alive]
+    )
+
+
 def test_a_locked_settings_row_does_not_stop_a_reaper(
     functions: Session, db: Connection, locked: Locked
 ) -> None:
