@@ -23,7 +23,7 @@ def by_name(*figures: Figure) -> dict[str, Figure]:
 def test_starts_are_measured_beside_bare_inserts(server: Server) -> None:
     figures = by_name(*start.measured(server, rounds=1, seconds=1))
 
-    assert set(figures) == {"start_distinct", "start_hot"}
+    assert set(figures) == {"start_distinct", "start_hot", "start_waking"}
     for figure in figures.values():
         assert 0.02 < figure.value < 5
 
