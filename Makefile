@@ -42,6 +42,7 @@ check: setup ## lint, format and types
 	.venv/bin/mypy
 
 bench: setup ## measure beside peers and bare statements; results go to README.md
+	@docker/install-postgres.sh --with-notmuch >&2
 	.venv/bin/python -m tests.benchmarks
 
 chaos: setup ## break everything often, for hours; results go to tests/README.md
@@ -56,5 +57,5 @@ migration: setup ## freeze the edited functions in a new revision: M="what it do
 	@.venv/bin/python -m db.migrations.new "$$M"
 
 clean: ## remove .venv and everything made
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find db service tests -name __pycache__ -prune -exec rm -rf {} +

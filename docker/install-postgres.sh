@@ -2,6 +2,7 @@
 # Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
 #   --with-faketime  libfaketime too, for worker clocks that are wrong; does without, with a warning
+#   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH.
@@ -14,14 +15,15 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= pgbouncer= venv=
+    chromium= faketime= notmuch= pgbouncer= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
             --with-faketime) faketime=libfaketime ;;
+            --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-notmuch] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -31,6 +33,9 @@ main() {
         echo "Went on without Chromium: only the browser tests need it." >&2
     [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
         echo "Went on without libfaketime: only one fault of make chaos needs it." >&2
+    # Several packages, a word each.
+    [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] || (install $notmuch) ||
+        echo "Went on without notmuch: make bench leaves lieer out." >&2
     [ -z "$pgbouncer" ] || has_pgbouncer || (without_service install "$pgbouncer") ||
         echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
 }
@@ -125,7 +130,7 @@ need_root() {
     fi
     as_root true 2>/dev/null && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
     exit 1
 }
 
