@@ -1,4 +1,4 @@
-"""base64url without padding, as Gmail writes it, and opaque tokens made of it."""
+"""base64url as Gmail writes it, and opaque tokens made of it."""
 
 import binascii
 import re
@@ -10,8 +10,14 @@ _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _NONCE = 48  # bytes; Gmail's attachment ids are long too
 
 
+def padded_base64url(data: bytes) -> str:
+    """As whole messages come: clients that decode these strictly work at Gmail."""
+    return urlsafe_b64encode(data).decode("ascii")
+
+
 def base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    """Without padding, as everything else does."""
+    return padded_base64url(data).rstrip("=")
 
 
 def from_base64url(encoded: str) -> bytes:

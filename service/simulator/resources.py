@@ -50,7 +50,7 @@ def message(found: Message, form: str, wanted: Sequence[str]) -> dict[str, Any]:
     elif form == "metadata":
         shaped["payload"] = _metadata(found, wanted)
     elif form == "raw":
-        shaped["raw"] = encoding.base64url(found.mail.raw())
+        shaped["raw"] = encoding.padded_base64url(found.mail.raw())
     return shaped
 
 
