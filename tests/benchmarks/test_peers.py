@@ -1,11 +1,13 @@
-"""The benchmarks beside other job queues, tiny; where these are not installed, nothing runs."""
+"""The benchmarks beside other programs, tiny; what needs these is skipped where they are not."""
 
 import math
 
 import pytest
+import requests
 
 from service.demo.cluster import Cluster
-from tests.benchmarks import pickup, start_python
+from tests.benchmarks import lieer, pickup, start_python
+from tests.benchmarks.gmail import TOKEN
 from tests.benchmarks.machine import Installation
 from tests.benchmarks.peers.environment import Environment
 from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
@@ -18,9 +20,13 @@ def installation(cluster: Cluster, template: str) -> Installation:
 
 @pytest.fixture
 def queues() -> Environment:
-    environment = Environment("queues")
+    return installed("queues")
+
+
+def installed(name: str) -> Environment:
+    environment = Environment(name)
     if not environment.is_installed:
-        pytest.skip("procrastinate and pgqueuer are not installed: make bench does it")
+        pytest.skip(f"{environment.folder} is not installed: make bench does it")
     return environment
 
 
@@ -49,3 +55,26 @@ def test_pick_ups_are_measured_beside_both_queues(
     ]
     assert all(0 < figure.value < math.inf for figure in figures)
     assert all(0 < figure.details["ms"] < 5_000 for figure in figures)
+
+
+def test_a_first_sync_is_measured_beside_lieer(installation: Installation) -> None:
+    (figure,) = lieer.measured(installed("lieer"), installation, messages=20, rounds=1)
+    assert figure.name == "lieer"
+    assert 0 < figure.value < math.inf
+
+
+def test_a_worker_syncs_through_the_proxy(installation: Installation) -> None:
+    with lieer.mailbox(5) as address:
+        assert lieer.ours(installation, address) > 0
+
+
+def test_the_proxy_answers_for_google() -> None:
+    with lieer.mailbox(5) as address:
+        profile = requests.get(
+            "https://gmail.googleapis.com/gmail/v1/users/me/profile",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            proxies={"https": address.environment["https_proxy"]},
+            verify=address.environment["HTTPLIB2_CA_CERTS"],
+            timeout=10,
+        )
+    assert profile.json()["messagesTotal"] == 5

@@ -1,9 +1,10 @@
 """An environment for peers, made of a requirements file by the first benchmark that needs it."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,14 @@ class Environment:
     def python(self) -> Path:
         return self.folder / "bin" / "python"
 
-    def run(self, module: str, *arguments: str) -> Any:
+    def run(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> Any:
         """What a module here prints as JSON. RuntimeError, with what it said: it failed."""
         done = subprocess.run(
             self._command(module, arguments),
             cwd=ROOT,
+            env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=RUN_SECONDS,

@@ -1,0 +1,92 @@
+"""A first sync of a mailbox, beside lieer's first pull of the same.
+
+lieer knows Google's address alone, but heeds https_proxy and HTTPLIB2_CA_CERTS: so it comes to the
+simulator through a proxy that answers for Google. Our worker, one, comes through the same proxy
+with the same TLS. Quota off, fsync on; both have started when the clock does. Each ends with all
+mail stored: ours in Postgres (`full`: headers, bodies, attachments listed), lieer with the whole
+messages as files, indexed by notmuch. A first sync, not counted, has the simulator parse its mail.
+
+lieer is built on libnotmuch (Debian: libnotmuch-dev and a C compiler); where that is missing,
+nothing is measured.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.gmail import EMAIL, TOKEN
+from tests.benchmarks.machine import Installation, gmail, installed, process
+from tests.benchmarks.peers.environment import Environment
+from tests.benchmarks.peers.google import Google, google
+from tests.benchmarks.turns import take_turns
+
+USER = "user-42"
+MESSAGES = 1_000
+ROUNDS = 3
+
+
+def measure() -> Iterator[Figure]:
+    lieer = Environment("lieer")
+    lieer.install()
+    with installed() as installation:
+        yield from measured(lieer, installation, MESSAGES, ROUNDS)
+
+
+def measured(
+    lieer: Environment, installation: Installation, messages: int, rounds: int
+) -> Iterator[Figure]:
+    with mailbox(messages) as address:
+        ours(installation, address)
+        turns = take_turns(
+            rounds,
+            partial(ours, installation, address),
+            partial(theirs, lieer, address),
+            warm_up=False,
+        )
+    yield Figure(
+        "lieer",
+        "full sync, quota off",
+        "lieer's first pull",
+        turns.ratio,
+        bar=2,
+        details=turns.details("messages_a_second", "lieer_messages_a_second"),
+    )
+
+
+@contextmanager
+def mailbox(messages: int) -> Iterator[Google]:
+    with (
+        gmail("real", messages) as simulator,
+        TemporaryDirectory() as folder,
+        google(simulator.url, Path(folder)) as address,
+    ):
+        yield address
+
+
+def ours(installation: Installation, address: Google) -> float:
+    """Messages a second, from the claim of the run to its end."""
+    with installation.database() as database:
+        database.connect_user(USER)
+        environment = {
+            "DATABASE_URL": database.url,
+            "GMAIL_SYNC_CREDENTIALS_KEYS": database.keys,
+            "GMAIL_SYNC_GMAIL_ENDPOINT": address.url,
+            "GMAIL_SYNC_OAUTH_ENDPOINT": address.url,
+            "GMAIL_SYNC_LOG_LEVEL": "warning",
+            **address.trust,
+        }
+        with process(["-m", "service.cli", "worker"], environment):
+            run = database.finished(database.start(USER))
+    seconds: float = (run["finished_at"] - run["claimed_at"]).total_seconds()
+    stored: int = run["current_stats"]["new"]
+    return stored / seconds
+
+
+def theirs(lieer: Environment, address: Google) -> float:
+    with TemporaryDirectory() as folder:
+        pulled = lieer.run("lieer", folder, EMAIL, TOKEN, environment=address.environment)
+    rate: float = pulled["messages"] / pulled["seconds"]
+    return rate

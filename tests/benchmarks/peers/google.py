@@ -1,0 +1,109 @@
+"""Google's address, answered by a simulator, for programs that know no other.
+
+A proxy for HTTPS: whatever host a client wants to be connected to, it is answered here, with a
+certificate that the environment vouches for, and all it says goes on to the simulator in the
+clear. A client that needs no proxy may connect to `url` as it is.
+"""
+
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+HOSTS = ("gmail.googleapis.com", "localhost")
+IDLE_SECONDS = 60
+CHUNK = 1 << 18
+
+
+class Google(NamedTuple):
+    """`environment` has httplib2 take the simulator for Google; at `url` it needs only `trust`."""
+
+    url: str
+    trust: dict[str, str]
+    environment: dict[str, str]
+
+
+@contextmanager
+def google(simulator: str, folder: Path) -> Iterator[Google]:
+    """The certificate is left in `folder`."""
+    certificate = folder / "google.pem"
+    certificate.write_bytes(self_signed())
+    address = urlsplit(simulator)
+    with Proxy(certificate, (address.hostname or "", address.port or 80)) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        port = proxy.server_address[1]
+        trust = {"HTTPLIB2_CA_CERTS": str(certificate)}
+        through = {"https_proxy": f"http://127.0.0.1:{port}"}
+        yield Google(f"https://localhost:{port}", trust, {**trust, **through})
+        proxy.shutdown()
+
+
+def self_signed() -> bytes:
+    """A key and its certificate for HOSTS, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOSTS[0])])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(map(x509.DNSName, HOSTS)), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ) + certificate.public_bytes(serialization.Encoding.PEM)
+
+
+class Proxy(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, certificate: Path, simulator: tuple[str, int]) -> None:
+        super().__init__(("127.0.0.1", 0), Tunnel)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(certificate)
+        self.simulator = simulator
+
+
+class Tunnel(socketserver.BaseRequestHandler):
+    server: Proxy
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.settimeout(IDLE_SECONDS)
+        if self.request.recv(1, socket.MSG_PEEK) == b"C":  # CONNECT, and no hello of TLS
+            asked = b""
+            while not asked.endswith(b"\r\n\r\n"):
+                asked += self.request.recv(CHUNK)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with (
+            self.server.tls.wrap_socket(self.request, server_side=True) as client,
+            socket.create_connection(self.server.simulator, IDLE_SECONDS) as gmail,
+        ):
+            answers = threading.Thread(target=pass_on, args=(gmail, client), daemon=True)
+            answers.start()
+            pass_on(client, gmail)
+            answers.join(IDLE_SECONDS)
+
+
+def pass_on(source: socket.socket, sink: socket.socket) -> None:
+    """Until either side has closed."""
+    try:
+        while data := source.recv(CHUNK):
+            sink.sendall(data)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
