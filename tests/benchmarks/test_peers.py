@@ -33,7 +33,7 @@ def installed(name: str) -> Environment:
 def test_starts_from_python_are_measured_beside_both_queues(
     queues: Environment, installation: Installation
 ) -> None:
-    figures = list(start_python.measured(queues, installation, rounds=1, seconds=0.2))
+    figures = list(start_python.measured(queues, installation, rounds=1, warm_up=0, seconds=0.2))
     assert [figure.name for figure in figures] == [
         "start_python_distinct_procrastinate",
         "start_python_distinct_pgqueuer",

@@ -19,38 +19,51 @@ def users(kind: str) -> Iterator[str]:
     return map("user-{}".format, numbers)
 
 
-def in_threads(asks: Sequence[Callable[[str], object]], kind: str, seconds: float) -> float:
-    """Requests a second of as many threads as there are `asks`, once each has asked once."""
+class Stretch:
+    """So many seconds are asked and counted, after so many that are not."""
+
+    def __init__(self, warm_up: str, seconds: str) -> None:
+        self.seconds = float(seconds)
+        self._begins_at = time.perf_counter() + float(warm_up)
+
+    @property
+    def is_counted(self) -> bool:
+        return time.perf_counter() >= self._begins_at
+
+    @property
+    def is_over(self) -> bool:
+        return time.perf_counter() >= self._begins_at + self.seconds
+
+
+def in_threads(asks: Sequence[Callable[[str], object]], kind: str, stretch: Stretch) -> float:
+    """Requests a second of as many threads as there are `asks`."""
     names = users(kind)
 
     def go_on(ask: Callable[[str], object]) -> int:
-        asked, ends_at = 0, time.perf_counter() + seconds
-        while time.perf_counter() < ends_at:
+        counted = 0
+        while not stretch.is_over:
             ask(next(names))
-            asked += 1
-        return asked
+            counted += stretch.is_counted
+        return counted
 
     with ThreadPoolExecutor(len(asks)) as threads:
-        list(threads.map(lambda ask: ask(next(names)), asks))
-        return sum(threads.map(go_on, asks)) / seconds
+        return sum(threads.map(go_on, asks)) / stretch.seconds
 
 
 async def in_tasks(
-    asks: Sequence[Callable[[str], Awaitable[object]]], kind: str, seconds: float
+    asks: Sequence[Callable[[str], Awaitable[object]]], kind: str, stretch: Stretch
 ) -> float:
     """The same of as many tasks."""
     names = users(kind)
 
     async def go_on(ask: Callable[[str], Awaitable[object]]) -> int:
-        asked, ends_at = 0, time.perf_counter() + seconds
-        while time.perf_counter() < ends_at:
+        counted = 0
+        while not stretch.is_over:
             await ask(next(names))
-            asked += 1
-        return asked
+            counted += stretch.is_counted
+        return counted
 
-    for ask in asks:
-        await ask(next(names))
-    return sum(await asyncio.gather(*map(go_on, asks))) / seconds
+    return sum(await asyncio.gather(*map(go_on, asks))) / stretch.seconds
 
 
 def pauses(requests: int) -> Iterator[float]:

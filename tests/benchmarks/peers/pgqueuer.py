@@ -1,6 +1,6 @@
 """pgqueuer, over asyncpg and uvloop as its own command runs it.
 
-pgqueuer.py install URL | ask URL distinct|hot SECONDS | request URL TIMES | work URL
+pgqueuer.py install URL | ask URL distinct|hot WARM_UP SECONDS | request URL TIMES | work URL
 """
 
 import asyncio
@@ -15,14 +15,14 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.models import Job
 from pgqueuer.queries import Queries
 
-from tests.benchmarks.peers.load import CONNECTIONS, in_tasks, pauses
+from tests.benchmarks.peers.load import CONNECTIONS, Stretch, in_tasks, pauses
 
 
 async def install(url: str) -> None:
     await Queries(await driver(url)).install()
 
 
-async def ask(url: str, kind: str, seconds: str) -> float:
+async def ask(url: str, kind: str, *seconds: str) -> float:
     """A connection each: its pool answers fewer requests."""
     connections = [Queries(await driver(url)) for _ in range(CONNECTIONS)]
     asks = [
@@ -31,7 +31,7 @@ async def ask(url: str, kind: str, seconds: str) -> float:
         )
         for queries in connections
     ]
-    return await in_tasks(asks, kind, float(seconds))
+    return await in_tasks(asks, kind, Stretch(*seconds))
 
 
 async def request(url: str, times: str) -> list[float]:

@@ -1,6 +1,6 @@
 """procrastinate, with its own connectors and their pools.
 
-procrastinate.py install URL | ask URL distinct|hot SECONDS | request URL TIMES | work URL
+procrastinate.py install URL | ask URL distinct|hot WARM_UP SECONDS | request URL TIMES | work URL
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from contextlib import suppress
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued
 
-from tests.benchmarks.peers.load import CONNECTIONS, in_threads, pauses
+from tests.benchmarks.peers.load import CONNECTIONS, Stretch, in_threads, pauses
 
 
 def install(url: str) -> None:
@@ -20,7 +20,7 @@ def install(url: str) -> None:
         app.schema_manager.apply_schema()
 
 
-def ask(url: str, kind: str, seconds: str) -> float:
+def ask(url: str, kind: str, *seconds: str) -> float:
     """With threads, which are the faster of its two ways (asyncio: half as many requests)."""
     connector = SyncPsycopgConnector(
         conninfo=url, min_size=CONNECTIONS, max_size=CONNECTIONS, kwargs={"autocommit": True}
@@ -31,7 +31,7 @@ def ask(url: str, kind: str, seconds: str) -> float:
             with suppress(AlreadyEnqueued):
                 app.configure_task("sync", queueing_lock=user).defer()
 
-        return in_threads([ask_for] * CONNECTIONS, kind, float(seconds))
+        return in_threads([ask_for] * CONNECTIONS, kind, Stretch(*seconds))
 
 
 def request(url: str, times: str) -> list[float]:
