@@ -7,7 +7,8 @@ mail stored: ours in Postgres (`full`: headers, bodies, attachments listed), lie
 messages as files, indexed by notmuch. A first sync, not counted, has the simulator parse its mail.
 
 lieer is built on libnotmuch (Debian: libnotmuch-dev and a C compiler); where that is missing,
-nothing is measured.
+nothing is measured. msgvault, a Go program, and OpenArchiver, a stack of several services, are left
+out: neither comes from a package registry.
 """
 
 from collections.abc import Iterator
