@@ -91,14 +91,20 @@ def _child_id(parent: str, index: int) -> str:
 
 def split_multipart(body: bytes, boundary: str) -> list[bytes]:
     """The parts between the delimiter lines; the last may lack its closing delimiter."""
-    mark = re.escape(boundary.encode("utf-8"))
-    delimiters = list(re.finditer(rb"(?:\r?\n|\A)--" + mark + rb"(--)?[ \t]*(?=\r?\n|\Z)", body))
+    mark = re.escape(b"--" + boundary.encode("utf-8"))
+    # That a line begins there is looked at afterwards: a pattern that does not begin with plain
+    # characters is tried at each byte.
+    found = re.finditer(mark + rb"(--)?[ \t]*(?=\r?\n|\Z)", body)
+    delimiters = [each for each in found if body[each.start() - 1 : each.start()] in (b"", b"\n")]
     pieces = []
     for index, delimiter in enumerate(delimiters):
         if delimiter[1]:
             break
         end = delimiters[index + 1].start() if index + 1 < len(delimiters) else len(body)
-        pieces.append(re.sub(rb"\A\r?\n", b"", body[delimiter.end() : end]))
+        piece = body[delimiter.end() : end]
+        if end < len(body):
+            piece = piece.removesuffix(b"\n").removesuffix(b"\r")
+        pieces.append(re.sub(rb"\A\r?\n", b"", piece))
     return pieces
 
 
