@@ -5,6 +5,7 @@ sleep where no progress can be shown, and its token refresh has no timeout. Noth
 tries twice, for each attempt is charged to the quota before; every failure is a GmailError.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
@@ -44,6 +45,7 @@ class GmailClient:
     """One account, for one thread. `timeout` is seconds for each socket operation.
 
     on_refresh is called with the credentials after each refresh, so that they can be stored.
+    Clients that share credentials share the lock `renewing`, so that one of them renews for all.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class GmailClient:
         timeout: float = 30.0,
         user_agent: str = "gmail-sync",
         on_refresh: Callable[[Credentials], None] | None = None,
+        renewing: "threading.Lock | None" = None,
     ) -> None:
         self._api = api
-        self._transport = Transport(credentials, timeout, user_agent, on_refresh)
+        self._transport = Transport(credentials, timeout, user_agent, on_refresh, renewing)
 
     def __enter__(self) -> "GmailClient":
         return self

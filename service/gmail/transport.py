@@ -43,10 +43,13 @@ class Transport:
         timeout: float,
         user_agent: str,
         on_refresh: Callable[[Credentials], None] | None = None,
+        renewing: "threading.Lock | None" = None,
     ) -> None:
+        """`renewing` is held by whoever renews credentials that several threads share."""
         self._credentials = credentials
         self._user_agent = user_agent
         self._on_refresh = on_refresh
+        self._renewing = renewing or threading.Lock()
         self._renewed_at = -_RENEWAL_SECONDS
         self._accepted = True
         self._sent_token: str | None = None
@@ -67,8 +70,9 @@ class Transport:
     ) -> tuple[httplib2.Response, bytes]:
         """The answer, whatever its status. Of one longer than `most` bytes LargeAnswer is raised
         with the beginning."""
-        if self._credentials.refresh_token and not self._credentials.valid:
-            self._renew()
+        with self._renewing:
+            if self._credentials.refresh_token and not self._credentials.valid:
+                self._renew()
         self._sent_token = self._credentials.token
         signed = {**(headers or {}), "user-agent": f"{self._user_agent} (gzip)"}
         self._credentials.apply(signed)  # type: ignore[no-untyped-call]
@@ -77,6 +81,10 @@ class Transport:
     def renew(self) -> bool:
         """After a 401: whether there is a new access token now; False too when one that was renewed
         for the same reason was never accepted. RefreshError when the token endpoint refuses."""
+        with self._renewing:
+            return self._renew_refused()
+
+    def _renew_refused(self) -> bool:
         if self._credentials.token != self._sent_token:
             return True
         if not (self._credentials.refresh_token and self._accepted):

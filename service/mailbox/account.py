@@ -4,6 +4,7 @@ Google may rotate a refresh token when it renews an access token, so what it gav
 whoever asked: a run, an audit, or a request for an attachment.
 """
 
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -41,6 +42,7 @@ class Account:
         self.sealed = sealed
         # One for all clients: what one renews, all use.
         self._credentials = google.credentials(self._stored)
+        self._renewing = threading.Lock()
 
     def new_client(self) -> GmailClient:
         """A client for one thread."""
@@ -49,6 +51,7 @@ class Account:
             self._credentials,
             timeout=self._google.timeout,
             on_refresh=self._save,
+            renewing=self._renewing,
         )
 
     def refuse(self, status: str, reason: str) -> None:

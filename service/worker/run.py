@@ -112,7 +112,7 @@ class Run:
                 self._calls, self._gate, pool, mine, claim["content_mode"], self._log
             )
             watch = Watch(self._calls, self._gate, mine(), self._google.topic, self._log)
-            AccountSync(self._calls, self._gate, mine(), hydrator, watch).run(
+            AccountSync(self._calls, self._gate, pool, mine, hydrator, watch).run(
                 claim["sync_type"], verified=claim["verified"] and status == "connected"
             )
         finally:

@@ -1,11 +1,14 @@
 """Brings one account up to date: listing, history, labels. See DESIGN.md, section 7."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from service.gmail.client import GmailClient
-from service.gmail.errors import BadRequest, HistoryExpired
+from service.gmail.errors import BadRequest, GmailError, HistoryExpired
 from service.worker.calls import RunCalls
 from service.worker.gate import Gate
 from service.worker.hydrate import Hydrator
@@ -26,19 +29,25 @@ LOOP = (
 
 
 class AccountSync:
-    """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done."""
+    """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done.
+
+    `mine` gives the calling thread its own client.
+    """
 
     def __init__(
         self,
         calls: RunCalls,
         gate: Gate,
-        client: GmailClient,
+        pool: ThreadPoolExecutor,
+        mine: Callable[[], GmailClient],
         hydrator: Hydrator,
         watch: Watch,
     ) -> None:
         self._calls = calls
         self._gate = gate
-        self._client = client
+        self._pool = pool
+        self._mine = mine
+        self._client = mine()
         self._hydrator = hydrator
         self._watch = watch
 
@@ -64,13 +73,21 @@ class AccountSync:
                 self._calls.value("expire_history")
                 sync_type = "full"
 
-    def _store_labels(self) -> None:
-        labels = self._gate.ask("labels.list", self._client.labels)
+    def _ask_for_labels(self) -> Future[list[dict[str, Any]]]:
+        """Ask in another thread, so that this one can ask something else meanwhile."""
+        self._gate.charge("labels.list")
+        return self._pool.submit(lambda: self._mine().labels())
+
+    def _store_labels(self, asked: Future[list[dict[str, Any]]]) -> None:
+        try:
+            labels = asked.result()
+        except GmailError:
+            labels = self._gate.ask("labels.list", self._client.labels)
         self._calls.value("store_labels", Jsonb(labels))
 
     def _full(self) -> None:
         """List everything, fetch what is missing, drop what is gone."""
-        self._store_labels()
+        self._store_labels(self._ask_for_labels())
         profile = self._gate.ask("getProfile", self._client.profile)
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
@@ -101,9 +118,12 @@ class AccountSync:
     def _incremental(self, *, until_quiet: bool) -> None:
         """Take the changes since the cursor, and after a long sync those made meanwhile."""
         while True:
+            labels = self._ask_for_labels()
             changed = self._take_history()
-            # After the history, which can name a label that was made a moment before it.
-            self._store_labels()
+            if changed:
+                # It can name a label that was made a moment before it.
+                labels = self._ask_for_labels()
+            self._store_labels(labels)
             self._hydrator.empty_queue()
             if not (changed and until_quiet):
                 return

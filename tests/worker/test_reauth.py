@@ -147,6 +147,20 @@ def test_what_is_on_its_way_when_another_batch_is_refused_is_kept(
     assert simulator.requests.fetched_twice() == {}
 
 
+def test_a_token_that_ran_out_is_renewed_once_for_all_threads(
+    simulator: Simulator, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    """The first that an incremental sync sends are two requests at once."""
+    mailbox.load(generate(10))
+    assert account.sync()["outcome"] == "succeeded"
+    simulator.tokens.expire(ACCESS_TOKEN)
+    simulator.faults.add(Fault("token", "latency", seconds=1))
+
+    assert account.sync()["outcome"] == "succeeded"
+
+    assert simulator.requests.methods["token"] == 1
+
+
 def test_an_incremental_sync_goes_on_from_its_cursor(
     simulator: Simulator,
     mailbox: Mailbox,
