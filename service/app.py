@@ -74,7 +74,8 @@ def create_app(
     Starts without a database too. Raises ConfigError when nothing says whose tokens are good.
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
-    feed = events.Feed(Session(config.database_url, "gmail-sync feed"), log)
+    feed_session = Session(config.database_url, "gmail-sync feed")
+    feed = events.Feed(feed_session, config.listen_url or config.database_url, log)
     probes = Pool(config.database_url, "gmail-sync probes", health.PROBE_CONNECTIONS)
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()

@@ -1,7 +1,8 @@
 """Progress as server-sent events: the state on connect, then each change of the latest run.
 
 One thread a process asks the database once a second for all watched users together, and sleeps
-while there are none (DESIGN.md, section 8). Each watcher holds one state, the newest, so a slow
+while there are none (DESIGN.md, section 8). That a run has begun or ended is heard (NOTIFY), and
+asked for at once, of those users alone. Each watcher holds one state, the newest, so a slow
 client costs nothing. Litestar's ChannelsPlugin could fan out, but the thread, the set of watched
 users, the snapshot and the end of the streams would have to stand beside it; without it they are
 all there is.
@@ -9,6 +10,7 @@ all there is.
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,8 +26,11 @@ from service.api.auth import UserRequest
 from service.api.problems import answers
 from service.api.runs import Run
 from service.database import Pool, Row, Session
+from service.worker.listener import Listener
 
 INTERVAL_SECONDS = 1.0
+# The least time between two questions, however much is heard.
+PAUSE_SECONDS = 0.1
 # Proxies drop connections that are silent for a minute or so.
 KEEPALIVE_SECONDS = 15
 RECONNECT_MILLISECONDS = 2000
@@ -54,12 +59,15 @@ class Watcher:
 class Feed:
     """Tells watchers what has changed. Its streams live on the loop that started it."""
 
-    def __init__(self, session: Session, log: FilteringBoundLogger) -> None:
+    def __init__(self, session: Session, listen_url: str, log: FilteringBoundLogger) -> None:
         self._session = session
         self._log = log
         self._watchers: set[Watcher] = set()
-        self._someone_watches = threading.Condition()  # guards _watchers
+        self._heard_of: set[str] = set()  # users
+        self._news = threading.Condition()  # guards both
         self._stopping = threading.Event()
+        self._listener = Listener(listen_url, self.hear, log)
+        self._listening = False
         self._thread = threading.Thread(target=self._run, name="progress feed", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ended = False
@@ -75,44 +83,73 @@ class Feed:
             watcher.changed.set()
 
     def stop(self) -> None:
-        """End the thread, and wait STOP_SECONDS at most for the query it may be in."""
+        """End the threads, and wait STOP_SECONDS at most for the query one may be in."""
         self._stopping.set()
-        with self._someone_watches:
-            self._someone_watches.notify()
+        with self._news:
+            self._news.notify()
+        if self._listening:
+            self._listener.stop()
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
     @contextmanager
     def watch(self, user_id: str, row: Row | None) -> Iterator[Watcher]:
-        """Be told of changes since `row` was read."""
+        """Be told of changes since `row` was read. Called on the loop."""
+        if not self._listening:
+            self._listening = True
+            self._listener.start()
         watcher = Watcher(user_id, row)
-        with self._someone_watches:
+        with self._news:
             self._watchers.add(watcher)
-            self._someone_watches.notify()
+            self._news.notify()
         try:
             yield watcher
         finally:
-            with self._someone_watches:
+            with self._news:
                 self._watchers.remove(watcher)
 
+    def hear(self, task_id: str) -> None:
+        """A run has begun or ended; from any thread."""
+        user_id = task_id.removeprefix("sync_").rsplit("_", 2)[0]
+        with self._news:
+            if any(watcher.user_id == user_id for watcher in self._watchers):
+                self._heard_of.add(user_id)
+                self._news.notify()
+
     def _run(self) -> None:
-        while watchers := self._wait_for_watchers():
+        next_at = 0.0
+        while self._wait_for_question(next_at):
+            of_all = time.monotonic() >= next_at
             try:
-                self._look(watchers)
+                self._look(self._to_be_asked_for(of_all))
             except Exception as error:  # the next second is another try, whatever it was
                 self._log.warning("progress cannot be read", error=str(error))
-            self._stopping.wait(INTERVAL_SECONDS)
+            if of_all:
+                next_at = time.monotonic() + INTERVAL_SECONDS
+            self._stopping.wait(PAUSE_SECONDS)
         self._session.close()
 
-    def _wait_for_watchers(self) -> list[Watcher]:
-        """Those who watch now; nobody only when the feed stops."""
-        with self._someone_watches:
-            self._someone_watches.wait_for(lambda: self._watchers or self._stopping.is_set())
-            return [] if self._stopping.is_set() else list(self._watchers)
+    def _wait_for_question(self, next_at: float) -> bool:
+        """Wait until somebody watches, and then for news of them, until `next_at` at most. False
+        when the feed stops."""
+        with self._news:
+            self._news.wait_for(lambda: self._watchers or self._stopping.is_set())
+            self._news.wait_for(
+                lambda: self._heard_of or self._stopping.is_set(),
+                max(0.0, next_at - time.monotonic()),
+            )
+        return not self._stopping.is_set()
+
+    def _to_be_asked_for(self, of_all: bool) -> list[Watcher]:
+        with self._news:
+            heard_of, self._heard_of = self._heard_of, set()
+            return [each for each in self._watchers if of_all or each.user_id in heard_of]
 
     def _look(self, watchers: list[Watcher]) -> None:
         # Rows go only to those who watched before the question was asked: theirs is older.
         users = sorted({watcher.user_id for watcher in watchers})
+        if not users:
+            return
         rows = {row["user_id"]: row for row in self._session.rows("sync_progress", users)}
         changed = [each for each in watchers if rows.get(each.user_id) != each.row]
         for watcher in changed:

@@ -70,6 +70,15 @@ def feed_session(db: Db) -> dict[str, Any] | None:
     ).fetchone()
 
 
+def listens(db: Db) -> bool:
+    """Whether the server hears of runs that begin and end."""
+    found = db.execute(
+        "select from pg_stat_activity where application_name = 'gmail-sync listener'"
+        " and datname = current_database() and query like 'listen %' and state = 'idle'"
+    )
+    return found.rowcount > 0
+
+
 def test_the_state_comes_at_once_and_then_each_change(
     ann: httpx.Client, functions: Session
 ) -> None:
@@ -87,6 +96,37 @@ def test_the_state_comes_at_once_and_then_each_change(
         last = stream.run()
         assert last["outcome"] == "failed"
         assert last == ann.get("/api/gmail/sync/status").json()
+
+
+def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
+    ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    with watching(ann) as stream:
+        assert stream.run()["task_id"] is None
+        eventually(lambda: listens(db), "the feed listens")
+        eventually(lambda: feed_session(db), "the feed has asked")
+        task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
+        assert stream.run()["phase"] == "queued"
+        claim(functions, task_id)
+        functions.value("release_sync", task_id)
+        assert stream.run()["outcome"] == "succeeded"
+
+
+def test_what_others_do_is_not_asked_about(
+    ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    connect_account(functions, "bob")
+    with watching(ann) as stream:
+        stream.run()
+        eventually(lambda: listens(db), "the feed listens")
+        asked = eventually(lambda: feed_session(db), "the feed has asked")
+        for _ in range(20):
+            functions.value("cancel_sync", functions.value("start_sync_idempotent", "bob"))
+        assert feed_session(db) == asked
+        functions.rows("start_sync", "ann")
+        assert stream.run()["phase"] == "queued"
 
 
 def test_a_client_that_comes_back_gets_the_truth_at_once(
@@ -202,7 +242,8 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
     connect_account(functions, "ann")
 
     async def watch() -> tuple[list[str], bool]:
-        feed = Feed(Session(service_url, "gmail-sync feed"), structlog.get_logger())
+        session = Session(service_url, "gmail-sync feed")
+        feed = Feed(session, service_url, structlog.get_logger())
         feed.start(asyncio.get_running_loop())
         try:
             with feed.watch("ann", None) as watcher:
