@@ -15,7 +15,21 @@ from tests.benchmarks import report
 from tests.benchmarks.figure import Figure
 
 # Each a module here, whose measure() yields figures.
-BENCHMARKS: tuple[str, ...] = ("start", "heartbeat", "growth", "storage")
+BENCHMARKS = (
+    "start",
+    "start_python",
+    "pickup",
+    "heartbeat",
+    "growth",
+    "throughput",
+    "lieer",
+    "quota",
+    "sync_now",
+    "nothing_new",
+    "events",
+    "memory",
+    "storage",
+)
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -1,6 +1,7 @@
 """Downloads a mailbox as a worker does, and throws it away: nobody can store it any faster.
 
-Run by throughput.py in a process of its own. Prints seconds, CPU seconds and messages as JSON.
+Run by throughput.py in a process of its own. Says that it is ready, begins at a line of its input,
+and prints when it began and ended (seconds since 1970), CPU seconds and messages as JSON.
 """
 
 import json
@@ -42,10 +43,12 @@ def main(endpoint: str, access_token: str) -> None:
         return client
 
     with ThreadPoolExecutor(PARALLEL, initializer=new_client) as pool:
-        began, cpu = time.perf_counter(), time.process_time()
+        print("ready", flush=True)
+        sys.stdin.readline()
+        began, cpu = time.time(), time.process_time()
         messages = download(new_client(), pool, mine)
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    print(json.dumps({"messages": messages, "seconds": seconds, "client_cpu": cpu}))
+        ended, cpu = time.time(), time.process_time() - cpu
+    print(json.dumps({"messages": messages, "began": began, "ended": ended, "cpu": cpu}))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ class ApiServer:
             return False
 
 
-def ask(writer: asyncio.StreamWriter, method: str, path: str, user_id: str) -> None:
+def ask(
+    writer: asyncio.StreamWriter | asyncio.WriteTransport, method: str, path: str, user_id: str
+) -> None:
     """Send a request for a user; the connection ends with its answer."""
     writer.write(
         f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"

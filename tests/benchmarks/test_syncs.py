@@ -1,0 +1,59 @@
+"""The benchmarks of whole syncs still run: each once, as small as it can be."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from service.demo.cluster import Cluster
+from service.simulator.quota import Charge
+from tests.benchmarks import events, memory, nothing_new, quota, sync_now, throughput
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.machine import Installation
+from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
+
+SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
+    "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),
+    "quota": lambda it: quota.figures(it, window=4, windows=1),
+    "sync_now": lambda it: sync_now.figures(it, repetitions=1, new=12, latency=0.02),
+    "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),
+    "events": lambda it: events.figures(it, clicks=3, watchers=5, changes=2),
+    "memory": lambda it: memory.figures(it, messages=1000),
+}
+NAMES = {
+    "throughput": ["throughput_large_1", "throughput_large_2"],
+    "quota": ["quota"],
+    "sync_now": ["sync_now"],
+    "nothing_new": ["nothing_new", "nothing_new_no_latency"],
+    "events": ["click_to_event", "fan_out"],
+    "memory": ["memory"],
+}
+
+
+@pytest.fixture
+def installation(cluster: Cluster, template: str) -> Installation:
+    return Installation(cluster, template, SERVICE_LOGIN, SERVICE_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Google's windows are not to be missed for the load of other tests.
+        pytest.param(name, marks=pytest.mark.alone) if name == "quota" else name
+        for name in SMALLEST
+    ],
+)
+def test_a_benchmark_yields_its_figures(name: str, installation: Installation) -> None:
+    figures = list(SMALLEST[name](installation))
+
+    assert [figure.name for figure in figures] == NAMES[name]
+    for figure in figures:
+        assert figure.value > 0
+        assert figure.what
+        assert figure.details
+
+
+def test_the_share_of_a_quota_is_taken_from_when_the_first_window_was_spent() -> None:
+    burst = [Charge(0.1 * number, "a", 600) for number in range(10)]
+    late = [Charge(20 + each.at, "a", 600) for each in burst]
+
+    assert quota.used([*burst, *late], window=10) == pytest.approx(0.5)
