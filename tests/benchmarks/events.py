@@ -2,8 +2,8 @@
 
 The service (without a worker) runs in a process of its own; clicks are HTTP, streams are HTTP,
 one connection each. A click counts from when its request is sent until the first event of its run
-has come; the clicks of as many users follow one another without a pause. A change counts from
-before the statement that commits it (a run begins, a run ends) until each stream has its event.
+has come; the clicks of as many users follow one another without a pause. A change (a run begins,
+a run ends) counts from when it is committed until each stream has its event.
 Progress in between is asked for once a second, so it comes up to a second later.
 """
 
@@ -141,13 +141,19 @@ async def fan_out(
         for number in range(changes):
             # At any time between two of the questions that are asked once a second.
             await asyncio.sleep(dice.uniform(0.2, 1.2))
-            began = time.perf_counter()
-            if number % 2 == 0:
-                task_id = await asyncio.to_thread(database.start, "watched")
-            else:
-                await asyncio.to_thread(database.functions.value, "cancel_sync", task_id)
-            waits += [await stream.next() - began for stream in streams]
+            committed = await asyncio.to_thread(change, database, begin=number % 2 == 0)
+            waits += [await stream.next() - committed for stream in streams]
     return waits
+
+
+def change(database: Database, *, begin: bool) -> float:
+    """Have the watched user's run begin or end; when that was answered."""
+    if begin:
+        database.start("watched")
+    else:
+        (run,) = database.functions.rows("sync_status", "watched")
+        database.functions.value("cancel_sync", run["task_id"])
+    return time.perf_counter()
 
 
 def figure(name: str, what: str, waits: list[float], details: dict[str, float]) -> Figure:
