@@ -12,20 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import psycopg
 import requests
 from cryptography.fernet import Fernet
-from psycopg import sql
 
-from service import migrate
 from service.database import Connection, Row, Session, connect
 from service.demo.cluster import Cluster
 from service.gmail.credentials import Vault
 from service.simulator import Fault
 from tests.benchmarks.gmail import EMAIL, TOKEN, tiny
+from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD, make_template
 from tests.waiting import wait_until
 
-LOGIN, TEMPLATE = "service_login", "template_gmail_sync"
 SYNC_SECONDS = 600
 STOP_SECONDS = 30
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -109,17 +106,8 @@ class Installation:
 @contextmanager
 def installed() -> Iterator[Installation]:
     """As it comes, with fsync on."""
-    password = secrets.token_urlsafe()
     with Cluster() as cluster:
-        cluster.create_database(TEMPLATE)
-        migrate.upgrade(cluster.url(TEMPLATE))
-        with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("create role {} login password {} in role gmail_sync_service").format(
-                    sql.Identifier(LOGIN), sql.Literal(password)
-                )
-            )
-        yield Installation(cluster, TEMPLATE, LOGIN, password)
+        yield Installation(cluster, make_template(cluster), SERVICE_LOGIN, SERVICE_PASSWORD)
 
 
 @dataclass(frozen=True)
