@@ -50,8 +50,8 @@ class Part(msgspec.Struct):
     parts: list["Part"]
 
     def header(self, name: str) -> str | None:
-        """The first value of the field, in any case of letters."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+        """The first value of the field; its name in lower case."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
 
     def leaves(self) -> Iterator["Part"]:
         if not self.parts:

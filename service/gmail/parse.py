@@ -139,9 +139,11 @@ def _told_once(defects: list[str]) -> list[str]:
 
 def _header_text(name: str, value: str, defects: list[str]) -> str:
     # Unfolding takes the line ends away and leaves the white space, RFC 5322 section 2.2.3.
-    decoded = decode_words(re.sub(r"[\r\n]", "", value), defects, f"header {name}")
+    unfolded = value.replace("\r", "").replace("\n", "")
+    if "=?" not in unfolded:
+        return unfolded.strip()
     # An encoded word can hide a line end.
-    return re.sub(r"[\r\n]+", " ", decoded).strip()
+    return re.sub(r"[\r\n]+", " ", decode_words(unfolded, defects, f"header {name}")).strip()
 
 
 def _body(leaves: list[mime.Part], body_type: str, defects: list[str]) -> str | None:

@@ -49,7 +49,8 @@ _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]+\?[bBqQ]\?)")
 
 def storable(text: str, defects: list[str] | None = None, where: str = "") -> str:
     """`text` with U+FFFD for NUL and lone surrogates."""
-    if not _UNSTORABLE.search(text):
+    # Neither looks at each character in turn, as the search does.
+    if (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text):
         return text
     if defects is not None:
         if "\0" in text:
