@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -160,13 +161,17 @@ class Connected(Caller):
         raise AssertionError("unreachable")
 
 
-def _call(function: str, arguments: int, named: tuple[str, ...]) -> sql.Composed:
+@cache
+def _call(function: str, arguments: int, named: tuple[str, ...]) -> str:
+    """The statement of a call; always the same few, and composing one costs more than sending."""
     placeholders = [
         *(sql.SQL("%s") for _ in range(arguments)),
         *(sql.SQL("{} => %s").format(sql.Identifier(name)) for name in named),
     ]
-    return sql.SQL("select * from {}({})").format(
-        sql.Identifier("gmail_sync", function), sql.SQL(", ").join(placeholders)
+    return (
+        sql.SQL("select * from {}({})")
+        .format(sql.Identifier("gmail_sync", function), sql.SQL(", ").join(placeholders))
+        .as_string()
     )
 
 
