@@ -57,9 +57,10 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
     parts: dict[int, Part] = {}
-    sections = re.split(rb"(?:^|\r?\n)--" + re.escape(boundary), content)
+    # Not by a pattern, which would stop at each line end on its way.
+    sections = (b"\n" + content).split(b"\n--" + boundary)
     for section in sections[1 : -1 if cut else None]:
-        indexed = _part(section)
+        indexed = _part(section.removesuffix(b"\r"))
         if indexed:
             parts[indexed[0]] = indexed[1]
     return parts
