@@ -5,10 +5,15 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_message jsonb;
 begin
-  delete from gmail_sync.attachment
-  where user_id = p_user_id
-    and message_id in (select m ->> 'message_id' from jsonb_array_elements(p_messages) m);
+  -- One by one, as store_messages takes them out of the queue.
+  for v_message in select jsonb_array_elements(p_messages) loop
+    delete from gmail_sync.attachment
+    where user_id = p_user_id
+      and message_id = v_message ->> 'message_id';
+  end loop;
 
   insert into gmail_sync.attachment
     (user_id, message_id, part_id, filename, mime_type, size, content_id, inline)

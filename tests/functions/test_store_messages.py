@@ -39,6 +39,25 @@ def part_ids(db: Connection) -> list[str]:
     return [row["part_id"] for row in db.execute(query)]
 
 
+def test_storing_a_message_visits_no_attachments_of_others(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", attachments=[attachment(str(n)) for n in range(50)]))
+    visited = """
+        select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables
+        where schemaname = 'gmail_sync' and relname = 'attachment'
+    """
+
+    with db.transaction():
+        db.execute("set local plan_cache_mode = force_generic_plan")
+        db.execute(
+            "select gmail_sync.store_messages(%s, %s, array[null::bytea])",
+            [task_id, Jsonb([message("n")])],
+        )
+        assert only(db, visited) == 0
+
+
 def test_a_message_arrives_whole(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     given = message(
