@@ -5,6 +5,10 @@
 -- content_mode says, which is the account's of this moment. No more than the quota's caps allow to
 -- fetch at once, and of those whose size is known, no more than p_bytes together, but one at least.
 -- No row: nothing is due. Raises SY001 when the lease is gone.
+--
+-- Does not wait for the disk: the WAL is written in order, so whatever store_messages has put
+-- there has all before it. A server that crashes forgets at most that messages are under way
+-- which are not stored either; they are taken, charged and fetched once more.
 
 create or replace function gmail_sync.take_messages(
   p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
@@ -23,6 +27,7 @@ declare
   v_message_id text;
   v_known boolean[];
 begin
+  perform set_config('synchronous_commit', 'off', true);
   perform gmail_sync._give_up(p_task_id, v_user_id);
 
   select q.attempts into v_attempts

@@ -42,6 +42,21 @@ def make_due(db: Connection) -> None:
     db.execute("update gmail_sync.fetch_queue set not_before = now()")
 
 
+def test_only_storing_waits_for_the_disk(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "m")
+
+    with db.transaction():
+        db.execute("select gmail_sync.take_messages(%s)", [task_id])
+        assert only(db, "show synchronous_commit") == "off"
+    with db.transaction():
+        db.execute(
+            "select gmail_sync.store_messages(%s, %s, array[null::bytea])",
+            [task_id, Jsonb([message("m")])],
+        )
+        assert only(db, "show synchronous_commit") == "on"
+
+
 @pytest.mark.parametrize(
     ("user_units", "project_units", "most"),
     [(50, 1000, 2), (1000, 70, 3), (100, None, 5), (20, None, 1), (5, None, 1), (None, None, 6)],

@@ -1,0 +1,88 @@
+-- Hands out up to p_limit due messages of the queue, newest first, and charges each an
+-- attempt, so that mail which kills the worker is found: what was tried before comes last
+-- and in batches halved with each attempt, and is given up after max_message_attempts.
+-- known is true where only the labels can have changed; the others are to be fetched whole, as
+-- content_mode says, which is the account's of this moment. No more than the quota's caps allow to
+-- fetch at once, and of those whose size is known, no more than p_bytes together, but one at least.
+-- No row: nothing is due. Raises SY001 when the lease is gone.
+--
+-- Does not wait for the disk: the WAL is written in order, so whatever store_messages has put
+-- there has all before it. A server that crashes forgets at most that messages are under way
+-- which are not stored either; they are taken, charged and fetched once more.
+
+create or replace function gmail_sync.take_messages(
+  p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
+)
+returns table (message_id text, attempts integer, known boolean, content_mode text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+  v_most integer := gmail_sync._most_calls(v_user_id, 'messages.get');
+  v_attempts integer;
+  v_message_ids text[];
+  v_message_id text;
+  v_known boolean[];
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  perform gmail_sync._give_up(p_task_id, v_user_id);
+
+  select q.attempts into v_attempts
+  from gmail_sync.fetch_queue q
+  where q.user_id = v_user_id
+    and not q.dead
+    and q.not_before <= clock_timestamp()
+    and q.taken_by is distinct from p_task_id
+  order by q.attempts, q.position
+  limit 1;
+  if not found then
+    return;
+  end if;
+
+  v_message_ids := array(
+    select q.message_id
+    from gmail_sync.fetch_queue q
+    where q.user_id = v_user_id
+      and not q.dead
+      and q.not_before <= clock_timestamp()
+      and q.taken_by is distinct from p_task_id
+      and q.attempts = v_attempts
+    order by q.position
+    limit greatest(1, least(p_limit, v_most) >> v_attempts)
+  );
+  select array_agg(t.message_id order by t.n), array_agg(t.known order by t.n)
+  into v_message_ids, v_known
+  from (
+    select w.message_id, w.n, w.known,
+      sum(w.size) filter (where not w.known) over (order by w.n) as bytes
+    from gmail_sync._wanted(v_user_id, v_message_ids) w
+  ) t
+  where t.n = 1 or coalesce(t.bytes, 0) <= p_bytes;
+
+  -- One by one, as store_messages takes them out.
+  foreach v_message_id in array v_message_ids loop
+    update gmail_sync.fetch_queue q
+    set attempts = q.attempts + 1, taken_by = p_task_id
+    where q.user_id = v_user_id
+      and q.message_id = v_message_id;
+  end loop;
+
+  perform gmail_sync._count(
+    p_task_id, v_user_id, v_message_ids,
+    array_fill('pending'::text, array[cardinality(v_message_ids)]), 'fetching', false
+  );
+  return query
+    select t.message_id, v_attempts + 1, t.known,
+      (select a.content_mode from gmail_sync.account a where a.user_id = v_user_id)
+    from unnest(v_message_ids, v_known) as t (message_id, known);
+end;
+$$;
+
+comment on function gmail_sync.take_messages(text, integer, bigint) is
+'Hand out due messages of the queue, newest first, and charge each an attempt.';
+
+revoke all on function gmail_sync.take_messages(text, integer, bigint) from public;
+grant execute on function gmail_sync.take_messages(text, integer, bigint) to gmail_sync_service;
