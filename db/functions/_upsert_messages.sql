@@ -2,11 +2,12 @@ create or replace function gmail_sync._upsert_messages(
   p_user_id text, p_messages jsonb, p_raws bytea[]
 )
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+begin
   insert into gmail_sync.message as stored (
     user_id, message_id, thread_id, history_id, internal_date, label_ids,
     subject, sender, recipients, cc, bcc, reply_to, sent_at,
@@ -57,6 +58,7 @@ as $$
     search = excluded.search,
     deleted_at = null,
     change_number = excluded.change_number;
+end;
 $$;
 
 comment on function gmail_sync._upsert_messages(text, jsonb, bytea[]) is
