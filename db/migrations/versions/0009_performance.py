@@ -12,6 +12,22 @@ create type gmail_sync._started as (task_id text, created boolean);
 drop index gmail_sync.runs_by_end;
 create index runs_by_end on gmail_sync.user_sync_status (finished_at) include (outcome)
   where not is_syncing;
+
+-- As small as with pglz in half the time, where the server was built with it.
+do $$
+begin
+  if exists (
+    select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)
+  ) then
+    alter table gmail_sync.message
+      alter column headers set compression lz4,
+      alter column body_text set compression lz4,
+      alter column body_html set compression lz4,
+      alter column raw set compression lz4,
+      alter column search set compression lz4;
+  end if;
+end;
+$$;
 """
 
 DOWN = """
@@ -19,6 +35,13 @@ drop type gmail_sync._started;
 
 drop index gmail_sync.runs_by_end;
 create index runs_by_end on gmail_sync.user_sync_status (finished_at) where not is_syncing;
+
+alter table gmail_sync.message
+  alter column headers set compression default,
+  alter column body_text set compression default,
+  alter column body_html set compression default,
+  alter column raw set compression default,
+  alter column search set compression default;
 """
 
 
