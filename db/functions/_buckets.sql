@@ -8,26 +8,30 @@ create or replace function gmail_sync._buckets(
   p_user_id text, p_message_ids text[], p_messages jsonb, p_raws bytea[]
 )
 returns text[]
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select array_agg(
-    case
-      when m.message_id is null then 'new'
-      when m.deleted_at is null
-        and m.label_ids = gmail_sync._label_ids(e.message -> 'label_ids')
-        and (m.raw is not null or p_raws[e.n] is null) then 'unchanged'
-      else 'updated'
-    end
-    order by e.n
-  )
-  from jsonb_array_elements(p_messages) with ordinality as e (message, n)
-  left join gmail_sync.message m
-    on m.user_id = p_user_id
-    and m.message_id = e.message ->> 'message_id'
-    and m.message_id = any (p_message_ids);
+begin
+  return (
+    select array_agg(
+      case
+        when m.message_id is null then 'new'
+        when m.deleted_at is null
+          and m.label_ids = gmail_sync._label_ids(e.message -> 'label_ids')
+          and (m.raw is not null or p_raws[e.n] is null) then 'unchanged'
+        else 'updated'
+      end
+      order by e.n
+    )
+    from jsonb_array_elements(p_messages) with ordinality as e (message, n)
+    left join gmail_sync.message m
+      on m.user_id = p_user_id
+      and m.message_id = e.message ->> 'message_id'
+      and m.message_id = any (p_message_ids)
+  );
+end;
 $$;
 
 comment on function gmail_sync._buckets(text, text[], jsonb, bytea[]) is

@@ -2,18 +2,22 @@
 
 create or replace function gmail_sync._most_calls(p_user_id text, p_method text)
 returns integer
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(1, least(q.user_units, q.project_units) / c.units)
-  from gmail_sync.account a
-  join gmail_sync.quota_profile q on q.name = a.quota_profile
-  join gmail_sync.quota_cost c on c.profile = q.name
-  where a.user_id = p_user_id
-    and c.method = p_method
-    and coalesce(q.user_units, q.project_units) is not null;
+begin
+  return (
+    select greatest(1, least(q.user_units, q.project_units) / c.units)
+    from gmail_sync.account a
+    join gmail_sync.quota_profile q on q.name = a.quota_profile
+    join gmail_sync.quota_cost c on c.profile = q.name
+    where a.user_id = p_user_id
+      and c.method = p_method
+      and coalesce(q.user_units, q.project_units) is not null
+  );
+end;
 $$;
 
 comment on function gmail_sync._most_calls(text, text) is

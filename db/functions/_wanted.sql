@@ -3,23 +3,26 @@
 
 create or replace function gmail_sync._wanted(p_user_id text, p_message_ids text[])
 returns table (message_id text, n bigint, known boolean, size bigint)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select w.message_id, w.n,
-    m.message_id is not null
-      and m.deleted_at is null
-      and (a.content_mode = 'full' or m.raw is not null),
-    m.size_estimate
-  from unnest(p_message_ids) with ordinality as w (message_id, n)
-  join gmail_sync.account a on a.user_id = p_user_id
-  left join gmail_sync.message m
-    on m.user_id = p_user_id
-    and m.message_id = w.message_id
-    and m.message_id = any (p_message_ids)
-  order by w.n;
+begin
+  return query
+    select w.message_id, w.n,
+      m.message_id is not null
+        and m.deleted_at is null
+        and (a.content_mode = 'full' or m.raw is not null),
+      m.size_estimate
+    from unnest(p_message_ids) with ordinality as w (message_id, n)
+    join gmail_sync.account a on a.user_id = p_user_id
+    left join gmail_sync.message m
+      on m.user_id = p_user_id
+      and m.message_id = w.message_id
+      and m.message_id = any (p_message_ids)
+    order by w.n;
+end;
 $$;
 
 comment on function gmail_sync._wanted(text, text[]) is

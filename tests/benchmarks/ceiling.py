@@ -1,4 +1,7 @@
-"""Downloads a mailbox as a worker does, and throws it away: nobody can store it any faster.
+"""Downloads a mailbox in batches, and throws it away: nobody can store it any faster.
+
+In as many threads with as large batches as a worker, by google-api-python-client as it comes
+("google") or with our own coding of batches around its requests, as workers do ("ours").
 
 Run by throughput.py in a process of its own. Says that it is ready, begins at a line of its input,
 and prints when it began and ended (seconds since 1970), CPU seconds and messages as JSON.
@@ -8,38 +11,89 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
 
+import httplib2
 from google.oauth2.credentials import Credentials
+from google_auth_httplib2 import AuthorizedHttp
+from googleapiclient.http import BatchHttpRequest
 
 from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
 from service.worker.hydrate import LARGEST_BATCH, PARALLEL
 
+PAGE_SIZE = 500
+TIMEOUT_SECONDS = 30.0
 
-def download(client: GmailClient, pool: ThreadPoolExecutor, mine: threading.local) -> int:
+
+class Client(Protocol):
+    """One thread's."""
+
+    def page(self, page_token: str | None) -> tuple[list[str], str | None]:
+        """Ids, and the token of the next page."""
+
+    def fetch(self, ids: list[str]) -> int:
+        """How many of them arrived."""
+
+
+class Google:
+    def __init__(self, api: GmailApi, credentials: Credentials) -> None:
+        self._api = api
+        self._http = AuthorizedHttp(credentials, httplib2.Http(timeout=TIMEOUT_SECONDS))
+
+    def page(self, page_token: str | None) -> tuple[list[str], str | None]:
+        asked = self._api.messages.list(userId="me", maxResults=PAGE_SIZE, pageToken=page_token)
+        page = asked.execute(http=self._http)
+        return [each["id"] for each in page.get("messages", [])], page.get("nextPageToken")
+
+    def fetch(self, ids: list[str]) -> int:
+        arrived: list[str] = []
+
+        def take(request_id: str, message: dict[str, Any] | None, error: Exception | None) -> None:
+            if message:
+                arrived.append(message["id"])
+
+        batch = BatchHttpRequest(callback=take, batch_uri=self._api.batch_url)
+        for message_id in ids:
+            batch.add(self._api.messages.get(userId="me", id=message_id, format="full"))
+        batch.execute(http=self._http)
+        return len(arrived)
+
+
+class Ours:
+    def __init__(self, api: GmailApi, credentials: Credentials) -> None:
+        self._client = GmailClient(api, credentials, timeout=TIMEOUT_SECONDS)
+
+    def page(self, page_token: str | None) -> tuple[list[str], str | None]:
+        page = self._client.list_messages(page_token)
+        return page.ids, page.next_page_token
+
+    def fetch(self, ids: list[str]) -> int:
+        return sum(fetched.error is None for fetched in self._client.fetch(ids, "full"))
+
+
+CLIENTS: dict[str, Callable[[GmailApi, Credentials], Client]] = {"google": Google, "ours": Ours}
+
+
+def download(client: Client, pool: ThreadPoolExecutor, mine: threading.local) -> int:
     """List all messages, fetch them batch by batch; how many arrived."""
-    ids: list[str] = []
-    page_token: str | None = ""
+    ids, page_token = client.page(None)
     while page_token is not None:
-        page = client.list_messages(page_token or None)
-        ids += page.ids
-        page_token = page.next_page_token
+        more, page_token = client.page(page_token)
+        ids += more
     groups = [ids[start : start + LARGEST_BATCH] for start in range(0, len(ids), LARGEST_BATCH)]
-    return sum(pool.map(lambda group: fetch(mine.client, group), groups))
+    return sum(pool.map(lambda group: mine.client.fetch(group), groups))
 
 
-def fetch(client: GmailClient, ids: list[str]) -> int:
-    return sum(fetched.error is None for fetched in client.fetch(ids, "full"))
-
-
-def main(endpoint: str, access_token: str) -> None:
+def main(endpoint: str, access_token: str, kind: str) -> None:
     api = GmailApi(endpoint)
     mine = threading.local()
 
-    def new_client() -> GmailClient:
-        mine.client = GmailClient(api, Credentials(token=access_token))  # type: ignore[no-untyped-call]
-        client: GmailClient = mine.client
+    def new_client() -> Client:
+        mine.client = CLIENTS[kind](api, Credentials(token=access_token))
+        client: Client = mine.client
         return client
 
     with ThreadPoolExecutor(PARALLEL, initializer=new_client) as pool:

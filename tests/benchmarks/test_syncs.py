@@ -20,7 +20,12 @@ SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "memory": lambda it: memory.figures(it, messages=1000),
 }
 NAMES = {
-    "throughput": ["throughput_large_1", "throughput_large_2"],
+    "throughput": [
+        "throughput_large_1_google",
+        "throughput_large_1_ours",
+        "throughput_large_2_google",
+        "throughput_large_2_ours",
+    ],
     "quota": ["quota"],
     "sync_now": ["sync_now"],
     "nothing_new": ["nothing_new", "nothing_new_no_latency"],

@@ -493,8 +493,8 @@ def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
 ) -> None:
     mailbox.load(generate(3_000))
     fill(db, mailbox, "google-2026")
-    db.execute("update gmail_sync.quota_profile set window_length = '1 s', user_units = 20")
-    simulator.set_limits(Limits("google-2026", window=1, user_units=20))
+    db.execute("update gmail_sync.quota_profile set window_length = '4 s', user_units = 20")
+    simulator.set_limits(Limits("google-2026", window=4, user_units=20))
     waits: list[str] = []
     access = MailboxAccess(
         functions,
