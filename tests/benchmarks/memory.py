@@ -5,6 +5,7 @@ come. It has warmed up when a fifth of the mail is there: pools are open, module
 allocator has its arenas. From then on it has to stay where it is.
 """
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -19,9 +20,7 @@ BAR = 1.05
 MB = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM = 0.2
-# The share of the run at either end of what is compared.
-SHARE = 0.1
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.1
 USER = "user-42"
 
 
@@ -51,8 +50,9 @@ def figures(installation: Installation, messages: int) -> Iterator[Figure]:
             run = database.finished(task_id)
     assert run["current_stats"]["new"] == messages
     warm = [sample for sample in samples if sample.messages >= WARM * messages]
-    after_warm_up = between(warm, WARM * messages, (WARM + SHARE) * messages)
-    at_the_end = between(warm, (1 - SHARE) * messages, messages)
+    tenth = math.ceil(len(warm) / 10)
+    after_warm_up = median(each.resident for each in warm[:tenth])
+    at_the_end = median(each.resident for each in warm[-tenth:])
     slope = linear_regression(*zip(*warm, strict=True)).slope
     yield Figure(
         name="memory",
@@ -71,11 +71,6 @@ def figures(installation: Installation, messages: int) -> Iterator[Figure]:
             "seconds": round((run["finished_at"] - run["claimed_at"]).total_seconds(), 1),
         },
     )
-
-
-def between(samples: list[Sample], first: float, last: float) -> float:
-    """The memory at the middle of the samples taken then."""
-    return median(each.resident for each in samples if first <= each.messages <= last)
 
 
 def resident(pid: int) -> int:

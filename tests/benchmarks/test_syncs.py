@@ -17,7 +17,7 @@ SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "sync_now": lambda it: sync_now.figures(it, repetitions=1, new=12, latency=0.02),
     "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),
     "events": lambda it: events.figures(it, clicks=3, watchers=5, changes=2),
-    "memory": lambda it: memory.figures(it, messages=1000),
+    "memory": lambda it: memory.figures(it, messages=2000),
 }
 NAMES = {
     "throughput": [
