@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.chaos import network, pg_cron, postgres, processes
+from tests.chaos import disk, network, pg_cron, postgres, processes, releases
 from tests.chaos.trial import Fault
 
 # Long enough for an outage of a few seconds to cost nobody the run.
@@ -67,6 +67,13 @@ FAULTS = (
         blows=5,
     ),
     Fault(
+        "clocks of both hosts jump, an hour on and two back",
+        processes.clocks_jump,
+        "the same run goes on",
+        quick=False,
+        blows=5,
+    ),
+    Fault(
         "Postgres restarted (-m immediate)",
         postgres.restarted_immediately,
         "",
@@ -82,8 +89,15 @@ FAULTS = (
         lease=LONG_LEASE,
     ),
     Fault(
-        "no connection to be had for 2 s",
+        "every connection taken by another client",
         postgres.connections_exhausted,
+        "it does so with those it has",
+        "kept",
+        lease=LONG_LEASE,
+    ),
+    Fault(
+        "the same, and ours terminated",
+        postgres.connections_lost_and_exhausted,
         "",
         "kept",
         lease=LONG_LEASE,
@@ -101,7 +115,23 @@ FAULTS = (
         quick=False,
         blows=5,
     ),
-    Fault("disk full under the messages", postgres.disk_full, ""),
+    Fault(
+        "program and schema of the release before, then of this one",
+        releases.rolled_back,
+        "the older program goes on with either schema",
+        lease=LONG_LEASE,
+        quick=False,
+        blows=3,
+    ),
+    Fault("disk full under the messages", disk.full_under_the_messages, ""),
+    Fault(
+        "disk full under the whole data directory",
+        disk.full_under_everything,
+        "Postgres is started once there is room",
+        lease=LONG_LEASE,
+        quick=False,
+        blows=5,
+    ),
     Fault(
         "Postgres cut off, past the lease",
         network.cut_off_from_postgres,

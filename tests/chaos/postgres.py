@@ -1,22 +1,17 @@
 """Faults of Postgres."""
 
-import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest import SkipTest
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from service import migrate
-from service.demo.cluster import server_user
 from tests.chaos.processes import kill
-from tests.chaos.site import LOGIN, Site
+from tests.chaos.site import Site
 from tests.chaos.trial import Scene
 from tests.migrations.commands import alembic, write_newer_migrations
 from tests.waiting import wait_until
@@ -24,7 +19,8 @@ from tests.waiting import wait_until
 # How long a storm or a refusal lasts, in seconds.
 STORM_SECONDS = 2.0
 IDLE_SECONDS = 2
-DISK = "32m"
+
+TOO_MANY_CONNECTIONS = "53300"
 
 OURS = "application_name like 'gmail-sync %%' and datname = current_database()"
 TERMINATE_OURS = f"select pg_terminate_backend(pid) from pg_stat_activity where {OURS}"
@@ -64,18 +60,42 @@ def backends_terminated(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def connections_exhausted(scene: Scene) -> Iterator[None]:
-    limit = sql.SQL("alter role {} connection limit {}")
+    """An outside client takes every slot; what is connected stays so."""
+    with _crowd(scene.site):
+        with pytest.raises(psycopg.OperationalError, match="connection slots"):
+            psycopg.connect(scene.site.service_url)
+        assert TOO_MANY_CONNECTIONS in scene.site.server_log()
+        scene.go_on()
+        time.sleep(STORM_SECONDS)
+        yield
+
+
+@contextmanager
+def connections_lost_and_exhausted(scene: Scene) -> Iterator[None]:
+    """The same, and we have to connect again to a server that is full."""
     holder = scene.holder()
     before = len(holder.log())
-    with scene.site.connect() as db:
-        db.execute(limit.format(sql.Identifier(LOGIN), 0))
-        db.execute(TERMINATE_OURS)
-        try:
-            wait_until(lambda: "too many connections" in holder.log()[before:])
-            time.sleep(STORM_SECONDS)
-        finally:
-            db.execute(limit.format(sql.Identifier(LOGIN), -1))
+    with _crowd(scene.site) as fill, scene.site.connect() as db:
+        while db.execute(TERMINATE_OURS).fetchall():
+            fill()
+        wait_until(lambda: "connection slots" in holder.log()[before:])
+        time.sleep(STORM_SECONDS)
     yield
+
+
+@contextmanager
+def _crowd(site: Site) -> Iterator[Callable[[], None]]:
+    """Connections that take every slot which is not reserved for superusers, and again when
+    called."""
+    with ExitStack() as crowd:
+
+        def fill() -> None:
+            with suppress(psycopg.OperationalError):
+                while True:
+                    crowd.enter_context(psycopg.connect(site.service_url, autocommit=True))
+
+        fill()
+        yield fill
 
 
 @contextmanager
@@ -129,35 +149,3 @@ def schema_changed_and_changed_back(scene: Scene) -> Iterator[None]:
         for command in ("upgrade", "head"), ("downgrade", migrate.head()):
             alembic(scene.site.cluster.url(), *command, folder=Path(folder))
     yield
-
-
-@contextmanager
-def disk_full(scene: Scene) -> Iterator[None]:
-    with _messages_on_a_small_disk(scene.site) as folder:
-        ballast = folder / "ballast"
-        with suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(1 << 12))
-        wait_until(lambda: "No space left on device" in scene.site.server_log())
-        ballast.unlink()
-        yield
-
-
-@contextmanager
-def _messages_on_a_small_disk(site: Site) -> Iterator[Path]:
-    folder = Path(site.cluster.base_dir) / "small"
-    folder.mkdir(exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, timeout=10).returncode:
-        raise SkipTest("no small disk can be mounted")
-    try:
-        os.chown(folder, *server_user())
-        site.execute(f"create tablespace small location '{folder}'")
-        site.execute("alter table gmail_sync.message set tablespace small")
-        yield folder
-    finally:
-        site.execute("alter table gmail_sync.message set tablespace pg_default")
-        site.execute("checkpoint")
-        site.execute("drop tablespace if exists small")
-        # Lazily: sessions may still have files open that are gone.
-        subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)

@@ -1,10 +1,13 @@
 """Faults of our own processes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
+from tempfile import TemporaryDirectory
 from unittest import SkipTest
 
 from service.simulator import Fault as GmailFault
@@ -15,7 +18,6 @@ from tests.waiting import wait_until
 DRAIN_SECONDS = 10
 # A process that has drained still has to end, which takes its time on a machine with much to do.
 EXIT_SECONDS = 30
-HOUR = 3600
 
 
 @contextmanager
@@ -99,17 +101,59 @@ def event_loop_blocked(scene: Scene) -> Iterator[None]:
 @contextmanager
 def clocks_an_hour_off(scene: Scene) -> Iterator[None]:
     """The one host is an hour fast, the other an hour slow."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if library is None:
-        raise SkipTest("libfaketime is not installed")
+    holder = scene.holder()
+    library = _faketime()
+    with replaced(scene, lambda host: {**library, "FAKETIME": _hours(1 if host is holder else -1)}):
+        yield
+
+
+@contextmanager
+def clocks_jump(scene: Scene) -> Iterator[None]:
+    """Those of processes that run: an hour on, and then two back."""
+    with TemporaryDirectory() as folder:
+        clock = Path(folder) / "clock"
+        clock.write_text(_hours(0))
+        faked = {
+            **_faketime(), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"
+        }  # fmt: skip
+        with replaced(scene, lambda _: faked):
+            scene.wait_for_another_run()
+            holder = scene.holder()
+            task_id = scene.witness.now["task_id"]
+            for hours in (1, -1):
+                clock.write_text(_hours(hours))
+                wait_until(partial(_has_written_at, holder, hours))
+                scene.go_on()
+            assert scene.witness.now["task_id"] == task_id, scene.run()
+            yield
+
+
+@contextmanager
+def replaced(scene: Scene, environment: Callable[[Host], Mapping[str, str]]) -> Iterator[None]:
+    """Both hosts run in processes that have something more in their environment."""
     holder = scene.holder()
     try:
-        for host, seconds in ((scene.site.other(holder), -HOUR), (holder, HOUR)):
+        for host in (scene.site.other(holder), holder):
             host.kill()
-            host.start(
-                LD_PRELOAD=str(library), FAKETIME=f"{seconds:+d}s", FAKETIME_DONT_FAKE_MONOTONIC="1"
-            )
+            host.start(**environment(host))
         yield
     finally:
         for host in scene.site.hosts:
             kill(host)
+
+
+def _faketime() -> dict[str, str]:
+    """What gives a process a clock that is wrong. Raises SkipTest."""
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        raise SkipTest("libfaketime is not installed")
+    return {"LD_PRELOAD": str(library), "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def _has_written_at(host: Host, hours: int) -> bool:
+    """Whether a host has logged anything at a time that is so far from ours."""
+    return f"{datetime.now(UTC) + timedelta(hours=hours):%Y-%m-%dT%H:%M:}" in host.log()
+
+
+def _hours(hours: int) -> str:
+    return f"{hours:+d}h"

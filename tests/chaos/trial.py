@@ -48,6 +48,11 @@ class Scene:
             lambda: self.witness.now["task_id"] != self.task_id and self.witness.now["claimed_at"]
         )
 
+    def go_on(self) -> None:
+        """Until more is done than now."""
+        since = time.monotonic()
+        self.witness.wait_until(lambda: self.witness.went_on_at(since))
+
     def run(self) -> Row:
         """The run that was struck, as it is now."""
         (row,) = self.site.execute("select * from gmail_sync.sync_run(%s)", self.task_id)
