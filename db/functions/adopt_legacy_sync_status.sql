@@ -19,15 +19,22 @@ begin
   end if;
 
   -- With the session's time zone, the originals would look new to a session with another.
-  -- The latest rows first: of several that claim a task_id or a user, they win.
+  -- Whoever makes runs of several users does so in their order, so that no two wait crosswise. Of
+  -- several rows that claim a task_id or a user, the latest comes first, and wins.
   for v_rows in execute format($query$
     select array_agg(row order by n)
     from (
-      select to_jsonb(t.*) as row,
-        row_number() over (
-          order by gmail_sync.legacy_time(to_jsonb(t.*)) desc nulls last, to_jsonb(t.*)::text
-        ) as n
-      from %s t
+      select row, row_number() over (order by twin, row ->> 'user_id', age) as n
+      from (
+        select row, age, row_number() over (partition by row ->> 'task_id' order by age) as twin
+        from (
+          select to_jsonb(t.*) as row,
+            row_number() over (
+              order by gmail_sync.legacy_time(to_jsonb(t.*)) desc nulls last, to_jsonb(t.*)::text
+            ) as age
+          from %s t
+        ) aged
+      ) named
     ) legacy
     group by (n - 1) / 5000
     order by (n - 1) / 5000

@@ -80,7 +80,9 @@ create table public.legacy (
   current_stats jsonb, started_at timestamptz, updated_at timestamptz
 );
 insert into public.legacy
-select 'legacy ' || u, u, true, 0, null, '{}', now(), now() from unnest('{ann,bo}'::text[]) u;
+select 'legacy ' || u, u, true, 0, null, '{}', now() - age, now() - age
+-- The one who comes later by name comes first by age.
+from (values ('ann', interval '5 s'), ('bo', interval '1 s')) as l (u, age);
 
 -- Each row that is written makes its writer dawdle: before a row of its own is there, and with a
 -- row of others locked already.
