@@ -1,5 +1,6 @@
 """gmail-sync serve, worker and migrate: the processes of an installation."""
 
+import gc
 import logging
 import os
 import signal
@@ -45,7 +46,9 @@ def serve(host: str, no_worker: bool) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs and raises them once more when it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
-    Server(create_app(config, pool, worker, log, google), host=host, port=config.port).run()
+    server = Server(create_app(config, pool, worker, log, google), host=host, port=config.port)
+    _spare_the_end()
+    server.run()
 
 
 @click.command()
@@ -56,6 +59,7 @@ def worker() -> None:
     # Before any thread is made: all of them inherit the mask, and only this one waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     worker = _worker(config, make_google(config), logs.configure(config.log_level))
+    _spare_the_end()
     worker.start()
     signal.sigwait(stops)
     worker.stop()
@@ -73,6 +77,12 @@ def migrate(revision: str) -> None:
     logging.getLogger("alembic").setLevel(logging.INFO)
     migrations.upgrade(config.database_url, revision)
     click.echo(f"The schema is at {revision}.")
+
+
+def _spare_the_end() -> None:
+    """What is there by now stays to the end. Else the interpreter, before it ends, would look for
+    garbage in all of it, and on a machine with much to do outlast the time given to a drain."""
+    gc.freeze()
 
 
 def _worker(config: Config, google: Google, log: FilteringBoundLogger) -> Worker:

@@ -16,8 +16,6 @@ from tests.chaos.trial import Scene
 from tests.waiting import wait_until
 
 DRAIN_SECONDS = 10
-# A process that has drained still has to end, which takes its time on a machine with much to do.
-EXIT_SECONDS = 30
 
 
 @contextmanager
@@ -49,7 +47,7 @@ def drained(scene: Scene) -> Iterator[None]:
 def _drain(host: Host) -> None:
     host.signal(SIGTERM)
     try:
-        assert host.wait(EXIT_SECONDS) == 0
+        assert host.wait(DRAIN_SECONDS) == 0
     finally:
         host.kill()
         host.start()

@@ -1,5 +1,7 @@
 """What becomes of a run when the worker, Gmail or Postgres fails it."""
 
+import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -217,6 +219,28 @@ def test_sigterm_hands_the_run_over_and_charges_no_attempt(
     assert db.execute("select * from gmail_sync.worker").fetchall() == []
     start_worker()
     assert account.finish(task_id)["outcome"] == "succeeded"
+
+
+def test_a_worker_that_has_drained_ends_without_further_work(
+    start_worker: Callable[[], WorkerProcess],
+) -> None:
+    worker = start_worker()
+    wait_until(lambda: "worker started" in worker.log.read_text())
+    spent = processor_seconds(worker.pid)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+
+    after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    # The interpreter alone took 0.4 s and more to look for garbage at its end.
+    assert after - before - spent < 0.2
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has spent outside of the kernel."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_broken_connection_to_postgres_is_survived(
