@@ -45,8 +45,11 @@ class Run:
 
 @dataclass
 class Mailbox:
-    """A user's mail: `stored` tells which messages are there still, `queue` which are given up."""
+    """A user's mail: `stored` tells which messages are there still, `queue` which are given up.
+    `account` is None where there is none, else whether it is connected."""
 
+    account: bool | None = None
+    has_history: bool = False
     stored: dict[str, bool] = field(default_factory=dict)
     queue: dict[str, bool] = field(default_factory=dict)
     takers: dict[str, str] = field(default_factory=dict)
@@ -63,13 +66,15 @@ class Model:
     def __init__(self, users: Iterable[str]) -> None:
         self.now = 0
         self.runs: list[Run] = []
+        # Deleted with their users. Late workers hold them still.
+        self.forgotten: list[Run] = []
         self.mail = {user: Mailbox() for user in users}
 
     def running(self, user: str) -> Run | None:
         return next((run for run in self.runs if run.user == user and not run.outcome), None)
 
     def run(self, task_id: str) -> Run:
-        return next(run for run in self.runs if run.task_id == task_id)
+        return next(run for run in self.forgotten + self.runs if run.task_id == task_id)
 
     def leaseholder(self, task_id: str) -> Run:
         run = self.run(task_id)
@@ -205,6 +210,32 @@ class Model:
             self._end(run, "reaped")
         self.runs.append(run)
 
+    # Accounts.
+
+    def connect(self, user: str) -> None:
+        self.mail[user].account = self.mail[user].has_history = True
+
+    def disconnect(self, user: str, delete_mail: bool) -> bool:
+        mail = self.mail[user]
+        done = mail.account is not None if delete_mail else bool(mail.account)
+        if delete_mail:
+            self.mail[user] = Mailbox(has_history=mail.has_history)
+        elif done:
+            mail.account = False
+        if run := self.running(user):
+            self._end(run, "cancelled")
+        return done
+
+    def delete(self, user: str) -> bool:
+        runs = [run for run in self.runs if run.user == user]
+        there = bool(runs) or self.mail[user].has_history
+        self.mail[user] = Mailbox()
+        self.runs = [run for run in self.runs if run.user != user]
+        for run in runs:
+            run.outcome = "deleted"
+        self.forgotten += runs
+        return there
+
     def _queue(self, user: str, sync_type: str, source: str) -> Run:
         run = Run(user, sync_type, source, self.now, self.now, beat_at=self.now)
         self.runs.append(run)
@@ -249,9 +280,10 @@ class Model:
         """begin_listing and store_listing_page, whose only page completes the listing."""
         run = self.leaseholder(task_id)
         mail = self.mail[run.user]
-        mail.listing = mail.listing or set()
-        fresh = [id_ for id_ in message_ids if id_ not in mail.listing | mail.queue.keys()]
-        mail.listing |= set(message_ids)
+        listing = mail.listing or set()
+        fresh = [id_ for id_ in message_ids if id_ not in listing | mail.queue.keys()]
+        # Nothing is pinned where there is no account.
+        mail.listing = None if mail.account is None else listing | set(message_ids)
         mail.queue |= dict.fromkeys(fresh, False)
         self._write(run, fresh, "pending")
 

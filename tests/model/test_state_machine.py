@@ -1,6 +1,6 @@
 """Any sequence of calls, by any number of workers, does to the tables what it does to the model.
 
-The same sequences each time, few enough for the gate; GMAIL_SYNC_CHAOS=1 makes thousands of longer
+The same sequences each time, few enough for the gate; GMAIL_SYNC_CHAOS=1 makes hundreds of longer
 ones, others each time.
 """
 
@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service.database import Connection, Row, Session
@@ -35,7 +36,7 @@ MAIL = ("m1", "m2", "m3", "m4")
 PASSING_SECONDS = (11, 22, 55, 66, 330, 1870, 90_200)
 
 search = settings(
-    max_examples=3000 if LONG else 25,
+    max_examples=600 if LONG else 25,
     stateful_step_count=60 if LONG else 40,
     derandomize=not LONG,
     print_blob=LONG,
@@ -65,18 +66,19 @@ def prepared(db: Connection, functions: Session) -> Connection:
         " progress_percentage integer, error_message text, current_stats jsonb,"
         " started_at timestamptz, updated_at timestamptz)"
     )
-    for user in USERS:
-        connected(functions, user)
     return db
 
 
+# What holds rows of users.
+TABLES = (
+    "user_sync_status", "fetch_queue", "touched", "listing", "message", "attachment", "label",
+    "repair_log", "audit_event", "quota_charge", "account",
+)  # fmt: skip
+
+
 def empty(db: Connection) -> None:
-    for table in ("user_sync_status", "fetch_queue", "touched", "listing", "message", "repair_log"):
+    for table in TABLES:
         db.execute(f"delete from gmail_sync.{table}".encode())
-    db.execute(
-        "update gmail_sync.account set history_id = null, listing_history_id = null,"
-        " listing_page_token = null, listing_complete = false, listed_at = null"
-    )
 
 
 class Lives(RuleBasedStateMachine):
@@ -88,6 +90,8 @@ class Lives(RuleBasedStateMachine):
         self.functions = functions
         self.model = Model(USERS)
         empty(db)
+        for user in USERS:
+            self.connect(user)
 
     def call(self, function: str, *arguments: object, **named: object) -> list[Any]:
         """The rows of a call at the model's time. Raises Refused."""
@@ -103,7 +107,8 @@ class Lives(RuleBasedStateMachine):
 
     def run_of(self, user: str, back: int) -> str:
         """The task_id of a user's latest run or of one before it, ended or not."""
-        runs = [run.task_id for run in self.model.runs if run.user == user]
+        known = self.model.forgotten + self.model.runs
+        runs = [run.task_id for run in known if run.user == user]
         task_id = runs[-1 - back] if back < len(runs) else None
         assume(task_id is not None)
         return str(task_id)
@@ -179,7 +184,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(user=users, is_syncing=st.booleans(), age=st.sampled_from([0, 33, 110, 3300]))
     def adopt(self, user: str, is_syncing: bool, age: int) -> None:
-        task_id = f"legacy_{len(self.model.runs)}"
+        task_id = f"legacy_{len(self.model.forgotten + self.model.runs)}"
         with at_its_time(self.db):
             self.db.execute("delete from public.legacy")
             self.db.execute(
@@ -243,6 +248,26 @@ class Lives(RuleBasedStateMachine):
     def retry_failed(self, user: str) -> None:
         assert self.value("retry_failed_messages", user) == self.model.retry_failed(user)
 
+    @rule(user=users)
+    def connect(self, user: str) -> None:
+        with at_its_time(self.db):
+            connected(self.functions, user)
+        self.model.connect(user)
+
+    @rule(user=users, delete_mail=st.booleans())
+    def disconnect(self, user: str, delete_mail: bool) -> None:
+        done = self.value("disconnect_account", user, delete_mail)
+        assert done == self.model.disconnect(user, delete_mail)
+
+    @rule(user=users)
+    def delete_account(self, user: str) -> None:
+        assert self.value("delete_account", user) == self.model.delete(user)
+        left = sql.SQL(" union all ").join(
+            sql.SQL("select user_id from {}").format(sql.Identifier("gmail_sync", table))
+            for table in TABLES
+        )
+        assert {"user_id": user} not in self.db.execute(left).fetchall()
+
     def at(self, seconds: int) -> datetime:
         row = self.db.execute(
             "select clock_timestamp() + %s as moment", [timedelta(seconds=seconds)]
@@ -279,6 +304,12 @@ class Lives(RuleBasedStateMachine):
         assert stored == {(u, m, alive) for u in USERS for m, alive in mail[u].stored.items()}
         assert queue == {(u, m, dead) for u in USERS for m, dead in mail[u].queue.items()}
 
+    @invariant()
+    def accounts_are_those_of_the_model(self) -> None:
+        accounts = {row["user_id"]: row["connected"] for row in self.db.execute(ACCOUNTS)}
+        mail = self.model.mail
+        assert accounts == {u: mail[u].account for u in USERS if mail[u].account is not None}
+
     @rule()
     def help_comes(self) -> None:
         """Whatever was left behind, two days later every run is claimed, and worked to its end."""
@@ -307,6 +338,7 @@ left join gmail_sync._running_run z using (task_id)
 """
 STORED = "select user_id, message_id, deleted_at is null as alive from gmail_sync.message"
 QUEUE = "select user_id, message_id, dead from gmail_sync.fetch_queue"
+ACCOUNTS = "select user_id, status = 'connected' as connected from gmail_sync.account"
 
 
 def told(row: Row) -> dict[str, object]:
