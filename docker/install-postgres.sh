@@ -32,7 +32,7 @@ main() {
     [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
         echo "Went on without Chromium: only the browser tests need it." >&2
     [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
-        echo "Went on without libfaketime: only one fault of make chaos needs it." >&2
+        echo "Went on without libfaketime: only two faults of make chaos need it." >&2
     # Several packages, a word each.
     [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] || (install $notmuch) ||
         echo "Went on without notmuch: make bench leaves lieer out." >&2

@@ -96,13 +96,14 @@ class Probe:
         try:
             version = await self.soon(lambda: self._pool.value("schema_version"))
         except psycopg.ProgrammingError:  # no such function or schema, or not for us
-            version = "missing"
+            version = None
         except psycopg.OperationalError:
             return "The database does not answer."
-        if version == self._schema_version:
+        # In an upgrade the schema comes first, and serves the program before it too.
+        if version is not None and version >= self._schema_version:
             return None
         return (
-            f"The schema is {version}, this program needs {self._schema_version}: "
+            f"The schema is {version or 'missing'}, this program needs {self._schema_version}: "
             "run alembic upgrade head."
         )
 
@@ -171,7 +172,7 @@ async def livez() -> Status:
 
 @get("/readyz", opt=OPEN, security=[{}], responses=answers(503))
 async def readyz(probe: NamedDependency[Probe]) -> Status:
-    """Requests can be served: the database answers and its schema is this program's."""
+    """Requests can be served: the database answers, its schema is this program's or a later one."""
     if obstacle := await probe.obstacle():
         raise problem(503, "not_ready", obstacle)
     return Status("ready")
