@@ -21,7 +21,7 @@ class Refused(Exception):
 
 @dataclass
 class Run:
-    """`task_id` is None until the database has told it."""
+    """`task_id` is None until the database has told it. `place` is that in the queue."""
 
     user: str
     sync_type: str
@@ -29,6 +29,7 @@ class Run:
     started_at: int
     due_at: int
     task_id: str | None = None
+    place: int = 0
     attempt: int = 1
     resumes: str | None = None
     progress: int = 0
@@ -123,7 +124,8 @@ class Model:
         if sooner:
             run.due_at = self.now
 
-    def claim(self) -> Run | None:
+    def claim(self, answer: str | None) -> Run | None:
+        """The run to be claimed; of several that are, the one the database answers with."""
         due = [
             run
             for run in self.runs
@@ -131,7 +133,9 @@ class Model:
         ]
         if not due:
             return None
-        run = min(due, key=self._rank)
+        best = min(map(self._rank, due))
+        equals = [run for run in due if self._rank(run) == best]
+        run = next((run for run in equals if run.task_id == answer), equals[0])
         run.claimed_at = run.beat_at = self.now
         # Before this claim nothing was achieved by this run.
         run.has_progressed = run.listed = False
@@ -152,7 +156,7 @@ class Model:
             rank = 1
         else:
             rank = 2
-        return rank, self.runs.index(run)
+        return rank, run.place
 
     def beat(self, task_id: str) -> bool:
         run = self.run(task_id)
@@ -196,8 +200,12 @@ class Model:
     def reap(self) -> set[tuple[str | None, str | None]]:
         zombies = [run for run in self.runs if self.cause(run)]
         found = {(run.task_id, self.cause(run)) for run in zombies}
+        first = len(self.runs)
         for run in zombies:
             self._end_zombie(run)
+        for run in self.runs[first:]:
+            # Made at once, in no order.
+            run.place = self.runs[first].place
         return found
 
     def adopt(self, task_id: str, user: str, is_syncing: bool, age: int) -> None:
@@ -237,7 +245,8 @@ class Model:
         return there
 
     def _queue(self, user: str, sync_type: str, source: str) -> Run:
-        run = Run(user, sync_type, source, self.now, self.now, beat_at=self.now)
+        place = len(self.forgotten + self.runs)
+        run = Run(user, sync_type, source, self.now, self.now, beat_at=self.now, place=place)
         self.runs.append(run)
         return run
 

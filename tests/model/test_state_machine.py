@@ -135,8 +135,9 @@ class Lives(RuleBasedStateMachine):
 
     @rule()
     def claim(self) -> None:
-        run = self.model.claim()
-        assert self.value("claim_sync", uuid.uuid4()) == (run and run.task_id)
+        answer = self.value("claim_sync", uuid.uuid4())
+        run = self.model.claim(answer)
+        assert answer == (run and run.task_id)
 
     @rule(user=users, back=BACK)
     def beat(self, user: str, back: int) -> None:
@@ -317,9 +318,10 @@ class Lives(RuleBasedStateMachine):
         self.reap()
         self.runs_are_those_of_the_model()
         self.time_passes(PASSING_SECONDS[-1])
-        while run := self.model.claim():
-            assert self.value("claim_sync", uuid.uuid4()) == run.task_id
-            task_id = str(run.task_id)
+        while task_id := self.value("claim_sync", uuid.uuid4()):
+            run = self.model.claim(task_id)
+            assert run
+            assert run.task_id == task_id
             left = [m for m, dead in self.model.mail[run.user].queue.items() if not dead]
             if left:
                 fetched = Jsonb([message(message_id) for message_id in left])
