@@ -15,6 +15,8 @@ import traceback
 from pathlib import Path
 from unittest import SkipTest
 
+import pytest
+
 from tests.chaos.matrix import FAULTS
 from tests.chaos.site import Site, running_site
 from tests.chaos.trial import Fault, Outcome, strike_often
@@ -43,7 +45,7 @@ def main() -> int:
                 samples += sum(outcome.samples for outcome in outcomes)
             except SkipTest as skipped:
                 line = f"{fault.name} | not here: {skipped} | | | |"
-            except Exception:
+            except (Exception, pytest.fail.Exception):
                 traceback.print_exc()
                 line, harm = f"{fault.name} | FAILED | | | |", True
             print(f"| {line} |", flush=True)
