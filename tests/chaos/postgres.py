@@ -21,6 +21,8 @@ from tests.waiting import wait_until
 # How long a storm or a refusal lasts, in seconds.
 STORM_SECONDS = 2.0
 IDLE_SECONDS = 2
+# How long a slot that has become free may stay so.
+FILL_SECONDS = 0.05
 
 TOO_MANY_CONNECTIONS = "53300"
 REFUSED = "connection slots|too many clients"
@@ -64,13 +66,12 @@ def backends_terminated(scene: Scene) -> Iterator[None]:
 @contextmanager
 def connections_exhausted(scene: Scene) -> Iterator[None]:
     """An outside client takes every slot; what is connected stays so."""
-    ends_at = time.monotonic() + STORM_SECONDS
     with _crowd(scene.site) as fill:
-        while time.monotonic() < ends_at:
-            fill()
-            time.sleep(0.05)
         assert TOO_MANY_CONNECTIONS in scene.site.server_log()
-        scene.go_on()
+        since = time.monotonic()
+        while not scene.witness.went_on_at(since):
+            fill()
+            scene.witness.wait(FILL_SECONDS)
         yield
 
 

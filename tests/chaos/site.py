@@ -34,8 +34,13 @@ T = TypeVar("T")
 CALM = "calm"
 LOGIN = "service_login"
 REAP_SECONDS = 0.25
-# Whoever looks on and repairs gets in where nobody else does; the log tells SQLSTATEs.
-SETTINGS = {"superuser_reserved_connections": "10", "log_line_prefix": "%m [%p] %e "}
+# Not many connections, so that a crowd takes them in no time. Whoever looks on and repairs gets in
+# where nobody else does. The log tells SQLSTATEs.
+SETTINGS = {
+    "max_connections": "80",
+    "superuser_reserved_connections": "10",
+    "log_line_prefix": "%m [%p] %e ",
+}
 PATIENCE_SECONDS = 90
 # Each table with what a user's sync leaves in it, and the columns that differ between two users.
 TABLES = {
