@@ -1,10 +1,12 @@
 """heartbeat() beside the bare UPDATE by primary key, and how many beats are HOT.
 
-pgbench with prepared statements over 8 connections, fsync on, both sides as the same login. The
-clients share 10,000 running runs: each beats at random for those that are its own.
+pgbench as it comes over 8 connections, fsync on, both sides as the same login, and once more with
+prepared statements, which spare the UPDATE its planning and are told without a bar. The clients
+share 10,000 running runs: each beats at random for those that are its own.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from service.database import Connection, connect
 from tests.benchmarks.figure import Figure
@@ -36,10 +38,10 @@ def measured(server: Server, runs: int, rounds: int, seconds: int) -> Iterator[F
     own = {"each": runs // CLIENTS, "clients": CLIENTS}
     hot, updates = 0, 0
 
-    def beat() -> float:
+    def beat(prepared: bool) -> float:
         nonlocal hot, updates
         before = hot_and_all_updates(db)
-        beats = pgbench(url, CALL.format(**own), seconds)
+        beats = pgbench(url, CALL.format(**own), seconds, prepared=prepared)
         after = hot_and_all_updates(db)
         hot, updates = hot + after[0] - before[0], updates + after[1] - before[1]
         return beats
@@ -47,15 +49,18 @@ def measured(server: Server, runs: int, rounds: int, seconds: int) -> Iterator[F
     with server.database() as url, connect(url, "benchmark") as db:
         add_running_runs(db, runs)
         db.execute("vacuum (analyze) gmail_sync.user_sync_status")
-        turns = take_turns(rounds, beat, lambda: pgbench(url, BARE.format(**own), seconds))
-    yield Figure(
-        "heartbeat",
-        f"`heartbeat`, 8 clients, {runs:,} running runs",
-        "the bare `UPDATE` by primary key",
-        turns.ratio,
-        bar=0.90,
-        details=turns.details("beats_a_second", "updates_a_second"),
-    )
+        for name, prepared, bar in (("heartbeat", False, 0.90), ("heartbeat_prepared", True, None)):
+            bare = partial(pgbench, url, BARE.format(**own), seconds, prepared=prepared)
+            turns = take_turns(rounds, partial(beat, prepared), bare)
+            yield Figure(
+                name,
+                f"`heartbeat`, 8 clients, {runs:,} running runs"
+                + (", prepared statements" if prepared else ""),
+                "the bare `UPDATE` by primary key",
+                turns.ratio,
+                bar=bar,
+                details=turns.details("beats_a_second", "updates_a_second"),
+            )
     yield Figure(
         "heartbeat_hot",
         "heartbeats that are HOT updates",

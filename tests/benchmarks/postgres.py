@@ -35,11 +35,11 @@ def running_server() -> Iterator[Server]:
         yield Server(cluster, make_template(cluster))
 
 
-def pgbench(url: str, script: str, seconds: int) -> float:
+def pgbench(url: str, script: str, seconds: int, *, prepared: bool = False) -> float:
     """How often a second CLIENTS connections together get through the script."""
     program = find_programs(installed_pg_configs()) / "pgbench"
     options = {
-        "--protocol": "prepared",
+        "--protocol": "prepared" if prepared else "simple",
         "--client": CLIENTS,
         "--jobs": THREADS,
         "--time": seconds,

@@ -23,7 +23,7 @@ def by_name(*figures: Figure) -> dict[str, Figure]:
 def test_starts_are_measured_beside_bare_inserts(server: Server) -> None:
     figures = by_name(*start.measured(server, rounds=1, seconds=1))
 
-    assert set(figures) == {"start_distinct", "start_hot", "start_waking"}
+    assert set(figures) == {"start_distinct", "start_hot", "start_prepared", "start_waking"}
     for figure in figures.values():
         assert 0.02 < figure.value < 5
 
@@ -31,7 +31,7 @@ def test_starts_are_measured_beside_bare_inserts(server: Server) -> None:
 def test_heartbeats_are_measured_beside_bare_updates(server: Server) -> None:
     figures = by_name(*heartbeat.measured(server, runs=800, rounds=1, seconds=1))
 
-    assert set(figures) == {"heartbeat", "heartbeat_hot"}
+    assert set(figures) == {"heartbeat", "heartbeat_prepared", "heartbeat_hot"}
     assert 0.1 < figures["heartbeat"].value < 10
     assert 0 < figures["heartbeat_hot"].value <= 100
 
