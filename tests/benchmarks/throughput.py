@@ -30,6 +30,8 @@ from tests.benchmarks.machine import (
 
 BAR = 0.60
 REAL, LARGE = 4_150, 400
+# So many messages of a Gmail that is as far away as it is in fact.
+FAR, FAR_SECONDS = 1_500, 0.08
 SMALL_WORDS = "real mail of 2002" if HAM.exists() else "generated mail"
 
 
@@ -58,16 +60,19 @@ class Turn(NamedTuple):
 def measure() -> Iterator[Figure]:
     with installed() as installation:
         yield from figures(installation, {"real": REAL, "large": LARGE}, repetitions=3)
+        yield from figures(installation, {"real": FAR}, repetitions=2, delay=FAR_SECONDS)
 
 
 def figures(
-    installation: Installation, counts: dict[str, int], repetitions: int
+    installation: Installation, counts: dict[str, int], repetitions: int, delay: float = 0
 ) -> Iterator[Figure]:
-    """`counts` are the messages of each kind of mailbox."""
+    """`counts` are the messages of each kind of mailbox, `delay` the seconds each call takes."""
     for kind, count in counts.items():
         with ExitStack() as down:
             gmails = [down.enter_context(gmail(kind, count)) for _ in range(2)]
             download(gmails, "ours")
+            for each in gmails:
+                each.delay(delay)
             for users in (1, 2):
                 turns = [
                     Turn(
@@ -77,7 +82,7 @@ def figures(
                     )
                     for _ in range(repetitions)
                 ]
-                yield from compared(kind, users, turns)
+                yield from compared(kind, users, turns, delay)
 
 
 def sync(installation: Installation, gmails: list[Gmail]) -> Result:
@@ -123,10 +128,14 @@ def download(gmails: list[Gmail], client: str) -> Result:
     return Result(messages, seconds, {"client": sum(each["cpu"] for each in done)})
 
 
-def compared(kind: str, users: int, turns: list[Turn]) -> Iterator[Figure]:
+def compared(kind: str, users: int, turns: list[Turn], delay: float) -> Iterator[Figure]:
     mail = SMALL_WORDS if kind == "real" else "mail of 50 to 200 kB"
     workers = "one worker" if users == 1 else f"{users} workers at once"
     what = f"full sync, quota off, {workers}: {mail}"
+    name = f"throughput_{kind}_{users}"
+    if delay:
+        what += f", {1000 * delay:.0f} ms a call"
+        name += "_far"
     synced = [turn.sync for turn in turns]
     for client, beside, bar in (
         ("google", "the same google client downloading and throwing away", BAR),
@@ -135,7 +144,7 @@ def compared(kind: str, users: int, turns: list[Turn]) -> Iterator[Figure]:
         ceilings: list[Result] = [getattr(turn, client) for turn in turns]
         ratios = [ours.rate / ceiling.rate for ours, ceiling in zip(synced, ceilings, strict=True)]
         yield Figure(
-            name=f"throughput_{kind}_{users}_{client}",
+            name=f"{name}_{client}",
             what=what,
             beside=beside,
             value=statistics.median(ratios),
