@@ -21,7 +21,7 @@ from tests.functions.crowd import add_ended_runs, add_running_runs
 ENDED = (1_000, 100_000, 1_000_000)
 RUNNING = 10_000
 ZOMBIES = 9
-ROUNDS = 7
+ROUNDS = 5
 CALLS = 10
 STATEMENTS = {
     "reap": ("`reap_zombie_syncs`", "select * from gmail_sync.reap_zombie_syncs()"),

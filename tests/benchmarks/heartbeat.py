@@ -15,8 +15,8 @@ from tests.benchmarks.turns import take_turns
 from tests.functions.crowd import add_running_runs
 
 RUNS = 10_000
-ROUNDS = 5
-SECONDS = 4
+ROUNDS = 3
+SECONDS = 3
 
 CALL = r"""
 \set n random(1, {each}) * {clients} - :client_id

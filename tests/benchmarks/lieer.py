@@ -26,7 +26,7 @@ from tests.benchmarks.turns import take_turns
 
 USER = "user-42"
 MESSAGES = 1_000
-ROUNDS = 3
+ROUNDS = 2
 
 
 def measure() -> Iterator[Figure]:

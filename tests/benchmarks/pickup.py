@@ -31,7 +31,7 @@ from tests.worker.conftest import WorkerProcess
 
 PEERS = ("procrastinate", "pgqueuer")
 PERCENTILES = (50, 99)
-ROUNDS = 5
+ROUNDS = 3
 REQUESTS = 100
 NO_GMAIL = "http://localhost:1"
 
