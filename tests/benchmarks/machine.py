@@ -1,13 +1,12 @@
 """What whole syncs are measured on: a Postgres, a Gmail and workers, each a process of its own."""
 
 import os
-import secrets
 import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from service.demo.cluster import Cluster
 from service.gmail.credentials import Vault
 from service.simulator import Fault
 from tests.benchmarks.gmail import EMAIL, TOKEN, tiny
-from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD, make_template
+from tests.benchmarks.postgres import new_database, running_server
+from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
 from tests.waiting import wait_until
 
 SYNC_SECONDS = 600
@@ -64,14 +64,20 @@ class Database:
         ).fetchall()
         return [row["pid"] for row in rows]
 
-    @contextmanager
-    def worker(self, endpoint: str, concurrency: int = 1) -> Iterator[int]:
-        """The process id of a `gmail-sync worker` that has begun to look for runs."""
-        environment = {
+    def environment(self, endpoint: str) -> dict[str, str]:
+        """What a worker has to be told to sync from a Gmail at `endpoint`."""
+        return {
             "DATABASE_URL": self.url,
             "GMAIL_SYNC_CREDENTIALS_KEYS": self.keys,
             "GMAIL_SYNC_GMAIL_ENDPOINT": endpoint,
             "GMAIL_SYNC_OAUTH_ENDPOINT": endpoint,
+        }
+
+    @contextmanager
+    def worker(self, endpoint: str, concurrency: int = 1) -> Iterator[int]:
+        """The process id of a `gmail-sync worker` that has begun to look for runs."""
+        environment = {
+            **self.environment(endpoint),
             "GMAIL_SYNC_WORKER_CONCURRENCY": str(concurrency),
             "GMAIL_SYNC_LOG_LEVEL": "warning",
         }
@@ -87,27 +93,24 @@ class Installation:
 
     cluster: Cluster
     template: str
-    login: str
-    password: str
 
     @contextmanager
     def database(self) -> Iterator[Database]:
         """A new one, dropped in the end."""
-        name = f"bench_{secrets.token_hex(4)}"
-        self.cluster.create_database(name, template=self.template)
-        url = self.cluster.url(name, self.login, self.password)
-        with ExitStack() as down:
-            down.callback(self.cluster.drop_database, name)
-            functions = down.enter_context(closing(Session(url, "benchmark")))
-            db = down.enter_context(connect(self.cluster.url(name), "benchmark"))
-            yield Database(url, functions, db)
+        with new_database(self.cluster, self.template) as name:
+            url = self.cluster.url(name, SERVICE_LOGIN, SERVICE_PASSWORD)
+            with (
+                closing(Session(url, "benchmark")) as functions,
+                connect(self.cluster.url(name), "benchmark") as db,
+            ):
+                yield Database(url, functions, db)
 
 
 @contextmanager
 def installed() -> Iterator[Installation]:
     """As it comes, with fsync on."""
-    with Cluster() as cluster:
-        yield Installation(cluster, make_template(cluster), SERVICE_LOGIN, SERVICE_PASSWORD)
+    with running_server() as server:
+        yield Installation(*server)
 
 
 @dataclass(frozen=True)

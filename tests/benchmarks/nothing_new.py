@@ -5,7 +5,6 @@ a connection that is open, take turns; with 80 ms latency a request, about what 
 with none, where all that is left is our own work.
 """
 
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from service.gmail.client import GmailClient
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.gmail import TOKEN
 from tests.benchmarks.machine import Database, Installation, gmail, installed
+from tests.benchmarks.turns import Turns
 
 BAR = 2.0
 LATENCY = 0.08  # seconds
@@ -63,18 +63,15 @@ def round_trip(client: GmailClient) -> float:
 
 
 def figure(latency: float, pairs: list[tuple[float, float]]) -> Figure:
-    ratios = [sync / one for sync, one in pairs]
+    syncs, lists = ([1000 * seconds for seconds in side] for side in zip(*pairs, strict=True))
+    turns = Turns(syncs, lists)
     said = f"{1000 * latency:.0f} ms latency a request" if latency else "no latency"
     return Figure(
         name="nothing_new" if latency else "nothing_new_no_latency",
         what=f"incremental sync with nothing new, {said}",
         beside="one history.list",
-        value=statistics.median(ratios),
+        value=turns.ratio,
         bar=BAR if latency else None,
         direction="at most",
-        details={
-            "sync_ms": round(1000 * statistics.median(sync for sync, _ in pairs), 1),
-            "history_list_ms": round(1000 * statistics.median(one for _, one in pairs), 1),
-            "ratios": [round(ratio, 2) for ratio in ratios],
-        },
+        details=turns.details("sync_ms", "history_list_ms"),
     )

@@ -104,13 +104,7 @@ class Side:
 @contextmanager
 def our_side(installation: Installation, log: Path) -> Iterator[Side]:
     with installation.database() as database:
-        environment = {
-            "DATABASE_URL": database.url,
-            "GMAIL_SYNC_CREDENTIALS_KEYS": database.keys,
-            "GMAIL_SYNC_GMAIL_ENDPOINT": NO_GMAIL,
-            "GMAIL_SYNC_OAUTH_ENDPOINT": NO_GMAIL,
-        }
-        worker = WorkerProcess(environment, log)
+        worker = WorkerProcess(database.environment(NO_GMAIL), log)
         try:
             yield Side("ours", partial(ask_us, database), partial(our_claims, log))
         finally:

@@ -23,10 +23,19 @@ class Server(NamedTuple):
     @contextmanager
     def database(self) -> Iterator[str]:
         """The superuser's URL of a migrated database, dropped in the end."""
-        name = f"bench_{secrets.token_hex(6)}"
-        self.cluster.create_database(name, template=self.template)
-        yield self.cluster.url(name)
-        self.cluster.drop_database(name)
+        with new_database(self.cluster, self.template) as name:
+            yield self.cluster.url(name)
+
+
+@contextmanager
+def new_database(cluster: Cluster, template: str = "template1") -> Iterator[str]:
+    """The name of a copy of `template`, dropped in the end."""
+    name = f"bench_{secrets.token_hex(6)}"
+    cluster.create_database(name, template=template)
+    try:
+        yield name
+    finally:
+        cluster.drop_database(name)
 
 
 @contextmanager

@@ -13,18 +13,17 @@ from unittest import SkipTest
 from service.database import Connection
 from service.simulator import load
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.gmail import HAM
+from tests.benchmarks.machine import SYNC_SECONDS
 from tests.benchmarks.postgres import Server, running_server
 from tests.worker.stack import running_stack
 
-MAIL = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
-SYNC_SECONDS = 600
-
 
 def measure() -> Iterator[Figure]:
-    if not MAIL.exists():
+    if not HAM.exists():
         raise SkipTest("the optional folder ../shared/mail")
     with running_server() as server:
-        yield from measured(server, MAIL)
+        yield from measured(server, HAM)
 
 
 def measured(server: Server, mail: Path) -> Iterator[Figure]:

@@ -5,7 +5,6 @@ An incremental sync from the click to its end (history, labels, batches, Postgre
 messages.get by the same google client over a connection that is open take turns.
 """
 
-import statistics
 import time
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ from service.gmail.client import GmailClient
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.gmail import TOKEN
 from tests.benchmarks.machine import Database, Gmail, Installation, gmail, installed
+from tests.benchmarks.turns import Turns
 
 BAR = 10.0
 NEW = 100
@@ -40,18 +40,15 @@ def figures(
         for _ in range(2):  # a full sync, and an incremental one
             database.finished(database.start(USER))
         pairs = [pair(database, mailbox, new, latency) for _ in range(repetitions)]
-    ratios = [one_by_one / sync for sync, one_by_one in pairs]
+    syncs, one_by_one = ([1000 * seconds for seconds in side] for side in zip(*pairs, strict=True))
+    turns = Turns(one_by_one, syncs)
     yield Figure(
         name="sync_now",
         what=f'"Sync now" with {new} new mails, {1000 * latency:.0f} ms latency a request',
         beside="messages.get, one after another",
-        value=statistics.median(ratios),
+        value=turns.ratio,
         bar=BAR,
-        details={
-            "sync_ms": round(1000 * statistics.median(sync for sync, _ in pairs)),
-            "one_by_one_ms": round(1000 * statistics.median(each for _, each in pairs)),
-            "ratios": [round(ratio, 2) for ratio in ratios],
-        },
+        details=turns.details("one_by_one_ms", "sync_ms"),
     )
 
 

@@ -10,12 +10,11 @@ from tests.benchmarks import lieer, pickup, start_python
 from tests.benchmarks.gmail import TOKEN
 from tests.benchmarks.machine import Installation
 from tests.benchmarks.peers.environment import Environment
-from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
 
 
 @pytest.fixture
 def installation(cluster: Cluster, template: str) -> Installation:
-    return Installation(cluster, template, SERVICE_LOGIN, SERVICE_PASSWORD)
+    return Installation(cluster, template)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from service.simulator.quota import Charge
 from tests.benchmarks import events, memory, nothing_new, quota, sync_now, throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import Installation
-from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
 
 SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),
@@ -36,7 +35,7 @@ NAMES = {
 
 @pytest.fixture
 def installation(cluster: Cluster, template: str) -> Installation:
-    return Installation(cluster, template, SERVICE_LOGIN, SERVICE_PASSWORD)
+    return Installation(cluster, template)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tests.benchmarks.machine import (
     installed,
     process,
 )
+from tests.benchmarks.turns import Turns
 
 BAR = 0.60
 REAL, LARGE = 4_150, 400
@@ -142,18 +143,16 @@ def compared(kind: str, users: int, turns: list[Turn], delay: float) -> Iterator
         ("ours", "the same with our own coding of batches", None),
     ):
         ceilings: list[Result] = [getattr(turn, client) for turn in turns]
-        ratios = [ours.rate / ceiling.rate for ours, ceiling in zip(synced, ceilings, strict=True)]
+        rates = Turns([each.rate for each in synced], [each.rate for each in ceilings])
         yield Figure(
             name=f"{name}_{client}",
             what=what,
             beside=beside,
-            value=statistics.median(ratios),
+            value=rates.ratio,
             bar=bar,
             details={
                 "messages": synced[0].messages,
-                "messages_a_second": round(statistics.median(each.rate for each in synced)),
-                "ceiling_a_second": round(statistics.median(each.rate for each in ceilings)),
-                "ratios": [round(ratio, 3) for ratio in ratios],
+                **rates.details("messages_a_second", "ceiling_a_second"),
                 "worker_cpu_ms_a_message": milliseconds(synced, "worker"),
                 "postgres_cpu_ms_a_message": milliseconds(synced, "postgres"),
                 "ceiling_cpu_ms_a_message": milliseconds(ceilings, "client"),
