@@ -13,14 +13,19 @@ begin
     select w.message_id, w.n,
       m.message_id is not null
         and m.deleted_at is null
-        and (a.content_mode = 'full' or m.raw is not null),
+        and (a.content_mode = 'full' or m.has_raw),
       m.size_estimate
     from unnest(p_message_ids) with ordinality as w (message_id, n)
     join gmail_sync.account a on a.user_id = p_user_id
-    left join gmail_sync.message m
-      on m.user_id = p_user_id
-      and m.message_id = w.message_id
-      and m.message_id = any (p_message_ids)
+    -- Sought as in _buckets.
+    left join lateral (
+      select s.message_id, s.deleted_at, s.raw is not null as has_raw, s.size_estimate
+      from gmail_sync.message s
+      where s.user_id = p_user_id
+        and s.message_id >= w.message_id
+      order by s.message_id
+      limit 1
+    ) m on m.message_id = w.message_id
     order by w.n;
 end;
 $$;

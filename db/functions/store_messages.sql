@@ -20,7 +20,7 @@ declare
   v_buckets text[];
 begin
   v_message_ids := array(select m ->> 'message_id' from jsonb_array_elements(p_messages) m);
-  v_buckets := gmail_sync._buckets(v_user_id, v_message_ids, p_messages, p_raws);
+  v_buckets := gmail_sync._buckets(v_user_id, p_messages, p_raws);
 
   -- One by one, for a plan for all of them that was made before the queue was analyzed reads the
   -- user's whole queue for each batch.
