@@ -12,7 +12,7 @@ begin
     user_id, message_id, thread_id, history_id, internal_date, label_ids,
     subject, sender, recipients, cc, bcc, reply_to, sent_at,
     rfc822_message_id, in_reply_to, reference_ids, headers, snippet,
-    body_text, body_html, size_estimate, defects, raw, search, change_number
+    body_text, body_html, size_estimate, defects, raw, change_number
   )
   select
     p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._instant(g.internal_date),
@@ -20,9 +20,6 @@ begin
     g.subject, g.sender, g.recipients, g.cc, g.bcc, g.reply_to, g.sent_at,
     g.rfc822_message_id, g.in_reply_to, g."references", g.headers, g.snippet,
     g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects), p_raws[e.n],
-    gmail_sync._search_vector(
-      g.subject, concat_ws(' ', g.sender, g.recipients, g.cc), g.body_text, g.body_html
-    ),
     nextval('gmail_sync.message_change')
   from jsonb_array_elements(p_messages) with ordinality as e (message, n)
   cross join lateral jsonb_to_record(e.message) as g (
@@ -55,7 +52,6 @@ begin
     size_estimate = excluded.size_estimate,
     defects = excluded.defects,
     raw = coalesce(excluded.raw, stored.raw),
-    search = excluded.search,
     deleted_at = null,
     change_number = excluded.change_number;
 end;

@@ -48,11 +48,24 @@ begin
     return query
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
         m.recipients, m.snippet, m.size_estimate
-      from gmail_sync.message m
-      where m.user_id = p_user_id
-        and m.deleted_at is null
-        and m.search @@ v_query
-        and (p_label is null or p_label = any (m.label_ids))
+      from (
+        select w.message_id
+        from gmail_sync.message_words w
+        where w.user_id = p_user_id
+          and w.words @@ v_query
+        union all
+        -- Not indexed yet: what was stored within the last seconds.
+        select n.message_id
+        from gmail_sync.message_words w
+        join gmail_sync.messages n using (user_id, message_id)
+        where w.user_id = p_user_id
+          and w.words is null
+          and gmail_sync._search_vector(
+            n.subject, n.sender, n.recipients, n.cc, n.body_text, n.body_html
+          ) @@ v_query
+      ) found
+      join gmail_sync.messages m on m.user_id = p_user_id and m.message_id = found.message_id
+      where (p_label is null or p_label = any (m.label_ids))
         and (p_before is null or (m.internal_date, m.message_id) < (v_before_date, p_before))
       order by m.internal_date desc, m.message_id desc
       limit v_limit;

@@ -17,6 +17,8 @@ from service.worker.run import Run
 POLL_SECONDS = 2.0
 # Passes of the fallback reaper, which are beats of the worker as well.
 HOUSEKEEPING_SECONDS = 10.0
+# Messages whose words are indexed at a time: no store waits longer for one of them than these take.
+INDEX_BATCH = 100
 # How long a drain may take: fetches are interrupted, what is stored is stored.
 DRAIN_SECONDS = 10.0
 
@@ -120,7 +122,8 @@ class Worker:
                 session.value("worker_beat", self.id, version, self._concurrency)
                 if reaped := session.value("fallback_reaper_pass"):
                     self._log.warning("reaped in place of pg_cron", runs=reaped)
-                if self._draining.wait(HOUSEKEEPING_SECONDS):
+                more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
+                if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
                     session.value("worker_stop", self.id)
                     break
             except psycopg.Error as error:

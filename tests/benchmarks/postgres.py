@@ -3,12 +3,15 @@
 import re
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from service.database import Connection
 from service.demo.cluster import Cluster, find_programs, installed_pg_configs
 from tests.conftest import make_template
+from tests.functions.conftest import only
 
 CLIENTS = 8
 THREADS = 2
@@ -62,6 +65,14 @@ def pgbench(url: str, script: str, seconds: int, *, prepared: bool = False) -> f
     if done.returncode or not found:
         raise RuntimeError(f"pgbench failed: {done.stderr}")
     return float(found[1])
+
+
+def index_all(db: Connection) -> float:
+    """Index the words of all mail that is stored, as workers do; the seconds it took."""
+    began = time.perf_counter()
+    while only(db, "select gmail_sync.index_messages()"):
+        pass
+    return time.perf_counter() - began
 
 
 def server_version() -> str:

@@ -87,8 +87,8 @@ def test_a_hundred_thousand_ids_are_compared_within_seconds(
     connected(functions)
     db.execute(
         "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
-        " internal_date, label_ids, headers, snippet, size_estimate, search, change_number)"
-        " select 'ann', 'm' || n, 't', 1, now(), '{}', '[]', '', 1, '', n"
+        " internal_date, label_ids, headers, snippet, size_estimate, change_number)"
+        " select 'ann', 'm' || n, 't', 1, now(), '{}', '[]', '', 1, n"
         " from generate_series(1, 100000) n"
     )
     remote = [f"m{n}" for n in range(2, 100_002)]

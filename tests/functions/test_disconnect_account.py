@@ -27,7 +27,10 @@ from tests.functions.conftest import (
     together,
 )
 
-MAIL_TABLES = ("message", "attachment", "label", "listing", "fetch_queue", "touched", "account")
+MAIL_TABLES = (
+    "message", "message_words", "attachment", "label", "listing", "fetch_queue", "touched",
+    "account",
+)  # fmt: skip
 
 
 def halfway(functions: Session, user: str = "ann") -> str:

@@ -7,8 +7,8 @@ from service.errors import InvalidArgument
 from tests.functions.conftest import claimed, history, message, record, store
 
 
-@pytest.fixture(autouse=True)
-def mailbox(functions: Session) -> None:
+@pytest.fixture(autouse=True, params=["indexed", "not indexed"])
+def mailbox(request: pytest.FixtureRequest, functions: Session) -> None:
     """Messages 1 to 5 of ann, 5 the newest, 3 and 4 of the same moment; one of bo."""
     task_id = claimed(functions)
     dates = {"1": 1000, "2": 2000, "3": 3000, "4": 3000, "5": 5000}
@@ -30,6 +30,8 @@ def mailbox(functions: Session) -> None:
     )  # fmt: skip
     history(functions, task_id, record(500, "messagesDeleted", "deleted"))
     store(functions, claimed(functions, "bo"), message("foreign", subject="invoice"))
+    if request.param == "indexed":
+        assert functions.value("index_messages") == 7
 
 
 def ids(functions: Session, **named: object) -> list[str]:

@@ -15,7 +15,10 @@ from service.demo.cluster import Cluster
 from tests.functions.conftest import claimed, listed, message, only, stored_messages
 from tests.functions.crowd import add_ended_runs, add_running_runs
 
-MAIL_TABLES = {"account", "attachment", "fetch_queue", "message", "touched", "user_sync_status"}
+MAIL_TABLES = {
+    "account", "attachment", "fetch_queue", "message", "message_words", "touched",
+    "user_sync_status",
+}  # fmt: skip
 # What is called as often as there are users, syncs or messages, and the index it cannot do without.
 RUNS = {
     "cancel_sync": ("uniq_task_id", "select gmail_sync.cancel_sync('running-7')"),
@@ -62,6 +65,7 @@ RUNS = {
     "sync_status": ("runs_of_a_user", "select * from gmail_sync.sync_status('user-7')"),
 }
 MAIL = {
+    "index_messages": ("messages_to_index", "select gmail_sync.index_messages()"),
     "list_messages": ("messages_by_date", "select * from gmail_sync.list_messages('user-7')"),
     "list_messages, second page": (
         "messages_by_date",
@@ -83,6 +87,7 @@ MAIL = {
 }
 
 
+PART = {"part_id": "1", "mime_type": "text/plain", "size": 5, "inline": False}
 MAIL_OF_SOME = """
     insert into gmail_sync.account (user_id, email, credentials, quota_profile)
     select 'user-' || n, 'user-' || n || '@mail.example', 'sealed', 'unlimited'
@@ -90,11 +95,15 @@ MAIL_OF_SOME = """
 
     insert into gmail_sync.message (
       user_id, message_id, thread_id, history_id, internal_date, label_ids, headers, snippet,
-      size_estimate, search, change_number
+      size_estimate, change_number
     )
     select 'user-' || u, 'm-' || n, 't-' || n, 1, now() - n * interval '1 h', '{INBOX}', '[]', '',
-      1000, to_tsvector('simple', 'common rare-' || n), nextval('gmail_sync.message_change')
+      1000, nextval('gmail_sync.message_change')
     from generate_series(1, 50) u, generate_series(1, 1000) n;
+
+    insert into gmail_sync.message_words (user_id, message_id, words)
+    select user_id, message_id, to_tsvector('simple', 'common ' || replace(message_id, 'm', 'rare'))
+    from gmail_sync.message;
 
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
     select user_id, message_id, '1', 'text/plain', 1, false from gmail_sync.message;
@@ -201,10 +210,11 @@ def test_a_first_sync_visits_little_of_what_it_has_stored(
         for _ in range(len(ids) // 12):
             before = only(db, visited)
             taken = db.execute("select * from gmail_sync.take_messages(%s, 12)", [task_id])
-            messages = [message(row["message_id"]) for row in taken]
+            messages = [message(row["message_id"], attachments=[PART]) for row in taken]
             db.execute(
                 "select gmail_sync.store_messages(%s, %s, %s::bytea[])",
                 [task_id, Jsonb(messages), [None] * len(messages)],
             )
-            assert only(db, visited) - before <= 2 * len(messages)
+            # Each to be taken and to be counted, and as what its attachment and words refer to.
+            assert only(db, visited) - before <= 4 * len(messages)
     assert len(stored_messages(db)) == len(ids)

@@ -15,7 +15,8 @@ APP = {
 READER = {"changes_since"}
 DBA = APP | {
     "adopt_legacy_sync_status", "adopt_rows", "adopted_rows", "check_sync_consistency",
-    "enqueue_due_syncs", "legacy_time", "list_accounts", "list_accounts_to_reconnect",
+    "enqueue_due_syncs", "index_messages", "legacy_time", "list_accounts",
+    "list_accounts_to_reconnect",
     "list_all_runs", "list_audit_events", "list_dead_letters", "list_deletions",
     "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
     "reap_zombie_syncs", "reaper_pass", "record_audit", "repair_mailbox",

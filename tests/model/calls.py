@@ -64,6 +64,7 @@ OF_MANY: dict[str, list[object]] = {
     "claim_sync": [WORKER],
     "enqueue_due_syncs": [],
     "fallback_reaper_pass": [],
+    "index_messages": [],
     "prune_sync_history": ["1 hour"],
     "reap_zombie_syncs": [],
     "reaper_pass": ["service"],

@@ -12,6 +12,7 @@ begin
   delete from gmail_sync.touched;
   delete from gmail_sync.listing;
   delete from gmail_sync.attachment;
+  delete from gmail_sync.message_words;
   delete from gmail_sync.message;
   delete from gmail_sync.label;
   delete from gmail_sync.account;
@@ -31,9 +32,10 @@ begin
     where user_id = v_user;
     insert into gmail_sync.message (
       user_id, message_id, thread_id, history_id, internal_date, label_ids, headers, snippet,
-      size_estimate, search, change_number
+      size_estimate, change_number
     )
-    select v_user, m, m, 1, now(), '{L}', '[]', '', 1, '', 1 from unnest('{s,old}'::text[]) m;
+    select v_user, m, m, 1, now(), '{L}', '[]', '', 1, 1 from unnest('{s,old}'::text[]) m;
+    insert into gmail_sync.message_words values (v_user, 's', null), (v_user, 'old', '');
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
     values (v_user, 's', '1', 'text/plain', 1, false);
     insert into gmail_sync.label values (v_user, 'L', 'L', 'user');

@@ -76,8 +76,8 @@ def invent(db: Db, message_id: str) -> None:
     """A stored message that Gmail does not have."""
     db.execute(
         "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
-        " internal_date, label_ids, headers, snippet, size_estimate, search, change_number)"
-        " values (%s, %s, 't', 1, now(), '{}', '[]', '', 1, '',"
+        " internal_date, label_ids, headers, snippet, size_estimate, change_number)"
+        " values (%s, %s, 't', 1, now(), '{}', '[]', '', 1,"
         " nextval('gmail_sync.message_change'))",
         [USER, message_id],
     )
@@ -449,8 +449,8 @@ def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
     """USER has synced all of the mailbox, as far as the tables tell."""
     db.execute(
         "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
-        " internal_date, label_ids, headers, snippet, size_estimate, search, change_number)"
-        " select %s, id, 't', 1, now(), '{}', '[]', '', 1, '', n"
+        " internal_date, label_ids, headers, snippet, size_estimate, change_number)"
+        " select %s, id, 't', 1, now(), '{}', '[]', '', 1, n"
         " from jsonb_array_elements_text(%s) with ordinality as i (id, n)",
         [USER, Jsonb(mailbox.message_ids())],
     )

@@ -30,6 +30,11 @@ begin
       and message_id = v_message_id;
   end loop;
   perform gmail_sync._upsert_messages(v_user_id, p_messages, p_raws);
+  -- Their words are index_messages' to find.
+  insert into gmail_sync.message_words as w (user_id, message_id)
+  select v_user_id, unnest(v_message_ids)
+  on conflict (user_id, message_id) do update set words = null
+  where w.words is not null;
   perform gmail_sync._replace_attachments(v_user_id, p_messages);
   perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
   perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching');

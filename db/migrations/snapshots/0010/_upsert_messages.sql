@@ -1,0 +1,63 @@
+create or replace function gmail_sync._upsert_messages(
+  p_user_id text, p_messages jsonb, p_raws bytea[]
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into gmail_sync.message as stored (
+    user_id, message_id, thread_id, history_id, internal_date, label_ids,
+    subject, sender, recipients, cc, bcc, reply_to, sent_at,
+    rfc822_message_id, in_reply_to, reference_ids, headers, snippet,
+    body_text, body_html, size_estimate, defects, raw, change_number
+  )
+  select
+    p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._instant(g.internal_date),
+    gmail_sync._label_ids(g.label_ids),
+    g.subject, g.sender, g.recipients, g.cc, g.bcc, g.reply_to, g.sent_at,
+    g.rfc822_message_id, g.in_reply_to, g."references", g.headers, g.snippet,
+    g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects), p_raws[e.n],
+    nextval('gmail_sync.message_change')
+  from jsonb_array_elements(p_messages) with ordinality as e (message, n)
+  cross join lateral jsonb_to_record(e.message) as g (
+    message_id text, thread_id text, history_id numeric, internal_date numeric, label_ids jsonb,
+    subject text, sender text, recipients text, cc text, bcc text, reply_to text,
+    sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text,
+    headers jsonb, snippet text, body_text text, body_html text, size_estimate bigint,
+    defects jsonb
+  )
+  order by g.message_id
+  on conflict (user_id, message_id) do update set
+    thread_id = excluded.thread_id,
+    history_id = excluded.history_id,
+    internal_date = excluded.internal_date,
+    label_ids = excluded.label_ids,
+    subject = excluded.subject,
+    sender = excluded.sender,
+    recipients = excluded.recipients,
+    cc = excluded.cc,
+    bcc = excluded.bcc,
+    reply_to = excluded.reply_to,
+    sent_at = excluded.sent_at,
+    rfc822_message_id = excluded.rfc822_message_id,
+    in_reply_to = excluded.in_reply_to,
+    reference_ids = excluded.reference_ids,
+    headers = excluded.headers,
+    snippet = excluded.snippet,
+    body_text = excluded.body_text,
+    body_html = excluded.body_html,
+    size_estimate = excluded.size_estimate,
+    defects = excluded.defects,
+    raw = coalesce(excluded.raw, stored.raw),
+    deleted_at = null,
+    change_number = excluded.change_number;
+end;
+$$;
+
+comment on function gmail_sync._upsert_messages(text, jsonb, bytea[]) is
+'Insert or replace messages; arguments as store_messages.';
+
+revoke all on function gmail_sync._upsert_messages(text, jsonb, bytea[]) from public;

@@ -1,0 +1,47 @@
+-- Indexes the words of up to p_limit stored messages, for list_messages to find them by. Returns
+-- how many there were: as many as p_limit mean that there may be more. Any number may call it at
+-- once, each has messages of its own. Raises SY003 when p_limit is not between 1 and 1000.
+--
+-- Not done by store_messages, for it is most of the work of storing a message, and nothing that
+-- anybody waits for: until it is done list_messages reads such messages itself.
+
+create or replace function gmail_sync.index_messages(p_limit integer default 100)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_found record;
+  v_indexed integer := 0;
+begin
+  for v_found in
+    select w.user_id, w.message_id
+    from gmail_sync.message_words w
+    where w.words is null
+    limit gmail_sync._limit(p_limit, 1000)
+    for update skip locked
+  loop
+    -- A statement of its own sees the message as it is now that its words are locked.
+    update gmail_sync.message_words w
+    set words = gmail_sync._search_vector(
+      m.subject, m.sender, m.recipients, m.cc, m.body_text, m.body_html
+    )
+    from gmail_sync.message m
+    where w.user_id = v_found.user_id
+      and w.message_id = v_found.message_id
+      and m.user_id = v_found.user_id
+      and m.message_id = v_found.message_id;
+    v_indexed := v_indexed + 1;
+  end loop;
+  return v_indexed;
+end;
+$$;
+
+comment on function gmail_sync.index_messages(integer) is
+'Index the words of stored messages for the search; how many there were.';
+
+revoke all on function gmail_sync.index_messages(integer) from public;
+grant execute on function gmail_sync.index_messages(integer)
+  to gmail_sync_service, gmail_sync_dba;

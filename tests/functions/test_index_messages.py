@@ -1,0 +1,101 @@
+"""index_messages: the words of mail, and that list_messages finds it before they are indexed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.database import Connection, Row, Session
+from service.errors import InvalidArgument
+from tests.functions.conftest import (
+    busy_user,
+    claimed,
+    history,
+    message,
+    record,
+    store,
+    stored_messages,
+    wait_until,
+)
+
+WAITING = "select 1 from pg_stat_activity where datname = current_database() and wait_event = %s"
+
+
+def words(db: Connection) -> dict[str, Row]:
+    rows = db.execute("select message_id, words, xmin::text from gmail_sync.message_words")
+    return {row["message_id"]: row for row in rows}
+
+
+def found(functions: Session, query: str) -> list[str]:
+    return [row["message_id"] for row in functions.rows("list_messages", "ann", query)]
+
+
+def test_so_many_at_a_time_until_none_is_left(functions: Session, db: Connection) -> None:
+    store(functions, claimed(functions), *(message(str(n)) for n in range(5)))
+
+    assert [functions.value("index_messages", 3) for _ in range(3)] == [3, 2, 0]
+    assert {row["words"] is None for row in words(db).values()} == {False}
+
+
+def test_a_message_stored_anew_is_found_by_its_new_words(functions: Session) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", subject="anchor"))
+    functions.value("index_messages")
+
+    store(functions, task_id, message("m", subject="sail"))
+
+    for _ in range(2):
+        assert (found(functions, "anchor"), found(functions, "sail")) == ([], ["m"])
+        functions.value("index_messages")
+
+
+def test_a_change_of_labels_leaves_the_words_alone(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", "INBOX"))
+    functions.value("index_messages")
+    before = words(db)
+
+    history(functions, task_id, record(500, "labelsAdded", "m", "STARRED"))
+
+    assert stored_messages(db)["m"]["label_ids"] == ["INBOX", "STARRED"]
+    assert words(db) == before
+    assert functions.value("index_messages") == 0
+
+
+def test_two_index_at_once_without_waiting(functions: Session, db: Connection) -> None:
+    store(functions, claimed(functions), *(message(str(n)) for n in range(5)))
+
+    with db.transaction():
+        db.execute("select gmail_sync.index_messages(3)")
+        assert functions.value("index_messages") == 2
+
+
+def test_what_is_stored_while_it_is_indexed_is_indexed_again(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", subject="anchor"))
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction():
+            db.execute("select gmail_sync.index_messages()")
+            storing = pool.submit(store, functions, task_id, message("m", subject="sail"))
+            wait_until(lambda: db.execute(WAITING, ["transactionid"]).fetchone())
+        storing.result()
+
+    assert functions.value("index_messages") == 1
+    assert (found(functions, "anchor"), found(functions, "sail")) == ([], ["m"])
+
+
+def test_words_go_with_the_mail(functions: Session, db: Connection) -> None:
+    busy_user(functions)
+    assert words(db)
+
+    functions.value("delete_account", "ann")
+
+    assert words(db) == {}
+
+
+def test_an_absurd_number_is_refused(functions: Session) -> None:
+    for limit in [0, -1, 1001, None]:
+        with pytest.raises(InvalidArgument):
+            functions.value("index_messages", limit)
