@@ -9,6 +9,7 @@ from litestar.params import FromQuery
 from msgspec import Struct
 
 from service.api.auth import UserRequest
+from service.api.events import tell_streams
 from service.api.fields import refuse_fields
 from service.api.problems import answers
 from service.database import Pool
@@ -75,6 +76,7 @@ def connection(
     status_code=200,
     sync_to_thread=True,
     before_request=refuse_fields,
+    after_response=tell_streams,
     responses=answers(400, 401, 503),
 )
 def disconnect(
@@ -93,6 +95,7 @@ def disconnect(
     status_code=200,
     sync_to_thread=True,
     before_request=refuse_fields,
+    after_response=tell_streams,
     responses=answers(400, 401, 503),
 )
 def delete_account(

@@ -1,11 +1,12 @@
 """Progress as server-sent events: the state on connect, then each change of the latest run.
 
 One thread a process asks the database once a second for all watched users together, and sleeps
-while there are none (DESIGN.md, section 8). That a run has begun or ended is heard (NOTIFY), and
-asked for at once, of those users alone. Each watcher holds one state, the newest, so a slow
-client costs nothing. Litestar's ChannelsPlugin could fan out, but the thread, the set of watched
-users, the snapshot and the end of the streams would have to stand beside it; without it they are
-all there is.
+while there are none (DESIGN.md, section 8). That a run has begun or ended is asked for at once, of
+its user alone, when it is heard: by NOTIFY, and in the process that was clicked without it, for a
+start is not announced while all workers are busy. Streams of other processes may tell of such a
+start a second later. Each watcher holds one state, the newest, so a slow client costs nothing.
+Litestar's ChannelsPlugin could fan out, but the thread, the set of watched users, the snapshot and
+the end of the streams would have to stand beside it; without it they are all there is.
 """
 
 import asyncio
@@ -110,7 +111,10 @@ class Feed:
 
     def hear(self, task_id: str) -> None:
         """A run has begun or ended; from any thread."""
-        user_id = task_id.removeprefix("sync_").rsplit("_", 2)[0]
+        self.hear_of(task_id.removeprefix("sync_").rsplit("_", 2)[0])
+
+    def hear_of(self, user_id: str) -> None:
+        """A user's latest run may have changed; from any thread."""
         with self._news:
             if any(watcher.user_id == user_id for watcher in self._watchers):
                 self._heard_of.add(user_id)
@@ -187,6 +191,13 @@ def _event(row: Row | None) -> ServerSentEventMessage:
         id=f"{run.updated_at.timestamp():.6f}" if run.updated_at else "0",
         retry=RECONNECT_MILLISECONDS,
     )
+
+
+async def tell_streams(request: UserRequest) -> None:
+    """For routes that begin or end runs, to be called after the answer: the user's streams in this
+    process have the event at once, whether or not the database announces it."""
+    feed: Feed = request.app.state.feed
+    feed.hear_of(request.user.user_id)
 
 
 @get(

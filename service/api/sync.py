@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from service.api.asgi import with_slashes
 from service.api.auth import UserRequest
+from service.api.events import tell_streams
 from service.api.fields import AfterTaskId, MailId, TaskId, refuse_fields
 from service.api.problems import answers, problem
 from service.api.runs import Run
@@ -62,6 +63,7 @@ class FailedMessages(Struct):
     status_code=202,
     sync_to_thread=True,
     before_request=refuse_fields,
+    after_response=tell_streams,
     responses=answers(400, 401, 409, 429, 503),
 )
 def start_sync(
@@ -126,6 +128,7 @@ def sync_run(request: UserRequest, pool: NamedDependency[Pool], task_id: TaskId)
     status_code=200,
     sync_to_thread=True,
     before_request=refuse_fields,
+    after_response=tell_streams,
     responses=answers(400, 401, 404, 503),
 )
 def cancel_sync(
@@ -150,6 +153,7 @@ def cancel_sync(
     status_code=202,
     sync_to_thread=True,
     before_request=refuse_fields,
+    after_response=tell_streams,
     responses=answers(400, 401, 409, 429, 503),
 )
 def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:

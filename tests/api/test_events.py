@@ -13,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 import structlog
+from psycopg.types.json import Jsonb
 
 from service.api.events import KEEPALIVE_SECONDS, Feed
 from service.database import Session
@@ -24,11 +25,13 @@ from tests.api.conftest import (
     connect_account,
     eventually,
     list_page,
+    serving,
     token,
 )
 
 Db = psycopg.Connection[dict[str, Any]]
 EVENTS = "/api/gmail/sync/events"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 class Stream:
@@ -68,6 +71,12 @@ def feed_session(db: Db) -> dict[str, Any] | None:
         "select pid, query_start, query from pg_stat_activity"
         " where application_name = 'gmail-sync feed' and datname = current_database()"
     ).fetchone()
+
+
+def asks(db: Db) -> bool:
+    """Whether the feed has asked its question."""
+    session = feed_session(db)
+    return session is not None and "sync_progress" in session["query"]
 
 
 def listens(db: Db) -> bool:
@@ -111,6 +120,54 @@ def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
         claim(functions, task_id)
         functions.value("release_sync", task_id)
         assert stream.run()["outcome"] == "succeeded"
+
+
+def test_a_click_is_told_at_once_while_starts_are_not_announced(
+    ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    connect_account(functions, "bob")
+    functions.rows("start_sync", "bob")
+    db.execute(
+        "update gmail_sync.user_sync_status"
+        " set (started_at, not_before) = (now() - interval '1 min', now() - interval '1 min')"
+    )
+    db.execute("listen gmail_sync")
+    with watching(ann) as stream:
+        assert stream.run()["task_id"] is None
+        eventually(lambda: asks(db), "the feed has asked")
+        ann.post("/api/gmail/sync/smart")
+        assert stream.run()["phase"] == "queued"
+    assert list(db.notifies(timeout=0)) == []
+
+
+def test_who_clicks_is_told_at_once_where_nothing_is_heard(
+    service_url: str, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    connect_account(functions, "ann")
+    with (
+        serving(service_url, GMAIL_SYNC_LISTEN_URL=NOWHERE) as deaf,
+        client_of(deaf, "ann") as ann,
+        watching(ann) as stream,
+    ):
+        assert stream.run()["task_id"] is None
+        eventually(lambda: asks(db), "the feed has asked")
+        task_id = ann.post("/api/gmail/sync/smart").json()["task_id"]
+        assert stream.run()["phase"] == "queued"
+        claim(functions, task_id)
+        list_page(functions, task_id, "m1")
+        functions.rows("take_messages", task_id)
+        failure = {"message_id": "m1", "error": "bad_request: refused", "permanent": True}
+        functions.rows("fail_messages", task_id, Jsonb([failure]))
+        ann.post(f"/api/gmail/sync/{task_id}/cancel")
+        assert stream.run()["outcome"] == "cancelled"
+        ann.post("/api/gmail/sync/retry-failed")
+        assert stream.run()["phase"] == "queued"
+        ann.delete("/api/gmail/connection")
+        assert stream.run()["outcome"] == "cancelled"
+        ann.delete("/api/gmail/account")
+        assert stream.run()["task_id"] is None
 
 
 def test_what_others_do_is_not_asked_about(
@@ -180,9 +237,7 @@ def test_a_hundred_watchers_cost_one_query_a_second(
     with client_of(running, "bob") as bob, ExitStack() as streams:
         for client in [ann, bob] * 50:
             streams.enter_context(watching(client))
-        eventually(
-            lambda: "sync_progress" in (feed_session(db) or {"query": ""})["query"], "it asks"
-        )
+        eventually(lambda: asks(db), "it asks")
         starts = set()
         deadline = time.monotonic() + 4
         while time.monotonic() < deadline:

@@ -2,8 +2,9 @@
 
 The service (without a worker) runs in a process of its own; clicks are HTTP, streams are HTTP,
 one connection each. A click counts from when its request is sent until the first event of its run
-has come; the clicks of as many users follow one another without a pause. A change (a run begins,
-a run ends) counts from when it is committed until each stream has its event.
+has come; the clicks of as many users follow one another without a pause. Nobody takes the runs, so
+after 3 s starts are no longer announced by NOTIFY, as while all workers are busy. A change (a run
+begins, a run ends) counts from when it is committed until each stream has its event.
 Progress in between is asked for once a second, so it comes up to a second later.
 """
 
