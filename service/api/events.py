@@ -30,8 +30,8 @@ from service.database import Pool, Row, Session
 from service.worker.listener import Listener
 
 INTERVAL_SECONDS = 1.0
-# The least time between two questions, however much is heard.
-PAUSE_SECONDS = 0.1
+# The least time between two questions, however much is heard; a click may have to wait so long.
+PAUSE_SECONDS = 0.02
 # Proxies drop connections that are silent for a minute or so.
 KEEPALIVE_SECONDS = 15
 RECONNECT_MILLISECONDS = 2000
