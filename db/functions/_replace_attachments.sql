@@ -1,4 +1,9 @@
-create or replace function gmail_sync._replace_attachments(p_user_id text, p_messages jsonb)
+-- Stores the attachment lists of messages, arguments as store_messages, in place of those that the
+-- messages named in p_stored may have.
+
+create or replace function gmail_sync._replace_attachments(
+  p_user_id text, p_messages jsonb, p_stored text[]
+)
 returns void
 language plpgsql
 volatile
@@ -6,13 +11,13 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_message jsonb;
+  v_message_id text;
 begin
   -- One by one, as store_messages takes them out of the queue.
-  for v_message in select jsonb_array_elements(p_messages) loop
+  foreach v_message_id in array p_stored loop
     delete from gmail_sync.attachment
     where user_id = p_user_id
-      and message_id = v_message ->> 'message_id';
+      and message_id = v_message_id;
   end loop;
 
   insert into gmail_sync.attachment
@@ -26,7 +31,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._replace_attachments(text, jsonb) is
+comment on function gmail_sync._replace_attachments(text, jsonb, text[]) is
 'Replace the attachment lists of messages.';
 
-revoke all on function gmail_sync._replace_attachments(text, jsonb) from public;
+revoke all on function gmail_sync._replace_attachments(text, jsonb, text[]) from public;

@@ -1,5 +1,5 @@
 create or replace function gmail_sync._upsert_messages(
-  p_user_id text, p_messages jsonb, p_raws bytea[]
+  p_user_id gmail_sync.user_key, p_messages jsonb, p_raws bytea[]
 )
 returns void
 language plpgsql
@@ -57,7 +57,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._upsert_messages(text, jsonb, bytea[]) is
+comment on function gmail_sync._upsert_messages(gmail_sync.user_key, jsonb, bytea[]) is
 'Insert or replace messages; arguments as store_messages.';
 
-revoke all on function gmail_sync._upsert_messages(text, jsonb, bytea[]) from public;
+revoke all on function gmail_sync._upsert_messages(gmail_sync.user_key, jsonb, bytea[]) from public;

@@ -13,7 +13,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id text := gmail_sync._fence(p_task_id);
+  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id);
   v_queued text[];
 begin
   with page as (

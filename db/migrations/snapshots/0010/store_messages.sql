@@ -14,7 +14,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id text := gmail_sync._fence(p_task_id);
+  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id);
   v_message_ids text[];
   v_message_id text;
   v_buckets text[];
@@ -35,7 +35,10 @@ begin
   select v_user_id, unnest(v_message_ids)
   on conflict (user_id, message_id) do update set words = null
   where w.words is not null;
-  perform gmail_sync._replace_attachments(v_user_id, p_messages);
+  perform gmail_sync._replace_attachments(
+    v_user_id, p_messages,
+    array(select id from unnest(v_message_ids, v_buckets) as s (id, bucket) where bucket <> 'new')
+  );
   perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
   perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching');
 end;
