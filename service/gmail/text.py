@@ -9,6 +9,8 @@ import codecs
 import quopri
 import re
 
+import msgspec
+
 # Postgres `text` and `jsonb` refuse U+0000, and no encoding has surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -111,7 +113,12 @@ def decode_words(value: str, defects: list[str], where: str) -> str:
 
 def base64_bytes(text: str, defects: list[str], where: str) -> bytes:
     """base64url, read as from_base64 reads."""
-    return from_base64(text.encode("ascii", "replace").translate(_URLSAFE), defects, where)
+    data = text.encode("ascii", "replace").translate(_URLSAFE)
+    try:
+        # Several times as fast as binascii, but for none that is not quite right.
+        return msgspec.convert(data.decode() + "=" * (-len(data) % 4), bytes)
+    except msgspec.ValidationError:
+        return from_base64(data, defects, where)
 
 
 def from_base64(data: bytes, defects: list[str], where: str) -> bytes:
