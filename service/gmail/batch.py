@@ -11,7 +11,6 @@ import re
 import uuid
 import zlib
 from collections.abc import Sequence
-from email.parser import BytesHeaderParser
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,9 +20,10 @@ from googleapiclient.http import HttpRequest
 # Bytes; more than the largest answer that is read has when it is whole.
 _LARGEST_ANSWER = 1 << 27
 
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+# Up to the content of a part: its own head, and that of the answer in it.
+_HEADS = re.compile(rb"\s*(.*?)\r?\n\r?\n(.*?)(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _STATUS_LINE = re.compile(rb"\s*HTTP/\S+ (\d{3}) ?([^\r\n]*)")
-_CONTENT_ID = re.compile(r"(\d+)>?\s*$")
+_CONTENT_ID = re.compile(rb"^content-id:.*?(\d+)>?\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class Part(NamedTuple):
@@ -31,13 +31,14 @@ class Part(NamedTuple):
     content: bytes
 
 
-def encode(requests: Sequence[HttpRequest]) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of one POST; a part's Content-ID ends with its index."""
+def encode(request: HttpRequest, uris: Sequence[str]) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of one POST that sends `request` to each of `uris`; a part's
+    Content-ID ends with its index."""
     batch_id = uuid.uuid4()
     boundary = f"batch_{batch_id}"
     lines: list[str] = []
-    for index, request in enumerate(requests):
-        where = urlsplit(request.uri)
+    for index, uri in enumerate(uris):
+        where = urlsplit(uri)
         lines += [f"--{boundary}", "Content-Type: application/http"]
         lines += ["Content-Transfer-Encoding: binary", f"Content-ID: <{batch_id} + {index}>", ""]
         lines += [f"{request.method} {where.path}?{where.query} HTTP/1.1"]
@@ -56,14 +57,10 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
     content = _inflated(content)
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
-    parts: dict[int, Part] = {}
     # Not by a pattern, which would stop at each line end on its way.
-    sections = (b"\n" + content).split(b"\n--" + boundary)
-    for section in sections[1 : -1 if cut else None]:
-        indexed = _part(section.removesuffix(b"\r"))
-        if indexed:
-            parts[indexed[0]] = indexed[1]
-    return parts
+    sections = content.split(b"\n--" + boundary)
+    parts = map(_part, sections[: -1 if cut else None])
+    return dict(part for part in parts if part)
 
 
 def boundary_of(response: httplib2.Response) -> bytes | None:
@@ -72,24 +69,18 @@ def boundary_of(response: httplib2.Response) -> bytes | None:
 
 
 def _part(section: bytes) -> tuple[int, Part] | None:
-    envelope, inner = _split(section.lstrip())
-    head, content = _split(inner)
-    status_line, _, headers = head.partition(b"\n")
-    content_id = str(BytesHeaderParser().parsebytes(envelope)["content-id"] or "")
-    index, status = _CONTENT_ID.search(content_id), _STATUS_LINE.match(status_line)
-    if not index or not status:
+    heads = _HEADS.match(section)
+    index = heads and _CONTENT_ID.search(heads[1])
+    status = heads and _STATUS_LINE.match(heads[2])
+    if not (heads and index and status):
         return None
-    message = BytesHeaderParser().parsebytes(headers)
-    message["status"] = status[1].decode()
-    response = httplib2.Response(message)
+    # The line end before the boundary belongs to it.
+    content = section[heads.end() : len(section) - section.endswith(b"\r")]
+    fields = (line.partition(":") for line in heads[2].decode("latin-1").split("\n")[1:])
+    headers = {name.strip().lower(): value.strip() for name, _, value in fields}
+    response = httplib2.Response({**headers, "status": status[1].decode()})
     response.reason = status[2].decode("latin-1")
     return int(index[1]), Part(response, content)
-
-
-def _split(text: bytes) -> tuple[bytes, bytes]:
-    """What is before the first empty line, and what is after it."""
-    before, *after = _BLANK_LINE.split(text, maxsplit=1)
-    return before, b"".join(after)
 
 
 def _inflated(content: bytes) -> bytes:

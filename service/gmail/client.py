@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
 from typing import Any, Literal, TypeVar
+from urllib.parse import quote
 
 from google.oauth2.credentials import Credentials
 from googleapiclient.http import HttpRequest
@@ -34,6 +35,8 @@ BATCH_SIZE = 25
 # Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
+# Stands for an id in a URI.
+ANY_ID = "ANY_ID"
 # What servers answer that have no batch endpoint.
 NO_BATCH = (404, 405, 501)
 
@@ -163,21 +166,24 @@ class GmailClient:
         return fetched
 
     def _fetch_group(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
-        requests = [self._api.messages.get(userId="me", id=each, format=format) for each in ids]
-        if len(requests) == 1:
-            return [self._fetch_one(ids[0], requests[0])]
-        parts, missing = self._batch(requests)
+        if len(ids) == 1:
+            return [self._fetch_one(ids[0], format)]
+        # Building a request takes as long as reading its answer, and only the id tells them apart.
+        request = self._api.messages.get(userId="me", id=ANY_ID, format=format)
+        uris = [request.uri.replace(ANY_ID, quote(each, safe="")) for each in ids]
+        parts, missing = self._batch(request, uris)
         if not self._api.has_batch:
-            return [self._fetch_one(ids[0], requests[0])]
+            return [self._fetch_one(ids[0], format)]
         return [
             self._fetched(message_id, request, parts[index])
             if index in parts
             else Fetched(message_id, None, missing)
-            for index, (message_id, request) in enumerate(zip(ids, requests, strict=True))
+            for index, message_id in enumerate(ids)
         ]
 
-    def _fetch_one(self, message_id: str, request: HttpRequest) -> Fetched:
+    def _fetch_one(self, message_id: str, format: Format) -> Fetched:  # noqa: A002
         """The message or its own error; raises what concerns every other message as well."""
+        request = self._api.messages.get(userId="me", id=message_id, format=format)
         fetched = self._fetched(message_id, request, batch.Part(*self._send(request)))
         if isinstance(fetched.error, CONCERNS_ALL):
             raise fetched.error
@@ -193,9 +199,11 @@ class GmailClient:
             return Fetched(message_id, None, error)
         return Fetched(message_id, message, None)
 
-    def _batch(self, requests: Sequence[HttpRequest]) -> tuple[dict[int, batch.Part], GmailError]:
+    def _batch(
+        self, request: HttpRequest, uris: Sequence[str]
+    ) -> tuple[dict[int, batch.Part], GmailError]:
         """The answered parts by index, and what is the matter with those that are missing."""
-        url, (body, headers) = self._api.batch_url, batch.encode(requests)
+        url, (body, headers) = self._api.batch_url, batch.encode(request, uris)
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
         try:
@@ -212,7 +220,7 @@ class GmailClient:
             self._api.has_batch = False
             return {}, missing
         if response.status != 200:
-            self._read(requests[0], response, content)
+            self._read(request, response, content)
         parts = batch.decode(content, boundary, cut=cut is not None)
         if not parts and not isinstance(cut, LargeAnswer):
             raise MalformedResponse("a batch answered without parts")
