@@ -10,7 +10,7 @@ Source: https://developers.google.com/workspace/gmail/api/guides/batch
 import re
 import uuid
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -57,10 +57,18 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
     content = _inflated(content)
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
-    # Not by a pattern, which would stop at each line end on its way.
-    sections = content.split(b"\n--" + boundary)
-    parts = map(_part, sections[: -1 if cut else None])
+    spans = list(_spans(content, b"\n--" + boundary))
+    parts = (_part(content, *span) for span in spans[: -1 if cut else None])
     return dict(part for part in parts if part)
+
+
+def _spans(content: bytes, boundary: bytes) -> Iterator[tuple[int, int]]:
+    """Not by a pattern, which would stop at each line end on its way."""
+    start = 0
+    while (end := content.find(boundary, start)) >= 0:
+        yield start, end
+        start = end + len(boundary)
+    yield start, len(content)
 
 
 def boundary_of(response: httplib2.Response) -> bytes | None:
@@ -68,14 +76,14 @@ def boundary_of(response: httplib2.Response) -> bytes | None:
     return found[1].encode() if found else None
 
 
-def _part(section: bytes) -> tuple[int, Part] | None:
-    heads = _HEADS.match(section)
+def _part(answer: bytes, start: int, end: int) -> tuple[int, Part] | None:
+    heads = _HEADS.match(answer, start, end)
     index = heads and _CONTENT_ID.search(heads[1])
     status = heads and _STATUS_LINE.match(heads[2])
     if not (heads and index and status):
         return None
     # The line end before the boundary belongs to it.
-    content = section[heads.end() : len(section) - section.endswith(b"\r")]
+    content = answer[heads.end() : end - answer.endswith(b"\r", start, end)]
     fields = (line.partition(":") for line in heads[2].decode("latin-1").split("\n")[1:])
     headers = {name.strip().lower(): value.strip() for name, _, value in fields}
     response = httplib2.Response({**headers, "status": status[1].decode()})
