@@ -1,6 +1,6 @@
 """A mail as it is stored. Every text in it is one that Postgres `text` and `jsonb` accept."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Attachment(msgspec.Struct, frozen=True):
     inline: bool  # shown within the text
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     """internal_date is milliseconds since 1970, size_estimate bytes, snippet HTML-escaped, as
     Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects are, in words, what
     could not be kept as sent."""
@@ -50,15 +50,13 @@ class Message(msgspec.Struct, frozen=True):
     body_html: str | None
     attachments: list[Attachment]
     defects: list[str]
-    raw: bytes | None
+    raw: bytes | None = None
 
     def is_bare(self) -> bool:
         """Whether nothing could be read but what Gmail itself says of the message."""
         return not self.headers and self.body_text is None and self.body_html is None
 
 
-def to_json(message: Message) -> dict[str, Any]:
-    """The message for a jsonb argument: all but `raw`, which goes by itself."""
-    fields: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(message, raw=None))
-    del fields["raw"]
-    return fields
+def to_json(messages: Sequence[Message]) -> bytes:
+    """The messages for a jsonb argument: all but `raw`, which goes by itself."""
+    return msgspec.json.encode([msgspec.structs.replace(each, raw=None) for each in messages])

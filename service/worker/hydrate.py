@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
-import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
@@ -174,7 +173,7 @@ class Hydrator:
         try:
             self._calls.value(
                 "store_messages",
-                Jsonb([to_json(message) for message in messages], msgspec.json.encode),
+                Jsonb(messages, to_json),
                 [message.raw for message in messages],
             )
         except psycopg.Error as error:
