@@ -12,11 +12,12 @@ import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httplib2
 from googleapiclient.http import HttpRequest
 
+ANY_ID = "ANY_ID"
 # Bytes; more than the largest answer that is read has when it is whole.
 _LARGEST_ANSWER = 1 << 27
 
@@ -31,18 +32,19 @@ class Part(NamedTuple):
     content: bytes
 
 
-def encode(request: HttpRequest, uris: Sequence[str]) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of one POST that sends `request` to each of `uris`; a part's
-    Content-ID ends with its index."""
+def encode(request: HttpRequest, ids: Sequence[str]) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of one POST that sends `request` for each id, ANY_ID standing for it;
+    a part's Content-ID ends with its index."""
     batch_id = uuid.uuid4()
     boundary = f"batch_{batch_id}"
+    where = urlsplit(request.uri)
+    asked = f"{request.method} {where.path}?{where.query} HTTP/1.1"
+    headers = [f"Host: {where.netloc}", f"accept: {request.headers['accept']}", "", ""]
     lines: list[str] = []
-    for index, uri in enumerate(uris):
-        where = urlsplit(uri)
+    for index, each in enumerate(ids):
         lines += [f"--{boundary}", "Content-Type: application/http"]
         lines += ["Content-Transfer-Encoding: binary", f"Content-ID: <{batch_id} + {index}>", ""]
-        lines += [f"{request.method} {where.path}?{where.query} HTTP/1.1"]
-        lines += [f"Host: {where.netloc}", f"accept: {request.headers['accept']}", "", ""]
+        lines += [asked.replace(ANY_ID, quote(each, safe="")), *headers]
     lines += [f"--{boundary}--", ""]
     content_type = f'multipart/mixed; boundary="{boundary}"'
     return "\r\n".join(lines).encode(), {"content-type": content_type}

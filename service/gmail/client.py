@@ -12,7 +12,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
 from typing import Any, Literal, TypeVar
-from urllib.parse import quote
 
 import msgspec
 from google.oauth2.credentials import Credentials
@@ -38,8 +37,6 @@ BATCH_SIZE = 25
 # Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
-# Stands for an id in a URI.
-ANY_ID = "ANY_ID"
 # What servers answer that have no batch endpoint.
 NO_BATCH = (404, 405, 501)
 
@@ -172,9 +169,8 @@ class GmailClient:
         if len(ids) == 1:
             return [self._fetch_one(ids[0], format)]
         # Building a request takes as long as reading its answer, and only the id tells them apart.
-        request = self._api.messages.get(userId="me", id=ANY_ID, format=format)
-        uris = [request.uri.replace(ANY_ID, quote(each, safe="")) for each in ids]
-        parts, missing = self._batch(request, uris)
+        request = self._api.messages.get(userId="me", id=batch.ANY_ID, format=format)
+        parts, missing = self._batch(request, ids)
         if not self._api.has_batch:
             return [self._fetch_one(ids[0], format)]
         return [
@@ -203,10 +199,10 @@ class GmailClient:
         return Fetched(message_id, message, None)
 
     def _batch(
-        self, request: HttpRequest, uris: Sequence[str]
+        self, request: HttpRequest, ids: Sequence[str]
     ) -> tuple[dict[int, batch.Part], GmailError]:
         """The answered parts by index, and what is the matter with those that are missing."""
-        url, (body, headers) = self._api.batch_url, batch.encode(request, uris)
+        url, (body, headers) = self._api.batch_url, batch.encode(request, ids)
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
         try:
