@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPResponse, IncompleteRead
+from io import BufferedReader
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -176,6 +177,10 @@ class _Sockets:
         noted, sockets = self._noted, self
 
         class Bounded(HTTPResponse):
+            def __init__(self, *arguments: Any, **named: Any) -> None:
+                super().__init__(*arguments, **named)
+                self.fp = _Reader(self.fp.detach())
+
             def read(self, amt: int | None = None) -> bytes:
                 if amt is not None or sockets.most is None:
                     return super().read(amt)
@@ -240,6 +245,14 @@ class _Sockets:
     def _refuse(self) -> None:
         if self._shut:
             raise ConnectionAbortedError("interrupted")
+
+
+class _Reader(BufferedReader):
+    """Hides from http.client that an answer is multipart: email's parser, which reads its head,
+    would compile a pattern for the boundary, and that takes longer than reading the parts."""
+
+    def readline(self, size: int | None = -1) -> bytes:
+        return super().readline(size).replace(b": multipart/", b": x-multipart/", 1)
 
 
 def _shut_down(each: socket.socket) -> None:
