@@ -1,11 +1,13 @@
 """Batches: every part on its own, whatever becomes of the others."""
 
 import gzip
+from functools import partial
 
 import pytest
 
 from service.gmail import batch, errors
 from service.gmail.answers import Fetched
+from service.gmail.api import GmailApi
 from service.gmail.client import BATCH_SIZE
 from service.simulator import Fault, Mailbox, Simulator
 from tests.gmail.conftest import Connect
@@ -146,6 +148,13 @@ def test_one_by_one_a_refusal_of_all_is_not_asked_for_again(
     fetched = connect().fetch(mailbox.message_ids()[:4], "full")
     assert kinds(fetched) == [errors.RateLimited] * 3
     assert simulator.requests.methods["messages.get"] == 2
+
+
+def test_a_batch_quotes_ids_as_googleapiclient_does() -> None:
+    get = partial(GmailApi("http://localhost").messages.get, userId="me", format="full")
+    body, _ = batch.encode(get(id=batch.ANY_ID), ["1", "a/b c?d=é%~"])
+    alone = get(id="a/b c?d=é%~").uri.removeprefix("http://localhost")
+    assert f"\r\nGET {alone} HTTP/1.1\r\n".encode() in body
 
 
 def part(index: int, content: bytes, status: bytes = b"200 OK") -> bytes:
