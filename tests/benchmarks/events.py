@@ -59,7 +59,7 @@ class Stream(asyncio.Protocol):
 
 def measure() -> Iterator[Figure]:
     with installed() as installation:
-        yield from figures(installation, clicks=200, watchers=1000, changes=20)
+        yield from figures(installation, clicks=500, watchers=1000, changes=20)
 
 
 def figures(

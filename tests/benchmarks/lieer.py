@@ -83,7 +83,7 @@ def ours(installation: Installation, address: Google) -> float:
         }
         with process(["-m", "service.cli", "worker"], environment):
             run = database.finished(database.start(USER))
-        index_seconds = index_all(database.db)
+        _, index_seconds = index_all(database.db)
     seconds: float = (run["finished_at"] - run["claimed_at"]).total_seconds() + index_seconds
     stored: int = run["current_stats"]["new"]
     return stored / seconds

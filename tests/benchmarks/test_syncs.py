@@ -22,6 +22,7 @@ NAMES = {
     "throughput": [
         "throughput_large_1_google",
         "throughput_large_1_ours",
+        "throughput_large_index",
         "throughput_large_2_google",
         "throughput_large_2_ours",
     ],

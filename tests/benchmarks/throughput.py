@@ -13,7 +13,7 @@ mail.
 import json
 import statistics
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -35,7 +35,10 @@ BAR = 0.60
 REAL, LARGE = 4_150, 400
 # So many messages of a Gmail that is as far away as it is in fact.
 FAR, FAR_SECONDS = 1_000, 0.08
-SMALL_WORDS = "real mail of 2002" if HAM.exists() else "generated mail"
+MAIL = {
+    "real": "real mail of 2002" if HAM.exists() else "generated mail",
+    "large": "mail of 50 to 200 kB",
+}
 
 
 class Result(NamedTuple):
@@ -44,8 +47,8 @@ class Result(NamedTuple):
     messages: int
     seconds: float
     cpu: dict[str, float]
-    # Afterwards, to index the words for the search.
-    index_seconds: float = 0
+    # Whose words are indexed a second, afterwards.
+    index_rate: float = 0
 
     @property
     def rate(self) -> float:
@@ -84,6 +87,8 @@ def figures(
                     for _ in range(repetitions)
                 ]
                 yield from compared(kind, users, turns, delay)
+                if users == 1 and not delay:
+                    yield indexing(kind, [turn.sync for turn in turns])
 
 
 def sync(installation: Installation, gmails: list[Gmail]) -> Result:
@@ -98,10 +103,10 @@ def sync(installation: Installation, gmails: list[Gmail]) -> Result:
         tasks = [database.start(user) for user in users]
         runs = [database.finished(task) for task in tasks]
         cpu = {who: cpu_seconds(pids) - before[who] for who, pids in processes.items()}
-        index_seconds = index_all(database.db)
+        indexed, index_seconds = index_all(database.db)
     took = max(run["finished_at"] for run in runs) - min(run["claimed_at"] for run in runs)
     messages = sum(run["current_stats"]["new"] for run in runs)
-    return Result(messages, took.total_seconds(), cpu, index_seconds)
+    return Result(messages, took.total_seconds(), cpu, indexed / index_seconds)
 
 
 def download(gmails: list[Gmail], client: str) -> Result:
@@ -131,9 +136,8 @@ def download(gmails: list[Gmail], client: str) -> Result:
 
 
 def compared(kind: str, users: int, turns: list[Turn], delay: float) -> Iterator[Figure]:
-    mail = SMALL_WORDS if kind == "real" else "mail of 50 to 200 kB"
     workers = "one worker" if users == 1 else f"{users} workers at once"
-    what = f"full sync, quota off, {workers}: {mail}"
+    what = f"full sync, quota off, {workers}: {MAIL[kind]}"
     name = f"throughput_{kind}_{users}"
     if delay:
         what += f", {1000 * delay:.0f} ms a call"
@@ -157,16 +161,20 @@ def compared(kind: str, users: int, turns: list[Turn], delay: float) -> Iterator
                 "worker_cpu_ms_a_message": milliseconds(synced, "worker"),
                 "postgres_cpu_ms_a_message": milliseconds(synced, "postgres"),
                 "ceiling_cpu_ms_a_message": milliseconds(ceilings, "client"),
-                "index_ms_a_message": median_milliseconds(
-                    each.index_seconds / each.messages for each in synced
-                ),
             },
         )
 
 
 def milliseconds(results: list[Result], who: str) -> float:
-    return median_milliseconds(each.cpu[who] / each.messages for each in results)
+    return round(1000 * statistics.median(each.cpu[who] / each.messages for each in results), 2)
 
 
-def median_milliseconds(seconds: Iterable[float]) -> float:
-    return round(1000 * statistics.median(seconds), 2)
+def indexing(kind: str, synced: list[Result]) -> Figure:
+    rates = Turns([each.index_rate for each in synced], [each.rate for each in synced])
+    return Figure(
+        name=f"throughput_{kind}_index",
+        what=f"words indexed in a worker's spare time: {MAIL[kind]}",
+        beside="one worker's full sync of the same",
+        value=rates.ratio,
+        details=rates.details("indexed_a_second", "messages_a_second"),
+    )

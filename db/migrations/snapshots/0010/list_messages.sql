@@ -64,7 +64,15 @@ begin
             n.subject, n.sender, n.recipients, n.cc, n.body_text, n.body_html
           ) @@ v_query
       ) found
-      join gmail_sync.messages m on m.user_id = p_user_id and m.message_id = found.message_id
+      -- Each by its key (limit 1): nobody knows how many were found, and thought to be few they
+      -- would all be compared with each of the user's messages.
+      cross join lateral (
+        select s.*
+        from gmail_sync.messages s
+        where s.user_id = p_user_id
+          and s.message_id = found.message_id
+        limit 1
+      ) m
       where (p_label is null or p_label = any (m.label_ids))
         and (p_before is null or (m.internal_date, m.message_id) < (v_before_date, p_before))
       order by m.internal_date desc, m.message_id desc
