@@ -11,8 +11,6 @@ create or replace function gmail_sync._join_run(
 returns boolean
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_person boolean := p_source in ('api', 'sql');

@@ -9,8 +9,6 @@ create or replace function gmail_sync._queue_run(
 returns text
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_task_id text;

@@ -1,4 +1,6 @@
--- What start_sync and start_sync_idempotent do. Returns one row and no set, which costs less.
+-- What start_sync and start_sync_idempotent do. Returns one row and no set, which costs less; so
+-- does to leave it to these two to change to the owner and to pin the search_path, for what each
+-- start calls as well.
 
 create or replace function gmail_sync._start(
   p_user_id text, p_force_full boolean, p_source text
@@ -6,16 +8,11 @@ create or replace function gmail_sync._start(
 returns gmail_sync._started
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
-  v_force_full boolean := coalesce(p_force_full, false);
   v_run gmail_sync._running_run;
   v_task_id text;
-  v_created boolean := false;
-  v_reaped text;
 begin
   if p_source is null or p_source not in ('api', 'sql', 'schedule', 'push') then
     raise exception 'source % is not one of api, sql, schedule, push', p_source
@@ -47,25 +44,25 @@ begin
         );
       end if;
       v_task_id := gmail_sync._queue_run(
-        v_user, gmail_sync._sync_type(v_user, v_force_full), p_source
+        v_user, gmail_sync._sync_type(v_user, p_force_full is true), p_source
       );
-      v_created := v_task_id is not null;
-      exit when v_created;
+      if v_task_id is not null then
+        return row (v_task_id, true);
+      end if;
     end if;
 
     select * into v_run from gmail_sync._running_run r where r.user_id = v_user;
     continue when not found;
-    v_task_id := v_run.task_id;
     if v_run.cause is null then
-      exit when gmail_sync._join_run(v_run, v_force_full, p_source);
+      exit when gmail_sync._join_run(v_run, p_force_full is true, p_source);
     else
-      select z.task_id into v_reaped from gmail_sync._reap(v_user) z;
+      perform gmail_sync._reap(v_user);
       -- Locked by whoever is ending it, or alive again: answer with the run itself.
       exit when not found;
     end if;
   end loop;
 
-  return row (v_task_id, v_created);
+  return row (v_run.task_id, false);
 end;
 $$;
 

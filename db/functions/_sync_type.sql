@@ -4,8 +4,6 @@ create or replace function gmail_sync._sync_type(p_user_id text, p_force_full bo
 returns text
 language plpgsql
 stable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   return case

@@ -4,8 +4,6 @@ create or replace function gmail_sync._user_key(p_user_id text)
 returns gmail_sync.user_key
 language plpgsql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_user_id is null then

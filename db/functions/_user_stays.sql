@@ -1,16 +1,12 @@
 -- Keeps a user from being deleted until the transaction ends. False when that is under way: then
--- nothing of the user may be made any more. Waits for nobody.
+-- nothing of the user may be made any more. Waits for nobody. In SQL as _new_task_id is.
 
 create or replace function gmail_sync._user_stays(p_user_id text)
 returns boolean
-language plpgsql
+language sql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return pg_try_advisory_xact_lock_shared(hashtext('gmail_sync user'), hashtext(p_user_id));
-end;
+  select pg_try_advisory_xact_lock_shared(hashtext('gmail_sync user'), hashtext(p_user_id));
 $$;
 
 comment on function gmail_sync._user_stays(text) is

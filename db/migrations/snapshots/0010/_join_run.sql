@@ -1,0 +1,58 @@
+-- What a start means for a run that is there already. False when the run has moved on
+-- meanwhile, so that the caller looks again.
+--
+-- Unclaimed: forcing makes it full, a person makes it due now (unless Google's wait
+-- stands) and lends it a person's priority. Claimed: forcing or a push asks for one more
+-- run after it. A plain click changes nothing.
+
+create or replace function gmail_sync._join_run(
+  p_run gmail_sync._running_run, p_force_full boolean, p_source text
+)
+returns boolean
+language plpgsql
+volatile
+as $$
+declare
+  v_person boolean := p_source in ('api', 'sql');
+  v_waits boolean := coalesce(p_run.waiting_until > clock_timestamp(), false);
+begin
+  if p_run.claimed_at is null then
+    if not (p_force_full and p_run.sync_type <> 'full')
+      and not (v_person and p_run.source not in ('api', 'sql'))
+      and not (v_person and not v_waits and p_run.not_before > clock_timestamp())
+    then
+      return true;
+    end if;
+    update gmail_sync.user_sync_status
+    set sync_type = case when p_force_full then 'full' else sync_type end,
+      source = case when v_person then p_source else source end,
+      not_before = case
+        when v_person and not v_waits then least(not_before, clock_timestamp())
+        else not_before
+      end
+    where task_id = p_run.task_id
+      and is_syncing
+      and claimed_at is null;
+    if found then
+      perform pg_notify('gmail_sync', p_run.task_id);
+    end if;
+    return found;
+  end if;
+
+  if (p_force_full and p_run.sync_type <> 'full' and p_run.follow_up is distinct from 'full')
+    or (p_source = 'push' and p_run.follow_up is null)
+  then
+    update gmail_sync.user_sync_status
+    set follow_up = case when p_force_full then 'full' else coalesce(follow_up, 'incremental') end
+    where task_id = p_run.task_id
+      and is_syncing;
+    return found;
+  end if;
+  return true;
+end;
+$$;
+
+comment on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) is
+'What a start means for a run that is already there.';
+
+revoke all on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) from public;
