@@ -15,8 +15,6 @@ create or replace function gmail_sync._count(
 returns void
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   with given as (

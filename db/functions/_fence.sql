@@ -5,8 +5,6 @@ create or replace function gmail_sync._fence(p_task_id text)
 returns text
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._leaseholder(p_task_id);

@@ -5,8 +5,6 @@ create or replace function gmail_sync._give_up(p_task_id text, p_user_id text)
 returns void
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_message_ids text[];

@@ -3,17 +3,13 @@
 
 create or replace function gmail_sync._instant(p_milliseconds numeric)
 returns timestamptz
-language plpgsql
+language sql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return to_timestamp(
+  select to_timestamp(
     greatest(-62135596800, least(253402300799, coalesce(p_milliseconds, 0) / 1000))
       ::double precision
   );
-end;
 $$;
 
 comment on function gmail_sync._instant(numeric) is

@@ -4,8 +4,6 @@ create or replace function gmail_sync._label_ids(p_label_ids jsonb)
 returns text[]
 language plpgsql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(

@@ -5,8 +5,6 @@ create or replace function gmail_sync._lock_mail(p_user_id text)
 returns void
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(hashtext('gmail_sync'), hashtext(p_user_id));

@@ -4,8 +4,6 @@ create or replace function gmail_sync._most_calls(p_user_id text, p_method text)
 returns integer
 language plpgsql
 stable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (

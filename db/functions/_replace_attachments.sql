@@ -7,8 +7,6 @@ create or replace function gmail_sync._replace_attachments(
 returns void
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_message_id text;

@@ -2,8 +2,6 @@ create or replace function gmail_sync._text_array(p_array jsonb)
 returns text[]
 language plpgsql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(select jsonb_array_elements_text(coalesce(p_array, '[]')));

@@ -5,8 +5,6 @@ create or replace function gmail_sync._upgrade_late(p_user_id text, p_message_id
 returns void
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_message_id text;

@@ -5,8 +5,6 @@ create or replace function gmail_sync._wanted(p_user_id text, p_message_ids text
 returns table (message_id text, n bigint, known boolean, size bigint)
 language plpgsql
 stable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
@@ -17,7 +15,9 @@ begin
       m.size_estimate
     from unnest(p_message_ids) with ordinality as w (message_id, n)
     join gmail_sync.account a on a.user_id = p_user_id
-    -- Sought as in _buckets.
+    -- Each is sought as the first from its id on: an order that only the primary key has. Asked
+    -- for by its id alone, a plan that was made while the table was empty may take any other index
+    -- of the user's and visit all their mail, until the table is analyzed.
     left join lateral (
       select s.message_id, s.deleted_at, s.raw is not null as has_raw, s.size_estimate
       from gmail_sync.message s

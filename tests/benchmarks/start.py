@@ -20,7 +20,7 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server, pgbench, running_server
 from tests.benchmarks.turns import take_turns
 
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 3
 # Shorter than it takes until a run that waits is seen as waiting.
 WAKING_SECONDS = 2

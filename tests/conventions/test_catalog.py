@@ -12,7 +12,10 @@ NO_SECURITY_DEFINER = {
 IN_UTC = {"_time", "adopt_legacy_sync_status"}
 # Called only by functions that run as the owner with a pinned path (see test_files).
 INNER = {
-    "_join_run", "_new_task_id", "_queue_run", "_start", "_sync_type", "_user_key", "_user_stays",
+    "_count", "_fence", "_give_up", "_instant", "_join_run", "_label_ids", "_leaseholder",
+    "_lock_mail", "_most_calls", "_new_task_id", "_queue_run", "_replace_attachments", "_start",
+    "_sync_type", "_text_array", "_upgrade_late", "_upsert_messages", "_user_key", "_user_stays",
+    "_wanted",
 }  # fmt: skip
 ROUTINES = """
     select proname as name, prosecdef as definer, proconfig as settings, proacl::text as grants,

@@ -80,7 +80,7 @@ MAIL = {
         "select * from gmail_sync.list_messages('user-7', 'rare-500')",
     ),
     "store_messages": (
-        "message_pkey",
+        "fetch_queue_pkey",
         "select gmail_sync.store_messages('running-7', '[{}]', '{null}')",
     ),
     "take_messages": ("messages_to_fetch", "select * from gmail_sync.take_messages('running-7')"),

@@ -45,7 +45,6 @@ alter table gmail_sync.message_words
 create index messages_by_word on gmail_sync.message_words using gin (words);
 create index messages_to_index on gmail_sync.message_words (user_id) where words is null;
 
-drop function gmail_sync._buckets(text, text[], jsonb, bytea[]);
 drop function gmail_sync._replace_attachments(text, jsonb);
 drop function gmail_sync._search_vector(text, text, text, text);
 drop function gmail_sync._upsert_messages(text, jsonb, bytea[]);

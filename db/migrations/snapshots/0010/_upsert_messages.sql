@@ -1,13 +1,18 @@
+-- Inserts or replaces messages; arguments as store_messages. Returns the count that each belongs
+-- into: new, updated (labels or content changed) or unchanged, which keeps its change number. A row
+-- that was there carries in xmax the lock it was replaced under, a new one carries none.
+
 create or replace function gmail_sync._upsert_messages(
   p_user_id gmail_sync.user_key, p_messages jsonb, p_raws bytea[]
 )
-returns void
+returns table (stored_id text, bucket text)
 language plpgsql
 volatile
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_before bigint := nextval('gmail_sync.message_change');
 begin
+  return query
   insert into gmail_sync.message as stored (
     user_id, message_id, thread_id, history_id, internal_date, label_ids,
     subject, sender, recipients, cc, bcc, reply_to, sent_at,
@@ -53,7 +58,16 @@ begin
     defects = excluded.defects,
     raw = coalesce(excluded.raw, stored.raw),
     deleted_at = null,
-    change_number = excluded.change_number;
+    change_number = case
+      when stored.deleted_at is null and stored.label_ids = excluded.label_ids
+        and (stored.raw is not null or excluded.raw is null) then stored.change_number
+      else excluded.change_number
+    end
+  returning stored.message_id, case
+      when stored.xmax = 0 then 'new'
+      when stored.change_number > v_before then 'updated'
+      else 'unchanged'
+    end;
 end;
 $$;
 

@@ -19,8 +19,9 @@ declare
   v_message_id text;
   v_buckets text[];
 begin
-  v_message_ids := array(select m ->> 'message_id' from jsonb_array_elements(p_messages) m);
-  v_buckets := gmail_sync._buckets(v_user_id, p_messages, p_raws);
+  select coalesce(array_agg(u.stored_id), '{}'), coalesce(array_agg(u.bucket), '{}')
+  into v_message_ids, v_buckets
+  from gmail_sync._upsert_messages(v_user_id, p_messages, p_raws) u;
 
   -- One by one, for a plan for all of them that was made before the queue was analyzed reads the
   -- user's whole queue for each batch.
@@ -29,7 +30,6 @@ begin
     where user_id = v_user_id
       and message_id = v_message_id;
   end loop;
-  perform gmail_sync._upsert_messages(v_user_id, p_messages, p_raws);
   -- Their words are index_messages' to find.
   insert into gmail_sync.message_words as w (user_id, message_id)
   select v_user_id, unnest(v_message_ids)
