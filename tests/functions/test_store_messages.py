@@ -78,6 +78,28 @@ def test_a_message_arrives_whole(functions: Session, db: Connection) -> None:
     assert part_ids(db) == ["1"]
 
 
+def test_content_that_changed_is_an_update_to_be_told(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", "INBOX", body_text="as it was read before"))
+    number = stored_messages(db)["m"]["change_number"]
+    task_id = again(functions, task_id)
+
+    store(functions, task_id, message("m", "INBOX", body_text="as it is read now"))
+
+    assert counts(db, task_id) == {"found": 1, "updated": 1}
+    assert len(functions.rows("changes_since", "ann", number)) == 1
+
+
+def test_what_is_unchanged_is_not_told(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", "INBOX"))
+    number = stored_messages(db)["m"]["change_number"]
+
+    store(functions, task_id, message("m", "INBOX"))
+
+    assert functions.rows("changes_since", "ann", number) == []
+
+
 def test_a_message_is_new_once_and_then_unchanged(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     store(functions, task_id, message("m", "INBOX"))

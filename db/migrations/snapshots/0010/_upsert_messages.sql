@@ -14,25 +14,22 @@ declare
 begin
   return query
   insert into gmail_sync.message as stored (
-    user_id, message_id, thread_id, history_id, internal_date, label_ids,
-    subject, sender, recipients, cc, bcc, reply_to, sent_at,
-    rfc822_message_id, in_reply_to, reference_ids, headers, snippet,
-    body_text, body_html, size_estimate, defects, raw, change_number
+    user_id, message_id, thread_id, history_id, internal_date, label_ids, subject, sender,
+    recipients, cc, bcc, reply_to, sent_at, rfc822_message_id, in_reply_to, reference_ids,
+    headers, snippet, body_text, body_html, size_estimate, defects, raw, change_number
   )
   select
     p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._instant(g.internal_date),
-    gmail_sync._label_ids(g.label_ids),
-    g.subject, g.sender, g.recipients, g.cc, g.bcc, g.reply_to, g.sent_at,
-    g.rfc822_message_id, g.in_reply_to, g."references", g.headers, g.snippet,
-    g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects), p_raws[e.n],
-    nextval('gmail_sync.message_change')
+    gmail_sync._label_ids(g.label_ids), g.subject, g.sender, g.recipients, g.cc, g.bcc,
+    g.reply_to, g.sent_at, g.rfc822_message_id, g.in_reply_to, g."references", g.headers,
+    g.snippet, g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects),
+    p_raws[e.n], nextval('gmail_sync.message_change')
   from jsonb_array_elements(p_messages) with ordinality as e (message, n)
   cross join lateral jsonb_to_record(e.message) as g (
     message_id text, thread_id text, history_id numeric, internal_date numeric, label_ids jsonb,
-    subject text, sender text, recipients text, cc text, bcc text, reply_to text,
+    subject text, sender text, recipients text, cc text, bcc text, reply_to text, headers jsonb,
     sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text,
-    headers jsonb, snippet text, body_text text, body_html text, size_estimate bigint,
-    defects jsonb
+    snippet text, body_text text, body_html text, size_estimate bigint, defects jsonb
   )
   order by g.message_id
   on conflict (user_id, message_id) do update set
@@ -40,13 +37,10 @@ begin
     history_id = excluded.history_id,
     internal_date = excluded.internal_date,
     label_ids = excluded.label_ids,
-    subject = excluded.subject,
-    sender = excluded.sender,
-    recipients = excluded.recipients,
-    cc = excluded.cc,
-    bcc = excluded.bcc,
-    reply_to = excluded.reply_to,
-    sent_at = excluded.sent_at,
+    (subject, sender, recipients, cc, bcc, reply_to, sent_at) = (
+      excluded.subject, excluded.sender, excluded.recipients, excluded.cc, excluded.bcc,
+      excluded.reply_to, excluded.sent_at
+    ),
     rfc822_message_id = excluded.rfc822_message_id,
     in_reply_to = excluded.in_reply_to,
     reference_ids = excluded.reference_ids,
@@ -59,8 +53,11 @@ begin
     raw = coalesce(excluded.raw, stored.raw),
     deleted_at = null,
     change_number = case
-      when stored.deleted_at is null and stored.label_ids = excluded.label_ids
-        and (stored.raw is not null or excluded.raw is null) then stored.change_number
+      when (stored.label_ids, stored.headers, stored.body_text, stored.body_html)
+        is not distinct from
+          (excluded.label_ids, excluded.headers, excluded.body_text, excluded.body_html)
+        and (stored.raw is not null or excluded.raw is null)
+        and stored.deleted_at is null then stored.change_number
       else excluded.change_number
     end
   returning stored.message_id, case
