@@ -48,22 +48,7 @@ begin
     return query
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
         m.recipients, m.snippet, m.size_estimate
-      from (
-        select w.message_id
-        from gmail_sync.message_words w
-        where w.user_id = p_user_id
-          and w.words @@ v_query
-        union all
-        -- Not indexed yet: what was stored within the last seconds.
-        select n.message_id
-        from gmail_sync.message_words w
-        join gmail_sync.messages n using (user_id, message_id)
-        where w.user_id = p_user_id
-          and w.words is null
-          and gmail_sync._search_vector(
-            n.subject, n.sender, n.recipients, n.cc, n.body_text, n.body_html
-          ) @@ v_query
-      ) found
+      from gmail_sync._search(p_user_id, v_query) found
       -- Each by its key (limit 1): nobody knows how many were found, and thought to be few they
       -- would all be compared with each of the user's messages.
       cross join lateral (

@@ -31,10 +31,9 @@ begin
       and message_id = v_message_id;
   end loop;
   -- Their words are index_messages' to find.
-  insert into gmail_sync.message_words as w (user_id, message_id)
+  insert into gmail_sync.message_words (user_id, message_id)
   select v_user_id, unnest(v_message_ids)
-  on conflict (user_id, message_id) do update set words = null
-  where w.words is not null;
+  on conflict (user_id, message_id) do update set words = null;
   perform gmail_sync._replace_attachments(
     v_user_id, p_messages,
     array(select id from unnest(v_message_ids, v_buckets) as s (id, bucket) where bucket <> 'new')

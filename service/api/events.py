@@ -194,8 +194,8 @@ def _event(row: Row | None) -> ServerSentEventMessage:
 
 
 async def tell_streams(request: UserRequest) -> None:
-    """For routes that begin or end runs, to be called after the answer: the user's streams in this
-    process have the event at once, whether or not the database announces it."""
+    """For routes by which users begin or end runs of their own, called after the answer: their
+    streams in this process have the event at once, whether or not the database announces it."""
     feed: Feed = request.app.state.feed
     feed.hear_of(request.user.user_id)
 

@@ -22,9 +22,9 @@ ANY_ID = "ANY_ID"
 _LARGEST_ANSWER = 1 << 27
 
 # Up to the content of a part: its own head, and that of the answer in it.
-_HEADS = re.compile(rb"\s*(.*?)\r?\n\r?\n(.*?)(?:\r?\n\r?\n|\Z)", re.DOTALL)
+_HEADS = re.compile(rb"\s*+(.*?)\r?\n\r?\n(.*?)(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _STATUS_LINE = re.compile(rb"\s*HTTP/\S+ (\d{3}) ?([^\r\n]*)")
-_CONTENT_ID = re.compile(rb"^content-id:.*?(\d+)>?\s*$", re.IGNORECASE | re.MULTILINE)
+_CONTENT_ID = re.compile(rb"^content-id:.*?(?<!\d)(\d{1,9})>?\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 class Part(NamedTuple):

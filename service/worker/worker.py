@@ -18,7 +18,7 @@ POLL_SECONDS = 2.0
 # Passes of the fallback reaper, which are beats of the worker as well.
 HOUSEKEEPING_SECONDS = 10.0
 # Messages whose words are indexed at a time: no store waits longer for one of them than these take.
-INDEX_BATCH = 100
+INDEX_BATCH = 20
 # How long a drain may take: fetches are interrupted, what is stored is stored.
 DRAIN_SECONDS = 10.0
 

@@ -11,6 +11,7 @@ from tests.functions.conftest import (
     claimed,
     history,
     message,
+    only,
     record,
     store,
     stored_messages,
@@ -84,6 +85,32 @@ def test_what_is_stored_while_it_is_indexed_is_indexed_again(
 
     assert functions.value("index_messages") == 1
     assert (found(functions, "anchor"), found(functions, "sail")) == ([], ["m"])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"body_text": "a_" * 50_000},
+        {"body_text": "~/" * 50_000},
+        {"body_text": None, "body_html": "<!--" * 25_000},
+        {"subject": "a_" * 5_000, "sender": "~/" * 5_000},
+        {"body_text": "".join(chr(0x1F300 + n) for n in range(700)) * 140},
+    ],
+    ids=["letters", "paths", "comments", "heads", "symbols"],
+)
+def test_no_text_is_more_than_can_be_indexed(
+    functions: Session, db: Connection, columns: dict[str, object]
+) -> None:
+    """Read as they are, the parser of Postgres would take minutes for some of these."""
+    task_id = claimed(functions)
+    store(functions, task_id, message("m", **columns), message("n", subject="anchor"))
+
+    db.execute("set statement_timeout = '20 s'")
+    for _ in range(2):
+        query = "select message_id from gmail_sync.list_messages('ann', 'anchor')"
+        assert only(db, query) == "n"
+        db.execute("select gmail_sync.index_messages()")
+    assert {row["words"] is None for row in words(db).values()} == {False}
 
 
 def test_words_go_with_the_mail(functions: Session, db: Connection) -> None:

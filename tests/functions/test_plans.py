@@ -217,4 +217,8 @@ def test_a_first_sync_visits_little_of_what_it_has_stored(
             )
             # Each to be taken and to be counted, and as what its attachment and words refer to.
             assert only(db, visited) - before <= 4 * len(messages)
+        before = only(db, visited)
+        db.execute("select * from gmail_sync.list_messages('ann', 'nothing')")
+        # Once each, for their words are not indexed yet.
+        assert only(db, visited) - before <= len(ids)
     assert len(stored_messages(db)) == len(ids)

@@ -5,7 +5,7 @@
 -- Not done by store_messages, for it is most of the work of storing a message, and nothing that
 -- anybody waits for: until it is done list_messages reads such messages itself.
 
-create or replace function gmail_sync.index_messages(p_limit integer default 100)
+create or replace function gmail_sync.index_messages(p_limit integer default 20)
 returns integer
 language plpgsql
 volatile
@@ -23,16 +23,25 @@ begin
     limit gmail_sync._limit(p_limit, 1000)
     for update skip locked
   loop
-    -- A statement of its own sees the message as it is now that its words are locked.
-    update gmail_sync.message_words w
-    set words = gmail_sync._search_vector(
-      m.subject, m.sender, m.recipients, m.cc, m.body_text, m.body_html
-    )
-    from gmail_sync.message m
-    where w.user_id = v_found.user_id
-      and w.message_id = v_found.message_id
-      and m.user_id = v_found.user_id
-      and m.message_id = v_found.message_id;
+    begin
+      -- A statement of its own sees the message as it is now that its words are locked.
+      update gmail_sync.message_words w
+      set words = gmail_sync._search_vector(
+        m.subject, m.sender, m.recipients, m.cc, m.body_text, m.body_html
+      )
+      from gmail_sync.message m
+      where w.user_id = v_found.user_id
+        and w.message_id = v_found.message_id
+        and m.user_id = v_found.user_id
+        and m.message_id = v_found.message_id;
+    exception
+      -- A text that has no words for Postgres keeps no other from its own.
+      when data_exception or program_limit_exceeded then
+        update gmail_sync.message_words
+        set words = ''
+        where user_id = v_found.user_id
+          and message_id = v_found.message_id;
+    end;
     v_indexed := v_indexed + 1;
   end loop;
   return v_indexed;
