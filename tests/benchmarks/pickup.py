@@ -31,8 +31,8 @@ from tests.worker.conftest import WorkerProcess
 
 PEERS = ("procrastinate", "pgqueuer")
 PERCENTILES = (50, 99)
-ROUNDS = 3
-REQUESTS = 100
+ROUNDS = 5
+REQUESTS = 200
 NO_GMAIL = "http://localhost:1"
 
 

@@ -57,14 +57,14 @@ def test_pick_ups_are_measured_beside_both_queues(
 
 
 def test_a_first_sync_is_measured_beside_lieer(installation: Installation) -> None:
-    (figure,) = lieer.measured(installed("lieer"), installation, messages=20, rounds=1)
-    assert figure.name == "lieer"
-    assert 0 < figure.value < math.inf
+    figures = list(lieer.measured(installed("lieer"), installation, messages=20, rounds=1))
+    assert [figure.name for figure in figures] == ["lieer", "lieer_indexed"]
+    assert all(0 < figure.value < math.inf for figure in figures)
 
 
 def test_a_worker_syncs_through_the_proxy(installation: Installation) -> None:
     with lieer.mailbox(5) as address:
-        assert lieer.ours(installation, address) > 0
+        assert min(lieer.ours(installation, address)) > 0
 
 
 def test_the_proxy_answers_for_google() -> None:

@@ -93,6 +93,9 @@ class Tunnel(socketserver.BaseRequestHandler):
             self.server.tls.wrap_socket(self.request, server_side=True) as client,
             socket.create_connection(self.server.simulator, IDLE_SECONDS) as gmail,
         ):
+            for each in (client, gmail):
+                # A request comes in two pieces, and the second would wait for an acknowledgement.
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             answers = threading.Thread(target=pass_on, args=(gmail, client), daemon=True)
             answers.start()
             pass_on(client, gmail)
