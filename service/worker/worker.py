@@ -65,7 +65,7 @@ class Worker:
     def drain(self) -> None:
         """Claim nothing more and begin to hand the running runs over. Does not wait."""
         self._draining.set()
-        self._ring()
+        self._ring(self._concurrency)
         for run in list(self._runs.values()):
             run.interrupt()
 
@@ -80,14 +80,16 @@ class Worker:
         self._log.info("worker stopped", left_to_the_reaper=left)
 
     def _heard(self, task_id: str) -> None:
-        self._ring()
+        # One run is for one slot; the others would only hold it up.
+        self._ring(1)
         if run := self._runs.get(task_id):
             run.beat_now()
 
-    def _ring(self) -> None:
+    def _ring(self, slots: int) -> None:
+        """Have so many of the slots that wait look for a run, and whoever is about to wait."""
         with self._bell:
             self._rings += 1
-            self._bell.notify_all()
+            self._bell.notify(slots)
 
     def _wait_for_ring(self, heard: int) -> None:
         with self._bell:
