@@ -79,9 +79,10 @@ def test_a_reset_breaks_the_connection_and_loses_what_waits_in_it(
 def test_where_nobody_listens_a_connection_breaks(proxy: Proxy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
+    # The wire can break before `connect` has come back, or only when it is read.
     with (
         Proxy(port) as nowhere,
-        socket.create_connection(("127.0.0.1", nowhere.port), timeout=10) as client,
         pytest.raises(ConnectionResetError),
+        socket.create_connection(("127.0.0.1", nowhere.port), timeout=10) as client,
     ):
         client.recv(100)
