@@ -30,7 +30,7 @@ PEERS = {
     "pgqueuer": ("asyncpg", "pgqueuer `enqueue` with `dedupe_key`"),
 }
 KINDS = {"distinct": "distinct users", "hot": "10 hot users"}
-ROUNDS = 3
+ROUNDS = 5
 WARM_UP_SECONDS = 4
 SECONDS = 2
 
