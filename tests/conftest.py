@@ -1,6 +1,7 @@
 """A real Postgres with pg_cron for the session, and a database of its own for each test."""
 
 import secrets
+import signal
 from collections.abc import Iterator
 
 import psycopg
@@ -13,6 +14,11 @@ from service.demo.cluster import Cluster
 
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()
+
+
+def pytest_configure() -> None:
+    # A shell has what runs in the background ignore Ctrl-C, and whatever that starts as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
