@@ -32,7 +32,7 @@ from tests.worker.conftest import WorkerProcess
 PEERS = ("procrastinate", "pgqueuer")
 PERCENTILES = (50, 99)
 ROUNDS = 5
-REQUESTS = 100
+REQUESTS = 200
 NO_GMAIL = "http://localhost:1"
 
 

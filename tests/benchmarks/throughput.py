@@ -63,7 +63,7 @@ class Turn(NamedTuple):
 
 def measure() -> Iterator[Figure]:
     with installed() as installation:
-        yield from figures(installation, {"real": REAL, "large": LARGE}, repetitions=3)
+        yield from figures(installation, {"real": REAL, "large": LARGE}, repetitions=5)
         yield from figures(installation, {"real": FAR}, repetitions=2, delay=FAR_SECONDS)
 
 

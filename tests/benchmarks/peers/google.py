@@ -10,9 +10,10 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from select import select
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -96,17 +97,17 @@ class Tunnel(socketserver.BaseRequestHandler):
             for each in (client, gmail):
                 # A request comes in two pieces, and the second would wait for an acknowledgement.
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            answers = threading.Thread(target=pass_on, args=(gmail, client), daemon=True)
-            answers.start()
-            pass_on(client, gmail)
-            answers.join(IDLE_SECONDS)
+            with suppress(OSError):
+                pass_on(client, gmail)
 
 
-def pass_on(source: socket.socket, sink: socket.socket) -> None:
-    """Until either side has closed."""
-    try:
-        while data := source.recv(CHUNK):
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        return
+def pass_on(client: ssl.SSLSocket, gmail: socket.socket) -> None:
+    """What either says to the other, until one has closed. In one thread: two must not read from
+    and write to a connection of TLS at once."""
+    both = [client, gmail]
+    while ready := [client] if client.pending() else select(both, [], [], IDLE_SECONDS)[0]:
+        for source in ready:
+            data = source.recv(CHUNK)
+            if not data:
+                return
+            (gmail if source is client else client).sendall(data)
