@@ -4,19 +4,13 @@ import pytest
 
 from db.migrations.stored import FUNCTIONS, is_view
 from service.database import Connection, Row
+from tests.conventions.test_files import INNER
 
 NO_SECURITY_DEFINER = {
     "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history", "reap_loop",
     "schedule_jobs", "unschedule_jobs",
 }  # fmt: skip
 IN_UTC = {"_time", "adopt_legacy_sync_status"}
-# Called only by functions that run as the owner with a pinned path (see test_files).
-INNER = {
-    "_count", "_fence", "_give_up", "_instant", "_join_run", "_label_ids", "_leaseholder",
-    "_lock_mail", "_most_calls", "_new_task_id", "_queue_run", "_replace_attachments", "_start",
-    "_sync_type", "_text_array", "_upgrade_late", "_upsert_messages", "_user_key", "_user_stays",
-    "_wanted",
-}  # fmt: skip
 ROUTINES = """
     select proname as name, prosecdef as definer, proconfig as settings, proacl::text as grants,
       obj_description(oid, 'pg_proc') as comment, proargnames[1:pronargs] as arguments,
@@ -45,11 +39,11 @@ def test_every_function_pins_its_search_path(routines: list[Row]) -> None:
     in_utc = [row for row in routines if row["settings"] == [pinned, "TimeZone=UTC"]]
     assert names(in_utc) == IN_UTC
     others = [row for row in routines if row not in in_utc and row["settings"] != [pinned]]
-    assert names(others) == {"reap_loop"} | INNER
+    assert names(others) == {"reap_loop", *INNER}
 
 
 def test_every_function_runs_as_the_owner(routines: list[Row]) -> None:
-    assert names([row for row in routines if not row["definer"]]) == (NO_SECURITY_DEFINER | INNER)
+    assert names([row for row in routines if not row["definer"]]) == {*NO_SECURITY_DEFINER, *INNER}
 
 
 def test_every_function_has_a_comment(routines: list[Row]) -> None:
