@@ -1,8 +1,11 @@
 """A real Postgres with pg_cron for the session, and a database of its own for each test."""
 
 import secrets
+import shutil
 import signal
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -14,6 +17,9 @@ from service.demo.cluster import Cluster
 
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()
+MEMORY = Path("/dev/shm")
+# More than the clusters of four processes that test at once have taken of it.
+ROOM = 8 << 30
 
 
 def pytest_configure() -> None:
@@ -23,7 +29,13 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    with Cluster(fsync=False) as cluster:
+    """In memory where that has room: most of the time a test takes is for the 300 files of its
+    database, if they come and go on a disk."""
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    with (
+        TemporaryDirectory(dir=MEMORY if roomy else None) as folder,
+        Cluster(fsync=False, folder=folder) as cluster,
+    ):
         yield cluster
 
 

@@ -45,11 +45,13 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
         *,
         fsync: bool = True,
         settings: Mapping[str, str] | None = None,
+        folder: str | None = None,
     ) -> None:
         """Start an empty cluster that holds `cron_database`, the home of pg_cron (no template).
 
         `fsync=False` is faster and loses data only with the machine, not with the server.
-        `settings` go to postgresql.conf. RuntimeError: nothing to run, or it does not start.
+        `settings` go to postgresql.conf. An empty `folder` may be given, which is then left to its
+        owner. RuntimeError: nothing to run, or it does not start.
         """
         self.password = secrets.token_urlsafe(24)
         self._cron_database = cron_database
@@ -65,7 +67,7 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
             "unix_socket_permissions": "0700",
             **(settings or {}),
         }
-        super().__init__(postgres_args="", boot_timeout=BOOT_SECONDS)
+        super().__init__(postgres_args="", boot_timeout=BOOT_SECONDS, base_dir=folder)
 
     def url(
         self, database: str = "gmail_sync", user: str = "postgres", password: str | None = None
