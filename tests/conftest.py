@@ -18,8 +18,8 @@ from service.demo.cluster import Cluster
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()
 MEMORY = Path("/dev/shm")
-# More than the clusters of four processes that test at once have taken of it.
-ROOM = 8 << 30
+# Bytes: twice what the clusters of four processes that test at once have taken.
+ROOM = 4 << 30
 
 
 def pytest_configure() -> None:
