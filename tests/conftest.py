@@ -1,11 +1,8 @@
 """A real Postgres with pg_cron for the session, and a database of its own for each test."""
 
 import secrets
-import shutil
 import signal
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -14,12 +11,10 @@ from psycopg import sql
 from service import migrate
 from service.database import Session, connect
 from service.demo.cluster import Cluster
+from tests.cluster import fast_cluster
 
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()
-MEMORY = Path("/dev/shm")
-# Bytes: twice what the clusters of four processes that test at once have taken.
-ROOM = 4 << 30
 
 
 def pytest_configure() -> None:
@@ -29,13 +24,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """In memory where that has room: most of the time a test takes is for the 300 files of its
-    database, if they come and go on a disk."""
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-    with (
-        TemporaryDirectory(dir=MEMORY if roomy else None) as folder,
-        Cluster(fsync=False, folder=folder) as cluster,
-    ):
+    with fast_cluster() as cluster:
         yield cluster
 
 

@@ -26,6 +26,7 @@ from service.gmail.credentials import Vault
 from service.simulator import Simulator, generate
 from tests.chaos.host import Host
 from tests.chaos.proxy import Proxy
+from tests.cluster import fast_cluster
 from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL
 
@@ -202,7 +203,7 @@ def running_site(logs: Path, messages: int) -> Iterator[Site]:
         "GMAIL_SYNC_WORKER_CONCURRENCY": "2",
     }
     with ExitStack() as down:
-        cluster = down.enter_context(Cluster(fsync=False, settings=SETTINGS))
+        cluster = down.enter_context(fast_cluster(settings=SETTINGS))
         migrate.upgrade(cluster.url())
         url = cluster.url(user=LOGIN, password=_make_login(cluster))
         simulator = down.enter_context(Simulator())

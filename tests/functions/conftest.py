@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from service import migrate
 from service.database import Connection, Row, Session, connect
-from service.demo.cluster import Cluster
+from tests.cluster import fast_cluster
 
 PATIENCE_SECONDS = 20
 ZOMBIE_OF_THE_SCHEDULER = "sync_sleeper_0badc0de_1"
@@ -266,7 +266,7 @@ def cron_url() -> Iterator[str]:
     It has a cluster of its own: while pg_cron 1.4 runs a job, its launcher looks at nothing else,
     and a `drop database` anywhere in its cluster waits for it, up to a minute.
     """
-    with Cluster(fsync=False) as cluster:
+    with fast_cluster() as cluster:
         migrate.upgrade(cluster.url())
         with connect(cluster.url(), "test") as db:
             db.execute(

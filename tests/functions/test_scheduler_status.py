@@ -6,7 +6,7 @@ import pytest
 
 from service import migrate
 from service.database import Connection, Session, connect
-from service.demo.cluster import Cluster
+from tests.cluster import fast_cluster
 from tests.functions.conftest import (
     ZOMBIE_OF_THE_SCHEDULER,
     only,
@@ -169,7 +169,7 @@ def test_the_history_of_our_jobs_is_pruned_and_no_others(cron_url: str) -> None:
 
 
 def test_a_dead_launcher_is_told() -> None:
-    with Cluster(fsync=False) as cluster:
+    with fast_cluster() as cluster:
         migrate.upgrade(cluster.url())
         with connect(cluster.url(), "test") as db:
             launcher = "select pid from pg_stat_activity where backend_type = 'pg_cron launcher'"
@@ -187,7 +187,7 @@ def health_reasons(db: Connection) -> list[str]:
 
 
 def test_a_server_that_does_not_load_pg_cron_is_told_and_migrated_all_the_same() -> None:
-    with Cluster(fsync=False, settings={"shared_preload_libraries": ""}) as cluster:
+    with fast_cluster(settings={"shared_preload_libraries": ""}) as cluster:
         migrate.upgrade(cluster.url())
         with connect(cluster.url(), "test") as db:
             (reason,) = health_reasons(db)

@@ -12,13 +12,14 @@ import pytest
 
 from service import migrate
 from service.demo.cluster import Cluster
+from tests.cluster import fast_cluster
 
 LOGINS = ("app", "reader", "dba", "service")
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Cluster]:
-    with Cluster(fsync=False) as cluster:
+    with fast_cluster() as cluster:
         yield cluster
 
 

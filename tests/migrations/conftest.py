@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from service.demo.cluster import Cluster
+from tests.cluster import fast_cluster
 from tests.migrations.commands import alembic
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Cluster]:
-    with Cluster(fsync=False) as cluster:
+    with fast_cluster() as cluster:
         yield cluster
 
 
