@@ -43,22 +43,23 @@ def measured(
 ) -> Iterator[Figure]:
     with mailbox(messages) as address:
         ours(installation, address)
-        pairs = [(ours(installation, address), theirs(lieer, address)) for _ in range(rounds)]
-    pulled = [rate for _, rate in pairs]
-    for name, what in (
-        ("lieer", "full sync, quota off"),
-        ("lieer_indexed", "full sync, quota off, and all words indexed"),
-    ):
-        synced = [rates[name == "lieer_indexed"] for rates, _ in pairs]
-        turns = Turns(synced, pulled)
-        yield Figure(
-            name,
-            what,
-            "lieer's first pull",
-            turns.ratio,
-            bar=2,
-            details=turns.details("messages_a_second", "lieer_messages_a_second"),
-        )
+        rates = [(*ours(installation, address), theirs(lieer, address)) for _ in range(rounds)]
+    synced, indexed, pulled = (list(each) for each in zip(*rates, strict=True))
+    yield figure("lieer", "full sync, quota off", Turns(synced, pulled))
+    yield figure(
+        "lieer_indexed", "full sync, quota off, and all words indexed", Turns(indexed, pulled)
+    )
+
+
+def figure(name: str, what: str, turns: Turns) -> Figure:
+    return Figure(
+        name,
+        what,
+        "lieer's first pull",
+        turns.ratio,
+        bar=2,
+        details=turns.details("messages_a_second", "lieer_messages_a_second"),
+    )
 
 
 @contextmanager
