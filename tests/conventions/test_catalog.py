@@ -4,13 +4,8 @@ import pytest
 
 from db.migrations.stored import FUNCTIONS, is_view
 from service.database import Connection, Row
-from tests.conventions.test_files import INNER
+from tests.conventions.test_files import IN_UTC, INNER, NO_SECURITY_DEFINER
 
-NO_SECURITY_DEFINER = {
-    "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history", "reap_loop",
-    "schedule_jobs", "unschedule_jobs",
-}  # fmt: skip
-IN_UTC = {"_time", "adopt_legacy_sync_status"}
 ROUTINES = """
     select proname as name, prosecdef as definer, proconfig as settings, proacl::text as grants,
       obj_description(oid, 'pg_proc') as comment, proargnames[1:pronargs] as arguments,
@@ -37,7 +32,7 @@ def test_every_routine_has_its_file_and_no_overload(routines: list[Row]) -> None
 def test_every_function_pins_its_search_path(routines: list[Row]) -> None:
     pinned = "search_path=pg_catalog, pg_temp"
     in_utc = [row for row in routines if row["settings"] == [pinned, "TimeZone=UTC"]]
-    assert names(in_utc) == IN_UTC
+    assert names(in_utc) == set(IN_UTC)
     others = [row for row in routines if row not in in_utc and row["settings"] != [pinned]]
     assert names(others) == {"reap_loop", *INNER}
 
