@@ -28,6 +28,7 @@ from service.simulator.generate import generate
 from service.simulator.mail import Mail
 from service.worker.worker import Worker
 from tests.api.conftest import KEY, serving, token
+from tests.cluster import fast_cluster
 from tests.functions.conftest import insert_run, only
 from tests.waiting import wait_until
 from tests.web.conftest import CHROMIUM
@@ -173,7 +174,7 @@ def some_trouble(stage: Stage) -> None:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with ExitStack() as down:
-        cluster = down.enter_context(Cluster(fsync=False))
+        cluster = down.enter_context(fast_cluster())
         migrate.upgrade(cluster.url())
         db = down.enter_context(connect(cluster.url(), "screenshots"))
         simulator = down.enter_context(Simulator())
