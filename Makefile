@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench chaos migration clean
+.PHONY: help setup demo test check bench chaos migration freeze clean
 
 # Given on the command line only: login shells have a MAIL of their own.
 given = $(filter command,$(origin $(1)))
@@ -55,6 +55,9 @@ chaos: setup ## break everything often, for hours; results go to tests/README.md
 migration: setup ## freeze the edited functions in a new revision: M="what it does"
 	@test -n "$$M" || { echo 'Say what it does: make migration M="..."' >&2; exit 1; }
 	@.venv/bin/python -m db.migrations.new "$$M"
+
+freeze: setup ## freeze all functions, once, at the first release
+	@.venv/bin/python -m db.migrations.freeze
 
 clean: ## remove .venv and everything made
 	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info

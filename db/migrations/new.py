@@ -11,19 +11,33 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from db.migrations.stored import FUNCTIONS, SNAPSHOTS, newest
+from db.migrations.freeze import freeze
+from db.migrations.install import (
+    FUNCTIONS,
+    current_files,
+    files_of,
+    is_released,
+    newest,
+    revisions,
+)
 
 ROOT = Path(__file__).parents[2]
+NOT_RELEASED = """\
+Nothing is released yet, so no revision is needed: edit db/functions and
+db/migrations/versions/0001_baseline.sql in place. `make freeze` ends that at the first release."""
 
 
-def changed_files() -> list[Path]:
-    """Files of db/functions, relative to it, that no revision installs as they are now."""
-    names = {
-        path.relative_to(folder)
-        for folder in (FUNCTIONS, *SNAPSHOTS.iterdir())
-        for path in folder.rglob("*.sql")
+def changed_files() -> dict[str, Path]:
+    """Files of db/functions that no revision installs as they are now, by object.
+
+    The path of a file that is gone does not exist.
+    """
+    files = current_files()
+    names = files.keys() | {name for revision in revisions() for name in files_of(revision)}
+    paths = {name: files.get(name, FUNCTIONS / f"{name}.sql") for name in sorted(names)}
+    return {
+        name: path for name, path in paths.items() if _content(newest(name)) != _content(path)
     }
-    return sorted(name for name in names if _content(newest(name)) != _content(FUNCTIONS / name))
 
 
 def _content(path: Path | None) -> bytes:
@@ -38,10 +52,7 @@ def make_revision(message: str) -> str:
     command.revision(Config(ROOT / "alembic.ini"), message, rev_id=number)
     written = next((ROOT / "db/migrations/versions").glob(f"{number}_*.py"))
     written.rename(written.with_name(f"{number}_{slug}.py"))
-    for name in changed_files():
-        target = SNAPSHOTS / number / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(_content(FUNCTIONS / name))
+    freeze(changed_files(), number)
     return number
 
 
@@ -53,4 +64,6 @@ def _latest_number() -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not sys.argv[1].strip():
         sys.exit('usage: make migration M="what the revision does"')
+    if not is_released():
+        sys.exit(NOT_RELEASED)
     print(make_revision(sys.argv[1]))

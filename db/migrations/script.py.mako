@@ -1,6 +1,6 @@
 """${message}."""
 
-from db.migrations.stored import install, restore
+from db.migrations.install import install, restore
 
 revision = "${up_revision}"
 down_revision = ${repr(down_revision)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.migrations.stored import FUNCTIONS, is_view
+from db.migrations.install import FUNCTIONS, is_view
 from service.database import Connection, Row
 from tests.conventions.test_files import IN_UTC, INNER, NO_SECURITY_DEFINER
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from db.migrations.stored import FUNCTIONS, is_view
+from db.migrations.install import FUNCTIONS, is_view
 
 TEXTS = {
     str(path.relative_to(FUNCTIONS)): path.read_text() for path in sorted(FUNCTIONS.rglob("*.sql"))
@@ -142,7 +142,7 @@ def test_keywords_are_lower_case() -> None:
 
 
 def test_our_objects_are_named_with_their_schema() -> None:
-    schema = (FUNCTIONS.parent / "migrations/versions/0001_schema.up.sql").read_text()
+    schema = (FUNCTIONS.parent / "migrations/versions/0001_baseline.sql").read_text()
     ours = {Path(name).stem for name in TEXTS} | set(
         re.findall(r"create table gmail_sync\.(\w+)", schema)
     )

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from db.migrations.stored import FUNCTIONS
+from db.migrations.install import FUNCTIONS
 from service.database import Connection, Row, Session
 from service.demo.cluster import Cluster
 from tests.functions.conftest import busy_user, claimed, message, shift, stored_messages

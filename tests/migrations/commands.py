@@ -9,13 +9,14 @@ from pathlib import Path
 
 import psycopg
 
+from db.migrations.install import is_released
 from service.demo.cluster import find_programs, installed_pg_configs
 
 ROOT = Path(__file__).parents[2]
 ALEMBIC = Path(sys.executable).with_name("alembic")
 SECONDS = 60
 # The functions a sync calls all the time, and a view they all read.
-EDITED = ("heartbeat.sql", "store_messages.sql", "claim_sync.sql", "views/_running_run.sql")
+EDITED = ("heartbeat", "store_messages", "claim_sync", "_running_run")
 
 
 def run(
@@ -37,13 +38,33 @@ def alembic(url: str, *arguments: str, folder: Path = ROOT) -> str:
 
 def write_newer_migrations(folder: Path) -> None:
     """A copy of the migrations with one revision more, which replaces EDITED."""
+    copy_migrations(folder)
+    freeze(folder)
+    for name in EDITED:
+        path = function_file(folder, name)
+        path.write_text(path.read_text() + "\n-- Edited.\n")
+    made = make_migration(folder, "Edit")
+    assert made.returncode == 0, made.stderr
+
+
+def copy_migrations(folder: Path) -> None:
     shutil.copytree(ROOT / "db", folder / "db", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "alembic.ini", folder)
-    for name in EDITED:
-        path = folder / "db/functions" / name
-        path.write_text(path.read_text() + "\n-- Edited.\n")
-    made = run([sys.executable, "-m", "db.migrations.new", "Edit"], None, folder)
-    assert made.returncode == 0, made.stderr
+
+
+def freeze(folder: Path) -> None:
+    """As at the first release, unless it was."""
+    if not is_released():
+        result = run([sys.executable, "-m", "db.migrations.freeze"], None, folder)
+        assert result.returncode == 0, result.stderr
+
+
+def make_migration(folder: Path, *message: str) -> subprocess.CompletedProcess[str]:
+    return run([sys.executable, "-m", "db.migrations.new", *message], None, folder)
+
+
+def function_file(folder: Path, name: str) -> Path:
+    return next((folder / "db/functions").rglob(f"{name}.sql"))
 
 
 def ask(url: str, question: str) -> list[tuple[object, ...]]:

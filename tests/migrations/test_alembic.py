@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 
-from db.migrations.stored import FUNCTIONS, OWNER, is_view, sorted_for_install
+from db.migrations.install import FUNCTIONS, OWNER, current_files, sorted_for_install
 from service import migrate
 from service.demo.cluster import Cluster
 from tests.migrations.commands import (
@@ -133,7 +131,7 @@ def install_files(url: str) -> None:
         )
         connection.execute("set local check_function_bodies = off")
         connection.execute(f"set local role {OWNER}".encode())
-        for path in sorted_for_install(FUNCTIONS.rglob("*.sql")):
+        for path in sorted_for_install(current_files().values()):
             connection.execute(path.read_bytes())
 
 
@@ -145,6 +143,5 @@ def test_the_migrated_catalog_is_what_the_files_say(empty_url: str) -> None:
     assert len(migrated) == len(list(FUNCTIONS.rglob("*.sql")))
 
 
-def test_views_are_told_from_functions_by_their_folder() -> None:
-    assert is_view(Path("views/messages.sql"))
-    assert not is_view(Path("heartbeat.sql"))
+def test_no_two_files_are_of_one_object() -> None:
+    assert len(list(FUNCTIONS.rglob("*.sql"))) == len(current_files())

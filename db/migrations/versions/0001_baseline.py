@@ -1,0 +1,58 @@
+"""Roles, schema, tables, stored functions, and pg_cron's jobs."""
+
+from pathlib import Path
+
+from alembic import op
+from sqlalchemy import text
+
+from db.migrations.install import OWNER, install, run_sql, schedule_jobs
+
+revision = "0001"
+down_revision = None
+
+ROLES = (OWNER, "gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
+TRIGGER = """
+create trigger ended_runs_are_immutable
+  before update on gmail_sync.user_sync_status
+  for each row when (not old.is_syncing)
+  execute function gmail_sync._refuse_to_change_ended_run()
+"""
+
+
+def upgrade() -> None:
+    for role in ROLES:
+        if not _exists(role):
+            run_sql(f"create role {role} nologin")
+    # The functions report settings of pg_cron and other sessions.
+    run_sql(f"grant pg_monitor to {OWNER}")
+    run_sql(f"create schema gmail_sync authorization {OWNER}")
+    run_sql(f"set local role {OWNER}")
+    run_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    run_sql("reset role")
+    install(revision)
+    run_sql(TRIGGER)
+    # Without pg_cron this says what to install and set, and goes on.
+    schedule_jobs()
+
+
+def downgrade() -> None:
+    run_sql("select gmail_sync.unschedule_jobs()")
+    run_sql("drop schema gmail_sync cascade")
+    for role in ROLES:
+        _drop_unless_used(role)
+
+
+def _exists(role: str) -> bool:
+    query = text("select exists (select from pg_roles where rolname = :role)")
+    return bool(op.get_bind().scalar(query, {"role": role}))
+
+
+def _drop_unless_used(role: str) -> None:
+    """Other databases of the cluster and login roles may still need it."""
+    used = text(
+        "select exists (select from pg_shdepend"
+        " where refclassid = 'pg_authid'::regclass and refobjid = cast(:role as text)::regrole)"
+        " or exists (select from pg_auth_members where roleid = cast(:role as text)::regrole)"
+    )
+    if not op.get_bind().scalar(used, {"role": role}):
+        run_sql(f"drop role {role}")

@@ -1,0 +1,472 @@
+-- The tables of gmail-sync: runs first, then mail, then what the reaper and the operators need.
+
+create domain gmail_sync.user_key as text
+  constraint user_id_is_readable check (
+    char_length(value) between 1 and 255
+    and value ~ '\S'
+    and value !~ '[\x01-\x1f\x7f-\x9f]'
+  );
+
+comment on domain gmail_sync.user_key is
+'The application''s id of a user: 1 to 255 characters, not blank, no control characters.';
+
+create table gmail_sync.settings (
+  only_row boolean primary key default true constraint settings_is_one_row check (only_row),
+  heartbeat_interval interval not null default '15 s',
+  heartbeat_timeout interval not null default '60 s',
+  stall_timeout interval not null default '30 min',
+  queue_timeout interval not null default '30 min',
+  retry_delay interval not null default '30 s',
+  max_retry_delay interval not null default '10 min',
+  max_attempts integer not null default 12,
+  max_message_attempts integer not null default 8,
+  history_retention interval not null default '90 days',
+  longest_transaction interval not null default '1 hour'
+    constraint longest_transaction_is_positive check (longest_transaction > interval '0'),
+  watch_interval interval not null default '1 day',
+  max_starts_a_minute integer not null default 20,
+  max_connects_a_minute integer not null default 20,
+  -- 32 bytes, of which each installation has its own.
+  audit_salt bytea not null
+    default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
+  constraint timeout_spans_three_beats check (heartbeat_timeout >= 3 * heartbeat_interval),
+  constraint durations_are_positive check (
+    least(heartbeat_interval, stall_timeout, queue_timeout, retry_delay, history_retention)
+      > interval '0'
+    and max_retry_delay >= retry_delay
+  ),
+  constraint tries_are_positive check (least(max_attempts, max_message_attempts) >= 1),
+  constraint watches_are_renewed_in_time check (
+    watch_interval > interval '0' and watch_interval <= interval '6 days'
+  ),
+  constraint rates_are_positive check (least(max_starts_a_minute, max_connects_a_minute) >= 1)
+);
+
+comment on table gmail_sync.settings is
+'One row of durations and limits; workers read it anew at each claim.';
+
+insert into gmail_sync.settings default values;
+
+-- One row a run. Constraint names sort after chk_, because Postgres reports the
+-- alphabetically first violated check and chk_sync_state_consistency is the one to see.
+create table gmail_sync.user_sync_status (
+  task_id text not null,
+  user_id gmail_sync.user_key not null,
+  is_syncing boolean not null default true,
+  sync_type text not null default 'incremental',
+  progress_percentage integer not null default 0,
+  error_message text,
+  started_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  source text not null default 'sql',
+  claimed_at timestamptz default now(),
+  claimed_by uuid,
+  progressed_at timestamptz,
+  waiting_until timestamptz,
+  phase text not null default 'listing',
+  finished_at timestamptz,
+  outcome text,
+  attempt integer not null default 1,
+  resumes text,
+  not_before timestamptz not null default now(),
+  follow_up text,
+  found integer not null default 0,
+  new integer not null default 0,
+  updated integer not null default 0,
+  unchanged integer not null default 0,
+  deleted integer not null default 0,
+  gone integer not null default 0,
+  failed integer not null default 0,
+  pending integer not null default 0,
+  -- What was done before the claim says nothing of how fast this run is.
+  done_at_claim integer not null default 0,
+  -- Text concatenation, because jsonb_build_object is not immutable.
+  current_stats jsonb not null generated always as ((
+    '{"found": ' || found::text
+    || ', "new": ' || new::text
+    || ', "updated": ' || updated::text
+    || ', "unchanged": ' || unchanged::text
+    || ', "deleted": ' || deleted::text
+    || ', "gone": ' || gone::text
+    || ', "failed": ' || failed::text
+    || ', "pending": ' || pending::text || '}'
+  )::jsonb) stored,
+
+  constraint uniq_task_id primary key (task_id),
+  constraint uniq_resumes unique (resumes),
+
+  constraint chk_sync_state_consistency check (
+    case
+      when is_syncing then progress_percentage between 0 and 99
+      else progress_percentage in (0, 100)
+    end
+  ),
+  constraint ended_means_finished_with_an_outcome check (
+    is_syncing = (finished_at is null) and is_syncing = (outcome is null)
+  ),
+  constraint error_means_ended check (error_message is null or not is_syncing),
+  constraint failed_says_why check (outcome is distinct from 'failed' or error_message is not null),
+  constraint found_is_the_sum_of_the_other_counts check (
+    found = new + updated + unchanged + deleted + gone + failed + pending
+  ),
+  constraint hundred_percent_means_succeeded check (
+    (progress_percentage = 100) = (outcome is not distinct from 'succeeded')
+  ),
+  constraint known_follow_up check (follow_up in ('incremental', 'full')),
+  constraint known_outcome check (
+    outcome in ('succeeded', 'failed', 'reaped', 'cancelled', 'superseded')
+  ),
+  constraint known_phase check (
+    phase in ('queued', 'listing', 'fetching', 'waiting', 'reconciling', 'done')
+  ),
+  constraint known_source check (source in ('api', 'sql', 'schedule', 'push', 'resume')),
+  constraint known_sync_type check (sync_type in ('full', 'incremental')),
+  constraint no_count_is_negative check (
+    least(found, new, updated, unchanged, deleted, gone, failed, pending) >= 0
+  ),
+  constraint resumes_another_run check (resumes <> task_id),
+  constraint success_leaves_nothing_pending check (
+    outcome is distinct from 'succeeded' or pending = 0
+  ),
+  constraint timestamps_are_finite check (
+    isfinite(started_at) and isfinite(updated_at) and isfinite(not_before)
+    and coalesce(isfinite(claimed_at), true) and coalesce(isfinite(progressed_at), true)
+    and coalesce(isfinite(waiting_until), true) and coalesce(isfinite(finished_at), true)
+  ),
+  constraint tries_count_from_one check (attempt >= 1),
+  constraint unclaimed_means_queued check (
+    claimed_at is not null or not is_syncing or phase = 'queued'
+  )
+)
+-- Room for heartbeats to stay on their page (HOT): no index may name a column that a beat
+-- or a progress report writes.
+with (fillfactor = 70);
+
+comment on table gmail_sync.user_sync_status is
+'One row a run: one attempt of one worker to sync one user. Ended rows are immutable.';
+
+-- This index is the mutex: at most one running run for each user.
+create unique index uniq_user_running_sync
+  on gmail_sync.user_sync_status (user_id) where is_syncing;
+
+create index runs_of_a_user on gmail_sync.user_sync_status (user_id, started_at);
+-- With the outcome beside it the runs of a day are counted without a look at them.
+create index runs_by_end on gmail_sync.user_sync_status (finished_at) include (outcome)
+  where not is_syncing;
+create index runs_waiting_for_a_worker on gmail_sync.user_sync_status (started_at)
+  where is_syncing and claimed_at is null;
+
+create table gmail_sync.quota_profile (
+  name text primary key,
+  user_units integer constraint user_cap_is_positive check (user_units > 0),
+  project_units integer constraint project_cap_is_positive check (project_units > 0),
+  window_length interval not null default '60 s'
+    constraint window_is_positive check (window_length > interval '0')
+);
+
+comment on table gmail_sync.quota_profile is
+'Caps in quota units for each window, per user and for the whole project; NULL is no cap.';
+
+insert into gmail_sync.quota_profile (name, user_units, project_units) values
+  ('google-2026', 6000, 1200000),
+  ('google-legacy', 15000, 1200000),
+  ('unlimited', null, null);
+
+create table gmail_sync.quota_cost (
+  profile text not null references gmail_sync.quota_profile,
+  method text not null,
+  units integer not null constraint cost_is_positive check (units > 0),
+  primary key (profile, method)
+);
+
+comment on table gmail_sync.quota_cost is 'Units that one call of a Gmail method costs.';
+
+insert into gmail_sync.quota_cost (profile, method, units)
+select profile, method, units
+from (values
+  ('google-2026', 'messages.get', 20),
+  ('google-2026', 'attachments.get', 20),
+  ('google-legacy', 'messages.get', 5),
+  ('google-legacy', 'attachments.get', 5)
+) as gets (profile, method, units)
+union all
+select profile, method, units
+from (values ('google-2026'), ('google-legacy')) as profiles (profile)
+cross join (values
+  ('messages.list', 5),
+  ('history.list', 2),
+  ('labels.list', 1),
+  ('getProfile', 1),
+  ('watch', 100),
+  ('stop', 50)
+) as methods (method, units);
+
+create table gmail_sync.quota_charge (
+  id bigint generated always as identity primary key,
+  profile text not null,
+  user_id gmail_sync.user_key not null,
+  charged_at timestamptz not null,
+  units integer not null
+);
+
+create index charges_of_a_project on gmail_sync.quota_charge (profile, charged_at);
+create index charges_of_a_user on gmail_sync.quota_charge (user_id, charged_at);
+
+comment on table gmail_sync.quota_charge is
+'The quota ledger: units spent within the current windows.';
+
+create table gmail_sync.account (
+  user_id gmail_sync.user_key primary key,
+  email text not null constraint email_is_readable check (email ~ '^[^\s@]+@[^\s@]+$'),
+  status text not null default 'connected' constraint known_status check (
+    status in ('connected', 'reauth_required', 'suspended', 'disconnected')
+  ),
+  status_reason text,
+  credentials bytea,
+  history_id numeric constraint history_id_is_whole check (
+    history_id >= 0 and history_id = trunc(history_id)
+  ),
+  listing_history_id numeric,
+  listing_page_token text,
+  listing_complete boolean not null default false,
+  messages_total bigint,
+  listed_at timestamptz,
+  -- False until Gmail has said that the credentials are those of this very mailbox.
+  verified boolean not null default false,
+  content_mode text not null default 'full' constraint known_content_mode check (
+    content_mode in ('full', 'raw')
+  ),
+  quota_profile text not null default 'google-2026' references gmail_sync.quota_profile,
+  sync_interval interval constraint interval_is_a_minute_or_more check (
+    sync_interval >= interval '1 min'
+  ),
+  watch_expires_at timestamptz,
+  connected_at timestamptz not null default now(),
+  watched_at timestamptz,
+  constraint connected_has_credentials check (status <> 'connected' or credentials is not null),
+  constraint only_a_listing_has_pages check (
+    listing_history_id is not null or (listing_page_token is null and not listing_complete)
+  )
+);
+
+comment on table gmail_sync.account is
+'A user''s Gmail account: sealed credentials, cursor (history_id), state of a listing.';
+
+create index accounts_by_email on gmail_sync.account (lower(email));
+create index accounts_to_reconnect on gmail_sync.account (user_id)
+  where status in ('reauth_required', 'suspended');
+
+create sequence gmail_sync.message_change;
+
+create table gmail_sync.message (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  thread_id text not null,
+  history_id numeric not null,
+  internal_date timestamptz not null,
+  label_ids text[] not null,
+  subject text,
+  sender text,
+  recipients text,
+  cc text,
+  bcc text,
+  reply_to text,
+  sent_at timestamptz,
+  rfc822_message_id text,
+  in_reply_to text,
+  reference_ids text,
+  headers jsonb not null,
+  snippet text not null,
+  body_text text,
+  body_html text,
+  size_estimate bigint not null,
+  defects text[] not null default '{}',
+  raw bytea,
+  deleted_at timestamptz,
+  change_number bigint not null
+)
+with (autovacuum_analyze_scale_factor = 0.05);
+
+comment on table gmail_sync.message is
+'Fetched messages. deleted_at is a tombstone; change_number grows with each change.';
+
+create index messages_by_date on gmail_sync.message (user_id, internal_date, message_id);
+create index messages_by_change on gmail_sync.message (user_id, change_number);
+create index messages_by_thread on gmail_sync.message (user_id, thread_id);
+-- Of indexes that look as good the planner takes the newest, and in a table that was never
+-- analyzed all of a user's do: so the key has to come last.
+alter table gmail_sync.message add primary key (user_id, message_id);
+
+create table gmail_sync.message_words (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  words tsvector,
+  primary key (user_id, message_id),
+  foreign key (user_id, message_id) references gmail_sync.message on delete cascade
+);
+
+comment on table gmail_sync.message_words is
+'The words of each message, for the search; NULL until index_messages has found them.';
+
+create index messages_by_word on gmail_sync.message_words using gin (words);
+create index messages_to_index on gmail_sync.message_words (user_id) where words is null;
+
+-- As small as with pglz in half the time, where the server was built with it.
+do $$
+begin
+  if exists (
+    select from pg_settings where name = 'default_toast_compression' and 'lz4' = any (enumvals)
+  ) then
+    alter table gmail_sync.message
+      alter column headers set compression lz4,
+      alter column body_text set compression lz4,
+      alter column body_html set compression lz4,
+      alter column raw set compression lz4;
+    alter table gmail_sync.message_words alter column words set compression lz4;
+  end if;
+end;
+$$;
+
+create table gmail_sync.attachment (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  part_id text not null,
+  filename text,
+  mime_type text not null,
+  size bigint not null,
+  content_id text,
+  inline boolean not null,
+  primary key (user_id, message_id, part_id),
+  foreign key (user_id, message_id) references gmail_sync.message on delete cascade
+);
+
+comment on table gmail_sync.attachment is
+'Attachments by part_id, since Gmail''s attachmentIds expire.';
+
+create table gmail_sync.label (
+  user_id gmail_sync.user_key not null,
+  label_id text not null,
+  name text not null,
+  type text not null,
+  primary key (user_id, label_id)
+);
+
+comment on table gmail_sync.label is 'Labels of an account, listed anew by each sync.';
+
+create table gmail_sync.listing (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  primary key (user_id, message_id)
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02);
+
+comment on table gmail_sync.listing is
+'Every id of the listing in progress; what is absent from a complete one was deleted.';
+
+create table gmail_sync.fetch_queue (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  reason text not null constraint known_reason check (
+    reason in ('listed', 'history', 'upgrade', 'audit')
+  ),
+  -- Listings come newest first, so the order of arrival is the order of fetching.
+  position bigint generated always as identity,
+  attempts integer not null default 0 constraint no_attempts_below_zero check (attempts >= 0),
+  not_before timestamptz not null default now(),
+  taken_by text,
+  last_error text,
+  dead boolean not null default false,
+  primary key (user_id, message_id)
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+comment on table gmail_sync.fetch_queue is
+'Messages still to be fetched; dead ones were given up and wait for retry_failed_messages.';
+
+create index messages_to_fetch on gmail_sync.fetch_queue (user_id, attempts, position)
+  where not dead;
+create index messages_given_up on gmail_sync.fetch_queue (user_id) where dead;
+
+create table gmail_sync.touched (
+  user_id gmail_sync.user_key not null,
+  message_id text not null,
+  bucket text not null constraint known_bucket check (
+    bucket in ('new', 'updated', 'unchanged', 'deleted', 'gone', 'failed', 'pending')
+  ),
+  -- The last bucket but pending: a new message that is fetched once more is still new.
+  settled text,
+  primary key (user_id, message_id)
+)
+-- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+comment on table gmail_sync.touched is
+'The count in which each message of the user''s latest chain of runs stands.';
+
+create table gmail_sync.worker (
+  id uuid primary key,
+  started_at timestamptz not null default clock_timestamp(),
+  seen_at timestamptz not null default clock_timestamp(),
+  version text not null,
+  capacity integer not null constraint capacity_is_positive check (capacity > 0)
+);
+
+comment on table gmail_sync.worker is 'Workers that beat, by the UUID each makes at its start.';
+
+create table gmail_sync.reaper_beat (
+  reaper text primary key constraint known_reaper check (reaper in ('pg_cron', 'service')),
+  beat_at timestamptz not null
+);
+
+comment on table gmail_sync.reaper_beat is 'When each reaper made its last pass.';
+
+-- A new installation is given until the second minute before health misses pg_cron.
+insert into gmail_sync.reaper_beat (reaper, beat_at) values ('pg_cron', now() + interval '30 s');
+
+create table gmail_sync.repair_log (
+  id bigint generated always as identity primary key,
+  logged_at timestamptz not null default clock_timestamp(),
+  source text not null,
+  task_id text,
+  user_id text,
+  reason text not null,
+  original jsonb not null
+);
+
+comment on table gmail_sync.repair_log is
+'The original row of everything a repair or an adoption changed, with the reason.';
+
+-- No row is kept twice, however often a table is adopted.
+create unique index originals_are_kept_once
+  on gmail_sync.repair_log (source, md5(original::text));
+create index originals_of_a_run on gmail_sync.repair_log (source, task_id);
+
+create table gmail_sync.audit_event (
+  id bigint generated always as identity primary key,
+  at timestamptz not null default clock_timestamp(),
+  act text not null constraint known_act check (
+    act in (
+      'connect_begun', 'connect_answered', 'connected', 'reconnected', 'reauth_required',
+      'suspended', 'disconnected', 'deleted', 'keys_rotated', 'operator_read', 'operator_act'
+    )
+  ),
+  user_id text,
+  actor text not null,
+  role text not null,
+  application text not null,
+  detail jsonb not null default '{}'
+);
+
+comment on table gmail_sync.audit_event is
+'Security-relevant acts: what, about whom (user_id), wanted by whom (actor), through what.';
+
+create index audit_of_a_user on gmail_sync.audit_event (user_id, at);
+create index audit_by_actor on gmail_sync.audit_event (actor);
+
+-- What a start answers with, as one value.
+create type gmail_sync._started as (task_id text, created boolean);
+
+grant usage on schema gmail_sync
+  to gmail_sync_app, gmail_sync_reader, gmail_sync_service, gmail_sync_dba;

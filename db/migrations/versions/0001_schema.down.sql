@@ -1,1 +1,0 @@
-drop schema gmail_sync cascade;
