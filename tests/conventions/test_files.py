@@ -5,8 +5,10 @@ from pathlib import Path
 
 from db.migrations.install import FUNCTIONS, is_view
 
+# By path within db/functions, in order of their names.
 TEXTS = {
-    str(path.relative_to(FUNCTIONS)): path.read_text() for path in sorted(FUNCTIONS.rglob("*.sql"))
+    str(path.relative_to(FUNCTIONS)): path.read_text()
+    for path in sorted(FUNCTIONS.rglob("*.sql"), key=lambda path: path.stem)
 }
 VIEWS = {name: text for name, text in TEXTS.items() if is_view(FUNCTIONS / name)}
 ROUTINES = {Path(name).stem: text for name, text in TEXTS.items() if name not in VIEWS}
