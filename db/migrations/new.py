@@ -35,9 +35,7 @@ def changed_files() -> dict[str, Path]:
     files = current_files()
     names = files.keys() | {name for revision in revisions() for name in files_of(revision)}
     paths = {name: files.get(name, FUNCTIONS / f"{name}.sql") for name in sorted(names)}
-    return {
-        name: path for name, path in paths.items() if _content(newest(name)) != _content(path)
-    }
+    return {name: path for name, path in paths.items() if _content(newest(name)) != _content(path)}
 
 
 def _content(path: Path | None) -> bytes:

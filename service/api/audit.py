@@ -28,5 +28,7 @@ class OperatorReads:
             self._noted = {key: at for key, at in self._noted.items() if now - at < QUIET_SECONDS}
             if (actor, view) in self._noted:
                 return
-            self._functions.value("record_audit", "operator_read", actor, Jsonb({"view": view}))
+            self._functions.value(
+                "record_audit_event", "operator_read", actor, Jsonb({"view": view})
+            )
             self._noted[actor, view] = now

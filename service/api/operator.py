@@ -54,7 +54,7 @@ def perform(functions: Caller, actor: str, name: str, user_id: str = "") -> list
     if user_id and not act.of_user:
         raise problem(400, "no_user_id_needed", "This is about all users: leave `user_id` out.")
     functions.value(
-        "record_audit",
+        "record_audit_event",
         "operator_act",
         actor,
         Jsonb({"act": name}),

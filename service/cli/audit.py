@@ -114,7 +114,7 @@ def _audit(
             findings = Audit(session, access, user, teller.listed).run()
         if not (repair and findings.to_repair):
             return findings, None
-        queued = session.value("repair_mailbox", user, findings.to_repair)
+        queued = session.value("refetch_messages", user, findings.to_repair)
         run = wait_for_run(session, user, teller.looked) if wait else None
         left = failed_messages(session, user, findings.to_repair) if run else []
         return findings, Repair(queued, wait, run, left)

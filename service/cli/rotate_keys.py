@@ -34,7 +34,7 @@ def rotate_keys() -> None:
         try:
             finished = rotation.run()
         finally:
-            session.value("record_audit", "keys_rotated", actor(), Jsonb(rotation.counts()))
+            session.value("record_audit_event", "keys_rotated", actor(), Jsonb(rotation.counts()))
     click.echo(f"Sealed anew: {rotation.sealed}; had the first key already: {rotation.already}.")
     if not finished:
         raise click.ClickException(
@@ -99,8 +99,8 @@ def _reseal(session: Caller, keys: Vault, row: Row) -> str:
             return "unopened"
         if anew is None:
             return "already"
-        if session.value("save_credentials", user_id, sealed, anew):
+        if session.value("replace_credentials", user_id, sealed, anew):
             return "sealed"
-        account = session.row("open_account", user_id)
+        account = session.row("get_account_credentials", user_id)
         sealed = account and account["credentials"]
     return "gone"

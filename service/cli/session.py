@@ -41,4 +41,4 @@ def note_read(caller: Caller, view: str, user: str | None = None) -> None:
 
     Raises psycopg.Error and SyncError: what is not noted is not shown.
     """
-    caller.value("record_audit", "operator_read", actor(), Jsonb({"view": view}), user)
+    caller.value("record_audit_event", "operator_read", actor(), Jsonb({"view": view}), user)

@@ -53,8 +53,8 @@ class MailboxAccess:
     """One user's mailbox, for one thread. `stopping` ends every wait; on_wait is told of each:
     until when, and why.
 
-    `opened` is the row of open_account, `calls` how often each method was asked for. Raises
-    AccountNotConnected unless there are credentials that can be tried.
+    `opened` is the row of get_account_credentials, `calls` how often each method was asked for.
+    Raises AccountNotConnected unless there are credentials that can be tried.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class MailboxAccess:
         # The ledger books what comes before the deadline. Ours is never later than the one it
         # works out, so that nothing is sent which it has not booked.
         patience = max(deadline - self._clock.now(), timedelta(0))
-        free_at = self._caller.value("charge_account", self._user_id, method, 1, patience)
+        free_at = self._caller.value("reserve_account_quota", self._user_id, method, 1, patience)
         if free_at is not None:
             self._wait_until(free_at, deadline, QUOTA)
         self.calls[method] += 1
@@ -175,7 +175,7 @@ class Mailboxes:
 
 
 def _open(caller: Caller, user_id: str) -> Row:
-    opened = caller.row("open_account", user_id)
+    opened = caller.row("get_account_credentials", user_id)
     # Whether a suspended account is let in again only Google can tell.
     if opened is None or opened["status"] not in ("connected", "suspended"):
         reason = opened and opened["status_reason"]

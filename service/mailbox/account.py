@@ -56,7 +56,7 @@ class Account:
 
     def refuse(self, status: str, reason: str) -> None:
         """Note that Google refused these credentials, unless the account has others by now."""
-        self._caller.value("refuse_credentials", self._user_id, self.sealed, status, reason)
+        self._caller.value("mark_credentials_rejected", self._user_id, self.sealed, status, reason)
 
     def save_unsaved(self) -> None:
         """Try once more to keep what the database could not take when it was renewed."""
@@ -77,14 +77,14 @@ class Account:
 
     def _replace(self, renewed: dict[str, Any]) -> bool:
         sealed = self._google.vault.seal(renewed)
-        kept: bool = self._caller.value("save_credentials", self._user_id, self.sealed, sealed)
+        kept: bool = self._caller.value("replace_credentials", self._user_id, self.sealed, sealed)
         if kept:
             self.sealed = sealed
         return kept
 
     def _sealed_anew(self) -> bool:
         """Whether what the database has by now is what we had, under another key."""
-        row = self._caller.row("open_account", self._user_id)
+        row = self._caller.row("get_account_credentials", self._user_id)
         if row is None or row["credentials"] is None:
             return False
         with suppress(WrongKey):

@@ -85,7 +85,9 @@ class Audit:
         return Findings(
             email=self._access.opened["email"],
             remote=len(remote),
-            local=self._caller.value("count_messages", self._user_id),
+            local=(self._caller.row("count_messages", self._user_id) or {"messages": 0})[
+                "messages"
+            ],
             drift=drift,
             coming=sorted(coming),
             full_sync_due=full_sync_due,
@@ -131,7 +133,7 @@ class Audit:
         return drift
 
     def _units(self) -> int:
-        costs = self._caller.rows("quota_costs", self._user_id)
+        costs = self._caller.rows("list_quota_costs", self._user_id)
         return sum(row["units"] * self._access.calls[row["method"]] for row in costs)
 
 

@@ -59,7 +59,7 @@ class Connector:
 
         Raises TooOften.
         """
-        caller.value("count_connect", user_id, "connect_begun")
+        caller.value("record_connect_attempt", user_id, "connect_begun")
         account = caller.row("list_accounts", user_id)
         # 32 and 64 random bytes; RFC 7636 wants 43 to 128 characters in a verifier.
         errand = Errand(user_id, secrets.token_urlsafe(32), secrets.token_urlsafe(64), return_to)
@@ -90,7 +90,7 @@ class Connector:
             raise
         # Only now is there an account that the question for its address can be charged to.
         with suppress(SyncError):
-            caller.value("charge_account", errand.user_id, "getProfile")
+            caller.value("reserve_account_quota", errand.user_id, "getProfile")
         # Where runs were made too often it is connected all the same, and a click syncs it later.
         with suppress(TooOften):
             # As a push, for a run that is under way may have the credentials of before.
@@ -101,7 +101,7 @@ class Connector:
         user_id = errand.user_id
         try:
             # Before anything is asked of Google, or codes could be guessed through us.
-            caller.value("count_connect", user_id, "connect_answered")
+            caller.value("record_connect_attempt", user_id, "connect_answered")
             stored = self._redeemed(errand, code, refusal)
             email, sealed = self._email(stored), self._google.vault.seal(stored)
             profile = None if caller.row("list_accounts", user_id) else self._quota_profile

@@ -25,7 +25,8 @@ class Size(NamedTuple):
 
 
 def size_of(caller: Caller, user_id: str) -> Size:
-    return Size(**(caller.row("export_size", user_id) or {}))
+    stored = caller.row("count_messages", user_id) or {"messages": 0, "with_raw": 0}
+    return Size(stored["with_raw"], stored["messages"] - stored["with_raw"])
 
 
 def pages(caller: Caller, user_id: str) -> Iterator[list[Row]]:

@@ -48,7 +48,7 @@ def _end(
     """What Google does not do is no reason to stay."""
     revoked, warning = False, None
     while True:
-        opened: bytes | None = caller.value("close_account", user_id)
+        opened: bytes | None = caller.value("begin_disconnect", user_id)
         try:
             if opened is not None:
                 _withdraw(google, opened)

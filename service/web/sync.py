@@ -81,9 +81,9 @@ def _connect_error(code: str | None, language: Language) -> str | None:
 
 def _days(pool: Pool, user_id: str, zone: str) -> list[Row]:
     try:
-        return pool.rows("mail_by_day", user_id, DAYS, zone)
+        return pool.rows("messages_per_day", user_id, DAYS, zone)
     except InvalidArgument:  # a zone that Python knows and Postgres does not
-        return pool.rows("mail_by_day", user_id, DAYS)
+        return pool.rows("messages_per_day", user_id, DAYS)
 
 
 ROUTES = [show]

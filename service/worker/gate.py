@@ -46,7 +46,7 @@ class Gate:
     def book(self, method: str, calls: int = 1) -> datetime | None:
         """Charge the quota for calls; the time from when they may be sent, None for at once."""
         self.check()
-        free_at: datetime | None = self._calls.value("charge_quota", method, calls)
+        free_at: datetime | None = self._calls.value("reserve_run_quota", method, calls)
         return free_at
 
     def wait_for_quota(self, free_at: datetime) -> None:

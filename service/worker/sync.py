@@ -55,7 +55,7 @@ class AccountSync:
         """`verified` says that the mailbox is known to be the account's."""
         if not verified:
             profile = self._gate.ask("getProfile", self._client.profile)
-            self._calls.value("verify_mailbox", profile.email)
+            self._calls.value("confirm_mailbox_identity", profile.email)
         # Before the changes are read: what comes later is pushed.
         self._watch.renew()
         full_syncs = 0

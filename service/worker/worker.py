@@ -121,12 +121,12 @@ class Worker:
         version = importlib.metadata.version("gmail-sync")
         while True:
             try:
-                session.value("worker_beat", self.id, version, self._concurrency)
-                if reaped := session.value("fallback_reaper_pass"):
+                session.value("worker_heartbeat", self.id, version, self._concurrency)
+                if reaped := session.value("run_fallback_reaper"):
                     self._log.warning("reaped in place of pg_cron", runs=reaped)
                 more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
                 if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
-                    session.value("worker_stop", self.id)
+                    session.value("unregister_worker", self.id)
                     break
             except psycopg.Error as error:
                 self._log.warning("housekeeping failed", error=str(error))

@@ -119,7 +119,7 @@ def ids(simulator: Simulator, google: Google, functions: Session, db: Connection
     connect_account(functions, "bob")
     task_id = functions.rows("start_sync", "ann")[0]["task_id"]
     claim(functions, task_id)
-    functions.rows("verify_mailbox", task_id, EMAIL)
+    functions.rows("confirm_mailbox_identity", task_id, EMAIL)
     list_page(functions, task_id, mixed, bare, "gone")
     for message_id, part_id in ((mixed, "1"), (bare, ""), ("gone", "1")):
         mail = stored(message_id, attachments=[{**PLAN, "part_id": part_id}])

@@ -71,12 +71,12 @@ def test_where_there_are_no_names_there_is_no_note(running: Running, db: Db) -> 
 
 
 def test_what_cannot_be_noted_is_not_shown(running: Running, db: Db, zombie: None) -> None:
-    db.execute("alter function gmail_sync.record_audit rename to record_audit_away")
+    db.execute("alter function gmail_sync.record_audit_event rename to record_audit_away")
     with client_of(running, "olga", "operator") as olga:
         answer = olga.get(HEALTH)
         assert answer.status_code == 503
         assert ZOMBIE not in answer.text
-        db.execute("alter function gmail_sync.record_audit_away rename to record_audit")
+        db.execute("alter function gmail_sync.record_audit_away rename to record_audit_event")
         assert ZOMBIE in olga.get(HEALTH).text
     assert notes(db) == [note("olga")]
 

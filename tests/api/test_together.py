@@ -56,7 +56,7 @@ def keep(functions: Session, user_id: str, message_id: str, email: str | None = 
     task_id = functions.rows("start_sync", user_id)[0]["task_id"]
     claim(functions, task_id)
     if email:
-        functions.rows("verify_mailbox", task_id, email)
+        functions.rows("confirm_mailbox_identity", task_id, email)
     list_page(functions, task_id, message_id)
     store(functions, task_id, stored(message_id, attachments=[PLAN]))
     functions.value("release_sync", task_id)

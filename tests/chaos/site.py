@@ -183,7 +183,7 @@ class Site:
         self._reaper.join(20)
 
     def _reap(self) -> None:
-        passes = "select gmail_sync.reaper_pass('pg_cron'), gmail_sync.enqueue_due_syncs()"
+        passes = "select gmail_sync.run_reaper('pg_cron'), gmail_sync.enqueue_due_syncs()"
         while not self._closed.wait(REAP_SECONDS):
             # Where one pass fails, as it can while functions are replaced, the next one will do.
             with suppress(psycopg.Error):

@@ -119,10 +119,10 @@ def runs(functions: Session, db: Connection) -> None:
     functions.value("connect_account", "ann", "ann@mail.example", b"sealed", "unlimited")
     functions.value("start_sync_idempotent", "ann")
     worker = uuid.uuid4()
-    functions.rows("worker_beat", worker, "1.0", 4)
+    functions.rows("worker_heartbeat", worker, "1.0", 4)
     functions.value("claim_sync", worker)
     functions.value("start_sync_idempotent", "bob")
-    functions.value("reaper_pass", "service")
+    functions.value("run_reaper", "service")
     db.execute(
         "insert into gmail_sync.user_sync_status (task_id, user_id, updated_at, phase,"
         " progress_percentage, found, new, pending) values (%s, %s, now() - interval '95 s',"
@@ -294,7 +294,7 @@ def test_one_look_in_a_terminal_is_printed_and_stays(terminal: Any) -> None:
 def test_a_healthy_look_exits_with_0(service_url: str, db: Connection) -> None:
     # This database is not pg_cron's, of which health complains: stand in for its part alone.
     db.execute(
-        "create or replace function gmail_sync._health_reasons(p_facts gmail_sync._health_facts)"
+        "create or replace function gmail_sync._unhealthy_reasons(p_facts gmail_sync._health_facts)"
         " returns text[] language sql as $$ select '{}'::text[] $$"
     )
     result = run({"DATABASE_URL": service_url}, "monitor", "--once", "--json")

@@ -196,7 +196,7 @@ def test_what_a_worker_saves_with_the_old_key_meanwhile_is_sealed_too(
     # A worker that was not restarted; the pass is past this account.
     assert opened(db, NEW)["user-000"]
     renewed = Vault([OLD]).seal({"token": "renewed"})
-    assert functions.value("save_credentials", "user-000", sealed(db)["user-000"], renewed)
+    assert functions.value("replace_credentials", "user-000", sealed(db)["user-000"], renewed)
     held.rollback()
     output, _ = process.communicate(timeout=30)
     assert (process.returncode, output[:15]) == (0, b"Sealed anew: 4;")

@@ -77,7 +77,7 @@ def test_what_cannot_be_noted_is_not_shown(
 ) -> None:
     connected(functions)
     functions.value("start_sync_idempotent", "ann")
-    db.execute("alter function gmail_sync.record_audit rename to record_audit_away")
+    db.execute("alter function gmail_sync.record_audit_event rename to record_audit_away")
     for arguments in (
         ("account", "list"), ("monitor", "--once"),
         ("export", "ann", "--output", str(tmp_path / "mbox")),

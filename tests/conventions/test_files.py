@@ -15,7 +15,7 @@ ROUTINES = {Path(name).stem: text for name, text in TEXTS.items() if name not in
 
 LONGEST_LINE = 100
 LONGEST_BODY = 62
-LONG_BODIES = ["_count", "apply_history"]
+LONG_BODIES = ["_update_counts_fenced", "apply_history"]
 PROCEDURES = ["reap_loop"]
 # They commit, or act with the caller's own rights.
 NO_SECURITY_DEFINER = [
@@ -25,15 +25,16 @@ NO_SECURITY_DEFINER = [
 # What a start and the storing of mail run through. Only functions that run as the owner with a
 # pinned path call them: to change user and path once more for each took a tenth of the time.
 INNER = [
-    "_count", "_fence", "_give_up", "_instant", "_join_run", "_label_ids", "_leaseholder",
-    "_lock_mail", "_most_calls", "_new_task_id", "_queue_run", "_replace_attachments", "_start",
-    "_sync_type", "_text_array", "_upgrade_late", "_upsert_messages", "_user_key", "_user_stays",
-    "_wanted",
+    "_dead_letter_exhausted", "_enqueue_missing_raw", "_enqueue_run", "_fence", "_fetch_state",
+    "_from_epoch_ms", "_join_run", "_lease_owner", "_lock_user_mail", "_max_calls",
+    "_new_task_id", "_replace_attachments", "_sorted_label_ids", "_start_sync",
+    "_sync_type_for_account", "_try_lock_user_shared", "_update_counts_fenced",
+    "_upsert_messages", "_valid_user_id",
 ]  # fmt: skip
 # They read a table that the caller names.
 DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency"]
 # They read or write times without a zone, which are meant as UTC.
-IN_UTC = ["_time", "adopt_legacy_sync_status"]
+IN_UTC = ["_try_time", "adopt_legacy_sync_status"]
 SHOUTED = re.compile(
     r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|BEGIN|END|CREATE|RETURNS?|DECLARE|AND|OR|NOT|NULL"
     r"|TRUE|FALSE|SET|LOOP|IF|THEN|ELSE|CASE|WHEN|GRANT|REVOKE|FUNCTION|TEXT|INTEGER|BOOLEAN)\b"

@@ -55,7 +55,9 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     labels = [{"id": f"L-{user}", "name": "Work", "type": "user"}]
     functions.rows("store_labels", task_id, Jsonb(labels))
     taken(functions, task_id, 1)
-    functions.value("charge_quota", task_id, "messages.get", 1)
-    functions.value("refuse_credentials", user, f"sealed {user}".encode(), "suspended", "why")
-    functions.value("record_audit", "operator_read", user, Jsonb({"view": "health"}))
+    functions.value("reserve_run_quota", task_id, "messages.get", 1)
+    functions.value(
+        "mark_credentials_rejected", user, f"sealed {user}".encode(), "suspended", "why"
+    )
+    functions.value("record_audit_event", "operator_read", user, Jsonb({"view": "health"}))
     return task_id

@@ -44,7 +44,7 @@ insert into legacy.user_sync_status values
     '2025-07-21 21:23:20', '2025-07-21 21:24:00', 100, '{"new": 3}', null);
 """
 # Called by other functions only, with their caller's rights.
-INNER = {"adopt_rows", "adopted_rows", "legacy_time", "list_all_runs", "sync_row_faults"}
+INNER = {"_adopt_rows", "_adoption_report", "_row_time", "_all_runs", "_row_violations"}
 
 
 @dataclass(frozen=True)

@@ -66,8 +66,10 @@ def test_the_new_revision_goes_up_and_down(folder: Path, empty_url: str) -> None
     alembic(empty_url, "upgrade", "head", folder=folder)
     before = stored_code(empty_url)
     edit(folder)
-    limit = function_file(folder, "_limit")
-    limit.with_name("_fresh.sql").write_text(limit.read_text().replace("_limit(", "_fresh("))
+    limit = function_file(folder, "_check_page_size")
+    limit.with_name("_fresh.sql").write_text(
+        limit.read_text().replace("_check_page_size(", "_fresh(")
+    )
     function_file(folder, "zombie_syncs").unlink()
     make_migration(folder, "Prolong")
     alembic(empty_url, "upgrade", "head", folder=folder)

@@ -176,11 +176,11 @@ def test_the_lease_holds_in_every_order(world: World, cast: str) -> None:
 
 
 UNFENCED = """
-create or replace function gmail_sync._leaseholder(p_task_id text) returns text
+create or replace function gmail_sync._lease_owner(p_task_id text) returns text
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$ select user_id from gmail_sync.user_sync_status where task_id = p_task_id $$;
 
-create or replace function gmail_sync._lease_lost(p_task_id text) returns void
+create or replace function gmail_sync._raise_lease_lost(p_task_id text) returns void
 language sql volatile security definer set search_path = pg_catalog, pg_temp
 as $$ $$;
 """

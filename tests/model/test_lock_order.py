@@ -113,4 +113,4 @@ def test_every_function_that_writes_is_called(db: Connection) -> None:
         " and exists (select from aclexplode(proacl) where grantee <> proowner)"
     )
     calls = {name.split()[0] for name in CALLS}
-    assert {row["proname"] for row in rows} - calls == {"adopt_rows"}
+    assert {row["proname"] for row in rows} - calls == {"_adopt_rows"}

@@ -42,7 +42,7 @@ class Contents:
     def trouble(self) -> None:
         """What operators mend: a zombie, a lost worker, an account that Google refuses."""
         shift(self.db, self._start(f"zoe {self.text}"), "-5 min", "updated_at")
-        self.functions.rows("worker_beat", uuid.uuid4(), self.text[:20], 4)
+        self.functions.rows("worker_heartbeat", uuid.uuid4(), self.text[:20], 4)
         self.db.execute("update gmail_sync.worker set seen_at = now() - interval '7 min'")
         self._connect("bob")
         self.db.execute(

@@ -27,7 +27,7 @@ def trouble(functions: Session, db: Connection) -> None:
     """A zombie, a run that waits, a refused account, dead letters, a lost worker, no scheduler."""
     task_id = claimed(functions, "zoe")
     shift(db, task_id, "-5 min", "updated_at")
-    functions.rows("worker_beat", uuid.uuid4(), "0.9", 4)
+    functions.rows("worker_heartbeat", uuid.uuid4(), "0.9", 4)
     db.execute("update gmail_sync.worker set seen_at = now() - interval '7 min'")
     connect_account(functions, "ann")
     db.execute(
@@ -160,9 +160,9 @@ def test_no_other_site_presses_a_button(
 def test_a_look_is_noted_before_it_is_shown(
     olga: httpx.Client, db: Connection, trouble: None
 ) -> None:
-    db.execute("alter function gmail_sync.record_audit rename to record_audit_away")
+    db.execute("alter function gmail_sync.record_audit_event rename to record_audit_away")
     assert "zoe" not in olga.get(PAGE).text
-    db.execute("alter function gmail_sync.record_audit_away rename to record_audit")
+    db.execute("alter function gmail_sync.record_audit_away rename to record_audit_event")
     for _ in range(3):
         assert "zoe" in olga.get(PAGE).text
     assert audit(db) == [("operator_read", "olga", None, {"view": "operator"})]

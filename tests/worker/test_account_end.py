@@ -227,7 +227,7 @@ def test_an_account_that_is_only_half_taken_away_can_be_taken_away_again(
     simulator: Simulator, account: Account, google: Google, functions: Session, db: Connection
 ) -> None:
     """Whoever was at it died before Google was asked."""
-    functions.value("close_account", USER)
+    functions.value("begin_disconnect", USER)
     assert disconnect(functions, google) == End(done=True, revoked=True, warning=None)
     assert simulator.tokens.grants() == []
     assert account_row(db)["credentials"] is None

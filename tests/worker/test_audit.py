@@ -120,7 +120,7 @@ def test_drift_is_found_and_repaired_by_gmails_own_word(
     extra = sorted([deleted, "18c0000000000000"])
     assert findings.drift == NO_DRIFT | {"missing": sorted(ids[3:5]), "extra": extra}
     simulator.requests.reset()
-    assert functions.value("repair_mailbox", USER, findings.to_repair) == 4
+    assert functions.value("refetch_messages", USER, findings.to_repair) == 4
     run = wait_for_run(functions, USER)
     assert run is not None
     assert {name: count for name, count in run["current_stats"].items() if count} == {
@@ -143,7 +143,7 @@ def test_what_a_listing_left_out_is_not_deleted_on_its_word(
     ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(3)]
     account.sync()
 
-    assert functions.value("repair_mailbox", USER, ids) == 3
+    assert functions.value("refetch_messages", USER, ids) == 3
     run = wait_for_run(functions, USER)
 
     assert run is not None
@@ -220,7 +220,7 @@ def changed_at(
     assert hang.struck
 
 
-@pytest.mark.parametrize("step", ["charge_account", "compare_mailbox"])
+@pytest.mark.parametrize("step", ["reserve_account_quota", "compare_mailbox"])
 def test_a_sync_that_runs_meanwhile_makes_no_drift(
     mailbox: Mailbox,
     account: Account,
@@ -280,7 +280,7 @@ def test_dead_letters_are_shown_and_revived(
 
     assert findings.drift == NO_DRIFT | {"failed": [ids[1]]}
     simulator.faults.remove(broken.number)
-    assert functions.value("repair_mailbox", USER, findings.to_repair) == 1
+    assert functions.value("refetch_messages", USER, findings.to_repair) == 1
     run = wait_for_run(functions, USER)
     assert run is not None
     assert run["current_stats"]["new"] == 1
@@ -409,7 +409,7 @@ def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
     assert findings.drift == NO_DRIFT
     # getProfile twice, messages.list, history.list.
     assert (findings.requests, findings.units) == (4, 2 * 1 + 5 + 2)
-    row = functions.row("open_account", USER)
+    row = functions.row("get_account_credentials", USER)
     assert row is not None
     assert google.vault.open(row["credentials"])["token"] != "old"
 
@@ -515,7 +515,7 @@ def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
 def test_the_repair_waits_for_no_worker_where_there_is_none(
     mailbox: Mailbox, account: Account, functions: Session
 ) -> None:
-    functions.value("repair_mailbox", USER, ["a"])
+    functions.value("refetch_messages", USER, ["a"])
     seen: list[str] = []
 
     run = wait_for_run(functions, USER, lambda run: seen.append(run["phase"]), pick_up_seconds=0.1)

@@ -126,7 +126,7 @@ def test_json_is_one_object_with_all_ids(
 
 
 def sealed(functions: Session) -> bytes:
-    row = functions.row("open_account", USER)
+    row = functions.row("get_account_credentials", USER)
     assert row is not None
     credentials: bytes = row["credentials"]
     return credentials

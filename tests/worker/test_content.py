@@ -139,7 +139,7 @@ def test_used_up_quota_is_told_with_the_time_and_nothing_is_sent(
 ) -> None:
     message_id = synced_pdf(mailbox, account)
     functions.rows("set_quota_profile", USER, "google-2026")
-    functions.rows("charge_account", USER, "messages.get", 300)
+    functions.rows("reserve_account_quota", USER, "messages.get", 300)
     simulator.requests.reset()
     answer = pdf_of(user, message_id)
     problem(answer, 503, "gmail_quota")
@@ -159,7 +159,7 @@ def test_a_short_wait_for_the_quota_is_waited_for(
     message_id = synced_pdf(mailbox, account)
     db.execute("update gmail_sync.quota_profile set window_length = '2 s'")
     functions.rows("set_quota_profile", USER, "google-2026")
-    functions.rows("charge_account", USER, "messages.get", 300)
+    functions.rows("reserve_account_quota", USER, "messages.get", 300)
     assert raw_of(user, message_id).status_code == 200
     row = db.execute(
         "select max(charged_at) <= clock_timestamp() as sent_in_time from gmail_sync.quota_charge"
@@ -186,7 +186,7 @@ def test_an_expired_token_is_renewed_kept_and_charged_once_more(
     assert raw_of(user, message_id).content == mailbox.raw(message_id)
     # Connected anew, it is asked whose mailbox it is, in vain at first.
     assert charged(db) == 22
-    kept = functions.rows("open_account", USER)[0]["credentials"]
+    kept = functions.rows("get_account_credentials", USER)[0]["credentials"]
     assert google.vault.open(kept)["token"] not in (None, "access")
 
 

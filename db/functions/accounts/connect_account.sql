@@ -15,13 +15,13 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_again boolean;
 begin
-  perform gmail_sync._limit_connects(v_user, array['connected', 'reconnected']);
+  perform gmail_sync._check_connect_rate(v_user, array['connected', 'reconnected']);
   v_again := exists (select from gmail_sync.account where user_id = v_user);
   if p_content_mode = 'raw' then
-    perform gmail_sync._queue_upgrade(v_user);
+    perform gmail_sync._enqueue_raw_backfill(v_user);
   end if;
   insert into gmail_sync.account as a (user_id, email, credentials, quota_profile, content_mode)
   values (
@@ -43,7 +43,7 @@ begin
       using errcode = 'SY002',
         hint = 'Connect the mailbox that was connected first, or delete its mail before.';
   end if;
-  perform gmail_sync._audit(
+  perform gmail_sync._record_audit_event(
     case when v_again then 'reconnected' else 'connected' end, v_user,
     jsonb_build_object('email', p_email)
   );

@@ -1,10 +1,12 @@
 -- Removes everything there is of a user: mail, account, runs, quota, repairs, audit trail. What
 -- stays is one event that a user was deleted, by a salted hash of the id. What is begun for the
 -- user meanwhile comes to nothing. False when there was nothing; NULL, and nothing is done, when
--- the account has other credentials by now than p_opened (see close_account).
+-- the account has other credentials by now than p_expected_credentials (see begin_disconnect).
 -- A grant at Google is not withdrawn: the service's route does that first.
 
-create or replace function gmail_sync.delete_account(p_user_id text, p_opened bytea default null)
+create or replace function gmail_sync.delete_account(
+  p_user_id text, p_expected_credentials bytea default null
+)
 returns boolean
 language plpgsql
 volatile
@@ -12,18 +14,23 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_there boolean;
 begin
-  perform gmail_sync._lock_user(v_user);
-  if not gmail_sync._is_opened(v_user, p_opened) then
+  -- Waits for whatever makes rows of this user, and for repairs and adoptions, which make rows of
+  -- anybody. Before any other lock, so that nobody who is waited for can wait for us.
+  -- Repairs first, since an adoption takes long: who waits for one keeps nobody else waiting.
+  perform pg_advisory_xact_lock_shared(hashtext('gmail_sync repair'), 0);
+  perform pg_advisory_xact_lock(hashtext('gmail_sync user'), hashtext(v_user));
+  perform gmail_sync._lock_user_mail(v_user);
+  if not gmail_sync._credentials_unchanged(v_user, p_expected_credentials) then
     return null;
   end if;
 
   v_there := exists (select from gmail_sync.account where user_id = v_user)
     or exists (select from gmail_sync.user_sync_status where user_id = v_user)
     or exists (select from gmail_sync.audit_event where user_id = v_user);
-  perform gmail_sync._delete_mail(v_user);
+  perform gmail_sync._delete_user_mail(v_user);
   delete from gmail_sync.audit_event
   where user_id = v_user
     -- Elsewhere the actor may be called like a user: google, a role, os:ann.
@@ -33,8 +40,8 @@ begin
   delete from gmail_sync.user_sync_status where user_id = v_user;
   delete from gmail_sync.quota_charge where user_id = v_user;
   if v_there then
-    perform gmail_sync._audit(
-      'deleted', null, jsonb_build_object('user_hash', gmail_sync._user_hash(v_user))
+    perform gmail_sync._record_audit_event(
+      'deleted', null, jsonb_build_object('user_hash', gmail_sync._hash_user_id(v_user))
     );
   end if;
   return v_there;

@@ -2,10 +2,10 @@
 -- and with it cursor and queue, so that the same mailbox can be connected again; with
 -- p_delete_mail it goes, and any mailbox can be connected. False when there was no account, or
 -- none that was connected and no mail to delete; NULL, and nothing is done, when the account has
--- other credentials by now than p_opened (see close_account).
+-- other credentials by now than p_expected_credentials (see begin_disconnect).
 
 create or replace function gmail_sync.disconnect_account(
-  p_user_id text, p_delete_mail boolean default false, p_opened bytea default null
+  p_user_id text, p_delete_mail boolean default false, p_expected_credentials bytea default null
 )
 returns boolean
 language plpgsql
@@ -14,17 +14,17 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_done boolean;
 begin
-  perform gmail_sync._lock_mail(v_user);
-  if not gmail_sync._is_opened(v_user, p_opened) then
+  perform gmail_sync._lock_user_mail(v_user);
+  if not gmail_sync._credentials_unchanged(v_user, p_expected_credentials) then
     return null;
   end if;
 
   if p_delete_mail then
     v_done := exists (select from gmail_sync.account where user_id = v_user);
-    perform gmail_sync._delete_mail(v_user);
+    perform gmail_sync._delete_user_mail(v_user);
   else
     update gmail_sync.account
     set status = 'disconnected',
@@ -35,11 +35,11 @@ begin
     where user_id = v_user
       and (status <> 'disconnected' or credentials is not null);
     v_done := found;
-    perform gmail_sync._end_runs_of(v_user);
+    perform gmail_sync._cancel_runs_of_user(v_user);
   end if;
 
   if v_done then
-    perform gmail_sync._audit(
+    perform gmail_sync._record_audit_event(
       'disconnected', v_user,
       jsonb_build_object('mail', case when p_delete_mail then 'deleted' else 'kept' end)
     );

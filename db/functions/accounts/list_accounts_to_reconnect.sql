@@ -20,7 +20,7 @@ as $$
   from gmail_sync.account a
   where a.status in ('reauth_required', 'suspended')
   order by a.user_id
-  limit gmail_sync._limit(p_limit, 1000);
+  limit gmail_sync._check_page_size(p_limit, 1000);
 $$;
 
 comment on function gmail_sync.list_accounts_to_reconnect(integer) is

@@ -11,7 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_count integer := 0;
 begin
   if p_content_mode is null or p_content_mode not in ('full', 'raw') then
@@ -19,9 +19,9 @@ begin
       using errcode = 'SY003';
   end if;
 
-  perform gmail_sync._lock_mail(v_user);
+  perform gmail_sync._lock_user_mail(v_user);
   if p_content_mode = 'raw' then
-    v_count := gmail_sync._queue_upgrade(v_user);
+    v_count := gmail_sync._enqueue_raw_backfill(v_user);
   end if;
   update gmail_sync.account
   set content_mode = p_content_mode
@@ -31,7 +31,7 @@ begin
   end if;
 
   if v_count > 0 then
-    perform gmail_sync._start_for_queue(v_user, 'sql');
+    perform gmail_sync._start_sync_for_queue(v_user, 'sql');
   end if;
   return v_count;
 end;

@@ -9,12 +9,12 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_faults text[] := gmail_sync._faults(p_row);
+  v_faults text[] := gmail_sync._violations(p_row);
   v_twin_is_new boolean;
   v_run gmail_sync.user_sync_status;
 begin
   if v_faults && array['no_user', 'user_id_is_readable', 'no_task_id'] then
-    perform gmail_sync._log_original(p_source, p_row, 'left out', v_faults);
+    perform gmail_sync._log_repair(p_source, p_row, 'left out', v_faults);
     return;
   end if;
 
@@ -24,19 +24,19 @@ begin
     and l.task_id = p_row ->> 'task_id'
     and l.reason like 'adopted as %';
   if v_twin_is_new then
-    perform gmail_sync._log_original(
+    perform gmail_sync._log_repair(
       p_source, p_row, 'left out, for another row has its task_id', v_faults
     );
   elsif v_twin_is_new is null and not exists (
     select from gmail_sync.user_sync_status r where r.task_id = p_row ->> 'task_id'
   ) then
-    v_run := gmail_sync._mended(p_row, true, v_faults);
+    v_run := gmail_sync._repaired_run(p_row, true, v_faults);
     perform gmail_sync._insert_runs(array[v_run]);
     if not found then
-      v_run := gmail_sync._mended(p_row, false, v_faults);
+      v_run := gmail_sync._repaired_run(p_row, false, v_faults);
       perform gmail_sync._insert_runs(array[v_run]);
     end if;
-    perform gmail_sync._log_original(
+    perform gmail_sync._log_repair(
       p_source, p_row, 'adopted as ' || coalesce(v_run.outcome, 'running'), v_faults
     );
   end if;

@@ -30,7 +30,7 @@ begin
         from (
           select to_jsonb(t.*) as row,
             row_number() over (
-              order by gmail_sync.legacy_time(to_jsonb(t.*)) desc nulls last, to_jsonb(t.*)::text
+              order by gmail_sync._row_time(to_jsonb(t.*)) desc nulls last, to_jsonb(t.*)::text
             ) as age
           from %s t
         ) aged
@@ -40,10 +40,10 @@ begin
     order by (n - 1) / 5000
   $query$, p_table)
   loop
-    perform gmail_sync.adopt_rows(p_table::text, v_rows);
+    perform gmail_sync._adopt_rows(p_table::text, v_rows);
   end loop;
 
-  return query select * from gmail_sync.adopted_rows(p_table::text, now());
+  return query select * from gmail_sync._adoption_report(p_table::text, now());
 end;
 $$;
 

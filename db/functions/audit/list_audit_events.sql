@@ -15,7 +15,7 @@ as $$
   where (p_user_id is null or e.user_id = p_user_id)
     and (p_before is null or e.id < p_before)
   order by e.id desc
-  limit gmail_sync._limit(p_limit, 1000);
+  limit gmail_sync._check_page_size(p_limit, 1000);
 $$;
 
 comment on function gmail_sync.list_audit_events(text, integer, bigint) is

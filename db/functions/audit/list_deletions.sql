@@ -11,7 +11,7 @@ as $$
   select *
   from gmail_sync.audit_event e
   where e.act = 'deleted'
-    and e.detail ->> 'user_hash' = gmail_sync._user_hash(p_user_id)
+    and e.detail ->> 'user_hash' = gmail_sync._hash_user_id(p_user_id)
   order by e.id desc;
 $$;
 

@@ -14,7 +14,7 @@ declare
 begin
   foreach v_key in array array['new', 'updated', 'unchanged', 'deleted', 'gone', 'failed'] loop
     v_counts := v_counts
-      || least(100000000, greatest(0, coalesce(gmail_sync._whole(p_stats ->> v_key), 0)));
+      || least(100000000, greatest(0, coalesce(gmail_sync._try_integer(p_stats ->> v_key), 0)));
   end loop;
   return v_counts;
 end;

@@ -15,7 +15,7 @@ declare
     where r.task_id is not distinct from p_task_id
     order by r.updated_at desc
   );
-  v_faults text[] := gmail_sync._faults(v_rows[1]);
+  v_faults text[] := gmail_sync._violations(v_rows[1]);
   v_alone boolean := not exists (
     select from gmail_sync.user_sync_status r
     where r.task_id <> p_task_id
@@ -31,9 +31,9 @@ begin
     return 'none: it is in order now';
   end if;
 
-  perform gmail_sync._log_original('repair', row, 'repaired', p_rules) from unnest(v_rows) row;
+  perform gmail_sync._log_repair('repair', row, 'repaired', p_rules) from unnest(v_rows) row;
   if p_rules <@ array['zombie', 'stalled'] then
-    perform gmail_sync._reap(v_rows[1] ->> 'user_id');
+    perform gmail_sync._reap_zombies(v_rows[1] ->> 'user_id');
     return 'reaped';
   end if;
 
@@ -41,7 +41,7 @@ begin
   if v_faults && array['no_user', 'user_id_is_readable', 'no_task_id'] then
     return 'removed: it cannot be a run';
   end if;
-  v_run := gmail_sync._mended(v_rows[1], v_alone, v_faults);
+  v_run := gmail_sync._repaired_run(v_rows[1], v_alone, v_faults);
   perform gmail_sync._insert_runs(array[v_run]);
   return 'replaced by one that is ' || coalesce(v_run.outcome, 'running');
 end;

@@ -1,6 +1,6 @@
 -- Lists what is wrong with the runs of a table: of ours, or of one without our constraints. It
 -- reads the table with the caller's rights, hence no SECURITY DEFINER and dynamic SQL; ours,
--- which nobody may read, comes from list_all_runs. Raises SY003 when p_table is NULL.
+-- which nobody may read, comes from _all_runs. Raises SY003 when p_table is NULL.
 
 create or replace function gmail_sync.check_sync_consistency(
   p_table regclass default 'gmail_sync.user_sync_status'
@@ -30,7 +30,7 @@ begin
     select n.user_id, n.task_id, f.rule, f.explanation
     from named n
     cross join lateral (
-      select * from gmail_sync.sync_row_faults(n.row)
+      select * from gmail_sync._row_violations(n.row)
       union all
       select 'uniq_user_running_sync', format('its user has %%s running rows', n.running)
       where n.running > 1 and n.row ->> 'is_syncing' = 'true' and n.user_id is not null
@@ -44,7 +44,7 @@ begin
     order by n.user_id, n.task_id, f.rule
   $query$,
   case
-    when p_table = 'gmail_sync.user_sync_status'::regclass then 'gmail_sync.list_all_runs()'
+    when p_table = 'gmail_sync.user_sync_status'::regclass then 'gmail_sync._all_runs()'
     else p_table::text
   end);
 end;

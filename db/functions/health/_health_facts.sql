@@ -7,12 +7,12 @@ select
   running.zombie_tasks,
   -- Where all rules are in force there can be none, and nobody has to look.
   case
-    when exists (select from gmail_sync._missing_rules()) then (
+    when exists (select from gmail_sync._missing_constraints()) then (
       select count(*)
       from gmail_sync.user_sync_status r
       where r.is_syncing
         and exists (
-          select from gmail_sync.sync_row_faults(to_jsonb(r)) f
+          select from gmail_sync._row_violations(to_jsonb(r)) f
           where f.rule not in ('zombie', 'stalled', 'counts_are_no_object')
         )
     )

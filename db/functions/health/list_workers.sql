@@ -30,7 +30,7 @@ as $$
     group by r.claimed_by
   ) claimed on claimed.claimed_by = w.id
   order by w.seen_at desc, w.id
-  limit gmail_sync._limit(p_limit, 1000);
+  limit gmail_sync._check_page_size(p_limit, 1000);
 $$;
 
 comment on function gmail_sync.list_workers(integer) is

@@ -24,7 +24,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_first timestamptz := gmail_sync._first_bucket(p_since, p_bucket);
+  v_first timestamptz := gmail_sync._align_bucket(p_since, p_bucket);
 begin
   return query
     with run as materialized (

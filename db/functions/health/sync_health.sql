@@ -31,7 +31,7 @@ as $$
     'notify_queue_percent', f.notify_queue_percent
   )
   from gmail_sync._health_facts f
-  cross join lateral gmail_sync._health_reasons(f) as r (reasons);
+  cross join lateral gmail_sync._unhealthy_reasons(f) as r (reasons);
 $$;
 
 comment on function gmail_sync.sync_health() is

@@ -17,13 +17,13 @@ as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_named text[] := array(
-    select distinct e.message_id from gmail_sync._history_events(p_history) e
+    select distinct e.message_id from gmail_sync._flatten_history(p_history) e
   );
   v_message_ids text[];
   v_buckets text[];
 begin
   with event as materialized (
-    select * from gmail_sync._history_events(p_history)
+    select * from gmail_sync._flatten_history(p_history)
   ),
   -- Found by the ids themselves: a join might visit all of the user's mail.
   stored as materialized (
@@ -75,7 +75,7 @@ begin
       change_number = nextval('gmail_sync.message_change')
     from (
       select message_id, max(record_id) as record_id,
-        gmail_sync._relabel(
+        gmail_sync._apply_label_changes(
           label_ids,
           array_agg(label_id) filter (where kind = 'labelsAdded'),
           array_agg(label_id) filter (where kind = 'labelsRemoved')
@@ -123,7 +123,7 @@ begin
   )
   where a.user_id = v_user_id;
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids, v_buckets, 'listing',
     jsonb_array_length(p_history) > 0
   );

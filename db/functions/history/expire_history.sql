@@ -16,7 +16,7 @@ begin
   set sync_type = 'full'
   where task_id = p_task_id
     and is_syncing;
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', 'listing', false);
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', 'listing', false);
 end;
 $$;
 

@@ -18,7 +18,7 @@ begin
     and r.is_syncing
     and r.claimed_at is not null;
   if not found then
-    perform gmail_sync._lease_lost(p_task_id);
+    perform gmail_sync._raise_lease_lost(p_task_id);
   end if;
   return v_history_id;
 end;

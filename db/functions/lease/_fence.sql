@@ -1,5 +1,5 @@
 -- The cheap first check of every write: the user of a task that holds its lease. The locking
--- check is the last statement of the write, in _count.
+-- check is the last statement of the write, in _update_counts_fenced.
 
 create or replace function gmail_sync._fence(p_task_id text)
 returns text
@@ -7,9 +7,9 @@ language plpgsql
 volatile
 as $$
 declare
-  v_user_id text := gmail_sync._leaseholder(p_task_id);
+  v_user_id text := gmail_sync._lease_owner(p_task_id);
 begin
-  perform gmail_sync._lock_mail(v_user_id);
+  perform gmail_sync._lock_user_mail(v_user_id);
   return v_user_id;
 end;
 $$;

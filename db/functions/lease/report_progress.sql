@@ -28,7 +28,7 @@ begin
     and claimed_at is not null;
 
   if not found then
-    perform gmail_sync._lease_lost(p_task_id);
+    perform gmail_sync._raise_lease_lost(p_task_id);
   end if;
 end;
 $$;

@@ -26,7 +26,7 @@ begin
     returning * into v_account;
   end if;
 
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', 'listing', false);
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', 'listing', false);
   return query select v_account.listing_page_token, v_account.listing_complete;
 end;
 $$;

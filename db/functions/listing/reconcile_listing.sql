@@ -40,9 +40,9 @@ begin
     from gmail_sync.listing l
     where l.user_id = v_user_id
     order by 1
-    limit gmail_sync._limit(p_limit, 10000)
+    limit gmail_sync._check_page_size(p_limit, 10000)
   );
-  perform gmail_sync._tombstone(v_user_id, v_absent);
+  perform gmail_sync._tombstone_messages(v_user_id, v_absent);
 
   if cardinality(v_absent) = 0 then
     delete from gmail_sync.listing where user_id = v_user_id;
@@ -55,7 +55,7 @@ begin
     where user_id = v_user_id;
   end if;
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_absent,
     array_fill('deleted'::text, array[cardinality(v_absent)]), 'reconciling'
   );

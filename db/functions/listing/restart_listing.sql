@@ -15,7 +15,7 @@ begin
   set listing_page_token = null
   where user_id = v_user_id;
 
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', 'listing', false);
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', 'listing', false);
 end;
 $$;
 

@@ -50,7 +50,7 @@ begin
     listing_complete = p_next_page_token is null
   where user_id = v_user_id;
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_queued,
     array_fill('pending'::text, array[cardinality(v_queued)]), 'listing'
   );

@@ -19,10 +19,12 @@ begin
     headers, snippet, body_text, body_html, size_estimate, defects, raw, change_number
   )
   select
-    p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._instant(g.internal_date),
-    gmail_sync._label_ids(g.label_ids), g.subject, g.sender, g.recipients, g.cc, g.bcc,
+    p_user_id, g.message_id, g.thread_id, g.history_id,
+    gmail_sync._from_epoch_ms(g.internal_date),
+    gmail_sync._sorted_label_ids(g.label_ids), g.subject, g.sender, g.recipients, g.cc, g.bcc,
     g.reply_to, g.sent_at, g.rfc822_message_id, g.in_reply_to, g."references", g.headers,
-    g.snippet, g.body_text, g.body_html, g.size_estimate, gmail_sync._text_array(g.defects),
+    g.snippet, g.body_text, g.body_html, g.size_estimate,
+    array(select jsonb_array_elements_text(coalesce(g.defects, '[]'))),
     p_raws[e.n], nextval('gmail_sync.message_change')
   from jsonb_array_elements(p_messages) with ordinality as e (message, n)
   cross join lateral jsonb_to_record(e.message) as g (

@@ -16,7 +16,7 @@ as $$
   where m.user_id = p_user_id
     and m.change_number > p_after
   order by m.change_number
-  limit gmail_sync._limit(p_limit, 10000);
+  limit gmail_sync._check_page_size(p_limit, 10000);
 $$;
 
 comment on function gmail_sync.changes_since(text, bigint, integer) is

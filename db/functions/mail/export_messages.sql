@@ -14,7 +14,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_limit integer := gmail_sync._limit(p_limit, 1000);
+  v_limit integer := gmail_sync._check_page_size(p_limit, 1000);
   v_after_date timestamptz := '-infinity';
 begin
   if p_after is not null then

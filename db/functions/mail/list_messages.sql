@@ -23,7 +23,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_limit integer := gmail_sync._limit(p_limit, 500);
+  v_limit integer := gmail_sync._check_page_size(p_limit, 500);
   v_query tsquery := websearch_to_tsquery('simple', p_query);
   v_before_date timestamptz;
 begin
@@ -48,7 +48,7 @@ begin
     return query
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
         m.recipients, m.snippet, m.size_estimate
-      from gmail_sync._search(p_user_id, v_query) found
+      from gmail_sync._matching_message_ids(p_user_id, v_query) found
       -- Each by its key (limit 1): nobody knows how many were found, and thought to be few they
       -- would all be compared with each of the user's messages.
       cross join lateral (

@@ -45,7 +45,7 @@ as $$
         and u.thread_id = p_thread_id
     ))
   order by m.internal_date desc, m.message_id desc
-  limit gmail_sync._limit(p_limit, 100);
+  limit gmail_sync._check_page_size(p_limit, 100);
 $$;
 
 comment on function gmail_sync.list_thread(text, text, integer, text) is

@@ -24,7 +24,7 @@ begin
 
   with changed as (
     update gmail_sync.message m
-    set label_ids = gmail_sync._label_ids(g.label_ids),
+    set label_ids = gmail_sync._sorted_label_ids(g.label_ids),
       history_id = g.history_id,
       change_number = nextval('gmail_sync.message_change')
     from jsonb_to_recordset(p_messages) as g (
@@ -33,13 +33,13 @@ begin
     where m.user_id = v_user_id
       and m.message_id = g.message_id
       and m.message_id = any (v_message_ids)
-      and m.label_ids <> gmail_sync._label_ids(g.label_ids)
+      and m.label_ids <> gmail_sync._sorted_label_ids(g.label_ids)
     returning m.message_id
   )
   select coalesce(array_agg(c.message_id), '{}') into v_changed from changed c;
 
-  perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
-  perform gmail_sync._count(
+  perform gmail_sync._enqueue_missing_raw(v_user_id, v_message_ids);
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids,
     array(
       select case when u.id = any (v_changed) then 'updated' else 'unchanged' end

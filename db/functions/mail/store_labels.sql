@@ -23,7 +23,7 @@ begin
     -- all of the user's mail.
     with stripped as (
       update gmail_sync.message m
-      set label_ids = gmail_sync._relabel(m.label_ids, null, v_dropped),
+      set label_ids = gmail_sync._apply_label_changes(m.label_ids, null, v_dropped),
         change_number = nextval('gmail_sync.message_change')
       where m.user_id = v_user_id
         and m.deleted_at is null
@@ -44,7 +44,7 @@ begin
   set name = excluded.name, type = excluded.type
   where (stored.name, stored.type) is distinct from (excluded.name, excluded.type);
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids,
     array_fill('updated'::text, array[cardinality(v_message_ids)]), null, false
   );

@@ -38,8 +38,10 @@ begin
     v_user_id, p_messages,
     array(select id from unnest(v_message_ids, v_buckets) as s (id, bucket) where bucket <> 'new')
   );
-  perform gmail_sync._upgrade_late(v_user_id, v_message_ids);
-  perform gmail_sync._count(p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching');
+  perform gmail_sync._enqueue_missing_raw(v_user_id, v_message_ids);
+  perform gmail_sync._update_counts_fenced(
+    p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching'
+  );
 end;
 $$;
 

@@ -29,7 +29,7 @@ select
     from gmail_sync.user_sync_status s
     where s.resumes = r.task_id
   ) as successor,
-  case when r.is_syncing then ceil(extract(epoch from gmail_sync._time_left(r)))::integer end
+  case when r.is_syncing then ceil(extract(epoch from gmail_sync._run_eta(r)))::integer end
     as eta_seconds,
   -- A worker that is there takes a due run within seconds.
   r.is_syncing

@@ -23,7 +23,7 @@ as $$
       )
     )
   order by r.started_at desc, r.task_id desc
-  limit gmail_sync._limit(p_limit, 500);
+  limit gmail_sync._check_page_size(p_limit, 500);
 $$;
 
 comment on function gmail_sync.sync_history(text, integer, text) is

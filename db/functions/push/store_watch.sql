@@ -19,7 +19,7 @@ begin
       select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
     );
 
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
 end;
 $$;
 

@@ -13,7 +13,7 @@ as $$
     or a.watched_at < a.connected_at
     or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
   from gmail_sync.account a
-  where a.user_id = gmail_sync._leaseholder(p_task_id);
+  where a.user_id = gmail_sync._lease_owner(p_task_id);
 $$;
 
 comment on function gmail_sync.watch_is_due(text) is

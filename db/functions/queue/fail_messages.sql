@@ -27,7 +27,7 @@ begin
       taken_by = null,
       dead = coalesce(f.permanent, false)
         or q.attempts >= (select max_message_attempts from gmail_sync.settings),
-      not_before = clock_timestamp() + gmail_sync._message_delay(q.attempts)
+      not_before = clock_timestamp() + gmail_sync._message_retry_delay(q.attempts)
     from jsonb_to_recordset(p_failures) as f (
       message_id text, error text, gone boolean, permanent boolean
     )
@@ -46,9 +46,9 @@ begin
   where m.user_id = v_user_id
     and m.message_id = any (v_gone)
     and m.deleted_at is null;
-  perform gmail_sync._tombstone(v_user_id, v_gone);
+  perform gmail_sync._tombstone_messages(v_user_id, v_gone);
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id,
     array_agg(c.message_id), array_agg(c.bucket), 'fetching'
   )

@@ -18,7 +18,7 @@ as $$
   where q.dead
   group by q.user_id, q.last_error
   order by count(*) desc, q.user_id, q.last_error
-  limit gmail_sync._limit(p_limit, 1000);
+  limit gmail_sync._check_page_size(p_limit, 1000);
 $$;
 
 comment on function gmail_sync.list_dead_letters(integer) is

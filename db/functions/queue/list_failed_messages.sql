@@ -30,7 +30,7 @@ as $$
     and (q.dead or q.attempts > 0 and q.last_error is not null)
     and (p_after is null or q.message_id > p_after)
   order by q.message_id
-  limit gmail_sync._limit(p_limit, 500);
+  limit gmail_sync._check_page_size(p_limit, 500);
 $$;
 
 comment on function gmail_sync.list_failed_messages(text, integer, text) is

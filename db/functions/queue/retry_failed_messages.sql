@@ -12,10 +12,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._user_key(p_user_id);
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_count integer;
 begin
-  perform gmail_sync._lock_mail(v_user);
+  perform gmail_sync._lock_user_mail(v_user);
   update gmail_sync.fetch_queue
   set dead = false,
     attempts = 0,
@@ -26,7 +26,7 @@ begin
   get diagnostics v_count = row_count;
 
   if v_count > 0 then
-    perform gmail_sync._start_for_queue(v_user, p_source);
+    perform gmail_sync._start_sync_for_queue(v_user, p_source);
   end if;
   return v_count;
 end;

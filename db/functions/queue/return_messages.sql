@@ -23,7 +23,7 @@ begin
     and taken_by = p_task_id;
   get diagnostics v_count = row_count;
 
-  perform gmail_sync._count(p_task_id, v_user_id, '{}', '{}', null, false);
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
   return v_count;
 end;
 $$;

@@ -21,14 +21,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
-  v_most integer := gmail_sync._most_calls(v_user_id, 'messages.get');
+  v_max_calls integer := gmail_sync._max_calls(v_user_id, 'messages.get');
   v_attempts integer;
   v_message_ids text[];
   v_message_id text;
   v_known boolean[];
 begin
   perform set_config('synchronous_commit', 'off', true);
-  perform gmail_sync._give_up(p_task_id, v_user_id);
+  perform gmail_sync._dead_letter_exhausted(p_task_id, v_user_id);
 
   select q.attempts into v_attempts
   from gmail_sync.fetch_queue q
@@ -51,14 +51,14 @@ begin
       and q.taken_by is distinct from p_task_id
       and q.attempts = v_attempts
     order by q.position
-    limit greatest(1, least(p_limit, v_most) >> v_attempts)
+    limit greatest(1, least(p_limit, v_max_calls) >> v_attempts)
   );
   select array_agg(t.message_id order by t.n), array_agg(t.known order by t.n)
   into v_message_ids, v_known
   from (
     select w.message_id, w.n, w.known,
       sum(w.size) filter (where not w.known) over (order by w.n) as bytes
-    from gmail_sync._wanted(v_user_id, v_message_ids) w
+    from gmail_sync._fetch_state(v_user_id, v_message_ids) w
   ) t
   where t.n = 1 or coalesce(t.bytes, 0) <= p_bytes;
 
@@ -70,7 +70,7 @@ begin
       and q.message_id = v_message_id;
   end loop;
 
-  perform gmail_sync._count(
+  perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids,
     array_fill('pending'::text, array[cardinality(v_message_ids)]), 'fetching', false
   );

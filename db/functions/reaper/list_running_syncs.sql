@@ -12,7 +12,7 @@ as $$
   select *
   from gmail_sync.running_syncs
   order by cause is null, silent_for desc, task_id
-  limit gmail_sync._limit(p_limit, 10000);
+  limit gmail_sync._check_page_size(p_limit, 10000);
 $$;
 
 comment on function gmail_sync.list_running_syncs(integer) is

@@ -10,7 +10,7 @@ declare
   v_end pg_catalog.timestamptz := pg_catalog.clock_timestamp() operator(pg_catalog.+) p_duration;
 begin
   loop
-    perform gmail_sync.reaper_pass('pg_cron');
+    perform gmail_sync.run_reaper('pg_cron');
     commit;
     -- A pass takes a moment, so the last one may come a little after the end.
     exit when (

@@ -8,7 +8,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select * from gmail_sync._reap(null);
+  select * from gmail_sync._reap_zombies(null);
 $$;
 
 comment on function gmail_sync.reap_zombie_syncs() is

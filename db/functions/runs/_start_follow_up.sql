@@ -9,9 +9,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_ended.follow_up is not null then
-    perform gmail_sync._queue_run(
+    perform gmail_sync._enqueue_run(
       p_ended.user_id,
-      gmail_sync._sync_type(p_ended.user_id, p_ended.follow_up = 'full'),
+      gmail_sync._sync_type_for_account(p_ended.user_id, p_ended.follow_up = 'full'),
       'resume'
     );
   end if;

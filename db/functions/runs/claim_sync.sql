@@ -34,8 +34,8 @@ begin
     waiting_until = null,
     phase = 'listing',
     done_at_claim = r.found - r.pending,
-    sync_type = gmail_sync._sync_type(r.user_id, r.sync_type = 'full')
-  where r.task_id = (select n.task_id from gmail_sync._next_due_run() n)
+    sync_type = gmail_sync._sync_type_for_account(r.user_id, r.sync_type = 'full')
+  where r.task_id = (select n.task_id from gmail_sync._lock_next_due_run() n)
   returning * into v_run;
 
   if not found then
@@ -60,7 +60,7 @@ begin
     where t.user_id = v_run.user_id and t.bucket = 'pending'
   );
   if v_due <> '{}' then
-    perform gmail_sync._count(
+    perform gmail_sync._update_counts_fenced(
       v_run.task_id, v_run.user_id, v_due,
       array_fill('pending'::text, array[cardinality(v_due)]), 'listing', false
     );

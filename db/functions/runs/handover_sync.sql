@@ -45,7 +45,7 @@ as $$
     ended.next,
     ended.progress,
     least(
-      coalesce(p_not_before, clock_timestamp() + gmail_sync._retry_delay(ended.next)),
+      coalesce(p_not_before, clock_timestamp() + gmail_sync._run_retry_delay(ended.next)),
       clock_timestamp() + interval '24 hours'
     )
   )

@@ -15,7 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select s.task_id, s.created from gmail_sync._start(p_user_id, p_force_full, p_source) s;
+    select s.task_id, s.created from gmail_sync._start_sync(p_user_id, p_force_full, p_source) s;
 end;
 $$;
 

@@ -12,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (gmail_sync._start(p_user_id, p_force_full, p_source)).task_id;
+  return (gmail_sync._start_sync(p_user_id, p_force_full, p_source)).task_id;
 end;
 $$;
 

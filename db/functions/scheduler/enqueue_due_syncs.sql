@@ -1,6 +1,6 @@
 -- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
 -- over, and accounts whose watch is to be renewed, or that have none while others have (see
--- _schedule). At most p_limit in one pass, in the order in which they became due; the task_ids.
+-- _due_syncs). At most p_limit in one pass, in the order in which they became due; the task_ids.
 -- Raises SY003 when p_limit is not between 1 and 10000: each start keeps a lock to the end.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
@@ -12,10 +12,10 @@ set search_path = pg_catalog, pg_temp
 as $$
   with due as (
     select user_id, due_at
-    from gmail_sync._schedule
+    from gmail_sync._due_syncs
     where due_at < clock_timestamp()
     order by due_at
-    limit gmail_sync._limit(p_limit, 10000)
+    limit gmail_sync._check_page_size(p_limit, 10000)
   )
   select s.task_id
   -- Whoever asks for runs of several users does so in their order.

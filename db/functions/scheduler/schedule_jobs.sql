@@ -33,10 +33,10 @@ begin
   -- Jobs are told apart by name and owner: those another superuser made would run beside ours.
   perform cron.unschedule(j.jobid)
   from cron.job j
-  join gmail_sync._expected_jobs() e using (jobname)
+  join gmail_sync._expected_cron_jobs() e using (jobname)
   where j.database = current_database()
     and j.username <> current_user;
-  for v_job in select * from gmail_sync._expected_jobs() loop
+  for v_job in select * from gmail_sync._expected_cron_jobs() loop
     perform cron.schedule(v_job.jobname, v_job.schedule, v_job.command);
     return query select v_job.jobname, true, format('scheduled at %s', v_job.schedule);
   end loop;

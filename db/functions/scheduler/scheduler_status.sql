@@ -28,7 +28,7 @@ begin
           gmail_sync._pg_cron_obstacle(),
           'pg_cron is not set up here: run select * from gmail_sync.schedule_jobs();'
         )
-      from gmail_sync._expected_jobs() e;
+      from gmail_sync._expected_cron_jobs() e;
     return;
   end if;
 
@@ -46,7 +46,7 @@ begin
           then 'the job was changed: run select * from gmail_sync.schedule_jobs();'
         when d.status = 'failed' then 'the last run failed: last_message says why'
       end
-    from gmail_sync._expected_jobs() e
+    from gmail_sync._expected_cron_jobs() e
     left join lateral (
       select *
       from cron.job o
@@ -72,7 +72,7 @@ begin
     where j.command like '%gmail\_sync.%'
       and not (
         j.database = current_database()
-        and exists (select from gmail_sync._expected_jobs() e where e.jobname = j.jobname)
+        and exists (select from gmail_sync._expected_cron_jobs() e where e.jobname = j.jobname)
         and j.username = (
           select min(o.username) from cron.job o
           where o.jobname = j.jobname and o.database = j.database

@@ -14,7 +14,7 @@ begin
 
   perform cron.unschedule(j.jobid)
   from cron.job j
-  join gmail_sync._expected_jobs() e using (jobname)
+  join gmail_sync._expected_cron_jobs() e using (jobname)
   where j.database = current_database();
   drop policy if exists gmail_sync_reads on cron.job;
   drop policy if exists gmail_sync_reads on cron.job_run_details;

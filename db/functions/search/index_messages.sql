@@ -20,13 +20,13 @@ begin
     select w.user_id, w.message_id
     from gmail_sync.message_words w
     where w.words is null
-    limit gmail_sync._limit(p_limit, 1000)
+    limit gmail_sync._check_page_size(p_limit, 1000)
     for update skip locked
   loop
     begin
       -- A statement of its own sees the message as it is now that its words are locked.
       update gmail_sync.message_words w
-      set words = gmail_sync._search_vector(
+      set words = gmail_sync._message_tsvector(
         m.subject, m.sender, m.recipients, m.cc, m.body_text, m.body_html
       )
       from gmail_sync.message m

@@ -15,7 +15,7 @@ TRIGGER = """
 create trigger ended_runs_are_immutable
   before update on gmail_sync.user_sync_status
   for each row when (not old.is_syncing)
-  execute function gmail_sync._refuse_to_change_ended_run()
+  execute function gmail_sync._forbid_change_of_ended_run()
 """
 
 

@@ -35,13 +35,13 @@ CALLS: dict[str, list[object]] = {
     "receive_push": [ADDRESS, 10**9],
     "enqueue_due_syncs": [],
     "retry_failed_messages": [USER],
-    "repair_mailbox": [USER, ["m"]],
+    "refetch_messages": [USER, ["m"]],
     "set_content_mode": [USER, "raw"],
-    "charge_account": [USER, "messages.get"],
-    "refuse_credentials": [USER, f"sealed {USER}".encode(), "reauth_required", "why"],
+    "reserve_account_quota": [USER, "messages.get"],
+    "mark_credentials_rejected": [USER, f"sealed {USER}".encode(), "reauth_required", "why"],
     "disconnect_account": [USER],
-    "close_account": [USER],
-    "record_audit": ["operator_read", USER],
+    "begin_disconnect": [USER],
+    "record_audit_event": ["operator_read", USER],
 }
 
 
@@ -95,7 +95,7 @@ ENDS: dict[str, str] = {
     "reap": "select * from gmail_sync.reap_zombie_syncs()",
     "click": f"select gmail_sync.start_sync('{USER}')",
     "push": f"select gmail_sync.start_sync('{USER}', false, 'push')",
-    "charge": "select gmail_sync.charge_quota('{}', 'messages.get')",
+    "charge": "select gmail_sync.reserve_run_quota('{}', 'messages.get')",
     "beat": "select gmail_sync.heartbeat('{}')",
 }
 
@@ -228,7 +228,7 @@ def test_bookings_of_others_wait_for_no_deletion(
     db.execute("update gmail_sync.quota_charge set charged_at = now() - interval '1 day'")
     deletion = locked(DELETE)
     deletion.execute("select from gmail_sync.quota_charge for update")
-    assert functions.value("charge_account", "bo", "messages.get") is None
+    assert functions.value("reserve_account_quota", "bo", "messages.get") is None
     deletion.commit()
     assert only(db, "select array_agg(user_id::text) from gmail_sync.quota_charge") == ["bo"]
 
@@ -265,7 +265,7 @@ def test_a_closed_account_is_used_by_nobody_and_its_run_has_ended(
     functions: Session, db: Connection
 ) -> None:
     task_id = busy_user(functions)
-    assert functions.value("close_account", "ann") == b"sealed"
+    assert functions.value("begin_disconnect", "ann") == b"sealed"
     assert run_of(db, task_id)["outcome"] == "cancelled"
     (account,) = functions.rows("list_accounts", "ann")
     assert account["status"] == "disconnected"
@@ -273,15 +273,15 @@ def test_a_closed_account_is_used_by_nobody_and_its_run_has_ended(
     assert functions.rows("enqueue_due_syncs") == []
     assert functions.rows("receive_push", account["email"], 10**9) == []
     # Nothing is lost: who was interrupted closes it again, and who changes his mind connects.
-    assert functions.value("close_account", "ann") == b"sealed"
+    assert functions.value("begin_disconnect", "ann") == b"sealed"
     connected(functions)
     assert functions.rows("list_accounts", "ann")[0]["status"] == "connected"
 
 
 def test_there_is_nothing_to_close_of_somebody_unknown(functions: Session) -> None:
-    assert functions.value("close_account", "nobody") is None
+    assert functions.value("begin_disconnect", "nobody") is None
     functions.value("disconnect_account", connected(functions))
-    assert functions.value("close_account", "ann") is None
+    assert functions.value("begin_disconnect", "ann") is None
 
 
 @pytest.mark.parametrize("end", ["disconnect", "disconnect with mail", "delete"])
@@ -291,7 +291,7 @@ def test_credentials_that_came_meanwhile_are_not_forgotten(
 ) -> None:
     """Opened were others, or none at all."""
     task_id = busy_user(functions)
-    functions.value("save_credentials", "ann", b"sealed", b"consent")
+    functions.value("replace_credentials", "ann", b"sealed", b"consent")
     before = db.execute("select * from gmail_sync.account").fetchall()
     forget: Callable[[bytes], object] = {
         "disconnect": partial(functions.value, "disconnect_account", "ann", False),
@@ -308,7 +308,7 @@ def test_credentials_that_came_meanwhile_are_not_forgotten(
 
 def test_a_closed_account_is_disconnected_with_its_event(functions: Session) -> None:
     connected(functions)
-    functions.value("close_account", "ann")
+    functions.value("begin_disconnect", "ann")
     assert functions.value("disconnect_account", "ann", False, b"sealed") is True
     acts = [row["act"] for row in functions.rows("list_audit_events", "ann")]
     assert acts == ["disconnected", "connected"]

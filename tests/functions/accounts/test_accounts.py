@@ -1,4 +1,4 @@
-"""connect_account, list_accounts, save_credentials, refuse_credentials, and labels."""
+"""connect_account, list_accounts, replace_credentials, mark_credentials_rejected, and labels."""
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -38,7 +38,7 @@ def test_connecting_again_keeps_cursor_queue_and_settings(
     functions.rows("connect_account", "ann", "ann@mail.example", b"old", "google-legacy", "raw")
     task_id = claimed(functions)
     listed(functions, task_id, "a")
-    functions.rows("refuse_credentials", "ann", b"sealed", "reauth_required", "Come back.")
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", "reauth_required", "Come back.")
     db.execute("update gmail_sync.account set history_id = 7, quota_profile = 'google-legacy'")
     functions.rows("connect_account", "ann", "ANN@mail.example", b"new")
     row = account(functions)
@@ -82,7 +82,7 @@ def test_accounts_of_all_users_are_listed_in_order(functions: Session) -> None:
 @pytest.mark.parametrize("status", ["reauth_required", "suspended"])
 def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: str) -> None:
     task_id = claimed(functions)
-    functions.rows("refuse_credentials", "ann", b"sealed", status, "why")
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", status, "why")
     row = account(functions)
     assert (row["status"], row["status_reason"]) == (status, "why")
     functions.value("release_sync", task_id, "why")
@@ -91,21 +91,21 @@ def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: 
 
 def test_renewed_credentials_are_kept(functions: Session, db: Connection) -> None:
     connected(functions)
-    opened = functions.rows("open_account", "ann")[0]["credentials"]
-    assert functions.value("save_credentials", "ann", opened, b"renewed") is True
+    opened = functions.rows("get_account_credentials", "ann")[0]["credentials"]
+    assert functions.value("replace_credentials", "ann", opened, b"renewed") is True
     # Renewed once more by somebody else, from what is there no more.
-    assert functions.value("save_credentials", "ann", opened, b"late") is False
+    assert functions.value("replace_credentials", "ann", opened, b"late") is False
     rows = db.execute("select credentials from gmail_sync.account").fetchall()
     assert rows == [{"credentials": b"renewed"}]
 
 
 def test_refused_credentials_leave_the_account_in_words(functions: Session) -> None:
     connected(functions)
-    opened = functions.rows("open_account", "ann")[0]["credentials"]
+    opened = functions.rows("get_account_credentials", "ann")[0]["credentials"]
     verdict = ["reauth_required", "revoked"]
-    assert functions.value("refuse_credentials", "ann", b"others", *verdict) is False
+    assert functions.value("mark_credentials_rejected", "ann", b"others", *verdict) is False
     assert account(functions)["status"] == "connected"
-    assert functions.value("refuse_credentials", "ann", opened, *verdict) is True
+    assert functions.value("mark_credentials_rejected", "ann", opened, *verdict) is True
     assert [account(functions)[name] for name in ("status", "status_reason")] == verdict
 
 
@@ -145,16 +145,16 @@ def test_a_verdict_spares_credentials_that_came_meanwhile(functions: Session) ->
     functions.value("connect_account", "ann", email_of("ann"), b"consent")
     before = account(functions)
     verdict = ["reauth_required", "old"]
-    assert functions.value("refuse_credentials", "ann", b"sealed", *verdict) is False
-    assert functions.value("save_credentials", "ann", b"consent", b"rotated") is True
-    assert functions.value("refuse_credentials", "ann", b"consent", *verdict) is False
+    assert functions.value("mark_credentials_rejected", "ann", b"sealed", *verdict) is False
+    assert functions.value("replace_credentials", "ann", b"consent", b"rotated") is True
+    assert functions.value("mark_credentials_rejected", "ann", b"consent", *verdict) is False
     assert account(functions) == before
 
 
 def test_a_verdict_on_an_account_that_is_being_taken_away_is_none(functions: Session) -> None:
     connected(functions)
-    functions.value("close_account", "ann")
+    functions.value("begin_disconnect", "ann")
     before = account(functions)
     verdict = ["reauth_required", "revoked"]
-    assert functions.value("refuse_credentials", "ann", b"sealed", *verdict) is False
+    assert functions.value("mark_credentials_rejected", "ann", b"sealed", *verdict) is False
     assert account(functions) == before

@@ -35,9 +35,9 @@ def test_a_user_called_like_an_actor_takes_nobody_s_trail_away(
     functions: Session, db: Connection, service_url: str, user: str
 ) -> None:
     connected(functions, "bo")
-    functions.value("refuse_credentials", "bo", b"sealed bo", "reauth_required", "why")
+    functions.value("mark_credentials_rejected", "bo", b"sealed bo", "reauth_required", "why")
     with closing(Session(service_url, "gmail-sync account by os:otto")) as otto:
-        otto.value("record_audit", "operator_read", "os:otto", Jsonb({}), "bo")
+        otto.value("record_audit_event", "operator_read", "os:otto", Jsonb({}), "bo")
     before = functions.rows("list_audit_events", "bo")
     connected(functions, user)
     functions.value("delete_account", user)
@@ -46,7 +46,7 @@ def test_a_user_called_like_an_actor_takes_nobody_s_trail_away(
 
 def test_what_an_operator_looked_at_goes_with_the_operator(functions: Session) -> None:
     connected(functions, "bo")
-    functions.value("record_audit", "operator_read", USER, Jsonb({}), "bo")
+    functions.value("record_audit_event", "operator_read", USER, Jsonb({}), "bo")
     connected(functions, USER)
     functions.value("delete_account", USER)
     assert [event["act"] for event in functions.rows("list_audit_events", "bo")] == ["connected"]
@@ -69,8 +69,8 @@ def test_the_run_s_worker_is_refused_and_writes_nothing_back(
     assert functions.value("heartbeat", task_id) is False
     late = [
         lambda: store(functions, task_id, message("b")),
-        lambda: functions.value("charge_quota", task_id, "messages.get", 1),
-        lambda: functions.value("refuse_credentials", USER, b"sealed", "suspended", "why"),
+        lambda: functions.value("reserve_run_quota", task_id, "messages.get", 1),
+        lambda: functions.value("mark_credentials_rejected", USER, b"sealed", "suspended", "why"),
         lambda: functions.value("handover_sync", task_id, "why"),
         lambda: functions.value("release_sync", task_id, "why"),
     ]
@@ -79,7 +79,7 @@ def test_the_run_s_worker_is_refused_and_writes_nothing_back(
             assert not act()
         except LeaseLost:
             continue
-    assert functions.value("save_credentials", USER, b"sealed", b"renewed") is False
+    assert functions.value("replace_credentials", USER, b"sealed", b"renewed") is False
     assert places(db, USER) == []
 
 

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 from service.database import Connection, Row, Session, connect
 from service.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import connected, email_of, only, raises_sqlstate
-from tests.functions.test_roles import as_role
+from tests.functions.shared.test_roles import as_role
 
 
 def last(functions: Session, user: str | None = "ann") -> Row:
@@ -41,7 +41,7 @@ def test_a_connection_that_is_refused_is_not_noted(functions: Session) -> None:
 @pytest.mark.parametrize("status", ["reauth_required", "suspended"])
 def test_what_google_refuses_is_noted_with_the_reason(functions: Session, status: str) -> None:
     connected(functions)
-    functions.value("refuse_credentials", "ann", b"sealed", status, "It was revoked.")
+    functions.value("mark_credentials_rejected", "ann", b"sealed", status, "It was revoked.")
     assert acts(functions) == ["connected", status]
     assert last(functions)["detail"] == {"reason": "It was revoked."}
 
@@ -49,19 +49,19 @@ def test_what_google_refuses_is_noted_with_the_reason(functions: Session, status
 def test_what_google_refuses_again_and_again_is_noted_once(functions: Session) -> None:
     connected(functions)
     for reason in ("Not now.", "Not now.", "Not yet."):
-        functions.value("refuse_credentials", "ann", b"sealed", "suspended", reason)
+        functions.value("mark_credentials_rejected", "ann", b"sealed", "suspended", reason)
     assert acts(functions) == ["connected", "suspended"]
     (account,) = functions.rows("list_accounts", "ann")
     assert account["status_reason"] == "Not yet."
-    functions.value("refuse_credentials", "ann", b"sealed", "reauth_required", "Revoked.")
+    functions.value("mark_credentials_rejected", "ann", b"sealed", "reauth_required", "Revoked.")
     connected(functions)
-    functions.value("refuse_credentials", "ann", b"sealed", "suspended", "Not now.")
+    functions.value("mark_credentials_rejected", "ann", b"sealed", "suspended", "Not now.")
     assert acts(functions)[2:] == ["reauth_required", "reconnected", "suspended"]
 
 
 def test_a_verdict_on_credentials_that_are_gone_is_not_noted(functions: Session) -> None:
     connected(functions)
-    functions.value("refuse_credentials", "ann", b"others", "suspended", "why")
+    functions.value("mark_credentials_rejected", "ann", b"others", "suspended", "why")
     assert acts(functions) == ["connected"]
 
 
@@ -106,8 +106,8 @@ def test_who_was_deleted_is_told_by_this_installation_s_salt_only(
 
 
 def test_an_operator_s_read_and_a_rotation_are_noted_by_the_service(functions: Session) -> None:
-    functions.value("record_audit", "operator_read", "olga", Jsonb({"view": "health"}))
-    functions.value("record_audit", "keys_rotated", "olga")
+    functions.value("record_audit_event", "operator_read", "olga", Jsonb({"view": "health"}))
+    functions.value("record_audit_event", "keys_rotated", "olga")
     rotated, read = functions.rows("list_audit_events")
     assert (read["act"], read["actor"], read["detail"]) == (
         "operator_read", "olga", {"view": "health"},
@@ -120,10 +120,10 @@ def test_a_read_of_one_user_s_mail_is_noted_with_the_user(
 ) -> None:
     connected(functions)
     arguments = ("operator_read", "olga", Jsonb({"view": "export"}))
-    functions.value("record_audit", *arguments, "ann")
+    functions.value("record_audit_event", *arguments, "ann")
     assert (last(functions)["act"], last(functions)["actor"]) == ("operator_read", "olga")
     with pytest.raises(AccountNotConnected):
-        functions.value("record_audit", *arguments, "bo")
+        functions.value("record_audit_event", *arguments, "bo")
     functions.value("delete_account", "ann")
     assert acts(functions) == ["deleted"]
 
@@ -136,7 +136,7 @@ def test_no_read_is_noted_of_a_user_who_is_being_deleted(
         deleting.autocommit = False
         deleting.execute("select gmail_sync.delete_account('ann')")
         with pytest.raises(AccountNotConnected):
-            functions.value("record_audit", "operator_read", "olga", Jsonb({}), "ann")
+            functions.value("record_audit_event", "operator_read", "olga", Jsonb({}), "ann")
         deleting.commit()
     assert acts(functions) == ["deleted"]
 
@@ -161,13 +161,13 @@ def test_who_sits_at_the_command_line_is_the_actor(
 def test_google_s_word_is_google_s_whoever_asked(functions: Session, service_url: str) -> None:
     connected(functions)
     with closing(Session(service_url, "gmail-sync audit by os:otto")) as session:
-        session.value("refuse_credentials", "ann", b"sealed", "suspended", "why")
+        session.value("mark_credentials_rejected", "ann", b"sealed", "suspended", "why")
     assert last(functions)["actor"] == "google"
 
 
 def test_an_operator_s_act_upon_a_user_is_in_that_user_s_trail(functions: Session) -> None:
     did = Jsonb({"function": "start_sync"})
-    functions.value("record_audit", "operator_act", "olga", did, "ann")
+    functions.value("record_audit_event", "operator_act", "olga", did, "ann")
     (event,) = functions.rows("list_audit_events", "ann")
     assert (event["act"], event["actor"]) == ("operator_act", "olga")
     assert event["detail"] == {"function": "start_sync"}
@@ -176,7 +176,7 @@ def test_an_operator_s_act_upon_a_user_is_in_that_user_s_trail(functions: Sessio
 @pytest.mark.parametrize("act", ["connected", "deleted", "", None])
 def test_the_service_notes_no_other_act(functions: Session, act: str | None) -> None:
     with pytest.raises(InvalidArgument):
-        functions.value("record_audit", act, "olga")
+        functions.value("record_audit_event", act, "olga")
     assert acts(functions) == []
 
 
@@ -190,7 +190,7 @@ def test_the_role_noted_is_that_which_logged_in(functions: Session, db: Connecti
 
 def test_pages_go_back_in_time(functions: Session) -> None:
     for number in range(5):
-        functions.value("record_audit", "operator_read", "olga", Jsonb({"number": number}))
+        functions.value("record_audit_event", "operator_read", "olga", Jsonb({"number": number}))
     first = functions.rows("list_audit_events", None, 2)
     second = functions.rows("list_audit_events", None, 2, first[-1]["id"])
     numbers = [row["detail"]["number"] for row in [*first, *second]]
@@ -219,11 +219,11 @@ def test_dbas_read_the_trail_and_add_to_it_and_nobody_changes_it(
     assert only(db, "select act from gmail_sync.list_audit_events()") == "connected"
     with raises_sqlstate("42501"):
         db.execute("delete from gmail_sync.audit_event")
-    db.execute("select gmail_sync.record_audit('keys_rotated', 'olga')")
+    db.execute("select gmail_sync.record_audit_event('keys_rotated', 'olga')")
     db.execute("reset role")
     as_role(db, "gmail_sync_app")
     with raises_sqlstate("42501"):
-        db.execute("select gmail_sync.record_audit('keys_rotated', 'olga')")
+        db.execute("select gmail_sync.record_audit_event('keys_rotated', 'olga')")
     with raises_sqlstate("42501"):
         db.execute("select * from gmail_sync.list_audit_events()")
 

@@ -13,7 +13,7 @@ from tests.functions.conftest import (
     shift,
     zombie,
 )
-from tests.functions.test_constraints import BAD_RUNS, ENDED
+from tests.functions.runs.test_constraints import BAD_RUNS, ENDED
 
 
 def drop_rules(db: Connection) -> None:

@@ -10,8 +10,8 @@ from tests.functions.conftest import (
     successor_of,
     zombie,
 )
-from tests.functions.test_check_sync_consistency import drop_rules, found
-from tests.functions.test_constraints import BAD_RUNS, ENDED
+from tests.functions.consistency.test_check_sync_consistency import drop_rules, found
+from tests.functions.runs.test_constraints import BAD_RUNS, ENDED
 
 ADD_RULES = r"""
     alter domain gmail_sync.user_key add constraint user_id_is_readable check (

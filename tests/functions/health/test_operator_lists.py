@@ -22,7 +22,7 @@ def give_up(db: Connection, user: str, message_id: str, error: str | None) -> No
 
 def test_workers_say_how_busy_they_are(functions: Session) -> None:
     worker = uuid.uuid4()
-    functions.rows("worker_beat", worker, "1.2", 4)
+    functions.rows("worker_heartbeat", worker, "1.2", 4)
     queued(functions, connected(functions))
     functions.rows("claim_sync", worker)
     claimed(functions, "of another worker")
@@ -33,9 +33,9 @@ def test_workers_say_how_busy_they_are(functions: Session) -> None:
 
 
 def test_a_worker_that_has_gone_silent_is_not_alive(functions: Session, db: Connection) -> None:
-    functions.rows("worker_beat", uuid.uuid4(), "1.2", 4)
+    functions.rows("worker_heartbeat", uuid.uuid4(), "1.2", 4)
     db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
-    functions.rows("worker_beat", uuid.uuid4(), "1.3", 4)
+    functions.rows("worker_heartbeat", uuid.uuid4(), "1.3", 4)
     new, old = functions.rows("list_workers")
     assert (new["version"], new["alive"], new["busy"]) == ("1.3", True, 0)
     assert (old["version"], old["alive"]) == ("1.2", False)
@@ -44,8 +44,13 @@ def test_a_worker_that_has_gone_silent_is_not_alive(functions: Session, db: Conn
 
 def test_accounts_to_reconnect_say_why_and_since_when(functions: Session, db: Connection) -> None:
     connected(functions, "well")
-    task_id = claimed(functions, "ann")
-    functions.rows("set_account_status", task_id, "reauth_required", "Token revoked.")
+    functions.value(
+        "mark_credentials_rejected",
+        connected(functions),
+        b"sealed",
+        "reauth_required",
+        "Token revoked.",
+    )
     db.execute("update gmail_sync.audit_event set at = '2026-01-02T03:04Z' where user_id = 'ann'")
     connected(functions, "zoe")
     db.execute("update gmail_sync.account set status = 'suspended' where user_id = 'zoe'")
@@ -106,7 +111,7 @@ def test_a_list_is_no_longer_than_asked_for(
     functions: Session, db: Connection, function: str
 ) -> None:
     for user in ("ann", "bob"):
-        functions.rows("worker_beat", uuid.uuid4(), "1", 1)
+        functions.rows("worker_heartbeat", uuid.uuid4(), "1", 1)
         connected(functions, user)
         give_up(db, user, "m", "why")
     db.execute("update gmail_sync.account set status = 'suspended'")

@@ -1,4 +1,4 @@
-"""sync_health, worker_beat, worker_stop, and schema_version."""
+"""sync_health, worker_heartbeat, unregister_worker, and schema_version."""
 
 import uuid
 from typing import Any
@@ -18,7 +18,7 @@ ANSWER = {
 
 @pytest.fixture(autouse=True)
 def pg_cron_has_beaten(functions: Session) -> None:
-    functions.value("reaper_pass", "pg_cron")
+    functions.value("run_reaper", "pg_cron")
 
 
 def health(functions: Session) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def reasons(functions: Session) -> list[str]:
 
 def beat(functions: Session) -> uuid.UUID:
     worker = uuid.uuid4()
-    functions.rows("worker_beat", worker, "1.0", 4)
+    functions.rows("worker_heartbeat", worker, "1.0", 4)
     return worker
 
 
@@ -99,7 +99,7 @@ def test_a_silent_pg_cron_is_a_reason(functions: Session, db: Connection) -> Non
     db.execute("update gmail_sync.reaper_beat set beat_at = now() - interval '46 s'")
     (reason,) = reasons(functions)
     assert reason.startswith("pg_cron has not reaped for 46 s")
-    functions.value("reaper_pass", "pg_cron")
+    functions.value("run_reaper", "pg_cron")
     assert reasons(functions) == []
 
 
@@ -114,7 +114,7 @@ def test_a_run_that_no_worker_picks_up_is_a_reason(functions: Session, db: Conne
     shift(db, task_id, "-31 min", "started_at", "not_before")
     (reason,) = reasons(functions)
     assert reason.startswith("no worker picks up")
-    functions.rows("worker_stop", worker)
+    functions.rows("unregister_worker", worker)
     assert health(functions)["queue"]["waiting"] == 1
 
 
@@ -129,9 +129,9 @@ def test_a_run_that_is_not_due_waits_for_nobody(functions: Session, db: Connecti
 
 def test_workers_are_counted_while_they_beat(functions: Session, db: Connection) -> None:
     first, _ = beat(functions), beat(functions)
-    functions.rows("worker_beat", first, "1.0", 4)
+    functions.rows("worker_heartbeat", first, "1.0", 4)
     assert health(functions)["workers"] == 2
-    functions.rows("worker_stop", first)
+    functions.rows("unregister_worker", first)
     assert health(functions)["workers"] == 1
     db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
     assert health(functions)["workers"] == 0

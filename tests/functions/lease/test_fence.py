@@ -32,7 +32,7 @@ Locked = Callable[[str], psycopg.Connection[Row]]
 CALLS: dict[str, list[Any]] = {
     "apply_history": [Jsonb([record(500, "messagesAdded", "n")]), 501],
     "begin_listing": [1000, 5],
-    "charge_quota": ["messages.get", 1],
+    "reserve_run_quota": ["messages.get", 1],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error": "x", "gone": True}])],
     "get_cursor": [],
@@ -41,8 +41,7 @@ CALLS: dict[str, list[Any]] = {
     "report_progress": ["fetching"],
     "restart_listing": [],
     "return_messages": [["a"]],
-    "set_account_status": ["suspended", "why"],
-    "verify_mailbox": ["ann@mail.example"],
+    "confirm_mailbox_identity": ["ann@mail.example"],
     "store_labels": [Jsonb([{"id": "L", "name": "L"}])],
     "store_listing_page": [["n"], None],
     "store_watch": ["2030-01-01"],
@@ -126,8 +125,7 @@ def test_every_function_of_a_task_is_covered(db: Connection) -> None:
 def test_with_a_lease_each_of_them_works(functions: Session, db: Connection) -> None:
     task_id = busy(functions, db)
     for function in sorted(CALLS, key=lambda name: name == "reconcile_listing"):
-        if function != "set_account_status":
-            functions.rows(function, task_id, *CALLS[function])
+        functions.rows(function, task_id, *CALLS[function])
 
 
 def late_store(functions: Session, task_id: str) -> None:
@@ -138,7 +136,7 @@ def test_a_writer_that_loses_its_lease_halfway_is_undone_as_a_whole(
     functions: Session, db: Connection, locked: Locked
 ) -> None:
     task_id = claimed(functions)
-    lock = locked("select gmail_sync._lock_mail('ann')")
+    lock = locked("select gmail_sync._lock_user_mail('ann')")
     with ThreadPoolExecutor(1) as threads:
         late = threads.submit(late_store, functions, task_id)
         wait_until(lambda: somebody_waits_for_a_lock(db))

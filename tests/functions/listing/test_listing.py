@@ -48,7 +48,7 @@ def test_a_listing_begins_at_the_first_page_with_the_history_id_pinned(
 def test_another_mailbox_is_refused(functions: Session, db: Connection, email: str) -> None:
     task_id = claimed(functions)
     with pytest.raises(AccountNotConnected):
-        functions.rows("verify_mailbox", task_id, email)
+        functions.rows("confirm_mailbox_identity", task_id, email)
     assert account(db)["verified"] is False
 
 
@@ -56,7 +56,7 @@ def test_the_accounts_own_mailbox_is_verified_until_it_is_connected_again(
     functions: Session, db: Connection
 ) -> None:
     task_id = claimed(functions)
-    functions.rows("verify_mailbox", task_id, "Ann@Mail.Example")
+    functions.rows("confirm_mailbox_identity", task_id, "Ann@Mail.Example")
     assert account(db)["verified"] is True
     connected(functions)
     assert account(db)["verified"] is False
@@ -66,8 +66,8 @@ def test_a_suspended_account_that_answers_is_connected_again(
     functions: Session, db: Connection
 ) -> None:
     task_id = claimed(functions)
-    functions.rows("refuse_credentials", "ann", b"sealed", "suspended", "why")
-    functions.rows("verify_mailbox", task_id, "ann@mail.example")
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", "suspended", "why")
+    functions.rows("confirm_mailbox_identity", task_id, "ann@mail.example")
     assert (account(db)["status"], account(db)["status_reason"]) == ("connected", None)
 
 

@@ -8,7 +8,7 @@ from tests.functions.conftest import claimed, listed, message, only, store, take
 
 
 def by_day(functions: Session, *arguments: object, user: str = "ann") -> dict[date, int]:
-    rows = functions.rows("mail_by_day", user, *arguments)
+    rows = functions.rows("messages_per_day", user, *arguments)
     return {row["day"]: row["messages"] for row in rows}
 
 

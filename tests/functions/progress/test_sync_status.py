@@ -88,7 +88,7 @@ def test_a_run_that_no_worker_takes_is_told(functions: Session, db: Connection) 
     assert not worker_is_missing(functions, task_id)
     shift(db, task_id, "-11 s", "started_at", "not_before")
     assert worker_is_missing(functions, task_id)
-    functions.value("worker_beat", uuid.uuid4(), "1", 4)
+    functions.value("worker_heartbeat", uuid.uuid4(), "1", 4)
     assert not worker_is_missing(functions, task_id)
     # Workers that are there and take nothing are of no use either.
     shift(db, task_id, "-31 min", "started_at", "not_before")

@@ -35,16 +35,16 @@ def wait_of(db: Connection, free_at: object) -> float:
 
 
 def test_the_whole_burst_goes_at_once_and_not_one_more(functions: Session, task_id: str) -> None:
-    assert functions.value("charge_quota", task_id, "messages.get", GETS_A_MINUTE) is None
-    assert functions.value("charge_quota", task_id, "labels.list") is not None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE) is None
+    assert functions.value("reserve_run_quota", task_id, "labels.list") is not None
 
 
 def test_what_has_no_room_now_is_booked_for_when_it_has(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("charge_quota", task_id, "messages.get", GETS_A_MINUTE)
+    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE)
     age(db, "20 s")
-    free_at = functions.value("charge_quota", task_id, "messages.get")
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get")
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
     booked = "select units from gmail_sync.quota_charge where charged_at = %s"
     assert only(db, booked, free_at) == 20
@@ -54,10 +54,10 @@ def test_who_asks_first_is_served_first_however_much_it_is(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("charge_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100)
         age(db, "10 s")
-    large = functions.value("charge_quota", task_id, "messages.get", 150)
-    small = functions.value("charge_quota", task_id, "labels.list")
+    large = functions.value("reserve_run_quota", task_id, "messages.get", 150)
+    small = functions.value("reserve_run_quota", task_id, "labels.list")
     assert wait_of(db, large) == pytest.approx(41, abs=2)
     assert small == large
 
@@ -65,27 +65,27 @@ def test_who_asks_first_is_served_first_however_much_it_is(
 def test_outside_of_a_run_what_would_wait_too_long_is_not_booked(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("charge_quota", task_id, "messages.get", GETS_A_MINUTE)
-    free_at = functions.value("charge_account", "ann", "attachments.get", 1, "2 s")
+    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE)
+    free_at = functions.value("reserve_account_quota", "ann", "attachments.get", 1, "2 s")
     assert wait_of(db, free_at) == pytest.approx(61, abs=2)
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6000
     age(db, "60 s")
-    assert functions.value("charge_account", "ann", "attachments.get", 1, "2 s") is not None
+    assert functions.value("reserve_account_quota", "ann", "attachments.get", 1, "2 s") is not None
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6020
 
 
 def test_an_account_that_is_not_there_has_no_quota(functions: Session) -> None:
     with pytest.raises(AccountNotConnected):
-        functions.value("charge_account", "nobody", "messages.get")
+        functions.value("reserve_account_quota", "nobody", "messages.get")
 
 
 def test_the_oldest_charges_that_make_room_are_waited_for(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("charge_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100)
         age(db, "10 s")
-    free_at = functions.value("charge_quota", task_id, "messages.get", 100)
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 100)
     assert wait_of(db, free_at) == pytest.approx(31, abs=2)
 
 
@@ -93,29 +93,29 @@ def test_a_large_call_waits_until_all_of_it_has_room(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("charge_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100)
         age(db, "10 s")
-    free_at = functions.value("charge_quota", task_id, "messages.get", 200)
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 200)
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
 
 
 def test_each_method_has_its_price(functions: Session, db: Connection, task_id: str) -> None:
     for method in ("messages.get", "messages.list", "history.list", "getProfile", "watch"):
-        functions.value("charge_quota", task_id, method)
+        functions.value("reserve_run_quota", task_id, method)
     query = "select units from gmail_sync.quota_charge order by id"
     assert [row["units"] for row in db.execute(query)] == [20, 5, 2, 1, 100]
 
 
 def test_what_calls_cost_is_told(functions: Session, db: Connection, task_id: str) -> None:
-    costs = {row["method"]: row["units"] for row in functions.rows("quota_costs", "ann")}
+    costs = {row["method"]: row["units"] for row in functions.rows("list_quota_costs", "ann")}
     assert (costs["messages.list"], costs["history.list"], costs["getProfile"]) == (5, 2, 1)
     limit(db, "unlimited")
-    assert functions.rows("quota_costs", "ann") == []
+    assert functions.rows("list_quota_costs", "ann") == []
 
 
 def test_no_cap_charges_nothing(functions: Session, db: Connection, task_id: str) -> None:
     limit(db, "unlimited")
-    assert functions.value("charge_quota", task_id, "messages.get", 10**6) is None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 10**6) is None
     assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
 
 
@@ -126,13 +126,13 @@ def test_what_can_never_be_charged_is_refused(
     functions: Session, task_id: str, method: str | None, calls: int
 ) -> None:
     with pytest.raises(InvalidArgument):
-        functions.value("charge_quota", task_id, method, calls)
+        functions.value("reserve_run_quota", task_id, method, calls)
 
 
 def test_fewer_than_one_call_is_refused(functions: Session, task_id: str) -> None:
     for calls in (0, -100):
         with pytest.raises(InvalidArgument):
-            functions.value("charge_quota", task_id, "messages.get", calls)
+            functions.value("reserve_run_quota", task_id, "messages.get", calls)
 
 
 def test_users_have_windows_of_their_own_within_the_projects(
@@ -143,9 +143,9 @@ def test_users_have_windows_of_their_own_within_the_projects(
         "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-2026'"
     )
     limit(db, "google-2026")
-    assert functions.value("charge_quota", task_id, "messages.get", 300) is None
-    assert functions.value("charge_quota", other, "messages.get", 100) is None
-    assert functions.value("charge_quota", other, "messages.get") is not None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 300) is None
+    assert functions.value("reserve_run_quota", other, "messages.get", 100) is None
+    assert functions.value("reserve_run_quota", other, "messages.get") is not None
 
 
 @pytest.mark.parametrize("cap", ["user_units", "project_units"])
@@ -159,8 +159,8 @@ def test_a_missing_cap_is_none_and_the_other_holds(
     db.execute(
         f"update gmail_sync.quota_profile set {cap} = 20 where name = 'google-2026'".encode()
     )
-    assert functions.value("charge_quota", task_id, "messages.get") is None
-    assert functions.value("charge_quota", task_id, "messages.get") is not None
+    assert functions.value("reserve_run_quota", task_id, "messages.get") is None
+    assert functions.value("reserve_run_quota", task_id, "messages.get") is not None
 
 
 @pytest.mark.alone
@@ -186,7 +186,7 @@ def test_no_window_of_any_worker_crosses_a_cap(
         """As a run does: it waits for what it booked before it books more."""
         while (left := deadline - time.monotonic()) > 0:
             free_at = workers[index].value(
-                "charge_quota", tasks[index % 3], "messages.get", 1 + index % 2
+                "reserve_run_quota", tasks[index % 3], "messages.get", 1 + index % 2
             )
             if free_at:
                 time.sleep(min(left, max(0, (free_at - datetime.now(UTC)).total_seconds())))
@@ -210,7 +210,7 @@ def test_no_window_of_any_worker_crosses_a_cap(
 def test_many_bookings_fill_every_window_to_its_cap(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    booked = [functions.value("charge_quota", task_id, "messages.get", 12) for _ in range(125)]
+    booked = [functions.value("reserve_run_quota", task_id, "messages.get", 12) for _ in range(125)]
     # 300 gets a window: 125 times 12 are five windows' worth.
     assert wait_of(db, booked[-1]) == pytest.approx(4 * 61.2, abs=5)
     assert booked[:25] == [None] * 25

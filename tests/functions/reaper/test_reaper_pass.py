@@ -1,4 +1,4 @@
-"""The scheduled reapers: reaper_pass, the service's fallback, and reap_loop for pg_cron 1.4."""
+"""The scheduled reapers: run_reaper, the service's fallback, and reap_loop for pg_cron 1.4."""
 
 import pytest
 
@@ -26,8 +26,8 @@ def silence_pg_cron(db: Connection) -> None:
 def test_a_pass_beats_and_reaps(functions: Session, db: Connection, reaper: str) -> None:
     dead = zombie(functions, db)
     silence_pg_cron(db)
-    assert functions.value("reaper_pass", reaper) == 1
-    assert functions.value("reaper_pass", reaper) == 0
+    assert functions.value("run_reaper", reaper) == 1
+    assert functions.value("run_reaper", reaper) == 0
     assert run_of(db, dead)["outcome"] == "reaped"
     age = beat_age(db, reaper)
     assert age is not None
@@ -37,7 +37,7 @@ def test_a_pass_beats_and_reaps(functions: Session, db: Connection, reaper: str)
 def test_a_pass_of_nobody_known_reaps_nothing(functions: Session, db: Connection) -> None:
     dead = zombie(functions, db)
     with raises_sqlstate("23514", "known_reaper"):
-        functions.value("reaper_pass", "crontab")
+        functions.value("run_reaper", "crontab")
     assert run_of(db, dead)["is_syncing"]
 
 
@@ -45,8 +45,8 @@ def test_the_service_leaves_the_reaping_to_a_living_pg_cron(
     functions: Session, db: Connection
 ) -> None:
     dead = zombie(functions, db)
-    functions.value("reaper_pass", "pg_cron")
-    assert functions.value("fallback_reaper_pass") is None
+    functions.value("run_reaper", "pg_cron")
+    assert functions.value("run_fallback_reaper") is None
     assert beat_age(db, "service") is None
     assert run_of(db, dead)["outcome"] == "reaped"
 
@@ -58,7 +58,7 @@ def test_the_service_reaps_and_enqueues_when_pg_cron_is_dead(
     functions.value("connect_account", "bo", "bo@mail.example", b"sealed")
     db.execute("update gmail_sync.account set sync_interval = '1 min' where user_id = 'bo'")
     silence_pg_cron(db)
-    assert functions.value("fallback_reaper_pass") == 1
+    assert functions.value("run_fallback_reaper") == 1
     assert beat_age(db, "service") is not None
     assert functions.rows("sync_status", "bo")[0]["source"] == "schedule"
 

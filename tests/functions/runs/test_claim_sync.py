@@ -198,7 +198,7 @@ def test_a_user_whose_mail_is_locked_is_passed_over(
 ) -> None:
     for user in ("ann", "bo"):
         queued(functions, connected(functions, user))
-    lock = locked("select gmail_sync._lock_mail('ann')")
+    lock = locked("select gmail_sync._lock_user_mail('ann')")
     assert next_user(functions) == "bo"
     assert next_user(functions) is None
     lock.commit()

@@ -199,7 +199,7 @@ BAD_CHANGES = [
 
 def test_other_tables_refuse_what_makes_no_sense(db: Connection, functions: Session) -> None:
     connected(functions)
-    functions.rows("worker_beat", "00000000-0000-0000-0000-000000000001", "1", 1)
+    functions.rows("worker_heartbeat", "00000000-0000-0000-0000-000000000001", "1", 1)
     db.execute(
         "insert into gmail_sync.fetch_queue (user_id, message_id, reason)"
         " values ('ann', 'm', 'listed');"

@@ -17,7 +17,7 @@ WAITING = """
 
 def limit(db: Connection, ago: list[str], most: int) -> None:
     db.execute(
-        "select gmail_sync._limit_rate('clicks', array("
+        "select gmail_sync._check_rate_limit('clicks', array("
         "select clock_timestamp() - ago from unnest(%s::interval[]) as ago), %s)",
         [ago, most],
     )
@@ -103,14 +103,14 @@ def test_each_step_on_the_way_to_google_is_counted_by_itself(
 ) -> None:
     set_settings(db, max_connects_a_minute=2)
     for act in ("connect_begun", "connect_answered"):
-        functions.value("count_connect", "ann", act)
-        functions.value("count_connect", "ann", act)
+        functions.value("record_connect_attempt", "ann", act)
+        functions.value("record_connect_attempt", "ann", act)
         with pytest.raises(TooOften, match="connections of a Gmail account"):
-            functions.value("count_connect", "ann", act)
-    functions.value("count_connect", "bob", "connect_begun")
+            functions.value("record_connect_attempt", "ann", act)
+    functions.value("record_connect_attempt", "bob", "connect_begun")
     connected(functions)
     db.execute("update gmail_sync.audit_event set at = at - %s", [timedelta(minutes=1)])
-    functions.value("count_connect", "ann", "connect_begun")
+    functions.value("record_connect_attempt", "ann", "connect_begun")
     acts = [row["act"] for row in functions.rows("list_audit_events", "ann")]
     assert acts == ["connect_begun", "connected", *2 * ["connect_answered"], *2 * ["connect_begun"]]
 
@@ -120,14 +120,14 @@ def test_each_step_on_the_way_to_google_is_counted_by_itself(
 )
 def test_no_other_step_is_counted(functions: Session, user: str, act: str | None) -> None:
     with pytest.raises(InvalidArgument):
-        functions.value("count_connect", user, act)
+        functions.value("record_connect_attempt", user, act)
     assert functions.rows("list_audit_events") == []
 
 
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
-        ("count_connect", ["ann", "connect_answered"]),
+        ("record_connect_attempt", ["ann", "connect_answered"]),
         ("connect_account", ["ann", "ann@mail.example", b"sealed"]),
     ],
 )
@@ -152,7 +152,7 @@ def test_those_that_come_together_are_not_let_in_together(
 
     with ThreadPoolExecutor(8) as threads:
         with connect(database_url, "holder") as holder, holder.transaction():
-            holder.execute("select gmail_sync._lock_mail('ann')")
+            holder.execute("select gmail_sync._lock_user_mail('ann')")
             asked = [threads.submit(is_let_in, session) for session in sessions]
             wait_until(lambda: only(db, WAITING) == 8)
         assert sum(each.result() for each in asked) == 3

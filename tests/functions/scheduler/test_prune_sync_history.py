@@ -50,7 +50,7 @@ def test_a_pass_is_bounded_and_takes_the_oldest(functions: Session, db: Connecti
 
 @pytest.mark.parametrize(("age", "left"), [("25 hours", 0), ("23 hours", 1)])
 def test_workers_long_gone_go_too(functions: Session, db: Connection, age: str, left: int) -> None:
-    functions.rows("worker_beat", "00000000-0000-0000-0000-000000000001", "1", 4)
+    functions.rows("worker_heartbeat", "00000000-0000-0000-0000-000000000001", "1", 4)
     db.execute("update gmail_sync.worker set seen_at = now() - %s::interval", [age])
     functions.value("prune_sync_history")
     assert len(db.execute("select from gmail_sync.worker").fetchall()) == left

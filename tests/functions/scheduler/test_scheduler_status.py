@@ -98,7 +98,7 @@ def test_where_pg_cron_works_elsewhere_the_status_says_what_to_do(
     (problem,) = {job["problem"] for job in jobs}
     assert f"set cron.database_name = '{database}' in postgresql.conf" in problem
     assert "select * from gmail_sync.schedule_jobs();" in problem
-    functions.value("reaper_pass", "pg_cron")
+    functions.value("run_reaper", "pg_cron")
     (reason,) = functions.value("sync_health")["reasons"]
     assert problem in reason
     assert "zombie_task_cleanup" in reason

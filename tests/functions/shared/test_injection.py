@@ -9,7 +9,7 @@ from service.database import Connection, Session
 from service.demo.cluster import Cluster
 from tests.functions.conftest import busy_user, only
 from tests.functions.routines import TYPICAL, Routine, login, routines, sqlstate
-from tests.functions.test_roles import MAY_EXECUTE
+from tests.functions.shared.test_roles import MAY_EXECUTE
 
 ROLES = [role for role in MAY_EXECUTE if role != "public"]
 NASTY = [

@@ -10,7 +10,7 @@ from service.database import Connection, Session
 from service.demo.cluster import Cluster
 from tests.functions.conftest import busy_user
 from tests.functions.routines import login, routines, sqlstate
-from tests.functions.test_roles import MAY_EXECUTE, VIEWS
+from tests.functions.shared.test_roles import MAY_EXECUTE, VIEWS
 
 Login = Callable[..., psycopg.Connection[tuple[object, ...]]]
 REFUSED = "42501"

@@ -7,33 +7,32 @@ from service.database import Connection, Session
 from tests.functions.conftest import raises_sqlstate
 
 APP = {
-    "cancel_sync", "changes_since", "delete_account", "disconnect_account", "list_failed_messages",
-    "mail_by_day", "retry_failed_messages", "scheduler_status", "set_content_mode",
-    "set_sync_interval", "start_sync", "start_sync_idempotent", "sync_health", "sync_history",
-    "sync_run", "sync_status",
+    "cancel_sync", "changes_since", "delete_account", "disconnect_account",
+    "list_failed_messages", "messages_per_day", "retry_failed_messages", "scheduler_status",
+    "set_content_mode", "set_sync_interval", "start_sync", "start_sync_idempotent",
+    "sync_health", "sync_history", "sync_run", "sync_status",
 }  # fmt: skip
 READER = {"changes_since"}
 DBA = APP | {
-    "adopt_legacy_sync_status", "adopt_rows", "adopted_rows", "check_sync_consistency",
-    "enqueue_due_syncs", "index_messages", "legacy_time", "list_accounts",
-    "list_accounts_to_reconnect",
-    "list_all_runs", "list_audit_events", "list_dead_letters", "list_deletions",
-    "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
-    "reap_zombie_syncs", "reaper_pass", "record_audit", "repair_mailbox",
-    "repair_sync_consistency", "schema_version", "set_quota_profile", "sync_activity",
-    "sync_row_faults",
+    "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations",
+    "adopt_legacy_sync_status", "check_sync_consistency", "enqueue_due_syncs", "index_messages",
+    "list_accounts", "list_accounts_to_reconnect", "list_audit_events", "list_dead_letters",
+    "list_deletions", "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
+    "reap_zombie_syncs", "record_audit_event", "refetch_messages", "repair_sync_consistency",
+    "run_reaper", "schema_version", "set_quota_profile", "sync_activity",
 }  # fmt: skip
-SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "adopt_rows", "legacy_time"}) | {
-    "apply_history", "begin_listing", "charge_account", "charge_quota", "claim_sync",
-    "close_account", "compare_mailbox", "connect_account", "count_connect", "count_messages",
-    "expire_history", "export_messages", "export_size", "fail_messages", "fallback_reaper_pass",
-    "get_attachment", "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat",
-    "highlight_messages", "list_credentials", "list_labels", "list_messages", "list_thread",
-    "open_account", "quota_costs", "receive_push", "reconcile_listing", "refresh_messages",
-    "refuse_credentials", "release_sync", "report_progress", "restart_listing", "return_messages",
-    "save_credentials", "set_account_status", "store_labels", "store_listing_page",
-    "store_messages", "store_watch", "sync_progress", "take_messages", "verify_mailbox",
-    "watch_is_due", "worker_beat", "worker_stop",
+SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "_adopt_rows", "_row_time"}) | {
+    "apply_history", "begin_disconnect", "begin_listing", "claim_sync", "compare_mailbox",
+    "confirm_mailbox_identity", "connect_account", "count_messages", "expire_history",
+    "export_messages", "fail_messages", "get_account_credentials", "get_attachment",
+    "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat", "highlight_messages",
+    "list_credentials", "list_labels", "list_messages", "list_quota_costs", "list_thread",
+    "mark_credentials_rejected", "receive_push", "reconcile_listing", "record_connect_attempt",
+    "refresh_messages", "release_sync", "replace_credentials", "report_progress",
+    "reserve_account_quota", "reserve_run_quota", "restart_listing", "return_messages",
+    "run_fallback_reaper", "store_labels", "store_listing_page", "store_messages",
+    "store_watch", "sync_progress", "take_messages", "unregister_worker", "watch_is_due",
+    "worker_heartbeat",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,

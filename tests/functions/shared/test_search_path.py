@@ -12,7 +12,7 @@ from service.database import Connection, Row, Session
 from service.demo.cluster import Cluster
 from tests.functions.conftest import busy_user, claimed, message, shift, stored_messages
 from tests.functions.routines import login, routines, sqlstate
-from tests.functions.test_roles import MAY_EXECUTE
+from tests.functions.shared.test_roles import MAY_EXECUTE
 
 FOOLED = "P0001"
 HOSTILE_PATH = "hostile, pg_temp, pg_catalog, gmail_sync, public"

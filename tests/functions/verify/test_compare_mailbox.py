@@ -1,4 +1,4 @@
-"""compare_mailbox and count_messages."""
+"""compare_mailbox."""
 
 from psycopg.types.json import Jsonb
 
@@ -77,8 +77,8 @@ def test_ids_named_twice_count_once(functions: Session) -> None:
 
 def test_stored_messages_are_counted_without_deleted_ones(functions: Session) -> None:
     a_mailbox(functions)
-    assert functions.value("count_messages", "ann") == 2
-    assert functions.value("count_messages", "nobody") == 0
+    assert functions.row("count_messages", "ann") == {"messages": 2, "with_raw": 0}
+    assert functions.row("count_messages", "nobody") == {"messages": 0, "with_raw": 0}
 
 
 def test_a_hundred_thousand_ids_are_compared_within_seconds(

@@ -18,7 +18,7 @@ from tests.functions.conftest import (
 
 
 def repair(functions: Session, *message_ids: str, user: str = "ann") -> int:
-    count: int = functions.value("repair_mailbox", user, list(message_ids))
+    count: int = functions.value("refetch_messages", user, list(message_ids))
     return count
 
 
@@ -82,5 +82,5 @@ def test_who_has_no_account_is_refused(functions: Session, db: Connection) -> No
         repair(functions, "a", user="nobody")
     for user in [None, "", "a\nb"]:
         with pytest.raises(InvalidArgument):
-            functions.value("repair_mailbox", user, ["a"])
+            functions.value("refetch_messages", user, ["a"])
     assert queue_of(db, "nobody") == {}

@@ -1,0 +1,31 @@
+-- The first step of taking a user's Gmail account away: nobody uses it any more, and what runs
+-- ends, so that no worker meets a grant that has been withdrawn. Returns the sealed credentials
+-- whose grant is still to be withdrawn, NULL when there are none; disconnect_account or
+-- delete_account follows, or connect_account, which opens it again.
+
+create or replace function gmail_sync.begin_disconnect(p_user_id text)
+returns bytea
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
+  v_opened bytea;
+begin
+  update gmail_sync.account
+  set status = 'disconnected', status_reason = null
+  where user_id = v_user
+  returning credentials into v_opened;
+
+  perform gmail_sync._cancel_runs_of_user(v_user);
+  return v_opened;
+end;
+$$;
+
+comment on function gmail_sync.begin_disconnect(text) is
+'Let nobody use a user''s Gmail account any more; the credentials that are to be withdrawn.';
+
+revoke all on function gmail_sync.begin_disconnect(text) from public;
+grant execute on function gmail_sync.begin_disconnect(text) to gmail_sync_service;

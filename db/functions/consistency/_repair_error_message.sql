@@ -1,0 +1,31 @@
+-- What a run says that was found and ended, where it does not say itself what went wrong.
+
+create or replace function gmail_sync._repair_error_message(p_row jsonb, p_faults text[])
+returns text
+language plpgsql
+immutable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return format(
+    'Found %s and ended: %s.',
+    case when p_row ->> 'is_syncing' = 'true' then 'running' else 'idle' end,
+    coalesce(
+      (
+        select string_agg(gmail_sync._describe_violation(f, p_row), '; ')
+        from unnest(array_remove(p_faults, 'counts_are_no_object')) f
+      ),
+      case
+        when p_row ->> 'is_syncing' = 'true' then 'its user has another running sync'
+        else 'it tells of neither success nor error'
+      end
+    )
+  );
+end;
+$$;
+
+comment on function gmail_sync._repair_error_message(jsonb, text[]) is
+'What a run says that was found and ended.';
+
+revoke all on function gmail_sync._repair_error_message(jsonb, text[]) from public;

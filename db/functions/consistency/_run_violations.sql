@@ -1,0 +1,65 @@
+-- The rules about columns that only our table has, of those that a run's row breaks. Their
+-- names are those of the constraints; stalled is the one that no constraint can tell.
+
+create or replace function gmail_sync._run_violations(p_row jsonb)
+returns text[]
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_running boolean := p_row ->> 'is_syncing' = 'true';
+  v_outcome text := p_row ->> 'outcome';
+  v_found integer := gmail_sync._try_integer(p_row ->> 'found');
+  v_pending integer := gmail_sync._try_integer(p_row ->> 'pending');
+  v_counts integer[] := array(
+    select gmail_sync._try_integer(p_row ->> k)
+    from unnest(array['new', 'updated', 'unchanged', 'deleted', 'gone', 'failed']) k
+  ) || v_pending;
+  v_alive_at timestamptz := greatest(
+    gmail_sync._try_time(p_row ->> 'claimed_at'), gmail_sync._try_time(p_row ->> 'progressed_at'),
+    gmail_sync._try_time(p_row ->> 'waiting_until')
+  );
+begin
+  return array(
+    select rule
+    from (values
+      ('ended_means_finished_with_an_outcome',
+        v_running = (p_row ->> 'finished_at' is null) and v_running = (v_outcome is null)),
+      ('failed_says_why',
+        v_outcome is distinct from 'failed' or p_row ->> 'error_message' is not null),
+      ('found_is_the_sum_of_the_other_counts', v_found = (select sum(c) from unnest(v_counts) c)),
+      ('hundred_percent_means_succeeded',
+        (p_row ->> 'progress_percentage' = '100') = (v_outcome is not distinct from 'succeeded')),
+      ('known_follow_up', p_row ->> 'follow_up' in ('incremental', 'full')),
+      ('known_outcome',
+        v_outcome in ('succeeded', 'failed', 'reaped', 'cancelled', 'superseded')),
+      ('known_phase', p_row ->> 'phase'
+        in ('queued', 'listing', 'fetching', 'waiting', 'reconciling', 'done')),
+      ('known_source', p_row ->> 'source' in ('api', 'sql', 'schedule', 'push', 'resume')),
+      ('known_sync_type', p_row ->> 'sync_type' in ('full', 'incremental')),
+      ('no_count_is_negative', v_found >= 0 and 0 <= all (v_counts)),
+      ('resumes_another_run', p_row ->> 'resumes' <> p_row ->> 'task_id'),
+      ('success_leaves_nothing_pending',
+        v_outcome is distinct from 'succeeded' or v_pending = 0),
+      ('timestamps_are_finite', not exists (
+        select from unnest(array['started_at', 'updated_at', 'not_before', 'claimed_at',
+          'progressed_at', 'waiting_until', 'finished_at']) k
+        where p_row ->> k in ('infinity', '-infinity')
+      )),
+      ('tries_count_from_one', gmail_sync._try_integer(p_row ->> 'attempt') >= 1),
+      ('unclaimed_means_queued',
+        not v_running or p_row ->> 'claimed_at' is not null or p_row ->> 'phase' = 'queued'),
+      ('stalled', not v_running or p_row ->> 'claimed_at' is null
+        or v_alive_at >= clock_timestamp() - (select stall_timeout from gmail_sync.settings))
+    ) as rules (rule, kept)
+    where not kept
+  );
+end;
+$$;
+
+comment on function gmail_sync._run_violations(jsonb) is
+'The rules about columns that only our table has, that a row breaks.';
+
+revoke all on function gmail_sync._run_violations(jsonb) from public;

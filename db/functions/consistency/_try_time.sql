@@ -1,0 +1,26 @@
+-- A time out of a row of unknown making: NULL for what is none, and for what a client may not be
+-- able to hold: the infinite, and years before 1 or after 9999. Without a zone it is meant as UTC.
+
+create or replace function gmail_sync._try_time(p_text text)
+returns timestamptz
+language plpgsql
+immutable
+security definer
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  v_time timestamptz;
+begin
+  -- In the declaration it would be out of reach of the handler.
+  v_time := p_text::timestamptz;
+  return case when v_time between '0001-01-02' and '9999-12-30' then v_time end;
+exception when others then
+  return null;
+end;
+$$;
+
+comment on function gmail_sync._try_time(text) is
+'A time out of a row of unknown making, NULL for what is none.';
+
+revoke all on function gmail_sync._try_time(text) from public;

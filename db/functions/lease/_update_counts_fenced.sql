@@ -1,0 +1,92 @@
+-- Moves messages into a count and ends every write: one UPDATE of the run row that is
+-- fence, counts, progress and heartbeat at once. Raises SY001 when the lease is gone, which
+-- undoes the whole write.
+--
+-- Each message stands in one count of its run chain. A new message whose labels change in
+-- the same chain stays new; one found unchanged stays what it was; otherwise it moves.
+-- Message ids must be distinct. No phase keeps the one there is. p_progressed is false
+-- where nothing was achieved yet: such a write is a heartbeat, but no reason to start
+-- counting the tries anew.
+
+create or replace function gmail_sync._update_counts_fenced(
+  p_task_id text, p_user_id text, p_message_ids text[], p_buckets text[], p_phase text,
+  p_progressed boolean default true
+)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  with given as (
+    select g.message_id, t.bucket as before,
+      case
+        when t.settled = 'new' and g.bucket in ('updated', 'unchanged') then 'new'
+        when t.settled = 'updated' and g.bucket = 'unchanged' then 'updated'
+        else g.bucket
+      end as after
+    from unnest(p_message_ids, p_buckets) as g (message_id, bucket)
+    left join gmail_sync.touched t
+      on t.user_id = p_user_id
+      and t.message_id = g.message_id
+      and t.message_id = any (p_message_ids)
+  ),
+  moved as (
+    insert into gmail_sync.touched as t (user_id, message_id, bucket, settled)
+    select p_user_id, message_id, after, nullif(after, 'pending')
+    from given
+    where before is distinct from after
+    on conflict (user_id, message_id) do update
+    set bucket = excluded.bucket, settled = coalesce(excluded.settled, t.settled)
+  ),
+  change as (
+    select
+      count(*) filter (where before is null) as found,
+      count(*) filter (where after = 'new') - count(*) filter (where before = 'new') as new,
+      count(*) filter (where after = 'updated')
+        - count(*) filter (where before = 'updated') as updated,
+      count(*) filter (where after = 'unchanged')
+        - count(*) filter (where before = 'unchanged') as unchanged,
+      count(*) filter (where after = 'deleted')
+        - count(*) filter (where before = 'deleted') as deleted,
+      count(*) filter (where after = 'gone') - count(*) filter (where before = 'gone') as gone,
+      count(*) filter (where after = 'failed')
+        - count(*) filter (where before = 'failed') as failed,
+      count(*) filter (where after = 'pending')
+        - count(*) filter (where before = 'pending') as pending
+    from given
+  )
+  update gmail_sync.user_sync_status r
+  set found = r.found + c.found,
+    new = r.new + c.new,
+    updated = r.updated + c.updated,
+    unchanged = r.unchanged + c.unchanged,
+    deleted = r.deleted + c.deleted,
+    gone = r.gone + c.gone,
+    failed = r.failed + c.failed,
+    pending = r.pending + c.pending,
+    progress_percentage = greatest(
+      r.progress_percentage,
+      least(
+        99,
+        100 * (r.found + c.found - r.pending - c.pending)::bigint / greatest(1, r.found + c.found)
+      )
+    ),
+    phase = coalesce(p_phase, r.phase),
+    waiting_until = case when p_phase is null then r.waiting_until end,
+    updated_at = clock_timestamp(),
+    progressed_at = case when p_progressed then clock_timestamp() else r.progressed_at end
+  from change c
+  where r.task_id = p_task_id
+    and r.is_syncing;
+
+  if not found then
+    perform gmail_sync._raise_lease_lost(p_task_id);
+  end if;
+end;
+$$;
+
+comment on function gmail_sync._update_counts_fenced(text, text, text[], text[], text, boolean) is
+'Move messages into counts, as the fencing last statement of a write.';
+
+revoke all on function gmail_sync._update_counts_fenced(text, text, text[], text[], text, boolean)
+  from public;

@@ -1,0 +1,60 @@
+-- How long a running run will need: its own wait, then what is left, no faster than it has been
+-- since its claim and no faster than the quota lets it. NULL while nothing can be known.
+
+create or replace function gmail_sync._run_eta(p_run gmail_sync.user_sync_status)
+returns interval
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_run.phase = 'queued' then wait + coalesce(greatest(own, quota), interval '0')
+    -- Waits for the quota are part of the speed already.
+    else greatest(own, quota, wait)
+  end
+  from (
+    select p_run.pending + case
+        when a.listing_history_id is not null and not a.listing_complete
+          then greatest(0, a.messages_total - p_run.found)
+        else 0
+      end as messages,
+      p_run.found - p_run.pending - p_run.done_at_claim as done,
+      q.user_units as cap,
+      q.window_length as window_length,
+      (
+        select c.units
+        from gmail_sync.quota_cost c
+        where c.profile = q.name and c.method = 'messages.get'
+      ) as cost
+    from gmail_sync.account a
+    join gmail_sync.quota_profile q on q.name = a.quota_profile
+    where a.user_id = p_run.user_id
+  ) rest
+  cross join lateral (
+    select
+      case
+        when messages > 0 and done > 0 and p_run.progressed_at > p_run.claimed_at
+          -- A listing that has hardly begun would take longer than an integer has seconds.
+          then least(
+            interval '20 years',
+            (p_run.progressed_at - p_run.claimed_at) * (messages::float8 / done)
+          )
+      end as own,
+      -- What fits into one window goes in one burst.
+      case when messages * cost > cap then window_length * (messages * cost::float8 / cap) end
+        as quota,
+      nullif(
+        greatest(
+          interval '0',
+          greatest(p_run.waiting_until, p_run.not_before) - clock_timestamp()
+        ),
+        interval '0'
+      ) as wait
+  ) part;
+$$;
+
+comment on function gmail_sync._run_eta(gmail_sync.user_sync_status) is
+'How long a running run will need; NULL while nothing can be known.';
+
+revoke all on function gmail_sync._run_eta(gmail_sync.user_sync_status) from public;

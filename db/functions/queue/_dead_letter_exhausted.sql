@@ -1,0 +1,37 @@
+-- Dead-letters the messages whose attempts are used up without an answer, which is what
+-- mail that kills its worker looks like.
+
+create or replace function gmail_sync._dead_letter_exhausted(p_task_id text, p_user_id text)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_message_ids text[];
+begin
+  with spent as (
+    update gmail_sync.fetch_queue q
+    set dead = true,
+      taken_by = null,
+      last_error = coalesce(q.last_error, format('worker_lost: no answer in %s tries', q.attempts))
+    where q.user_id = p_user_id
+      and not q.dead
+      and q.attempts >= (select max_message_attempts from gmail_sync.settings)
+      and q.taken_by is distinct from p_task_id
+    returning q.message_id
+  )
+  select array_agg(s.message_id) into v_message_ids from spent s;
+
+  if v_message_ids is not null then
+    perform gmail_sync._update_counts_fenced(
+      p_task_id, p_user_id, v_message_ids,
+      array_fill('failed'::text, array[cardinality(v_message_ids)]), 'fetching'
+    );
+  end if;
+end;
+$$;
+
+comment on function gmail_sync._dead_letter_exhausted(text, text) is
+'Dead-letter messages whose attempts are used up.';
+
+revoke all on function gmail_sync._dead_letter_exhausted(text, text) from public;

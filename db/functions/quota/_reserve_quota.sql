@@ -1,0 +1,72 @@
+-- Books calls of one Gmail method in the quota ledger: at once where the user's window and the
+-- project's have room, else for the first moment they will, which is returned. Who asks first is
+-- served first, and asks once: so many users share a project's cap evenly, and a large call is
+-- never overtaken for ever by small ones. What would wait longer than p_patience is not booked, and
+-- its time is returned all the same. Raises SY003 for what can never be charged.
+
+create or replace function gmail_sync._reserve_quota(
+  p_user_id text, p_method text, p_calls integer,
+  p_patience interval default interval '24 hours'
+)
+returns timestamptz
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_profile gmail_sync.quota_profile;
+  v_units integer;
+  v_free_at timestamptz;
+begin
+  select q.* into v_profile
+  from gmail_sync.account a
+  join gmail_sync.quota_profile q on q.name = a.quota_profile
+  where a.user_id = p_user_id;
+  if v_profile.user_units is null and v_profile.project_units is null then
+    return null;
+  end if;
+
+  -- The project's charges queue up here; nothing else is locked in this transaction.
+  perform from gmail_sync.quota_profile where name = v_profile.name for no key update;
+  select c.units * p_calls into v_units
+  from gmail_sync.quota_cost c
+  where c.profile = v_profile.name
+    and c.method = p_method;
+  if not found or p_calls < 1 or v_units > least(v_profile.user_units, v_profile.project_units) then
+    raise exception '% calls of % cannot be charged to profile %',
+      p_calls, p_method, v_profile.name using errcode = 'SY003';
+  end if;
+
+  -- Google counts a request when it arrives, a little later than we charge it; of two requests
+  -- a window apart the first may travel longer.
+  v_profile.window_length := v_profile.window_length * 1.02;
+  delete from gmail_sync.quota_charge c
+  where c.id in (
+    select o.id
+    from gmail_sync.quota_charge o
+    where o.profile = v_profile.name
+      and o.charged_at <= clock_timestamp() - v_profile.window_length
+    -- What a deletion takes away is waited for by nobody.
+    for update skip locked
+  );
+  v_free_at := greatest(
+    gmail_sync._quota_available_at(v_profile, p_user_id, v_units, v_profile.user_units),
+    gmail_sync._quota_available_at(v_profile, null, v_units, v_profile.project_units)
+  );
+  if v_free_at is null or v_free_at <= clock_timestamp() + p_patience then
+    insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
+    select v_profile.name, a.user_id, greatest(v_free_at, clock_timestamp()), v_units
+    from gmail_sync.account a
+    -- It may be going, or gone; a deletion waits for this one.
+    where a.user_id = p_user_id
+    for key share skip locked;
+  end if;
+  return v_free_at;
+end;
+$$;
+
+comment on function gmail_sync._reserve_quota(text, text, integer, interval) is
+'Book calls in the quota ledger: NULL to go at once, else when.';
+
+revoke all on function gmail_sync._reserve_quota(text, text, integer, interval) from public;

@@ -1,0 +1,32 @@
+-- What the service does every ten seconds: nothing while pg_cron reaps, else its work.
+-- Returns how many runs it ended, NULL when it was not needed.
+
+create or replace function gmail_sync.run_fallback_reaper()
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_reaped bigint;
+begin
+  if exists (
+    select from gmail_sync.reaper_beat
+    where reaper = 'pg_cron'
+      and beat_at > clock_timestamp() - interval '30 s'
+  ) then
+    return null;
+  end if;
+
+  v_reaped := gmail_sync.run_reaper('service');
+  perform gmail_sync.enqueue_due_syncs();
+  return v_reaped;
+end;
+$$;
+
+comment on function gmail_sync.run_fallback_reaper() is
+'Reap and enqueue in place of a pg_cron that has stopped.';
+
+revoke all on function gmail_sync.run_fallback_reaper() from public;
+grant execute on function gmail_sync.run_fallback_reaper() to gmail_sync_service;

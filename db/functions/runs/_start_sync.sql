@@ -1,0 +1,72 @@
+-- What start_sync and start_sync_idempotent do. Returns one row and no set, which costs less; so
+-- does to leave it to these two to change to the owner and to pin the search_path, for what each
+-- start calls as well.
+
+create or replace function gmail_sync._start_sync(
+  p_user_id text, p_force_full boolean, p_source text
+)
+returns gmail_sync._started
+language plpgsql
+volatile
+as $$
+declare
+  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
+  v_run gmail_sync._running_run;
+  v_task_id text;
+begin
+  if p_source is null or p_source not in ('api', 'sql', 'schedule', 'push') then
+    raise exception 'source % is not one of api, sql, schedule, push', p_source
+      using errcode = 'SY003';
+  end if;
+
+  if not gmail_sync._try_lock_user_shared(v_user) then
+    return row (gmail_sync._new_task_id(v_user), false);
+  end if;
+
+  loop
+    -- Most have none, and to see that costs a fraction of a look at the run.
+    if not exists (
+      select from gmail_sync.user_sync_status r where r.user_id = v_user and r.is_syncing
+    ) then
+      if p_source = 'api' then
+        -- A click that joins a run is never refused.
+        perform gmail_sync._check_rate_limit(
+          'new syncs',
+          array(
+            select r.started_at
+            from gmail_sync.user_sync_status r
+            where r.user_id = v_user
+              and r.started_at > clock_timestamp() - interval '1 minute'
+              and r.source = 'api'
+            order by r.started_at desc
+          ),
+          (select max_starts_a_minute from gmail_sync.settings)
+        );
+      end if;
+      v_task_id := gmail_sync._enqueue_run(
+        v_user, gmail_sync._sync_type_for_account(v_user, p_force_full is true), p_source
+      );
+      if v_task_id is not null then
+        return row (v_task_id, true);
+      end if;
+    end if;
+
+    select * into v_run from gmail_sync._running_run r where r.user_id = v_user;
+    continue when not found;
+    if v_run.cause is null then
+      exit when gmail_sync._join_run(v_run, p_force_full is true, p_source);
+    else
+      perform gmail_sync._reap_zombies(v_user);
+      -- Locked by whoever is ending it, or alive again: answer with the run itself.
+      exit when not found;
+    end if;
+  end loop;
+
+  return row (v_run.task_id, false);
+end;
+$$;
+
+comment on function gmail_sync._start_sync(text, boolean, text) is
+'The run that does a sync of a user, and whether it is new.';
+
+revoke all on function gmail_sync._start_sync(text, boolean, text) from public;

@@ -1,0 +1,69 @@
+-- When each connected account became due for a run that nobody asks for, those with a run under way
+-- left out: its interval has passed, or the wait of a message of its queue, or Gmail is to be asked
+-- to push, where its watch is to be renewed or it has none while others have. NULL for no reason.
+--
+-- Intervals are stretched and shortened by up to a tenth, by user and run, so that accounts
+-- that were connected together do not come together for ever. A run that failed waits for
+-- max_retry_delay, one that could not renew the watch for another watch_interval, and one that
+-- was cancelled is not taken up for its messages.
+
+create or replace view gmail_sync._due_syncs as
+select a.user_id,
+  -- Those that fail and fail go behind those that became due meanwhile, or they would fill passes.
+  case
+    when last.outcome = 'failed' and reason.due_at < last.started_at + s.max_retry_delay
+      then last.started_at + s.max_retry_delay
+    else reason.due_at
+  end as due_at
+from gmail_sync.account a
+cross join gmail_sync.settings s
+left join lateral (
+  select r.started_at, r.outcome
+  from gmail_sync.user_sync_status r
+  where r.user_id = a.user_id
+  order by r.started_at desc
+  limit 1
+) last on true
+cross join lateral (
+  select coalesce(
+    a.watched_at + s.watch_interval,
+    -- Since when Gmail is known to push: only a worker knows whether there is a topic.
+    (
+      select min(watched_at)
+      from gmail_sync.account
+      where watched_at > now() - 2 * (select watch_interval from gmail_sync.settings)
+    )
+  ) as due_at
+) watch
+cross join lateral (
+  select least(
+      case
+        when a.sync_interval is not null then coalesce(
+          last.started_at + a.sync_interval * (
+            0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
+          ),
+          a.connected_at
+        )
+      end,
+      case
+        when last.started_at >= watch.due_at then last.started_at + s.watch_interval
+        else watch.due_at
+      end,
+      (
+        select q.not_before
+        from gmail_sync.fetch_queue q
+        where q.user_id = a.user_id
+          and not q.dead
+          and q.not_before <= clock_timestamp()
+          and last.outcome is distinct from 'cancelled'
+        limit 1
+      )
+    ) as due_at
+) reason
+where a.status = 'connected'
+  and not exists (
+    select from gmail_sync.user_sync_status r where r.user_id = a.user_id and r.is_syncing
+  );
+
+comment on view gmail_sync._due_syncs is
+'When each idle account became due for a run that nobody asks for.';

@@ -1,0 +1,39 @@
+-- Notes that Gmail answers as the account's own mailbox, and that it answers at all: a suspended
+-- account is connected again. Raises SY002 when it is another mailbox, so that two are never
+-- mixed, and SY001 when the lease is gone.
+
+create or replace function gmail_sync.confirm_mailbox_identity(p_task_id text, p_email text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user_id text := gmail_sync._fence(p_task_id);
+  v_email text;
+begin
+  select a.email into v_email from gmail_sync.account a where a.user_id = v_user_id;
+  if lower(v_email) is distinct from lower(p_email) then
+    raise exception 'the mailbox is %, the account of user % is %',
+      p_email, v_user_id, coalesce(v_email, 'not connected')
+      using errcode = 'SY002', hint = 'Connect the mailbox that was connected first.';
+  end if;
+
+  update gmail_sync.account
+  set verified = true, status = 'connected', status_reason = null
+  where user_id = v_user_id
+    and status in ('connected', 'suspended')
+    -- Credentials that came meanwhile are not those that were asked with.
+    and connected_at < (
+      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
+    );
+  perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
+end;
+$$;
+
+comment on function gmail_sync.confirm_mailbox_identity(text, text) is
+'Note that Gmail answers as the account''s own mailbox; SY002 when it is another.';
+
+revoke all on function gmail_sync.confirm_mailbox_identity(text, text) from public;
+grant execute on function gmail_sync.confirm_mailbox_identity(text, text) to gmail_sync_service;
