@@ -17,6 +17,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
+from service.accounts.connect import OAuthConnector
 from service.api import (
     account,
     asgi,
@@ -28,20 +29,19 @@ from service.api import (
     operator,
     problems,
     push,
-    security,
     sync,
 )
-from service.api.audit import OperatorReads
-from service.api.auth import OPEN, SECURITY_SCHEMES, Authentication
-from service.api.keys import Issuer, Keys, PublishedKeys, Secret
+from service.api.auth import security
+from service.api.auth.keys import CachedJwks, JwksKeySource, KeySource, Secret
+from service.api.auth.push_tokens import PushTokens
+from service.api.auth.tokens import OPEN, SECURITY_SCHEMES, Authentication
 from service.api.metrics import RequestMetrics
-from service.api.push_tokens import PushTokens
+from service.api.operator_access import OperatorAccessLog
 from service.config import Config, ConfigError
-from service.database import Pool, Session
-from service.gmail.google import Google
-from service.gmail.oauth import Consent
-from service.mailbox.access import Mailboxes
-from service.mailbox.connect import Connector
+from service.google.configuration import Google
+from service.google.consent import Consent
+from service.mailbox.access import MailboxOpener
+from service.postgres.calls import Pool, Session
 from service.web import static
 from service.web.pages import Pages, is_navigation
 from service.web.routes import PAGES
@@ -75,7 +75,7 @@ def create_app(
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
     feed_session = Session(config.database_url, "gmail-sync feed")
-    feed = events.Feed(feed_session, config.listen_url or config.database_url, log)
+    feed = events.ProgressBroadcaster(feed_session, config.listen_url or config.database_url, log)
     probes = Pool(config.database_url, "gmail-sync probes", health.PROBE_CONNECTIONS)
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
@@ -88,9 +88,9 @@ def create_app(
         "feed": feed,
         "probe": probe,
         "authentication": authentication,
-        "operator_reads": OperatorReads(probes),
+        "operator_reads": OperatorAccessLog(probes),
         "request_metrics": metrics,
-        "mailboxes": Mailboxes(pool, google, log, stopping),
+        "mailboxes": MailboxOpener(pool, google, log, stopping),
         "subscription": _subscription(config, log),
         "google": google,
         "connector": _connector(config, google, log),
@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Litestar, **options: Any) -> None:
         """`options` are uvicorn's, such as host and port."""
-        self._feed: events.Feed = app.state.feed
+        self._feed: events.ProgressBroadcaster = app.state.feed
         self._worker: BackgroundWorker | None = app.state.worker
         self._stopping: threading.Event = app.state.stopping
         defaults = {
@@ -157,13 +157,13 @@ def _subscription(config: Config, log: FilteringBoundLogger) -> push.Subscriptio
     audience, service_account = config.push_audience, config.push_service_account
     if audience is None or service_account is None:
         return None
-    keys = PublishedKeys(config.google_keys_url, log)
+    keys = CachedJwks(config.google_keys_url, log)
     return push.Subscription(PushTokens(keys, audience, service_account), log)
 
 
-def _keys(config: Config, log: FilteringBoundLogger) -> Keys:
+def _keys(config: Config, log: FilteringBoundLogger) -> KeySource:
     if config.jwt_jwks_url:
-        return Issuer(config.jwt_jwks_url, log)
+        return JwksKeySource(config.jwt_jwks_url, log)
     if config.jwt_secret:
         return Secret(config.jwt_secret)
     raise ConfigError(
@@ -176,12 +176,12 @@ def _keys(config: Config, log: FilteringBoundLogger) -> Keys:
 
 def _connector(
     config: Config, google: Google | None, log: FilteringBoundLogger
-) -> Connector | None:
+) -> OAuthConnector | None:
     if google is None or not (google.client_id and google.client_secret and config.public_url):
         return None
     redirect_uri = f"{config.public_url}{connect.CALLBACK}"
     consent = Consent(google, google.client_id, google.client_secret, redirect_uri)
-    return Connector(google, consent, config.quota_profile, log)
+    return OAuthConnector(google, consent, config.quota_profile, log)
 
 
 def _provide(value: object) -> Provide:
@@ -189,7 +189,10 @@ def _provide(value: object) -> Provide:
 
 
 def _lifespan(
-    pool: Pool, probe: health.Probe, feed: events.Feed, worker: BackgroundWorker | None
+    pool: Pool,
+    probe: health.Probe,
+    feed: events.ProgressBroadcaster,
+    worker: BackgroundWorker | None,
 ) -> Any:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 T = TypeVar("T")
 
 QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
-GOOGLES_OAUTH = "https://oauth2.googleapis.com"
+GOOGLE_OAUTH_ENDPOINT = "https://oauth2.googleapis.com"
 # Google's keys have a host of their own.
 GOOGLES_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -64,7 +64,7 @@ class Config:
     @property
     def google_keys_url(self) -> str:
         """Where the keys are that Google signs identities with, as a JWKS."""
-        if self.oauth_endpoint == GOOGLES_OAUTH:
+        if self.oauth_endpoint == GOOGLE_OAUTH_ENDPOINT:
             return GOOGLES_KEYS
         return f"{self.oauth_endpoint}/oauth2/v3/certs"
 
@@ -82,7 +82,9 @@ class Config:
             gmail_endpoint=reader.get(
                 "GMAIL_SYNC_GMAIL_ENDPOINT", _endpoint, "https://gmail.googleapis.com"
             ),
-            oauth_endpoint=reader.get("GMAIL_SYNC_OAUTH_ENDPOINT", _endpoint, GOOGLES_OAUTH),
+            oauth_endpoint=reader.get(
+                "GMAIL_SYNC_OAUTH_ENDPOINT", _endpoint, GOOGLE_OAUTH_ENDPOINT
+            ),
             quota_profile=reader.get(
                 "GMAIL_SYNC_QUOTA_PROFILE", _one_of(QUOTA_PROFILES), "google-2026"
             ),

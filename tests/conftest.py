@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 
 from service import migrate
-from service.database import Session, connect
 from service.demo.cluster import Cluster
+from service.postgres.calls import Session, connect
 from tests.cluster import fast_cluster
 
 SERVICE_LOGIN = "service_login"

@@ -8,19 +8,19 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from msgspec import Struct
 
-from service.api.auth import UserRequest
-from service.api.events import tell_streams
-from service.api.fields import refuse_fields
-from service.api.problems import answers
-from service.database import Pool
-from service.gmail.google import Google
-from service.mailbox import withdraw
-from service.mailbox.connect import Connector
+from service.accounts import disconnect as account_end
+from service.accounts.connect import OAuthConnector
+from service.api.auth.tokens import UserRequest
+from service.api.events import notify_own_streams
+from service.api.fields import reject_request_body
+from service.api.problems import error_responses
+from service.google.configuration import Google
+from service.postgres.calls import Pool
 
 Status = Literal["connected", "reauth_required", "suspended", "disconnected"]
 
 
-class Connection(Struct, kw_only=True):
+class AccountConnection(Struct, kw_only=True):
     """The account, or none: disconnected, without an address.
 
     `status_reason` says in words what Google said. `synced` is true once all mail was seen.
@@ -46,19 +46,19 @@ class Disconnected(Struct, kw_only=True):
     warning: str | None = None
 
 
-@get("/api/gmail/connection", sync_to_thread=True, responses=answers(401, 503))
+@get("/api/gmail/connection", sync_to_thread=True, responses=error_responses(401, 503))
 def connection(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    connector: NamedDependency[Connector | None],
-) -> Connection:
+    connector: NamedDependency[OAuthConnector | None],
+) -> AccountConnection:
     """The Gmail account, and whether one can be connected here."""
     can_connect = connector is not None
     row = pool.row("list_accounts", request.user.user_id)
     if row is None:
-        return Connection(can_connect=can_connect)
+        return AccountConnection(can_connect=can_connect)
     interval: timedelta | None = row["sync_interval"]
-    return Connection(
+    return AccountConnection(
         can_connect=can_connect,
         email=row["email"],
         status=row["status"],
@@ -75,9 +75,9 @@ def connection(
     "/api/gmail/connection",
     status_code=200,
     sync_to_thread=True,
-    before_request=refuse_fields,
-    after_response=tell_streams,
-    responses=answers(400, 401, 503),
+    before_request=reject_request_body,
+    after_response=notify_own_streams,
+    responses=error_responses(400, 401, 503),
 )
 def disconnect(
     request: UserRequest,
@@ -86,7 +86,7 @@ def disconnect(
     delete_mail: FromQuery[bool] = False,
 ) -> Disconnected:
     """End the grant at Google and forget it here; the mail stays unless it is to go."""
-    end = withdraw.disconnect(pool, google, request.user.user_id, delete_mail)
+    end = account_end.disconnect(pool, google, request.user.user_id, delete_mail)
     return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
 
@@ -94,15 +94,15 @@ def disconnect(
     "/api/gmail/account",
     status_code=200,
     sync_to_thread=True,
-    before_request=refuse_fields,
-    after_response=tell_streams,
-    responses=answers(400, 401, 503),
+    before_request=reject_request_body,
+    after_response=notify_own_streams,
+    responses=error_responses(400, 401, 503),
 )
 def delete_account(
     request: UserRequest, pool: NamedDependency[Pool], google: NamedDependency[Google | None]
 ) -> Disconnected:
     """End the grant at Google and delete everything there is of the user."""
-    end = withdraw.delete(pool, google, request.user.user_id)
+    end = account_end.delete(pool, google, request.user.user_id)
     return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
 

@@ -14,12 +14,12 @@ from litestar.params import QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from service.api.auth import OPEN, Authentication, Identity, UserRequest
-from service.api.cookies import HOST, cookie, cookie_name
-from service.api.problems import answers, problem
-from service.database import Pool
-from service.gmail.oauth import ConsentFailed
-from service.mailbox.connect import PATIENCE, Connector
+from service.accounts.connect import PATIENCE, OAuthConnector
+from service.api.auth.cookies import HOST, cookie, cookie_name
+from service.api.auth.tokens import OPEN, Authentication, Identity, UserRequest
+from service.api.problems import error_responses, problem
+from service.google.consent import ConsentFailed
+from service.postgres.calls import Pool
 
 # Each attempt has a cookie of its own, so that two tabs are in nobody's way; as many at once.
 COOKIE = "gmail_sync_connect_"
@@ -31,10 +31,10 @@ CALLBACK = "/api/gmail/callback"
 OWN_PATH = r"^/(?![/\\])[!-\[\]-~]*$(?!\n)"
 LONGEST_PATH = 300
 OwnPath = Annotated[str, QueryParameter(max_length=LONGEST_PATH, pattern=OWN_PATH)]
-GooglesWord = Annotated[str, QueryParameter(max_length=2000)]
+GoogleErrorCode = Annotated[str, QueryParameter(max_length=2000)]
 
 
-class Page(Struct):
+class ConsentPageResponse(Struct):
     """Google's consent page for this user, good for ten minutes in this browser."""
 
     authorization_url: str
@@ -44,24 +44,26 @@ class Page(Struct):
     "/api/gmail/connect",
     status_code=302,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 429, 503)
+    responses=error_responses(400, 401, 404, 429, 503)
     | {
-        200: ResponseSpec(Page, generate_examples=False, description="When JSON is accepted"),
+        200: ResponseSpec(
+            ConsentPageResponse, generate_examples=False, description="When JSON is accepted"
+        ),
         302: ResponseSpec(None, generate_examples=False, description="To Google's consent page"),
     },
 )
 def connect(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    connector: NamedDependency[Connector | None],
+    connector: NamedDependency[OAuthConnector | None],
     return_to: OwnPath = "/",
 ) -> Response[Any]:
     """Go to Google's consent page, and come back to `return_to`."""
     connecting = _configured(connector)
-    url, state, errand = connecting.set_out(pool, request.user.user_id, return_to)
+    url, state, errand = connecting.begin(pool, request.user.user_id, return_to)
     cookies = [cookie(request, _cookie_of(state), errand, PATIENCE), *_too_many(request)]
     if "application/json" in request.headers.get("accept", ""):
-        return Response(Page(url), status_code=200, cookies=cookies)
+        return Response(ConsentPageResponse(url), status_code=200, cookies=cookies)
     return Redirect(url, cookies=cookies)
 
 
@@ -82,16 +84,16 @@ async def signed_in(
     opt=OPEN,
     security=[{}],
     dependencies={"identity": Provide(signed_in)},
-    responses=answers(400, 403, 404, 503),
+    responses=error_responses(400, 403, 404, 503),
 )
 def callback(
     request: Request[Any, Any, Any],
     pool: NamedDependency[Pool],
-    connector: NamedDependency[Connector | None],
+    connector: NamedDependency[OAuthConnector | None],
     identity: NamedDependency[Identity | None],
     given_state: Annotated[str, QueryParameter(max_length=2000, name="state")] = "",
-    code: GooglesWord = "",
-    error: GooglesWord = "",
+    code: GoogleErrorCode = "",
+    error: GoogleErrorCode = "",
 ) -> Redirect:
     """Google's answer: the account is connected, and its sync started."""
     connecting = _configured(connector)
@@ -111,13 +113,13 @@ def callback(
         )
     target = errand.return_to
     try:
-        connecting.come_back(pool, errand, code, error)
+        connecting.complete(pool, errand, code, error)
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
     return Redirect(target, status_code=303, cookies=[_gone(request, name)])
 
 
-def _configured(connector: Connector | None) -> Connector:
+def _configured(connector: OAuthConnector | None) -> OAuthConnector:
     """Raises 404 where the operator has not set up what it takes."""
     if connector is None:
         raise problem(

@@ -9,14 +9,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.response import Response, Stream
 
 from service.api.asgi import with_slashes
-from service.api.auth import UserRequest
+from service.api.auth.tokens import UserRequest
 from service.api.download import BINARY, download, safe_name, streamed
 from service.api.fields import MessageId, PartId
-from service.api.problems import answers, problem
-from service.database import Pool
+from service.api.problems import error_responses, problem
 from service.mailbox import export
-from service.mailbox.access import Mailboxes
+from service.mailbox.access import MailboxOpener
 from service.mailbox.content import attachment_bytes, raw_message
+from service.postgres.calls import Pool
 
 RFC822 = "message/rfc822"
 MBOX = "application/mbox"
@@ -34,12 +34,12 @@ OF_ANY_TYPE = {
     "/api/gmail/messages/{message_id:str}/attachments/{part_id:str}",
     media_type=BINARY,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
+    responses=error_responses(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
 )
 def get_attachment(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    mailboxes: NamedDependency[Mailboxes],
+    mailboxes: NamedDependency[MailboxOpener],
     message_id: MessageId,
     part_id: PartId,
 ) -> Response[bytes]:
@@ -52,12 +52,12 @@ def get_attachment(
     "/api/gmail/messages/{message_id:str}/attachments",
     media_type=BINARY,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
+    responses=error_responses(400, 401, 404, 409, 502, 503) | OF_ANY_TYPE,
 )
 def get_only_attachment(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    mailboxes: NamedDependency[Mailboxes],
+    mailboxes: NamedDependency[MailboxOpener],
     message_id: MessageId,
 ) -> Response[bytes]:
     """The bytes of a mail that is nothing but an attachment: its part_id is empty."""
@@ -65,7 +65,7 @@ def get_only_attachment(
 
 
 def _attachment(
-    pool: Pool, mailboxes: Mailboxes, user_id: str, message_id: str, part_id: str
+    pool: Pool, mailboxes: MailboxOpener, user_id: str, message_id: str, part_id: str
 ) -> Response[bytes]:
     known = pool.row("get_attachment", user_id, message_id, part_id)
     if known is None:
@@ -79,12 +79,12 @@ def _attachment(
     "/api/gmail/messages/{message_id:str}/raw",
     media_type=RFC822,
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 409, 502, 503),
+    responses=error_responses(400, 401, 404, 409, 502, 503),
 )
 def get_raw(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    mailboxes: NamedDependency[Mailboxes],
+    mailboxes: NamedDependency[MailboxOpener],
     message_id: MessageId,
 ) -> Response[bytes]:
     """The whole message, byte for byte as Gmail has it, from Gmail unless it is kept."""
@@ -97,7 +97,7 @@ def get_raw(
     "/api/gmail/export.mbox",
     media_type=MBOX,
     sync_to_thread=True,
-    responses=answers(401, 409, 503),
+    responses=error_responses(401, 409, 503),
 )
 def get_mbox(request: UserRequest, pool: NamedDependency[Pool]) -> Stream:
     """All mail that is kept raw as an mbox (mboxrd, CRLF), oldest first. Messages without a raw

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from litestar.response import Response, Stream
 
-from service.api.security import CSP
+from service.api.auth.security import CSP
 
 BINARY = "application/octet-stream"
 _MIME_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,60}")

@@ -23,11 +23,11 @@ from litestar.di import NamedDependency
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from structlog.typing import FilteringBoundLogger
 
-from service.api.auth import UserRequest
-from service.api.problems import answers
-from service.api.runs import Run
-from service.database import Pool, Row, Session
-from service.worker.listener import Listener
+from service.api.auth.tokens import UserRequest
+from service.api.problems import error_responses
+from service.api.runs import RunView
+from service.postgres.calls import Pool, Row, Session
+from service.postgres.listener import Listener
 
 INTERVAL_SECONDS = 1.0
 # The least time between two questions, however much is heard; a click may have to wait so long.
@@ -38,7 +38,7 @@ RECONNECT_MILLISECONDS = 2000
 STOP_SECONDS = 5
 
 
-class Watcher:
+class Subscriber:
     """One stream's place: the newest row of its user, and whether it is news."""
 
     def __init__(self, user_id: str, row: Row | None) -> None:
@@ -57,13 +57,13 @@ class Watcher:
         return True
 
 
-class Feed:
+class ProgressBroadcaster:
     """Tells watchers what has changed. Its streams live on the loop that started it."""
 
     def __init__(self, session: Session, listen_url: str, log: FilteringBoundLogger) -> None:
         self._session = session
         self._log = log
-        self._watchers: set[Watcher] = set()
+        self._watchers: set[Subscriber] = set()
         self._heard_of: set[str] = set()  # users
         self._news = threading.Condition()  # guards both
         self._stopping = threading.Event()
@@ -94,12 +94,12 @@ class Feed:
             self._thread.join(STOP_SECONDS)
 
     @contextmanager
-    def watch(self, user_id: str, row: Row | None) -> Iterator[Watcher]:
+    def watch(self, user_id: str, row: Row | None) -> Iterator[Subscriber]:
         """Be told of changes since `row` was read. Called on the loop."""
         if not self._listening:
             self._listening = True
             self._listener.start()
-        watcher = Watcher(user_id, row)
+        watcher = Subscriber(user_id, row)
         with self._news:
             self._watchers.add(watcher)
             self._news.notify()
@@ -111,9 +111,9 @@ class Feed:
 
     def hear(self, task_id: str) -> None:
         """A run has begun or ended; from any thread."""
-        self.hear_of(task_id.removeprefix("sync_").rsplit("_", 2)[0])
+        self.notify_user(task_id.removeprefix("sync_").rsplit("_", 2)[0])
 
-    def hear_of(self, user_id: str) -> None:
+    def notify_user(self, user_id: str) -> None:
         """A user's latest run may have changed; from any thread."""
         with self._news:
             if any(watcher.user_id == user_id for watcher in self._watchers):
@@ -125,7 +125,7 @@ class Feed:
         while self._wait_for_question(next_at):
             of_all = time.monotonic() >= next_at
             try:
-                self._look(self._to_be_asked_for(of_all))
+                self._look(self._due_subscribers(of_all))
             except Exception as error:  # the next second is another try, whatever it was
                 self._log.warning("progress cannot be read", error=str(error))
             if of_all:
@@ -144,12 +144,12 @@ class Feed:
             )
         return not self._stopping.is_set()
 
-    def _to_be_asked_for(self, of_all: bool) -> list[Watcher]:
+    def _due_subscribers(self, of_all: bool) -> list[Subscriber]:
         with self._news:
             heard_of, self._heard_of = self._heard_of, set()
             return [each for each in self._watchers if of_all or each.user_id in heard_of]
 
-    def _look(self, watchers: list[Watcher]) -> None:
+    def _look(self, watchers: list[Subscriber]) -> None:
         # Rows go only to those who watched before the question was asked: theirs is older.
         users = sorted({watcher.user_id for watcher in watchers})
         if not users:
@@ -162,13 +162,13 @@ class Feed:
             self._loop.call_soon_threadsafe(_wake, changed)
 
 
-def _wake(watchers: list[Watcher]) -> None:
+def _wake(watchers: list[Subscriber]) -> None:
     for watcher in watchers:
         watcher.changed.set()
 
 
 async def _stream(
-    feed: Feed, user_id: str, row: Row | None, expires_at: datetime
+    feed: ProgressBroadcaster, user_id: str, row: Row | None, expires_at: datetime
 ) -> AsyncIterator[ServerSentEventMessage]:
     yield _event(row)
     with feed.watch(user_id, row) as watcher:
@@ -183,7 +183,7 @@ async def _stream(
 
 
 def _event(row: Row | None) -> ServerSentEventMessage:
-    run = Run.of(row)
+    run = RunView.of(row)
     return ServerSentEventMessage(
         data=msgspec.json.encode(run),
         event="sync",
@@ -193,20 +193,20 @@ def _event(row: Row | None) -> ServerSentEventMessage:
     )
 
 
-async def tell_streams(request: UserRequest) -> None:
+async def notify_own_streams(request: UserRequest) -> None:
     """For routes by which users begin or end runs of their own, called after the answer: their
     streams in this process have the event at once, whether or not the database announces it."""
-    feed: Feed = request.app.state.feed
-    feed.hear_of(request.user.user_id)
+    feed: ProgressBroadcaster = request.app.state.feed
+    feed.notify_user(request.user.user_id)
 
 
 @get(
     "/api/gmail/sync/events",
     media_type="text/event-stream",
-    responses=answers(401, 503),
+    responses=error_responses(401, 503),
 )
 async def sync_events(
-    request: UserRequest, pool: NamedDependency[Pool], feed: NamedDependency[Feed]
+    request: UserRequest, pool: NamedDependency[Pool], feed: NamedDependency[ProgressBroadcaster]
 ) -> ServerSentEvent:
     """The latest run now and at each change, as events `sync` with the object of /status."""
     user_id = request.user.user_id

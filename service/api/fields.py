@@ -17,8 +17,8 @@ AfterTaskId = Annotated[str | None, QueryParameter(max_length=300, pattern=_NOT_
 # Ids of mail are opaque, and short with every server.
 MessageId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
 PartId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
-MailId = Annotated[str | None, QueryParameter(max_length=200, pattern=_NOT_BLANK)]
-Words = Annotated[str | None, QueryParameter(max_length=1000, pattern=_NOT_BLANK)]
+OptionalMessageId = Annotated[str | None, QueryParameter(max_length=200, pattern=_NOT_BLANK)]
+SearchQuery = Annotated[str | None, QueryParameter(max_length=1000, pattern=_NOT_BLANK)]
 TEXT_RULE = "must not be blank, nor hold control characters or anything but UTF-8"
 
 
@@ -26,7 +26,7 @@ class NoFields(Struct, forbid_unknown_fields=True):
     """The only body there can be."""
 
 
-async def refuse_fields(request: Request[Any, Any, Any]) -> None:
+async def reject_request_body(request: Request[Any, Any, Any]) -> None:
     """For requests without a body: a field in one is a mistake, not to be passed over."""
     body = await request.body()
     try:

@@ -19,12 +19,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.api.audit import OperatorReads
-from service.api.auth import OPEN, Authentication
+from service.api.auth.tokens import OPEN, Authentication
 from service.api.health_facts import Health
 from service.api.metrics import RequestMetrics
-from service.api.problems import answers, problem
-from service.database import Pool
+from service.api.operator_access import OperatorAccessLog
+from service.api.problems import error_responses, problem
+from service.postgres.calls import Pool
 
 PROBE_SECONDS = 3
 PROBE_CONNECTIONS = 2
@@ -84,17 +84,19 @@ class Probe:
 
     async def health(self) -> Health:
         """Raises psycopg.Error."""
-        return msgspec.convert(await self.soon(lambda: self._pool.value("sync_health")), Health)
+        return msgspec.convert(
+            await self.with_timeout(lambda: self._pool.value("sync_health")), Health
+        )
 
     async def jobs(self) -> list[Job]:
         """Raises psycopg.Error."""
-        rows = await self.soon(lambda: self._pool.rows("scheduler_status"))
+        rows = await self.with_timeout(lambda: self._pool.rows("scheduler_status"))
         return msgspec.convert(rows, list[Job])
 
-    async def obstacle(self) -> str | None:
+    async def not_ready_reason(self) -> str | None:
         """Why requests cannot be served, if they cannot."""
         try:
-            version = await self.soon(lambda: self._pool.value("schema_version"))
+            version = await self.with_timeout(lambda: self._pool.value("schema_version"))
         except psycopg.ProgrammingError:  # no such function or schema, or not for us
             version = None
         except psycopg.OperationalError:
@@ -107,7 +109,7 @@ class Probe:
             "run alembic upgrade head."
         )
 
-    async def soon(self, ask: Callable[[], Any]) -> Any:
+    async def with_timeout(self, ask: Callable[[], Any]) -> Any:
         """What `ask` returns. Raises psycopg.Error."""
         asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
         try:
@@ -120,20 +122,20 @@ class Probe:
     "/api/gmail/sync/health",
     opt=OPEN,
     security=[{}],
-    responses=answers()
+    responses=error_responses()
     | {503: ResponseSpec(HealthUnknown, generate_examples=False, description="Cannot be asked")},
 )
 async def sync_health(
     request: Request[Any, Any, Any],
     probe: NamedDependency[Probe],
     authentication: NamedDependency[Authentication],
-    operator_reads: NamedDependency[OperatorReads],
+    operator_reads: NamedDependency[OperatorAccessLog],
 ) -> Response[Health]:
     """Whether syncs are healthy, and why not; 200 also when they are not."""
     try:
         operator, health = await asyncio.gather(_operator(request, authentication), probe.health())
         if operator and health.zombie_task_details:
-            await probe.soon(lambda: operator_reads.note(operator, "sync_health"))
+            await probe.with_timeout(lambda: operator_reads.note(operator, "sync_health"))
     except psycopg.Error:
         unknown = HealthUnknown(
             "The database cannot be asked; /readyz says why.", datetime.now(UTC)
@@ -149,7 +151,7 @@ async def sync_health(
     "/api/scheduler/status",
     opt=OPEN,
     security=[{}],
-    responses=answers(503),
+    responses=error_responses(503),
 )
 async def scheduler_status(
     request: Request[Any, Any, Any],
@@ -164,21 +166,21 @@ async def scheduler_status(
     return Scheduler(all(job.problem is None for job in jobs), jobs)
 
 
-@get("/livez", opt=OPEN, security=[{}], responses=answers())
+@get("/livez", opt=OPEN, security=[{}], responses=error_responses())
 async def livez() -> Status:
     """The process is there and its event loop turns."""
     return Status("alive")
 
 
-@get("/readyz", opt=OPEN, security=[{}], responses=answers(503))
+@get("/readyz", opt=OPEN, security=[{}], responses=error_responses(503))
 async def readyz(probe: NamedDependency[Probe]) -> Status:
     """Requests can be served: the database answers, its schema is this program's or a later one."""
-    if obstacle := await probe.obstacle():
-        raise problem(503, "not_ready", obstacle)
+    if not_ready_reason := await probe.not_ready_reason():
+        raise problem(503, "not_ready", not_ready_reason)
     return Status("ready")
 
 
-@get("/metrics", opt=OPEN, security=[{}], media_type="text/plain", responses=answers())
+@get("/metrics", opt=OPEN, security=[{}], media_type="text/plain", responses=error_responses())
 async def metrics(
     probe: NamedDependency[Probe], request_metrics: NamedDependency[RequestMetrics]
 ) -> Response[bytes]:

@@ -10,10 +10,10 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from service.api.asgi import with_slashes
-from service.api.auth import UserRequest
-from service.api.fields import MailId, MessageId, Words
-from service.api.problems import answers, no_such_message
-from service.database import Pool
+from service.api.auth.tokens import UserRequest
+from service.api.fields import MessageId, OptionalMessageId, SearchQuery
+from service.api.problems import error_responses, no_such_message
+from service.postgres.calls import Pool
 
 
 class Summary(Struct, kw_only=True):
@@ -48,7 +48,7 @@ class Attachment(Struct, kw_only=True):
     inline: bool
 
 
-class Message(Summary, kw_only=True):
+class MessageDetail(Summary, kw_only=True):
     """A whole message; headers in their order, as Gmail has them."""
 
     cc: str | None
@@ -75,14 +75,14 @@ class Labels(Struct):
     labels: list[Label]
 
 
-@get("/api/gmail/messages", sync_to_thread=True, responses=answers(400, 401, 503))
+@get("/api/gmail/messages", sync_to_thread=True, responses=error_responses(400, 401, 503))
 def list_messages(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    q: Words = None,
-    label: MailId = None,
+    q: SearchQuery = None,
+    label: OptionalMessageId = None,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
-    before: MailId = None,
+    before: OptionalMessageId = None,
 ) -> Messages:
     """The mail, newest first, in pages, found by words or by label."""
     # One more than asked for tells whether there is a next page.
@@ -94,19 +94,19 @@ def list_messages(
 @get(
     "/api/gmail/messages/{message_id:str}",
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 503),
+    responses=error_responses(400, 401, 404, 503),
 )
 def get_message(
     request: UserRequest, pool: NamedDependency[Pool], message_id: MessageId
-) -> Message:
+) -> MessageDetail:
     """One message."""
     row = pool.row("get_message", request.user.user_id, with_slashes(message_id))
     if row is None:
         raise no_such_message()
-    return msgspec.convert(row, Message)
+    return msgspec.convert(row, MessageDetail)
 
 
-@get("/api/gmail/labels", sync_to_thread=True, responses=answers(401, 503))
+@get("/api/gmail/labels", sync_to_thread=True, responses=error_responses(401, 503))
 def list_labels(request: UserRequest, pool: NamedDependency[Pool]) -> Labels:
     """The labels."""
     return msgspec.convert({"labels": pool.rows("list_labels", request.user.user_id)}, Labels)

@@ -12,19 +12,19 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
-from service.api.auth import USER_ID, UserRequest
-from service.api.cookies import Connection
-from service.api.fields import refuse_fields
-from service.api.problems import answers, problem
-from service.database import Caller, Pool, Row
+from service.api.auth.cookies import Connection
+from service.api.auth.tokens import USER_ID, UserRequest
+from service.api.fields import reject_request_body
+from service.api.problems import error_responses, problem
+from service.postgres.calls import FunctionCaller, Pool, Row
 
 
 @dataclass(frozen=True)
-class Act:
+class OperatorAction:
     """`do` is given the user's id, which is empty for an act upon nobody in particular. What ends
     or deletes something, is destructive."""
 
-    do: Callable[[Caller, str], list[Row]]
+    do: Callable[[FunctionCaller, str], list[Row]]
     of_user: bool = False
     destructive: bool = False
 
@@ -42,7 +42,7 @@ def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:
         raise problem(403, "operators_only", "This needs a token with the scope `operator`.")
 
 
-def perform(functions: Caller, actor: str, name: str, user_id: str = "") -> list[Row]:
+def perform(functions: FunctionCaller, actor: str, name: str, user_id: str = "") -> list[Row]:
     """Do an act and tell what it did. Raises 404 when there is no such act or user, and 400 when it
     needs a user, or none; SyncError; psycopg.Error. What cannot be noted is not done.
     """
@@ -63,13 +63,13 @@ def perform(functions: Caller, actor: str, name: str, user_id: str = "") -> list
     return act.do(functions, user_id)
 
 
-def _start(functions: Caller, user_id: str) -> list[Row]:
+def _start(functions: FunctionCaller, user_id: str) -> list[Row]:
     if functions.row("list_accounts", user_id) is None:
         raise problem(404, "no_such_user", "No account has this user id.")
     return functions.rows("start_sync", user_id, False, "sql")
 
 
-def _cancel(functions: Caller, user_id: str) -> list[Row]:
+def _cancel(functions: FunctionCaller, user_id: str) -> list[Row]:
     run = functions.row("sync_status", user_id)
     if run is None or not run["is_syncing"]:
         return []
@@ -80,18 +80,20 @@ def _cancel(functions: Caller, user_id: str) -> list[Row]:
 
 
 ACTS = {
-    "reap_zombie_syncs": Act(lambda functions, _: functions.rows("reap_zombie_syncs")),
-    "enqueue_due_syncs": Act(lambda functions, _: functions.rows("enqueue_due_syncs")),
-    "check_sync_consistency": Act(lambda functions, _: functions.rows("check_sync_consistency")),
-    "repair_sync_consistency": Act(
+    "reap_zombie_syncs": OperatorAction(lambda functions, _: functions.rows("reap_zombie_syncs")),
+    "enqueue_due_syncs": OperatorAction(lambda functions, _: functions.rows("enqueue_due_syncs")),
+    "check_sync_consistency": OperatorAction(
+        lambda functions, _: functions.rows("check_sync_consistency")
+    ),
+    "repair_sync_consistency": OperatorAction(
         lambda functions, _: functions.rows("repair_sync_consistency"), destructive=True
     ),
-    "prune_sync_history": Act(
+    "prune_sync_history": OperatorAction(
         lambda functions, _: functions.rows("prune_sync_history"), destructive=True
     ),
-    "start_sync": Act(_start, of_user=True),
-    "cancel_sync": Act(_cancel, of_user=True, destructive=True),
-    "retry_failed_messages": Act(
+    "start_sync": OperatorAction(_start, of_user=True),
+    "cancel_sync": OperatorAction(_cancel, of_user=True, destructive=True),
+    "retry_failed_messages": OperatorAction(
         lambda functions, user_id: functions.rows("retry_failed_messages", user_id), of_user=True
     ),
 }
@@ -101,9 +103,9 @@ ACTS = {
     "/api/operator/{act:str}",
     status_code=200,
     sync_to_thread=True,
-    before_request=refuse_fields,
+    before_request=reject_request_body,
     guards=[operators_only],
-    responses=answers(400, 401, 403, 404, 503),
+    responses=error_responses(400, 401, 403, 404, 503),
 )
 def do_act(
     request: UserRequest,

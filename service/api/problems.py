@@ -13,16 +13,8 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
+from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
-from service.api.keys import PAUSE_SECONDS, KeysUnavailable
-from service.errors import (
-    AccountNotConnected,
-    InvalidArgument,
-    LeaseLost,
-    RunEnded,
-    SyncError,
-    TooOften,
-)
 from service.gmail.errors import (
     AccountBlocked,
     DailyLimit,
@@ -31,8 +23,16 @@ from service.gmail.errors import (
     ReauthRequired,
     Transient,
 )
-from service.mailbox.access import NoKeys, QuotaUsedUp
+from service.mailbox.access import CredentialsKeysMissing, QuotaUsedUp
 from service.mailbox.content import NoSuchMessage
+from service.postgres.errors import (
+    AccountNotConnected,
+    InvalidArgument,
+    LeaseLost,
+    RunEnded,
+    SyncError,
+    TooOften,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -57,7 +57,7 @@ class Problem(Struct, kw_only=True, omit_defaults=True):
     errors: list[FieldMistake] | None = None
 
 
-def answers(*statuses: int) -> dict[int, ResponseSpec]:
+def error_responses(*statuses: int) -> dict[int, ResponseSpec]:
     """These errors for a route's OpenAPI; 500 stands with all of them."""
     return {
         status: ResponseSpec(
@@ -113,7 +113,7 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         SyncError: _sync_problem,
         GmailError: _gmail_problem,
         QuotaUsedUp: _quota_problem,
-        NoKeys: lambda _: problem(
+        CredentialsKeysMissing: lambda _: problem(
             503, "gmail_not_configured", "This server has no keys to read mail from Gmail with."
         ),
         NoSuchMessage: lambda _: no_such_message(),

@@ -18,11 +18,11 @@ from litestar.params import RawBody
 from msgspec import Meta, Struct
 from structlog.typing import FilteringBoundLogger
 
-from service.api.auth import OPEN
-from service.api.keys import KeysUnavailable
-from service.api.problems import answers, problem
-from service.api.push_tokens import PushTokens, Refused
-from service.database import Pool
+from service.api.auth.keys import KeysUnavailable
+from service.api.auth.push_tokens import PushTokens, Refused
+from service.api.auth.tokens import OPEN
+from service.api.problems import error_responses, problem
+from service.postgres.calls import Pool
 
 # Of Pub/Sub's envelope around an address and a number.
 LARGEST_BODY = 64 * 1024
@@ -91,7 +91,7 @@ class Subscription:
     status_code=204,
     sync_to_thread=True,
     request_max_body_size=LARGEST_BODY,
-    responses=answers(401, 404, 503),
+    responses=error_responses(401, 404, 503),
 )
 def receive_push(
     request: Request[Any, Any, Any],

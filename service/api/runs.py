@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from service.database import Row
+from service.postgres.calls import Row
 
 Phase = Literal["queued", "listing", "fetching", "waiting", "reconciling", "done"]
 Outcome = Literal["succeeded", "failed", "reaped", "cancelled", "superseded"]
@@ -26,7 +26,7 @@ class Stats(Struct, frozen=True):
     pending: int = 0
 
 
-class Run(Struct, kw_only=True):
+class RunView(Struct, kw_only=True):
     """A run as sync_run() returns it; nothing but zeros and nulls before the first.
 
     `success` says that the request did what it asked for, `outcome` how the run ended.
@@ -71,7 +71,7 @@ class Run(Struct, kw_only=True):
         return run
 
 
-def describe(run: Run, now: datetime) -> str:
+def describe(run: RunView, now: datetime) -> str:
     """What the run is doing, or how it ended."""
     stats = run.stats
     match run.phase:
@@ -97,7 +97,7 @@ def describe(run: Run, now: datetime) -> str:
             return _describe_end(run)
 
 
-def _describe_end(run: Run) -> str:
+def _describe_end(run: RunView) -> str:
     goes_on = "; another run goes on with it" if run.successor else ""
     match run.outcome:
         case "succeeded":

@@ -10,21 +10,21 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
 from service.api.asgi import with_slashes
-from service.api.auth import UserRequest
-from service.api.events import tell_streams
-from service.api.fields import AfterTaskId, MailId, TaskId, refuse_fields
-from service.api.problems import answers, problem
-from service.api.runs import Run
-from service.database import Pool, Row
+from service.api.auth.tokens import UserRequest
+from service.api.events import notify_own_streams
+from service.api.fields import AfterTaskId, OptionalMessageId, TaskId, reject_request_body
+from service.api.problems import error_responses, problem
+from service.api.runs import RunView
+from service.postgres.calls import Pool, Row
 
 
-class StartedRun(Run):
+class StartedRun(RunView):
     """The run that does what was asked; `created` is false when it was there already."""
 
     created: bool
 
 
-class RetriedRun(Run):
+class RetriedRun(RunView):
     """The user's latest run; `retried` says how many messages it will fetch once more."""
 
     retried: int
@@ -33,7 +33,7 @@ class RetriedRun(Run):
 class History(Struct):
     """A page of runs, newest first; `next` is the `before` of the next page."""
 
-    runs: list[Run]
+    runs: list[RunView]
     next: str | None
 
 
@@ -62,9 +62,9 @@ class FailedMessages(Struct):
     "/api/gmail/sync/smart",
     status_code=202,
     sync_to_thread=True,
-    before_request=refuse_fields,
-    after_response=tell_streams,
-    responses=answers(400, 401, 409, 429, 503),
+    before_request=reject_request_body,
+    after_response=notify_own_streams,
+    responses=error_responses(400, 401, 409, 429, 503),
 )
 def start_sync(
     request: UserRequest,
@@ -88,17 +88,17 @@ def start_sync(
 @get(
     "/api/gmail/sync/status",
     sync_to_thread=True,
-    responses=answers(401, 503),
+    responses=error_responses(401, 503),
 )
-def sync_status(request: UserRequest, pool: NamedDependency[Pool]) -> Run:
+def sync_status(request: UserRequest, pool: NamedDependency[Pool]) -> RunView:
     """The latest run."""
-    return Run.of(pool.row("sync_status", request.user.user_id))
+    return RunView.of(pool.row("sync_status", request.user.user_id))
 
 
 @get(
     "/api/gmail/sync/history",
     sync_to_thread=True,
-    responses=answers(400, 401, 503),
+    responses=error_responses(400, 401, 503),
 )
 def sync_history(
     request: UserRequest,
@@ -110,37 +110,37 @@ def sync_history(
     # One more than asked for tells whether there is a next page.
     rows = pool.rows("sync_history", request.user.user_id, limit + 1, before)
     page = rows[:limit]
-    return History([Run.of(row) for row in page], page[-1]["task_id"] if rows[limit:] else None)
+    return History([RunView.of(row) for row in page], page[-1]["task_id"] if rows[limit:] else None)
 
 
 @get(
     "/api/gmail/sync/{task_id:str}",
     sync_to_thread=True,
-    responses=answers(400, 401, 404, 503),
+    responses=error_responses(400, 401, 404, 503),
 )
-def sync_run(request: UserRequest, pool: NamedDependency[Pool], task_id: TaskId) -> Run:
+def sync_run(request: UserRequest, pool: NamedDependency[Pool], task_id: TaskId) -> RunView:
     """One run."""
-    return Run.of(_own_run(pool, request.user.user_id, task_id))
+    return RunView.of(_own_run(pool, request.user.user_id, task_id))
 
 
 @post(
     "/api/gmail/sync/{task_id:str}/cancel",
     status_code=200,
     sync_to_thread=True,
-    before_request=refuse_fields,
-    after_response=tell_streams,
-    responses=answers(400, 401, 404, 503),
+    before_request=reject_request_body,
+    after_response=notify_own_streams,
+    responses=error_responses(400, 401, 404, 503),
 )
 def cancel_sync(
     request: UserRequest,
     pool: NamedDependency[Pool],
     task_id: TaskId,
-) -> Run:
+) -> RunView:
     """Cancel a run, or the run that took it over."""
     user_id = request.user.user_id
     before = _own_run(pool, user_id, task_id)
     cancelled = pool.value("cancel_sync", before["task_id"])
-    run = Run.of(_own_run(pool, user_id, task_id), success=cancelled)
+    run = RunView.of(_own_run(pool, user_id, task_id), success=cancelled)
     if not cancelled:
         run.message = f"Nothing to cancel: {run.message[0].lower()}{run.message[1:]}"
     elif not before["is_syncing"]:
@@ -152,9 +152,9 @@ def cancel_sync(
     "/api/gmail/sync/retry-failed",
     status_code=202,
     sync_to_thread=True,
-    before_request=refuse_fields,
-    after_response=tell_streams,
-    responses=answers(400, 401, 409, 429, 503),
+    before_request=reject_request_body,
+    after_response=notify_own_streams,
+    responses=error_responses(400, 401, 409, 429, 503),
 )
 def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:
     """Fetch once more what could not be had."""
@@ -169,13 +169,13 @@ def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRu
 @get(
     "/api/gmail/sync/failed-messages",
     sync_to_thread=True,
-    responses=answers(400, 401, 503),
+    responses=error_responses(400, 401, 503),
 )
 def list_failed_messages(
     request: UserRequest,
     pool: NamedDependency[Pool],
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
-    after: MailId = None,
+    after: OptionalMessageId = None,
 ) -> FailedMessages:
     """The messages that could not be fetched, in pages."""
     # One more than asked for tells whether there is a next page.

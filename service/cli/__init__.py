@@ -8,9 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from service.cli.account import account
 from service.cli.adopt import adopt
-from service.cli.audit import audit
 from service.cli.demo import demo
-from service.cli.errors import in_words
+from service.cli.errors import friendly_errors
 from service.cli.export import export
 from service.cli.monitor import monitor
 from service.cli.processes import migrate, serve, worker
@@ -18,7 +17,8 @@ from service.cli.removal import delete, remove
 from service.cli.rotate_keys import rotate_keys
 from service.cli.simulate import simulate
 from service.cli.token import token
-from service.database import without_data
+from service.cli.verify import audit
+from service.postgres.calls import redacted
 
 CONFIGURATION = """
 \b
@@ -49,14 +49,14 @@ class Commands(click.Group):
     """Turns what a user can mend into one clear message and exit status 1."""
 
     def invoke(self, context: click.Context) -> object:
-        with in_words():
+        with friendly_errors():
             try:
                 return super().invoke(context)
             except DBAPIError as error:
                 # Alembic meets database errors through SQLAlchemy, which wraps them.
                 if not isinstance(error.orig, psycopg.Error):
                     raise
-                raise without_data(error.orig) from None
+                raise redacted(error.orig) from None
 
 
 @click.group(

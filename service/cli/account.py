@@ -10,9 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from service.cli.session import note_read, opened
+from service.cli.context import open_session, record_operator_read
 from service.config import QUOTA_PROFILES, Config, ConfigError
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
 
 CONTENT_MODES = ("full", "raw")
 AUTHORIZED_USER_FIELDS = ("refresh_token", "client_id", "client_secret")
@@ -58,8 +58,8 @@ def add(
     if (credentials is None) == (access_token is None):
         raise click.UsageError("give one of --credentials and --access-token")
     stored = _authorized_user(credentials) if credentials else {"token": access_token}
-    with opened("account") as (config, session):
-        sealed = vault(config).seal(stored)
+    with open_session("account") as (config, session):
+        sealed = cipher(config).encrypt(stored)
         if quota_profile is None and not session.rows("list_accounts", user):
             quota_profile = config.quota_profile
         session.value("connect_account", user, email, sealed, quota_profile, content_mode)
@@ -105,7 +105,7 @@ def change(
     """
     if content_mode is None and quota_profile is None and sync_interval is None:
         raise click.UsageError("give --content-mode, --quota-profile or --sync-interval")
-    with opened("account") as (_, session):
+    with open_session("account") as (_, session):
         if sync_interval is not None:
             session.value("set_sync_interval", user, sync_interval or None)
             click.echo(f"{user} is synced {_every(sync_interval)}.")
@@ -127,9 +127,9 @@ def _every(interval: timedelta) -> str:
 @click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
 def list_accounts(as_json: bool) -> None:
     """List the accounts and the state they are in."""
-    with opened("account") as (_, session):
+    with open_session("account") as (_, session):
         if rows := session.rows("list_accounts"):
-            note_read(session, "accounts")
+            record_operator_read(session, "accounts")
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, default=str))
@@ -148,7 +148,7 @@ def list_accounts(as_json: bool) -> None:
     Console().print(table)
 
 
-def vault(config: Config) -> Vault:
+def cipher(config: Config) -> CredentialCipher:
     """Where credentials are sealed. Raises ConfigError without keys."""
     if not config.credentials_keys:
         raise ConfigError(
@@ -157,7 +157,7 @@ def vault(config: Config) -> Vault:
                 "openssl rand -base64 32 | tr '+/' '-_'"
             ]
         )
-    return Vault(config.credentials_keys)
+    return CredentialCipher(config.credentials_keys)
 
 
 def _authorized_user(path: Path) -> dict[str, Any]:

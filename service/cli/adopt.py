@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from service.config import Config
-from service.database import Connection, Row, connection_string, without_data
-from service.errors import sync_error
+from service.postgres.calls import Connection, Row, connection_string, redacted
+from service.postgres.errors import sync_error
 
 LONGEST_EXAMPLE = 80
 
@@ -40,7 +40,7 @@ def adopt(table: str, dry_run: bool, as_json: bool) -> None:
             if dry_run:
                 connection.rollback()
     except psycopg.Error as error:
-        raise (_refusal(error, table) or without_data(error)) from None
+        raise (_refusal(error, table) or redacted(error)) from None
     (_print_json if as_json else _print_table)(table, fates, dry_run)
 
 

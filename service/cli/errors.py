@@ -8,13 +8,14 @@ import psycopg
 from alembic.util import CommandError
 
 from service.config import ConfigError
-from service.errors import SyncError
-from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.errors import GmailError
+from service.google.cipher import WrongKey
+from service.google.credentials import UnusableCredentials
+from service.postgres.errors import SyncError
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
+def friendly_errors() -> Iterator[None]:
     """Turn an error that a user can mend into a ClickException with one clear message."""
     try:
         yield

@@ -9,9 +9,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.cli.session import note_read, opened
-from service.database import Row, Session
+from service.cli.context import open_session, record_operator_read
 from service.mailbox.export import eml_name, mbox_entry, pages, size_of
+from service.postgres.calls import Row, Session
 
 Write = Callable[[Row], None]
 
@@ -44,8 +44,8 @@ def export(user: str, output: Path, form: str, message_id: str | None) -> None:
     Exit status 0: all is written; 1: not all of it, because messages have no raw copy or because
     it broke off.
     """
-    with opened("export") as (_, session):
-        note_read(session, "export", user)
+    with open_session("export") as (_, session):
+        record_operator_read(session, "export", user)
         try:
             with _mbox(output) if form == "mbox" else _folder(output) as write:
                 if message_id is None:

@@ -1,9 +1,9 @@
 """Google, as the environment says how to reach it."""
 
-from service.cli.account import vault
+from service.cli.account import cipher
 from service.config import Config
 from service.gmail.api import GmailApi
-from service.gmail.google import Google
+from service.google.configuration import Google
 
 
 def make_google(config: Config) -> Google:
@@ -13,6 +13,6 @@ def make_google(config: Config) -> Google:
         token_uri=f"{config.oauth_endpoint}/token",
         client_id=config.google_client_id,
         client_secret=config.google_client_secret,
-        vault=vault(config),
+        cipher=cipher(config),
         topic=config.pubsub_topic,
     )

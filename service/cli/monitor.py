@@ -17,9 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from service.api.audit import OperatorReads
-from service.cli.session import actor, opened
-from service.database import Row, Session
+from service.api.operator_access import OperatorAccessLog
+from service.cli.context import actor, open_session
+from service.postgres.calls import Row, Session
 
 # As many as list_running_syncs gives, and more than a terminal has lines.
 MOST_RUNS = 10_000
@@ -49,8 +49,8 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
     # kill and Ctrl-C alike leave a clean terminal, in a shell's background too.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), opened("monitor") as (_, session):
-        seen = looks(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
+    with suppress(KeyboardInterrupt), open_session("monitor") as (_, session):
+        seen = snapshots(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
         if once:
             show_once(next(seen), as_json)
         elif as_json:
@@ -60,12 +60,12 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
             show_live(seen, Console())
 
 
-def looks(session: Session, interval: float, limit: int) -> Iterator[Row]:
+def snapshots(session: Session, interval: float, limit: int) -> Iterator[Row]:
     """A look every `interval` seconds, of at most `limit` runs, the longest silent first.
 
     Only the first raises psycopg.Error: later ones tell of it.
     """
-    reads = OperatorReads(session)
+    reads = OperatorAccessLog(session)
     yield _look(session, reads, limit)
     while True:
         time.sleep(interval)
@@ -96,7 +96,7 @@ def show_live(seen: Iterator[Row], console: Console) -> None:
             live.update(Group(head, _runs_in(lines, last)), refresh=True)
 
 
-def _look(session: Session, reads: OperatorReads, limit: int) -> Row:
+def _look(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
     health = session.value("sync_health")
     runs = session.rows("list_running_syncs", limit)
     if runs or health["zombie_task_details"]:

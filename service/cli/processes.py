@@ -14,8 +14,8 @@ from service import migrate as migrations
 from service.app import Server, create_app
 from service.cli.google import make_google
 from service.config import Config
-from service.database import Pool
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Pool
 from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.
@@ -47,7 +47,7 @@ def serve(host: str, no_worker: bool) -> None:
         # The server handles them while it runs and raises them once more when it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
     server = Server(create_app(config, pool, worker, log, google), host=host, port=config.port)
-    _spare_the_end()
+    _freeze_gc()
     server.run()
 
 
@@ -59,7 +59,7 @@ def worker() -> None:
     # Before any thread is made: all of them inherit the mask, and only this one waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     worker = _worker(config, make_google(config), logs.configure(config.log_level))
-    _spare_the_end()
+    _freeze_gc()
     worker.start()
     signal.sigwait(stops)
     worker.stop()
@@ -79,7 +79,7 @@ def migrate(revision: str) -> None:
     click.echo(f"The schema is at {revision}.")
 
 
-def _spare_the_end() -> None:
+def _freeze_gc() -> None:
     """What is there by now stays to the end. Else the interpreter, before it ends, would look for
     garbage in all of it, and on a machine with much to do outlast the time given to a drain."""
     gc.freeze()

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import click
 
+from service.accounts import disconnect
+from service.cli.context import open_session
 from service.cli.google import make_google
-from service.cli.session import opened
-from service.database import Session
-from service.gmail.google import Google
-from service.mailbox import withdraw
+from service.google.configuration import Google
+from service.postgres.calls import Session
 
 
 @click.command()
@@ -21,7 +21,7 @@ def remove(user: str, delete_mail: bool) -> None:
 
     The mail stays, with what it takes to go on when the same mailbox is connected again.
     """
-    done = _end(lambda session, google: withdraw.disconnect(session, google, user, delete_mail))
+    done = _end(lambda session, google: disconnect.disconnect(session, google, user, delete_mail))
     mail = "deleted" if delete_mail else "kept"
     click.echo(f"Disconnected {user}, mail {mail}." if done else f"{user} was not connected.")
 
@@ -31,13 +31,13 @@ def remove(user: str, delete_mail: bool) -> None:
 @click.option("--yes", is_flag=True, required=True, help="it is meant: there is no way back")
 def delete(user: str, yes: bool) -> None:
     """Delete everything there is of USER: the grant at Google, mail, runs, the audit trail."""
-    done = _end(lambda session, google: withdraw.delete(session, google, user))
+    done = _end(lambda session, google: disconnect.delete(session, google, user))
     click.echo(f"Deleted everything of {user}." if done else f"There was nothing of {user}.")
 
 
-def _end(end: Callable[[Session, Google | None], withdraw.End]) -> bool:
+def _end(end: Callable[[Session, Google | None], disconnect.DisconnectResult]) -> bool:
     """Whether there was anything to end; where Google did not end the grant, say so and go on."""
-    with opened("account") as (config, session):
+    with open_session("account") as (config, session):
         google = make_google(config) if config.credentials_keys else None
         ended = end(session, google)
     if ended.warning:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import click
 from psycopg.types.json import Jsonb
 
-from service.cli.account import vault
-from service.cli.session import actor, opened
-from service.database import Caller, Row
-from service.gmail.credentials import Vault, WrongKey
+from service.cli.account import cipher
+from service.cli.context import actor, open_session
+from service.google.cipher import CredentialCipher, WrongKey
+from service.postgres.calls import FunctionCaller, Row
 
 PAGE = 100
 # Each pass seals what was saved with another key during the one before.
@@ -29,8 +29,8 @@ def rotate_keys() -> None:
     # kill ends it as Ctrl-C does, in a shell's background too: what was done is noted.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
-    with opened("rotate-keys") as (config, session):
-        rotation = Rotation(session, vault(config))
+    with open_session("rotate-keys") as (config, session):
+        rotation = Rotation(session, cipher(config))
         try:
             finished = rotation.run()
         finally:
@@ -51,7 +51,7 @@ def rotate_keys() -> None:
 class Rotation:
     """Passes over all credentials, and what came of them."""
 
-    def __init__(self, caller: Caller, keys: Vault) -> None:
+    def __init__(self, caller: FunctionCaller, keys: CredentialCipher) -> None:
         self._caller = caller
         self._keys = keys
         self.sealed = 0
@@ -82,19 +82,19 @@ class Rotation:
             click.echo(f"{user_id}: no key opens the credentials", err=True)
 
 
-def _all(session: Caller) -> Iterator[Row]:
+def _all(session: FunctionCaller) -> Iterator[Row]:
     after = None
     while page := session.rows("list_credentials", after, PAGE):
         yield from page
         after = page[-1]["user_id"]
 
 
-def _reseal(session: Caller, keys: Vault, row: Row) -> str:
+def _reseal(session: FunctionCaller, keys: CredentialCipher, row: Row) -> str:
     """What became of an account's credentials; those that are renewed meanwhile are read again."""
     user_id, sealed = row["user_id"], row["credentials"]
     while sealed is not None:
         try:
-            anew = keys.reseal(sealed)
+            anew = keys.rotate(sealed)
         except WrongKey:
             return "unopened"
         if anew is None:

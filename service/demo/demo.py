@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from service import migrate
-from service.api.auth import make_token
-from service.database import Session
+from service.api.auth.tokens import make_token
 from service.demo.cluster import Cluster
 from service.demo.processes import Process
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Session
 
 USER = "demo"
 EMAIL = "demo@example.com"
@@ -154,7 +154,7 @@ def _start(
     console.print("Starting the service …")
     keys, secret = Fernet.generate_key().decode(), secrets.token_hex(32)
     session = Session(login_url, "gmail-sync demo")
-    sealed = Vault([keys]).seal({"token": access_token})
+    sealed = CredentialCipher([keys]).encrypt({"token": access_token})
     session.value("connect_account", USER, EMAIL, sealed, "unlimited", "full")
     session.close()
     port = _service_port()

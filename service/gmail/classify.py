@@ -63,7 +63,7 @@ CLASSES_OF_404: dict[str, type[GmailError]] = {
 
 # Google gives both cases of each pair the same status and reason, so the text is all there is.
 # Should it change, the class without it is the harmless one: the engine retries, and gives up.
-TOLD_BY_TEXT_ALONE: dict[tuple[type[GmailError], str], type[GmailError]] = {
+CLASSES_BY_MESSAGE_TEXT: dict[tuple[type[GmailError], str], type[GmailError]] = {
     (Transient, "Mail service not enabled"): AccountBlocked,
     (RateLimited, "Too many concurrent requests"): TooManyConcurrent,
     (BadRequest, "Only one user push notification client"): WatchedElsewhere,
@@ -112,7 +112,7 @@ def _classify_answer(error: HttpError, method: str) -> GmailError:
     if envelope is None:
         return _classify_without_envelope(error, status)
     kind = _table(status, envelope.reasons, method)
-    for (general, text), exact in TOLD_BY_TEXT_ALONE.items():
+    for (general, text), exact in CLASSES_BY_MESSAGE_TEXT.items():
         if kind is general and text in envelope.message:
             kind = exact
     reason = next(iter(envelope.reasons), "")

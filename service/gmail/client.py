@@ -18,19 +18,19 @@ from google.oauth2.credentials import Credentials
 from googleapiclient.http import HttpRequest
 from httplib2 import Response
 
-from service.gmail import batch
+from service.gmail import multipart
 from service.gmail.answers import Fetched, HistoryPage, MessagePage, Profile
 from service.gmail.api import GmailApi
 from service.gmail.classify import classify
 from service.gmail.errors import (
-    CONCERNS_ALL,
+    ACCOUNT_WIDE_ERRORS,
     GmailError,
     MalformedResponse,
     TokenExpired,
     TooLarge,
 )
-from service.gmail.text import base64_bytes
 from service.gmail.transport import LargeAnswer, Transport
+from service.mime.text import base64_bytes
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
@@ -169,7 +169,7 @@ class GmailClient:
         if len(ids) == 1:
             return [self._fetch_one(ids[0], format)]
         # Building a request takes as long as reading its answer, and only the id tells them apart.
-        request = self._api.messages.get(userId="me", id=batch.ANY_ID, format=format)
+        request = self._api.messages.get(userId="me", id=multipart.ANY_ID, format=format)
         parts, missing = self._batch(request, ids)
         if not self._api.has_batch:
             return [self._fetch_one(ids[0], format)]
@@ -183,12 +183,12 @@ class GmailClient:
     def _fetch_one(self, message_id: str, format: Format) -> Fetched:  # noqa: A002
         """The message or its own error; raises what concerns every other message as well."""
         request = self._api.messages.get(userId="me", id=message_id, format=format)
-        fetched = self._fetched(message_id, request, batch.Part(*self._send(request)))
-        if isinstance(fetched.error, CONCERNS_ALL):
+        fetched = self._fetched(message_id, request, multipart.Part(*self._send(request)))
+        if isinstance(fetched.error, ACCOUNT_WIDE_ERRORS):
             raise fetched.error
         return fetched
 
-    def _fetched(self, message_id: str, request: HttpRequest, part: batch.Part) -> Fetched:
+    def _fetched(self, message_id: str, request: HttpRequest, part: multipart.Part) -> Fetched:
         try:
             message = self._read(request, *part)
             if str(message.get("id")) != message_id:
@@ -200,14 +200,14 @@ class GmailClient:
 
     def _batch(
         self, request: HttpRequest, ids: Sequence[str]
-    ) -> tuple[dict[int, batch.Part], GmailError]:
+    ) -> tuple[dict[int, multipart.Part], GmailError]:
         """The answered parts by index, and what is the matter with those that are missing."""
-        url, (body, headers) = self._api.batch_url, batch.encode(request, ids)
+        url, (body, headers) = self._api.batch_url, multipart.encode(request, ids)
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
         try:
             response, content = self._transport.request(url, "POST", body, headers, BATCH_BYTES)
-            boundary = batch.boundary_of(response)
+            boundary = multipart.boundary_of(response)
         except IncompleteRead as error:
             cut = error
             response, content, boundary = Response({"status": "200"}), error.partial, None
@@ -220,7 +220,7 @@ class GmailClient:
             return {}, missing
         if response.status != 200:
             self._read(request, response, content)
-        parts = batch.decode(content, boundary, cut=cut is not None)
+        parts = multipart.decode(content, boundary, cut=cut is not None)
         if not parts and not isinstance(cut, LargeAnswer):
             raise MalformedResponse("a batch answered without parts")
         return parts, missing

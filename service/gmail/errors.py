@@ -22,7 +22,7 @@ Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 from datetime import datetime
 from typing import ClassVar
 
-from service.gmail.text import storable
+from service.mime.text import storable
 
 
 class GmailError(Exception):
@@ -132,7 +132,7 @@ class WatchedElsewhere(BadRequest):
 
 
 # Errors that concern every message: they stop a batch, and no message is to blame.
-CONCERNS_ALL = (
+ACCOUNT_WIDE_ERRORS = (
     RateLimited,
     DailyLimit,
     TokenExpired,

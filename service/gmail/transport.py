@@ -54,7 +54,7 @@ class Transport:
         self._renewed_at = -_RENEWAL_SECONDS
         self._accepted = True
         self._sent_token: str | None = None
-        self._sockets = _Sockets()
+        self._sockets = _InterruptibleSockets()
         self._http = httplib2.Http(
             timeout=timeout, decode_limit_ratio=0, decode_limit_hard=_LARGEST_ANSWER
         )
@@ -160,7 +160,7 @@ class _Answer(NamedTuple):
     data: bytes
 
 
-class _Sockets:
+class _InterruptibleSockets:
     """The sockets of one Transport, so that another thread can shut them.
 
     http.client forgets a socket whose answer ends with the connection, so sockets are noted, and

@@ -13,10 +13,9 @@ from typing import Self, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Caller, DatabaseClock, Row
-from service.errors import AccountNotConnected
+from service.accounts.credentials import AccountCredentials
 from service.gmail.answers import Profile
-from service.gmail.credentials import UnusableCredentials, WrongKey
+from service.gmail.backoff import OUTAGE_BACKOFF, QUOTA, end_of
 from service.gmail.errors import (
     AccountBlocked,
     DailyLimit,
@@ -25,10 +24,12 @@ from service.gmail.errors import (
     TokenExpired,
     Transient,
 )
-from service.gmail.google import Google
-from service.gmail.pauses import OUTAGE_PAUSES, QUOTA, end_of
-from service.gmail.text import storable
-from service.mailbox.account import Account
+from service.google.cipher import WrongKey
+from service.google.configuration import Google
+from service.google.credentials import UnusableCredentials
+from service.mime.text import storable
+from service.postgres.calls import DatabaseClock, FunctionCaller, Row
+from service.postgres.errors import AccountNotConnected
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ class QuotaUsedUp(Exception):
         self.wait = wait
 
 
-class NoKeys(Exception):
+class CredentialsKeysMissing(Exception):
     """This process was given no key that opens credentials."""
 
 
@@ -59,7 +60,7 @@ class MailboxAccess:
 
     def __init__(
         self,
-        caller: Caller,
+        caller: FunctionCaller,
         google: Google,
         user_id: str,
         log: FilteringBoundLogger,
@@ -75,7 +76,9 @@ class MailboxAccess:
         self._clock = DatabaseClock(self.opened["opened_at"])
         self._is_own: bool = self.opened["verified"]
         try:
-            self._account = Account(caller, google, user_id, self.opened["credentials"], log)
+            self._account = AccountCredentials(
+                caller, google, user_id, self.opened["credentials"], log
+            )
         except (WrongKey, UnusableCredentials) as error:
             raise AccountNotConnected(str(error)) from error
         self.client = self._account.new_client()
@@ -112,7 +115,7 @@ class MailboxAccess:
 
     def _send(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
         deadline = self._clock.now() + patience
-        pauses = iter(OUTAGE_PAUSES)
+        pauses = iter(OUTAGE_BACKOFF)
         while True:
             self._charge(method, deadline)
             try:
@@ -152,12 +155,12 @@ class MailboxAccess:
         self._account.refuse(status, storable(str(error)))
 
 
-class Mailboxes:
+class MailboxOpener:
     """Opens mailboxes for the threads of one process. `google` is None where it has no keys."""
 
     def __init__(
         self,
-        caller: Caller,
+        caller: FunctionCaller,
         google: Google | None,
         log: FilteringBoundLogger,
         stopping: threading.Event | None = None,
@@ -170,11 +173,11 @@ class Mailboxes:
     def open(self, user_id: str) -> MailboxAccess:
         """Raises NoKeys and AccountNotConnected."""
         if self._google is None:
-            raise NoKeys
+            raise CredentialsKeysMissing
         return MailboxAccess(self._caller, self._google, user_id, self._log, self._stopping)
 
 
-def _open(caller: Caller, user_id: str) -> Row:
+def _open(caller: FunctionCaller, user_id: str) -> Row:
     opened = caller.row("get_account_credentials", user_id)
     # Whether a suspended account is let in again only Google can tell.
     if opened is None or opened["status"] not in ("connected", "suspended"):

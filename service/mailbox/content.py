@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from service.database import Caller
-from service.gmail import mime
 from service.gmail.errors import Gone, MalformedResponse
-from service.gmail.text import base64_bytes
-from service.mailbox.access import MailboxAccess, Mailboxes
+from service.mailbox.access import MailboxAccess, MailboxOpener
+from service.mime import parts
+from service.mime.text import base64_bytes
+from service.postgres.calls import FunctionCaller
 
 # How long somebody who waits for an answer lets us wait for the quota.
 PATIENCE = timedelta(seconds=5)
@@ -18,7 +18,9 @@ class NoSuchMessage(Exception):
     """The user has no message with this id."""
 
 
-def raw_message(caller: Caller, mailboxes: Mailboxes, user_id: str, message_id: str) -> bytes:
+def raw_message(
+    caller: FunctionCaller, mailboxes: MailboxOpener, user_id: str, message_id: str
+) -> bytes:
     """The RFC 822 bytes of a message, byte for byte as Gmail has them: the raw copy, else fetched.
 
     Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
@@ -34,7 +36,7 @@ def raw_message(caller: Caller, mailboxes: Mailboxes, user_id: str, message_id: 
 
 
 def attachment_bytes(
-    caller: Caller, mailboxes: Mailboxes, user_id: str, message_id: str, part_id: str
+    caller: FunctionCaller, mailboxes: MailboxOpener, user_id: str, message_id: str, part_id: str
 ) -> bytes:
     """The content of a part, from the raw copy, else fetched by its part_id, which stays while
     attachmentIds expire.
@@ -42,14 +44,14 @@ def attachment_bytes(
     Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
     """
     raw = _raw_copy(caller, user_id, message_id)
-    for part in mime.from_raw(raw, []).leaves() if raw is not None else ():
+    for part in parts.from_raw(raw, []).leaves() if raw is not None else ():
         if part.part_id == part_id:
             return part.content
     with mailboxes.open(user_id) as mailbox:
         return _fetched(mailbox, message_id, part_id)
 
 
-def _raw_copy(caller: Caller, user_id: str, message_id: str) -> bytes | None:
+def _raw_copy(caller: FunctionCaller, user_id: str, message_id: str) -> bytes | None:
     row = caller.row("get_raw", user_id, message_id)
     if row is None:
         raise NoSuchMessage
@@ -81,7 +83,7 @@ def _bodies(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
     body = payload.get("body")
     yield part_id, body if isinstance(body, dict) else {}
     for index, child in enumerate(payload.get("parts") or []):
-        yield from _bodies(child, mime.child_id(part_id, index))
+        yield from _bodies(child, parts.child_id(part_id, index))
 
 
 def _exact(encoded: Any) -> bytes:

@@ -11,7 +11,7 @@ from datetime import UTC
 from typing import NamedTuple
 from urllib.parse import quote
 
-from service.database import Caller, Row
+from service.postgres.calls import FunctionCaller, Row
 
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
 _NOT_IN_A_FROM_LINE = re.compile(r"[^\w.-]", re.ASCII)
@@ -24,12 +24,12 @@ class Size(NamedTuple):
     without_raw: int
 
 
-def size_of(caller: Caller, user_id: str) -> Size:
+def size_of(caller: FunctionCaller, user_id: str) -> Size:
     stored = caller.row("count_messages", user_id) or {"messages": 0, "with_raw": 0}
     return Size(stored["with_raw"], stored["messages"] - stored["with_raw"])
 
 
-def pages(caller: Caller, user_id: str) -> Iterator[list[Row]]:
+def pages(caller: FunctionCaller, user_id: str) -> Iterator[list[Row]]:
     """The messages that have a raw copy, oldest first, a few megabytes at a time: rows of
     message_id, internal_date and raw."""
     page = caller.rows("export_messages", user_id)
@@ -39,7 +39,7 @@ def pages(caller: Caller, user_id: str) -> Iterator[list[Row]]:
         page = caller.rows("export_messages", user_id, last)
 
 
-def mbox_pages(caller: Caller, user_id: str) -> Iterator[bytes]:
+def mbox_pages(caller: FunctionCaller, user_id: str) -> Iterator[bytes]:
     """All of them as an mboxrd, in pieces that are not empty."""
     for page in pages(caller, user_id):
         if page:

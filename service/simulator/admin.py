@@ -14,7 +14,7 @@ import msgspec
 
 from service.simulator.errors import ApiError
 from service.simulator.faults import ArmedFault, Fault
-from service.simulator.messages import Reply, Request, error_reply, json_reply
+from service.simulator.http_types import Request, Response, error_reply, json_reply
 from service.simulator.quota import Limits, Quota
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PREFIX = "/simulator/"
 
 
-def answer(gateway: "Gateway", request: Request) -> Reply:
+def answer(gateway: "Gateway", request: Request) -> Response:
     try:
         return _answer(gateway, request)
     except ApiError as error:
@@ -32,7 +32,7 @@ def answer(gateway: "Gateway", request: Request) -> Reply:
         return error_reply(ApiError(400, str(error)))
 
 
-def _answer(gateway: "Gateway", request: Request) -> Reply:
+def _answer(gateway: "Gateway", request: Request) -> Response:
     match request.verb, request.path.removeprefix(PREFIX).split("/"):
         case "GET", ["requests"]:
             return json_reply(
@@ -50,10 +50,10 @@ def _answer(gateway: "Gateway", request: Request) -> Reply:
             return _faults(gateway, request, rest)
         case _:
             raise ApiError(404)
-    return Reply(204)
+    return Response(204)
 
 
-def _faults(gateway: "Gateway", request: Request, rest: list[str]) -> Reply:
+def _faults(gateway: "Gateway", request: Request, rest: list[str]) -> Response:
     match request.verb, rest:
         case "GET", []:
             return json_reply([_shape(armed) for armed in gateway.faults.all()])
@@ -70,7 +70,7 @@ def _faults(gateway: "Gateway", request: Request, rest: list[str]) -> Reply:
                     armed.release()
         case _:
             raise ApiError(404)
-    return Reply(204)
+    return Response(204)
 
 
 def _shape(armed: ArmedFault) -> dict[str, Any]:

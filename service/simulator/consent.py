@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from service.simulator.messages import Reply, Request
+from service.simulator.http_types import Request, Response
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,7 +47,7 @@ class ConsentPage:
         self._lock = threading.Lock()
         self._codes: dict[str, Code] = {}
 
-    def answer(self, request: Request, first_email: str) -> Reply:
+    def answer(self, request: Request, first_email: str) -> Response:
         """GET /o/oauth2/v2/auth: back to the application, with a code or with the refusal."""
         decision = self.decision
         answer = {"state": request.one("state")}
@@ -66,7 +66,7 @@ class ConsentPage:
             answer |= {"code": self._hand_out(code), "scope": scope}
         target = request.one("redirect_uri")
         mark = "&" if "?" in target else "?"
-        return Reply(302, headers={"Location": f"{target}{mark}{urlencode(answer)}"})
+        return Response(302, headers={"Location": f"{target}{mark}{urlencode(answer)}"})
 
     def redeem(self, form: Mapping[str, str]) -> Code | None:
         """What a code stands for; None when it is used up, or not this client's."""

@@ -6,12 +6,12 @@ from contextlib import ExitStack
 
 import msgspec
 
-from service.simulator import admin, batch, effects, routes
+from service.simulator import admin, fault_effects, multipart, routes
 from service.simulator.errors import ApiError
 from service.simulator.faults import ArmedFault, Faults
-from service.simulator.identity import Identity
+from service.simulator.http_types import UPLOAD, Request, Response, error_reply, json_reply
 from service.simulator.mailbox import Mailbox
-from service.simulator.messages import UPLOAD, Reply, Request, error_reply, json_reply
+from service.simulator.oidc import OidcIssuer
 from service.simulator.quota import Limits, Quota
 from service.simulator.requestlog import RequestLog
 from service.simulator.tokens import Tokens, refused
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 class Answer(msgspec.Struct):
     """A reply, and the fault in how it is to be sent, if any."""
 
-    reply: Reply
+    reply: Response
     delivery: ArmedFault | None = None
 
 
@@ -39,7 +39,7 @@ class Gateway:
     def __init__(self, mailboxes: Mapping[str, Mailbox]) -> None:
         self.mailboxes = mailboxes
         self.tokens = Tokens()
-        self.identity = Identity()
+        self.identity = OidcIssuer()
         self.faults = Faults()
         self.requests = RequestLog()
         self.quota = Quota(Limits())
@@ -88,16 +88,16 @@ class Gateway:
         quota.enter(email, route.method)
         in_flight.callback(quota.leave, email)
         struck = self.faults.strike(route.method, email, route.first_id, part)
-        refusal = effects.refusal(struck)
+        refusal = fault_effects.refusal(struck)
         if refusal is not None:
-            return Answer(refusal, effects.delivery(struck))
+            return Answer(refusal, fault_effects.delivery(struck))
         ids = (route.first_id, route.second_id)
         reply = route.handler(self.mailboxes[email], request, *ids)
-        return Answer(effects.spoil(struck, request, reply), effects.delivery(struck))
+        return Answer(fault_effects.spoil(struck, request, reply), fault_effects.delivery(struck))
 
     def _oauth(self, method: str, request: Request) -> Answer:
         struck = self.faults.strike(method, "", "", part=False)
-        reply = effects.refusal(struck, refused)
+        reply = fault_effects.refusal(struck, refused)
         if reply is None:
             if method == "token":
                 reply = self.tokens.grant(request)
@@ -107,25 +107,26 @@ class Gateway:
                 reply = json_reply(self.identity.keys())
             else:
                 reply = self.tokens.consent.answer(request, next(iter(self.mailboxes), ""))
-            reply = effects.spoil(struck, request, reply)
-        return Answer(reply, effects.delivery(struck))
+            reply = fault_effects.spoil(struck, request, reply)
+        return Answer(reply, fault_effects.delivery(struck))
 
     def _batch(self, request: Request, in_flight: ExitStack) -> Answer:
         """Parts hold their places in flight until all are done, as if they ran at once."""
         # Without an outer token each part stands for itself; a wrong one is refused outright.
         email = self.tokens.owner(request.bearer()) if request.bearer() else ""
         struck = self.faults.strike("batch", email, "", part=False)
-        refusal = effects.refusal(struck)
+        refusal = fault_effects.refusal(struck)
         if refusal is not None:
-            return Answer(refusal, effects.delivery(struck))
+            return Answer(refusal, fault_effects.delivery(struck))
         answers = []
-        for content_id, inner in batch.read(request):
+        for content_id, inner in multipart.read(request):
             answer = self._answer(inner, in_flight, part=True)
             action = answer.delivery.fault.action if answer.delivery else None
             if action == "truncate":
-                effects.cut(answer.reply)
+                fault_effects.cut(answer.reply)
             if action != "drop":
                 answers.append((content_id, answer.reply))
         return Answer(
-            effects.spoil(struck, request, batch.write(answers)), effects.delivery(struck)
+            fault_effects.spoil(struck, request, multipart.write(answers)),
+            fault_effects.delivery(struck),
         )

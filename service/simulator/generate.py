@@ -9,9 +9,9 @@ from email.utils import formatdate
 from quopri import encodestring
 from urllib.parse import quote
 
-from service.simulator.assortment import labels_for
 from service.simulator.mail import Mail
-from service.simulator.phrases import LANGUAGES, Language
+from service.simulator.sample_labels import labels_for
+from service.simulator.sample_text import LANGUAGES, SampleLanguage
 
 _START = 1_577_836_800  # seconds: 1 January 2020
 _STEP = 1_200  # seconds from one message to the next
@@ -64,7 +64,7 @@ def _message_id(seed: int, index: int) -> str:
     return f"<{seed}.{index}@mail.example>"
 
 
-def _people(dice: random.Random, language: Language) -> tuple[str, str]:
+def _people(dice: random.Random, language: SampleLanguage) -> tuple[str, str]:
     sender = dice.choice(language.people)
     return sender, f"person{language.people.index(sender)}@{language.charsets[-1]}.example"
 
@@ -102,7 +102,7 @@ def _word(text: str, charset: str) -> str:
     return f"=?{known}?B?{b64encode(text.encode(known)).decode()}?="
 
 
-def _body(dice: random.Random, language: Language, charset: str, minimum_size: int) -> bytes:
+def _body(dice: random.Random, language: SampleLanguage, charset: str, minimum_size: int) -> bytes:
     paragraphs = [
         " ".join(dice.choices(language.sentences, k=dice.randint(1, 6)))
         for _ in range(dice.randint(1, 12))

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.simulator.assortment import CATEGORIES
 from service.simulator.errors import ApiError
+from service.simulator.sample_labels import CATEGORIES
 
 _SYSTEM = ("CHAT", "SENT", "INBOX", "IMPORTANT", "TRASH", "DRAFT", "SPAM", "STARRED", "UNREAD")
 

@@ -4,15 +4,15 @@ from typing import Any
 
 from service.simulator import encoding, resources
 from service.simulator.errors import ApiError, invalid_value
+from service.simulator.http_types import Request, Response, json_reply
 from service.simulator.mailbox import Mailbox
-from service.simulator.messages import Reply, Request, json_reply
 
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 500
 # lieer asks so, and no mailbox here has any.
 _NO_CHATS = "-in:chats"
 
 
-def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     if request.one("q") not in ("", _NO_CHATS):
         raise ApiError(400, "The simulator does not search: q must be empty.")
     after = None
@@ -31,7 +31,7 @@ def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply
     return json_reply(page)
 
 
-def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     start = request.number("startHistoryId", "start_history_id", "TYPE_UINT64")
     if start is None:
         raise ApiError(400, "Missing required parameter: startHistoryId")

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.simulator.assortment import labels_for
 from service.simulator.mail import Mail
+from service.simulator.sample_labels import labels_for
 
 _FALLBACK_EPOCH = 1_000_000_000_000  # milliseconds: September 2001, for mail without any date
 _XZ_MAGIC = b"\xfd7zXZ\x00"

@@ -11,18 +11,18 @@ import msgspec
 
 from service.simulator import mail, resources, uploads
 from service.simulator.errors import ApiError, invalid_value
+from service.simulator.http_types import UPLOAD, Request, Response, json_reply
 from service.simulator.mailbox import Mailbox
-from service.simulator.messages import UPLOAD, Reply, Request, json_reply
 
 _WATCH_LIFETIME = 7 * 24 * 3600  # seconds
 _MOST_IDS = 1000  # of one batchModify or batchDelete
 
 
-def get_profile(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def get_profile(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return json_reply(resources.profile(mailbox))
 
 
-def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     topic = request.json().get("topicName")
     if not isinstance(topic, str) or not topic.startswith("projects/"):
         raise ApiError(400, "Invalid topicName does not match projects/{project}/topics/*")
@@ -31,12 +31,12 @@ def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
     return json_reply({"historyId": str(mailbox.history_id), "expiration": str(expiration)})
 
 
-def stop(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def stop(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     mailbox.stop_watch()
-    return Reply(204)
+    return Response(204)
 
 
-def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
     form = request.one("format", "full").lower()
     if form not in resources.FORMATS:
         raise invalid_value("format", "MessageFormat", form)
@@ -46,19 +46,19 @@ def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) ->
     return reply
 
 
-def get_attachment(mailbox: Mailbox, request: Request, message_id: str, second: str) -> Reply:
+def get_attachment(mailbox: Mailbox, request: Request, message_id: str, second: str) -> Response:
     return json_reply(resources.attachment(mailbox.get(message_id), second))
 
 
-def insert_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def insert_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return _add_message(mailbox, request, "receivedTime")
 
 
-def import_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def import_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return _add_message(mailbox, request, "dateHeader")
 
 
-def _add_message(mailbox: Mailbox, request: Request, default_source: str) -> Reply:
+def _add_message(mailbox: Mailbox, request: Request, default_source: str) -> Response:
     upload = uploads.read(request, request.path.startswith(UPLOAD))
     dated = request.one("internalDateSource", default_source) == "dateHeader"
     date = mail.date_header(upload.content) if dated else None
@@ -66,38 +66,38 @@ def _add_message(mailbox: Mailbox, request: Request, default_source: str) -> Rep
     return json_reply(resources.outline(mailbox.get(message_id)))
 
 
-def modify_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+def modify_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
     body = request.json()
     mailbox.modify(message_id, _strings(body, "addLabelIds"), _strings(body, "removeLabelIds"))
     return _outline(mailbox, message_id)
 
 
-def trash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+def trash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
     mailbox.trash(message_id)
     return _outline(mailbox, message_id)
 
 
-def untrash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+def untrash_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
     mailbox.untrash(message_id)
     return _outline(mailbox, message_id)
 
 
-def delete_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Reply:
+def delete_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
     mailbox.delete(message_id)
-    return Reply(204)
+    return Response(204)
 
 
-def batch_modify(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def batch_modify(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     body = request.json()
     add, remove = _strings(body, "addLabelIds"), _strings(body, "removeLabelIds")
     return _for_each(mailbox, body, lambda one: mailbox.modify(one, add, remove))
 
 
-def batch_delete(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def batch_delete(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return _for_each(mailbox, request.json(), mailbox.delete)
 
 
-def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]) -> Reply:
+def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]) -> Response:
     """Google promises nothing about ids that do not exist: they are passed over."""
     ids = _strings(body, "ids")
     if not ids or len(ids) > _MOST_IDS:
@@ -108,10 +108,10 @@ def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]
         except ApiError as error:
             if error.status != 404:
                 raise
-    return Reply(204)
+    return Response(204)
 
 
-def _outline(mailbox: Mailbox, message_id: str) -> Reply:
+def _outline(mailbox: Mailbox, message_id: str) -> Response:
     return json_reply(resources.outline(mailbox.get(message_id)))
 
 
@@ -122,23 +122,23 @@ def _strings(body: dict[str, Any], key: str) -> Sequence[str]:
         raise invalid_value(key, "TYPE_STRING", str(body[key])) from error
 
 
-def list_labels(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def list_labels(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return json_reply({"labels": mailbox.labels()})
 
 
-def get_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+def get_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:
     label = mailbox.label(label_id)
     return json_reply(msgspec.to_builtins(label) | resources.label_counts(mailbox, label))
 
 
-def create_label(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Reply:
+def create_label(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return json_reply(mailbox.create_label_from(request.json()))
 
 
-def update_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+def update_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:
     return json_reply(mailbox.update_label(label_id, request.json()))
 
 
-def delete_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Reply:
+def delete_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:
     mailbox.delete_label(label_id)
-    return Reply(204)
+    return Response(204)

@@ -15,7 +15,7 @@ import msgspec
 import requests
 
 from service.simulator.faults import Faults
-from service.simulator.identity import Identity
+from service.simulator.oidc import OidcIssuer
 
 # Gmail publishes a user's changes no more often than this, in seconds, and drops the rest.
 INTERVAL = 1.0
@@ -39,7 +39,7 @@ class Publisher:
     `reorder` sends it after the next one. `answers` are the HTTP statuses of all deliveries.
     """
 
-    def __init__(self, subscription: Subscription, identity: Identity, faults: Faults) -> None:
+    def __init__(self, subscription: Subscription, identity: OidcIssuer, faults: Faults) -> None:
         self._subscription = subscription
         self._identity = identity
         self._faults = faults

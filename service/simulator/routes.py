@@ -6,12 +6,12 @@ import msgspec
 
 from service.simulator import lists, methods
 from service.simulator.errors import ApiError
+from service.simulator.http_types import UPLOAD, Request, Response
 from service.simulator.mailbox import Mailbox
-from service.simulator.messages import UPLOAD, Reply, Request
 
 PREFIX = "/gmail/v1/users/"
 
-Handler = Callable[[Mailbox, Request, str, str], Reply]
+Handler = Callable[[Mailbox, Request, str, str], Response]
 """Called with the mailbox, the request, and the first and second id of the path."""
 
 

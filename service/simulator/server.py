@@ -9,15 +9,15 @@ from typing import Self
 from service.simulator.faults import Faults
 from service.simulator.gateway import Gateway
 from service.simulator.generate import generate
-from service.simulator.identity import Identity
+from service.simulator.http_server import HttpServer
 from service.simulator.load import load
 from service.simulator.mail import Mail
 from service.simulator.mailbox import Mailbox
+from service.simulator.oidc import OidcIssuer
 from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits, Quota
 from service.simulator.requestlog import RequestLog
 from service.simulator.tokens import Tokens
-from service.simulator.wire import Server
 
 
 class Simulator:
@@ -32,7 +32,7 @@ class Simulator:
         self._mailboxes: dict[str, Mailbox] = {}
         self._gateway = Gateway(self._mailboxes)
         self._publisher: Publisher | None = None
-        self._server = Server(host, port, self._gateway.answer)
+        self._server = HttpServer(host, port, self._gateway.answer)
         bound_host, bound_port = self._server.server_address[:2]
         self.url = f"http://{bound_host!s}:{bound_port}"
 
@@ -86,7 +86,7 @@ class Simulator:
             self._publisher.publish(email, history_id)
 
     @property
-    def identity(self) -> Identity:
+    def identity(self) -> OidcIssuer:
         return self._gateway.identity
 
     @property

@@ -10,7 +10,7 @@ import msgspec
 
 from service.simulator.consent import ConsentPage
 from service.simulator.errors import ApiError
-from service.simulator.messages import Reply, Request, json_reply
+from service.simulator.http_types import Request, Response, json_reply
 
 LIFETIME = 3599  # seconds, as Google's answer says
 SCOPE = "https://www.googleapis.com/auth/gmail.modify"
@@ -73,7 +73,7 @@ class Tokens:
             raise ApiError(401)
         return access.email
 
-    def grant(self, request: Request) -> Reply:
+    def grant(self, request: Request) -> Response:
         """POST /token."""
         form = _form(request)
         grant_type = form.get("grant_type", "")
@@ -87,7 +87,7 @@ class Tokens:
             return self._issue(code.email, code.scope, refresh=code.refresh_token)
         return _refusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
 
-    def withdraw(self, request: Request) -> Reply:
+    def withdraw(self, request: Request) -> Response:
         """POST /revoke, by access or refresh token."""
         token = _form(request).get("token", "") or request.one("token")
         access = self._access.get(token)
@@ -97,7 +97,7 @@ class Tokens:
         self.revoke(email)
         return json_reply({})
 
-    def _issue(self, email: str, scope: str, *, refresh: bool = False) -> Reply:
+    def _issue(self, email: str, scope: str, *, refresh: bool = False) -> Response:
         answer: dict[str, Any] = {
             "access_token": self.allow(email, lifetime=LIFETIME),
             "expires_in": LIFETIME,
@@ -114,14 +114,14 @@ def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-def _dead_grant() -> Reply:
+def _dead_grant() -> Response:
     return _refusal("invalid_grant", "Token has been expired or revoked.")
 
 
-def refused(error: ApiError) -> Reply:
+def refused(error: ApiError) -> Response:
     """A refusal in the words of OAuth: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
     return _refusal(error.reason, error.message, error.status)
 
 
-def _refusal(error: str, description: str, status: int = 400) -> Reply:
+def _refusal(error: str, description: str, status: int = 400) -> Response:
     return json_reply({"error": error, "error_description": description}, status)

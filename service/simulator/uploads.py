@@ -10,7 +10,7 @@ import msgspec
 from service.simulator.encoding import from_base64url
 from service.simulator.errors import ApiError
 from service.simulator.headers import parameters, split_head
-from service.simulator.messages import Request
+from service.simulator.http_types import Request
 from service.simulator.mime import split_multipart
 
 

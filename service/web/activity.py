@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.web.charts import Chart, Series, columns, lines, round_seconds
-from service.web.language import Language
+from service.web.i18n import Translator
 
 OUTCOMES = ("succeeded", "superseded", "cancelled", "reaped", "failed")
 WAITS = ("queue_median", "queue_p95")
@@ -30,7 +30,7 @@ class Figure:
     axis: list[str]
 
 
-def ages(language: Language) -> Tell:
+def ages(language: Translator) -> Tell:
     """Tells a length of time, in seconds or as an interval, in one unit."""
 
     def age(length: float | timedelta | None) -> str:
@@ -45,7 +45,7 @@ def ages(language: Language) -> Tell:
     return age
 
 
-def figures(language: Language, zone: tzinfo, activity: list[Row]) -> list[Figure]:
+def figures(language: Translator, zone: tzinfo, activity: list[Row]) -> list[Figure]:
     """Of the rows of sync_activity()."""
     age, number = ages(language), language.shown
     clocks = [f"{row['bucket'].astimezone(zone):%H:%M}" for row in activity]
@@ -75,7 +75,7 @@ def figures(language: Language, zone: tzinfo, activity: list[Row]) -> list[Figur
     ]
 
 
-def _told(language: Language, name: str, value: object, tell: Tell) -> str:
+def _told(language: Translator, name: str, value: object, tell: Tell) -> str:
     return f"{language.say('operator.series.' + name)} {tell(value)}"
 
 

@@ -9,14 +9,14 @@ from litestar.params import FromQuery
 from markupsafe import Markup
 
 from service.api.asgi import with_slashes
-from service.api.auth import UserRequest
+from service.api.auth.security import PAGE_CSP
+from service.api.auth.tokens import UserRequest
 from service.api.download import safe_name
-from service.api.fields import MailId, MessageId
+from service.api.fields import MessageId, OptionalMessageId
 from service.api.problems import no_such_message, problem
-from service.api.security import PAGE_CSP
-from service.database import Caller, Pool, Row
-from service.mailbox.access import Mailboxes
-from service.web import html, inline, mail_text
+from service.mailbox.access import MailboxOpener
+from service.postgres.calls import FunctionCaller, Pool, Row
+from service.web import cid_images, mail_text, sanitize
 from service.web.pages import Pages
 
 PAGE_SIZE = 30
@@ -32,7 +32,7 @@ SYSTEM_LABELS = (
     "CATEGORY_FORUMS",
 )  # fmt: skip
 # What is told of a message in a list, beside the labels of one's own.
-TOLD_LABELS = {"STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH"}
+BADGE_LABELS = {"STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH"}
 
 FRAMING_CSP = f"{PAGE_CSP}; frame-src 'self'"
 # A stranger's page. The sandbox stands in the frame too, but here it holds in a tab as well.
@@ -52,7 +52,7 @@ def show_list(
     pool: NamedDependency[Pool],
     q: FromQuery[str] = "",
     label: FromQuery[str] = "",
-    before: MailId = None,
+    before: OptionalMessageId = None,
 ) -> Response[str]:
     """Newest first, found by words or by label."""
     user_id, query, label = request.user.user_id, _line(q)[:LONGEST_QUERY], _line(label)
@@ -77,8 +77,8 @@ def show_thread(
     pages: NamedDependency[Pages],
     pool: NamedDependency[Pool],
     thread_id: MessageId,
-    message: MailId = None,
-    upto: MailId = None,
+    message: OptionalMessageId = None,
+    upto: OptionalMessageId = None,
 ) -> Response[str]:
     """A thread in order, its newest and unread messages open, and the one that is asked for."""
     user_id, thread_id = request.user.user_id, with_slashes(thread_id)
@@ -135,7 +135,7 @@ def show_body(
     request: UserRequest,
     pages: NamedDependency[Pages],
     pool: NamedDependency[Pool],
-    mailboxes: NamedDependency[Mailboxes],
+    mailboxes: NamedDependency[MailboxOpener],
     message_id: MessageId,
     images: FromQuery[bool] = False,
 ) -> Response[str]:
@@ -157,16 +157,16 @@ def show_body(
 
 
 def _cleaned(
-    pool: Caller, mailboxes: Mailboxes, user_id: str, row: Row, images: bool
+    pool: FunctionCaller, mailboxes: MailboxOpener, user_id: str, row: Row, images: bool
 ) -> Markup | None:
     """The one place that takes a stranger's HTML for markup; None where it cannot be cleaned."""
     try:
-        cleaned = html.clean(row["body_html"], images)
-    except html.Unshowable:
+        cleaned = sanitize.clean(row["body_html"], images)
+    except sanitize.SanitizeTimeout:
         return None
-    own = html.own_images(cleaned)
-    found = inline.images(pool, mailboxes, user_id, row, own, from_gmail=images)
-    return Markup(html.with_images(cleaned, found))
+    own = sanitize.own_images(cleaned)
+    found = cid_images.images(pool, mailboxes, user_id, row, own, from_gmail=images)
+    return Markup(sanitize.with_images(cleaned, found))
 
 
 def _line(text: str) -> str:
@@ -174,14 +174,14 @@ def _line(text: str) -> str:
     return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
 
 
-def _message(pool: Caller, user_id: str, message_id: str) -> Row:
+def _message(pool: FunctionCaller, user_id: str, message_id: str) -> Row:
     row = pool.row("get_message", user_id, with_slashes(message_id))
     if row is None:
         raise no_such_message()
     return row
 
 
-def _highlighted(pool: Caller, user_id: str, rows: list[Row], query: str) -> list[Row]:
+def _highlighted(pool: FunctionCaller, user_id: str, rows: list[Row], query: str) -> list[Row]:
     """The rows with what a search found in them, where it looked; nobody else's marks are left."""
     texts = ("subject", "sender", "snippet")
     rows = [row | {name: mail_text.unmarked(row[name] or "") for name in texts} for row in rows]
@@ -218,7 +218,7 @@ def _letter(row: Row, is_cut: bool, plain: bool = False) -> dict[str, Any]:
             "is_cut": is_cut and body_html is None,
             "text": (row["body_text"] or "")[:LONGEST_TEXT],
             "frame": mail_text.frame_size(body_html[:20_000]) if body_html is not None else None,
-            "asks_for_images": body_html is not None and html.asks_for_images(body_html),
+            "asks_for_images": body_html is not None and sanitize.asks_for_images(body_html),
             "both": row["body_html"] is not None and row["body_text"] is not None,
             "attachments": [_attachment(row["message_id"], each) for each in row["attachments"]],
             "is_open": True,
@@ -233,11 +233,11 @@ def _attachment(message_id: str, row: Row) -> dict[str, Any]:
     return {"name": name, "size": row["size"], "type": row["mime_type"][:100], "segments": segments}
 
 
-def _labels(pool: Caller, user_id: str) -> dict[str, Any]:
+def _labels(pool: FunctionCaller, user_id: str) -> dict[str, Any]:
     """The menu of labels, and the names of those that are the user's own."""
     rows = pool.rows("list_labels", user_id)
     own = {row["label_id"]: row["name"] for row in rows if row["type"] == "user"}
-    return {"system_labels": SYSTEM_LABELS, "told_labels": TOLD_LABELS, "own_labels": own}
+    return {"system_labels": SYSTEM_LABELS, "told_labels": BADGE_LABELS, "own_labels": own}
 
 
 _TOOLS: dict[str, Any] = {

@@ -14,10 +14,10 @@ from litestar.params import URLEncodedBody
 from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 
-from service.api.audit import OperatorReads
-from service.api.auth import UserRequest
+from service.api.auth.tokens import UserRequest
 from service.api.operator import ACTS, operators_only, perform
-from service.database import Caller, Pool, Row
+from service.api.operator_access import OperatorAccessLog
+from service.postgres.calls import FunctionCaller, Pool, Row
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages, time_zone
 
@@ -27,7 +27,7 @@ MOST_LINES = 50
 COLUMNS = (*OUTCOMES, *WAITS, *RATES)
 
 
-class Order(Struct, forbid_unknown_fields=True):
+class ActionForm(Struct, forbid_unknown_fields=True):
     """A button's form."""
 
     act: str
@@ -36,11 +36,11 @@ class Order(Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ActionResult:
     """What became of an order: what its function returned, or the code of a problem; or nothing
     yet, for it is to be confirmed first."""
 
-    order: Order
+    order: ActionForm
     rows: Sequence[Row] | None = None
     problem: str | None = None
 
@@ -58,7 +58,7 @@ def show(
     request: UserRequest,
     pool: NamedDependency[Pool],
     pages: NamedDependency[Pages],
-    operator_reads: NamedDependency[OperatorReads],
+    operator_reads: NamedDependency[OperatorAccessLog],
 ) -> Response[str]:
     operator_reads.note(request.user.user_id, "operator")
     return _page(request, pages, pool, None)
@@ -67,29 +67,29 @@ def show(
 @post("/operator", status_code=200, sync_to_thread=True, guards=[operators_only])
 def act(
     request: UserRequest,
-    data: URLEncodedBody[Order],
+    data: URLEncodedBody[ActionForm],
     pool: NamedDependency[Pool],
     pages: NamedDependency[Pages],
-    operator_reads: NamedDependency[OperatorReads],
+    operator_reads: NamedDependency[OperatorAccessLog],
 ) -> Response[str]:
     operator_reads.note(request.user.user_id, "operator")
     return _page(request, pages, pool, _carry_out(pool, request.user.user_id, data))
 
 
-def _carry_out(functions: Caller, actor: str, order: Order) -> Outcome:
+def _carry_out(functions: FunctionCaller, actor: str, order: ActionForm) -> ActionResult:
     known = ACTS.get(order.act)
     if known and known.destructive and not order.confirmed:
-        return Outcome(order)
+        return ActionResult(order)
     try:
-        return Outcome(order, perform(functions, actor, order.act, order.user_id.strip()))
+        return ActionResult(order, perform(functions, actor, order.act, order.user_id.strip()))
     except ProblemDetailsException as error:
         if not isinstance(error.extra, dict):
             raise
-        return Outcome(order, problem=error.extra["code"])
+        return ActionResult(order, problem=error.extra["code"])
 
 
 def _page(
-    request: UserRequest, pages: Pages, functions: Caller, outcome: Outcome | None
+    request: UserRequest, pages: Pages, functions: FunctionCaller, outcome: ActionResult | None
 ) -> Response[str]:
     language = pages.language(request)
     activity = functions.rows("sync_activity", p_bucket=BUCKET)

@@ -20,10 +20,10 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.response import Redirect
 from markupsafe import Markup
 
+from service.api.auth.security import PAGE_CSP, SAFE_METHODS
 from service.api.connect import LONGEST_PATH, OWN_PATH
 from service.api.problems import Conversions
-from service.api.security import PAGE_CSP, SAFE_METHODS
-from service.web.language import Language, Languages
+from service.web.i18n import Languages, Translator
 from service.web.static import StaticFiles
 
 FOLDER = Path(__file__).parent / "templates"
@@ -84,7 +84,7 @@ class Pages:
             },
         )
 
-    def language(self, request: AnyRequest) -> Language:
+    def language(self, request: AnyRequest) -> Translator:
         return self._languages.preferred(request.headers.get("Accept-Language", ""))
 
     def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
@@ -142,7 +142,7 @@ def time_zone(request: AnyRequest) -> tzinfo:
         return UTC
 
 
-def _times(language: Language, zone: tzinfo) -> Callable[[datetime, str], Markup]:
+def _times(language: Translator, zone: tzinfo) -> Callable[[datetime, str], Markup]:
     """Writes a time so that page.js can tell it anew: `moment`, `day` or `clock`."""
 
     def time(at: datetime, style: str = "moment") -> Markup:

@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from service.api.auth import OPEN
+from service.api.auth.tokens import OPEN
 
 FOLDER = Path(__file__).parent / "static"
 MEDIA_TYPES = {

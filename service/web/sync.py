@@ -9,15 +9,15 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from service.api.auth import UserRequest
+from service.accounts.connect import OAuthConnector
+from service.api.auth.tokens import UserRequest
 from service.api.fields import AfterTaskId
-from service.api.runs import Run
-from service.database import Pool, Row
-from service.errors import InvalidArgument
-from service.mailbox.connect import Connector
-from service.web import phrases
+from service.api.runs import RunView
+from service.postgres.calls import Pool, Row
+from service.postgres.errors import InvalidArgument
+from service.web import run_text
 from service.web.charts import Series, columns
-from service.web.language import Language
+from service.web.i18n import Translator
 from service.web.pages import Pages, time_zone
 
 RUNS_A_PAGE = 10
@@ -31,16 +31,16 @@ def show(
     request: UserRequest,
     pages: NamedDependency[Pages],
     pool: NamedDependency[Pool],
-    connector: NamedDependency[Connector | None],
+    connector: NamedDependency[OAuthConnector | None],
     before: AfterTaskId = None,
     connect_error: ConnectError = None,
 ) -> Response[str]:
     """Everything as it is now; sync.js keeps it so."""
     user_id, now = request.user.user_id, datetime.now(UTC)
     language, zone = pages.language(request), time_zone(request)
-    run = Run.of(pool.row("sync_status", user_id))
+    run = RunView.of(pool.row("sync_status", user_id))
     # One more than shown tells whether there are more.
-    runs = [Run.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
+    runs = [RunView.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
     failed = pool.rows("list_failed_messages", user_id, FAILED_SHOWN + 1)
     days = _days(pool, user_id, str(zone))
     return pages.page(
@@ -48,13 +48,13 @@ def show(
         "sync/sync.html",
         run=run,
         run_data=msgspec.to_builtins(run),
-        headline=phrases.headline(run, language, zone, now),
-        advice=phrases.advice(run, language, now),
-        follow_up=phrases.follow_up(run, language),
-        time_left=phrases.time_left(run, language),
-        counts=phrases.COUNTS,
-        took=partial(phrases.took, language=language),
-        changes=partial(phrases.changes, language=language),
+        headline=run_text.headline(run, language, zone, now),
+        advice=run_text.advice(run, language, now),
+        follow_up=run_text.follow_up(run, language),
+        time_left=run_text.time_left(run, language),
+        counts=run_text.COUNTS,
+        took=partial(run_text.took, language=language),
+        changes=partial(run_text.changes, language=language),
         account=pool.row("list_accounts", user_id),
         can_connect=connector is not None,
         connect_error=_connect_error(connect_error, language),
@@ -71,7 +71,7 @@ def show(
     )
 
 
-def _connect_error(code: str | None, language: Language) -> str | None:
+def _connect_error(code: str | None, language: Translator) -> str | None:
     """What went wrong on the way to Google and back, if anything."""
     if code is None:
         return None

@@ -13,8 +13,8 @@ from typing import Self
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Session
-from service.errors import LeaseLost
+from service.postgres.calls import Session
+from service.postgres.errors import LeaseLost
 
 # The share of the heartbeat timeout without a beat after which a worker fences itself.
 SELF_FENCE = 0.75
@@ -76,7 +76,7 @@ class Lease:
         self._stopped = True
         self._wake.set()
 
-    def beat_now(self) -> None:
+    def heartbeat_now(self) -> None:
         """Ask the database at once whether the lease still holds."""
         self._wake.set()
 

@@ -7,10 +7,8 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Caller, DatabaseClock, Row
-from service.errors import AccountNotConnected, LeaseLost
+from service.accounts.credentials import AccountCredentials
 from service.gmail.client import GmailClient
-from service.gmail.credentials import UnusableCredentials, WrongKey
 from service.gmail.errors import (
     AccountBlocked,
     DailyLimit,
@@ -21,28 +19,31 @@ from service.gmail.errors import (
     TooLarge,
     Transient,
 )
-from service.gmail.google import Google
-from service.gmail.text import storable
-from service.mailbox.account import Account
-from service.worker.calls import RunCalls
-from service.worker.gate import Gate
-from service.worker.hydrate import PARALLEL, Hydrator
+from service.google.cipher import WrongKey
+from service.google.configuration import Google
+from service.google.credentials import UnusableCredentials
+from service.mime.text import storable
+from service.postgres.calls import DatabaseClock, FunctionCaller, Row
+from service.postgres.errors import AccountNotConnected, LeaseLost
+from service.worker.fenced_calls import FencedCalls
+from service.worker.fetch import PARALLEL, MessageFetcher
 from service.worker.lease import Lease
-from service.worker.outcome import Failed, HandedOver
+from service.worker.run_end import Failed, HandedOver
 from service.worker.sync import AccountSync
+from service.worker.throttle import Throttle
 from service.worker.watch import Watch
 
 NOT_CONNECTED = "No Gmail account is connected for this user: connect Gmail, then sync again."
 
 
-class Run:
+class RunExecutor:
     """One claimed run; `claim` is the row of claim_sync."""
 
     def __init__(
         self,
         claim: Row,
         url: str,
-        session: Caller,
+        session: FunctionCaller,
         google: Google,
         draining: threading.Event,
         log: FilteringBoundLogger,
@@ -53,7 +54,7 @@ class Run:
         self._log = log
         self._clients = _Clients()
         # From when its credentials are opened.
-        self._account: Account | None = None
+        self._account: AccountCredentials | None = None
         self._lease = Lease(
             url,
             claim["task_id"],
@@ -62,9 +63,9 @@ class Run:
             log,
             self.interrupt,
         )
-        self._calls = RunCalls(session, self._lease)
+        self._calls = FencedCalls(session, self._lease)
         clock = DatabaseClock(claim["claimed_at"])
-        self._gate = Gate(self._calls, self._lease, draining, clock)
+        self._gate = Throttle(self._calls, self._lease, draining, clock)
 
     @property
     def task_id(self) -> str:
@@ -74,11 +75,11 @@ class Run:
         """End the requests to Gmail in progress; from any thread."""
         self._clients.interrupt()
 
-    def beat_now(self) -> None:
+    def heartbeat_now(self) -> None:
         """Ask the database at once whether the run still holds its lease; from any thread."""
-        self._lease.beat_now()
+        self._lease.heartbeat_now()
 
-    def carry_out(self) -> None:
+    def execute(self) -> None:
         """Sync, and end the run. Never raises."""
         try:
             with self._lease:
@@ -102,13 +103,13 @@ class Run:
         if status not in ("connected", "suspended"):
             raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
         claim = self._claim
-        account = self._account = Account(
+        account = self._account = AccountCredentials(
             self._session, self._google, claim["user_id"], claim["credentials"], self._log
         )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
         try:
             mine = partial(self._clients.mine, account.new_client)
-            hydrator = Hydrator(
+            hydrator = MessageFetcher(
                 self._calls, self._gate, pool, mine, claim["content_mode"], self._log
             )
             watch = Watch(self._calls, self._gate, mine(), self._google.topic, self._log)

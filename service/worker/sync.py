@@ -9,10 +9,10 @@ from psycopg.types.json import Jsonb
 
 from service.gmail.client import GmailClient
 from service.gmail.errors import BadRequest, GmailError, HistoryExpired
-from service.worker.calls import RunCalls
-from service.worker.gate import Gate
-from service.worker.hydrate import Hydrator
-from service.worker.outcome import Failed
+from service.worker.fenced_calls import FencedCalls
+from service.worker.fetch import MessageFetcher
+from service.worker.run_end import Failed
+from service.worker.throttle import Throttle
 from service.worker.watch import Watch
 
 # A second full sync in one run can be due to history that expired during a very long first one;
@@ -36,11 +36,11 @@ class AccountSync:
 
     def __init__(
         self,
-        calls: RunCalls,
-        gate: Gate,
+        calls: FencedCalls,
+        gate: Throttle,
         pool: ThreadPoolExecutor,
         mine: Callable[[], GmailClient],
-        hydrator: Hydrator,
+        hydrator: MessageFetcher,
         watch: Watch,
     ) -> None:
         self._calls = calls
@@ -92,7 +92,7 @@ class AccountSync:
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
             self._list(listing["page_token"])
-        self._hydrator.empty_queue()
+        self._hydrator.drain_queue()
         while not self._calls.value("reconcile_listing"):
             self._gate.check()
 
@@ -124,7 +124,7 @@ class AccountSync:
                 # It can name a label that was made a moment before it.
                 labels = self._ask_for_labels()
             self._store_labels(labels)
-            self._hydrator.empty_queue()
+            self._hydrator.drain_queue()
             if not (changed and until_quiet):
                 return
 

@@ -17,8 +17,8 @@ from service.gmail.errors import (
     TokenExpired,
     WatchedElsewhere,
 )
-from service.worker.calls import RunCalls
-from service.worker.gate import Gate
+from service.worker.fenced_calls import FencedCalls
+from service.worker.throttle import Throttle
 
 
 class Watch:
@@ -26,8 +26,8 @@ class Watch:
 
     def __init__(
         self,
-        calls: RunCalls,
-        gate: Gate,
+        calls: FencedCalls,
+        gate: Throttle,
         client: GmailClient,
         topic: str | None,
         log: FilteringBoundLogger,

@@ -8,10 +8,10 @@ import uuid
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
-from service.database import Session
-from service.gmail.google import Google
-from service.worker.listener import Listener
-from service.worker.run import Run
+from service.google.configuration import Google
+from service.postgres.calls import Session
+from service.postgres.listener import Listener
+from service.worker.run import RunExecutor
 
 # The poll that stands behind the notifications, in seconds.
 POLL_SECONDS = 2.0
@@ -44,16 +44,16 @@ class Worker:
         self._concurrency = concurrency
         self._log = log.bind(worker=str(self.id))
         self._draining = threading.Event()
-        self._bell = threading.Condition()
+        self._wakeup = threading.Condition()
         self._rings = 0
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, RunExecutor] = {}
         self._listener = Listener(listen_url or url, self._heard, self._log)
         self._threads = [
             *(
                 threading.Thread(target=self._serve_slot, name=f"slot {number}", daemon=True)
                 for number in range(concurrency)
             ),
-            threading.Thread(target=self._keep_house, name="housekeeping", daemon=True),
+            threading.Thread(target=self._housekeeping_loop, name="housekeeping", daemon=True),
         ]
 
     def start(self) -> None:
@@ -65,7 +65,7 @@ class Worker:
     def drain(self) -> None:
         """Claim nothing more and begin to hand the running runs over. Does not wait."""
         self._draining.set()
-        self._ring(self._concurrency)
+        self._wake_slots(self._concurrency)
         for run in list(self._runs.values()):
             run.interrupt()
 
@@ -81,19 +81,19 @@ class Worker:
 
     def _heard(self, task_id: str) -> None:
         # One run is for one slot; the others would only hold it up.
-        self._ring(1)
+        self._wake_slots(1)
         if run := self._runs.get(task_id):
-            run.beat_now()
+            run.heartbeat_now()
 
-    def _ring(self, slots: int) -> None:
+    def _wake_slots(self, slots: int) -> None:
         """Have so many of the slots that wait look for a run, and whoever is about to wait."""
-        with self._bell:
+        with self._wakeup:
             self._rings += 1
-            self._bell.notify(slots)
+            self._wakeup.notify(slots)
 
     def _wait_for_ring(self, heard: int) -> None:
-        with self._bell:
-            self._bell.wait_for(lambda: self._rings != heard, POLL_SECONDS)
+        with self._wakeup:
+            self._wakeup.wait_for(lambda: self._rings != heard, POLL_SECONDS)
 
     def _serve_slot(self) -> None:
         session = Session(self._url, "gmail-sync worker")
@@ -110,13 +110,13 @@ class Worker:
                 continue
             log = self._log.bind(task_id=claim["task_id"], user_id=claim["user_id"])
             log.info("run claimed", sync_type=claim["sync_type"], attempt=claim["attempt"])
-            run = Run(claim, self._url, session, self._google, self._draining, log)
+            run = RunExecutor(claim, self._url, session, self._google, self._draining, log)
             self._runs[run.task_id] = run
-            run.carry_out()
+            run.execute()
             del self._runs[run.task_id]
         session.close()
 
-    def _keep_house(self) -> None:
+    def _housekeeping_loop(self) -> None:
         session = Session(self._url, "gmail-sync housekeeping")
         version = importlib.metadata.version("gmail-sync")
         while True:

@@ -15,7 +15,7 @@ class Browser:
         self._url = running.url
         self._header = bearer(token(user_id))
 
-    def set_out(self, **query: str) -> str:
+    def begin(self, **query: str) -> str:
         """The address of Google's page."""
         answer = self.http.get(f"{self._url}/api/gmail/connect", params=query, headers=self._header)
         assert answer.status_code == 302, answer.text
@@ -35,12 +35,12 @@ class Browser:
         assert location.startswith(f"{self._url}/api/gmail/callback?")
         return location
 
-    def come_back(self, location: str) -> httpx.Response:
+    def complete(self, location: str) -> httpx.Response:
         return self.http.get(location)
 
     def connect(self, **query: str) -> str:
         """The whole way; the path it ends at."""
-        answer = self.come_back(self.consent(self.set_out(**query)))
+        answer = self.complete(self.consent(self.begin(**query)))
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 

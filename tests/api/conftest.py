@@ -15,13 +15,13 @@ import structlog
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
-from service.api.auth import make_token
+from service.api.auth.tokens import make_token
 from service.app import Server, create_app
 from service.config import Config
-from service.database import Pool, Session
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Pool, Session
 from service.simulator import Simulator
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -122,8 +122,8 @@ def simulator() -> Iterator[Simulator]:
 @pytest.fixture
 def google(simulator: Simulator) -> Google:
     """The simulator, to be reached with a client of our own."""
-    vault = Vault([KEY])
-    return Google(GmailApi(simulator.url), f"{simulator.url}/token", "client", "secret", vault)
+    cipher = CredentialCipher([KEY])
+    return Google(GmailApi(simulator.url), f"{simulator.url}/token", "client", "secret", cipher)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import jwt
 import pytest
 from litestar.testing import RequestFactory
 
-from service.api.auth import COOKIE, make_token, token_cookie
+from service.api.auth.tokens import COOKIE, make_token, token_cookie
 from tests.api.conftest import (
     SECRET,
     Running,

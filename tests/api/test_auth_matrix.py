@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from litestar.routes import HTTPRoute
 
-from service.api.auth import COOKIE
-from service.database import Session
+from service.api.auth.tokens import COOKIE
+from service.postgres.calls import Session
 from tests.api.conftest import (
     OWN_TOKENS,
     PATIENCE_SECONDS,

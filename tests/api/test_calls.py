@@ -52,7 +52,7 @@ def calls() -> Iterator[Call]:
             ):
                 continue
             starred = any(isinstance(each, ast.Starred) for each in node.args)
-            # service/worker/calls.py puts the task_id before what it is given.
+            # service/worker/fenced_calls.py puts the task_id before what it is given.
             before = 1 if ast.unparse(node.func.value) == "self._calls" else 0
             yield Call(
                 f"{path.relative_to(SERVICE)}:{node.lineno}",

@@ -12,14 +12,14 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from service.api.auth import COOKIE
+from service.accounts.connect import PATIENCE
+from service.api.auth.tokens import COOKIE
 from service.api.connect import ATTEMPTS
 from service.config import ConfigError
-from service.database import Connection, Session
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
-from service.gmail.oauth import READ_MAIL, consent_uri
-from service.mailbox.connect import PATIENCE
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.google.consent import READ_MAIL, consent_uri
+from service.postgres.calls import Connection, Session
 from service.simulator import Decision, Fault, Simulator
 from tests.api.browser import Browser
 from tests.api.conftest import (
@@ -75,7 +75,7 @@ def test_connecting_stores_the_account_and_starts_its_first_sync(
 
 
 def test_google_is_asked_for_reading_offline_with_pkce(browser: Browser, running: Running) -> None:
-    url = urlsplit(browser.set_out())
+    url = urlsplit(browser.begin())
     asked = {name: value for name, (value,) in parse_qs(url.query).items()}
     assert len(asked.pop("state")) >= 43
     assert len(asked.pop("code_challenge")) == 43
@@ -103,7 +103,7 @@ def test_a_page_that_fetches_is_told_the_address(running: Running, browser: Brow
         headers={**bearer(token("ann")), "Accept": "application/json"},
     )
     assert answer.status_code == 200
-    assert browser.come_back(browser.consent(answer.json()["authorization_url"])).is_redirect
+    assert browser.complete(browser.consent(answer.json()["authorization_url"])).is_redirect
     assert answer.headers["cache-control"] == "no-store"
 
 
@@ -252,15 +252,15 @@ def test_google_s_troubles_are_told_and_leave_nothing(
 def test_an_answer_with_another_state_is_refused(
     browser: Browser, simulator: Simulator, functions: Session, db: Connection
 ) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     state = parse_qs(urlsplit(location).query)["state"][0]
     for other in ("", state[:8], state[:-1], f"{state}x", f"x{state[1:]}", "ä"):
         tampered = location.replace(f"state={state}", f"state={other}")
-        problem(browser.come_back(tampered), 400, "connect_expired")
+        problem(browser.complete(tampered), 400, "connect_expired")
     assert nothing_is_connected(functions, db)
     assert simulator.requests.methods["token"] == 0
     # Nor is the attempt over for it.
-    assert browser.come_back(location).headers["location"] == "/"
+    assert browser.complete(location).headers["location"] == "/"
 
 
 def test_an_answer_cannot_be_slipped_into_another_browser(
@@ -268,17 +268,17 @@ def test_an_answer_cannot_be_slipped_into_another_browser(
 ) -> None:
     """Mallory's mailbox would receive what Ann trusts to be hers."""
     with Browser(running, "mallory") as mallory:
-        location = mallory.consent(mallory.set_out())
-    problem(browser.come_back(location), 400, "connect_expired")
-    browser.set_out()
-    problem(browser.come_back(location), 400, "connect_expired")
+        location = mallory.consent(mallory.begin())
+    problem(browser.complete(location), 400, "connect_expired")
+    browser.begin()
+    problem(browser.complete(location), 400, "connect_expired")
     assert nothing_is_connected(functions, db)
 
 
 def test_an_answer_is_taken_from_whoever_is_signed_in_only_if_it_is_the_same_person(
     browser: Browser, simulator: Simulator, functions: Session, db: Connection
 ) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     for other in ({"Cookie": f"{COOKIE}={token('bob', 'operator')}"}, bearer(token("bob"))):
         if "Cookie" in other:
             other["Cookie"] += f"; {cookies(browser)['Cookie']}"
@@ -286,7 +286,7 @@ def test_an_answer_is_taken_from_whoever_is_signed_in_only_if_it_is_the_same_per
     assert nothing_is_connected(functions, db)
     assert simulator.requests.methods["token"] == 0
     browser.http.cookies.set(COOKIE, token("ann"))
-    assert browser.come_back(location).headers["location"] == "/"
+    assert browser.complete(location).headers["location"] == "/"
     assert [row["user_id"] for row in functions.rows("list_accounts")] == ["ann"]
 
 
@@ -299,17 +299,17 @@ def test_a_token_that_is_none_is_as_nobody_s(browser: Browser, lifetime: int | N
 
 
 def test_an_answer_counts_once(browser: Browser, simulator: Simulator, functions: Session) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     (name,) = browser.attempts()
-    answer = browser.come_back(location)
+    answer = browser.complete(location)
     assert answer.headers["location"] == "/"
     assert f'{name}=""; HttpOnly; Max-Age=0' in answer.headers["set-cookie"]
     assert browser.attempts() == {}
-    problem(browser.come_back(location), 400, "connect_expired")
+    problem(browser.complete(location), 400, "connect_expired")
 
 
 def test_a_code_that_was_used_is_refused_even_with_its_cookie(browser: Browser) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     sent = cookies(browser)
     assert httpx.get(location, headers=sent).headers["location"] == "/"
     again = httpx.get(location, headers=sent)
@@ -317,38 +317,38 @@ def test_a_code_that_was_used_is_refused_even_with_its_cookie(browser: Browser) 
 
 
 def test_two_tabs_come_back_each_to_its_own_page(browser: Browser, functions: Session) -> None:
-    first = browser.consent(browser.set_out(return_to="/first"))
-    second = browser.consent(browser.set_out(return_to="/second"))
+    first = browser.consent(browser.begin(return_to="/first"))
+    second = browser.consent(browser.begin(return_to="/second"))
     assert len(browser.attempts()) == 2
-    assert browser.come_back(second).headers["location"] == "/second"
-    assert browser.come_back(first).headers["location"] == "/first"
+    assert browser.complete(second).headers["location"] == "/second"
+    assert browser.complete(first).headers["location"] == "/first"
     assert functions.rows("list_accounts", "ann")[0]["status"] == "connected"
 
 
 def test_a_browser_keeps_no_more_attempts_than_a_header_holds(browser: Browser) -> None:
-    pages = [browser.set_out(return_to=f"/{number}") for number in range(ATTEMPTS + 2)]
+    pages = [browser.begin(return_to=f"/{number}") for number in range(ATTEMPTS + 2)]
     assert len(browser.attempts()) == ATTEMPTS
-    problem(browser.come_back(browser.consent(pages[1])), 400, "connect_expired")
-    assert browser.come_back(browser.consent(pages[2])).headers["location"] == "/2"
-    assert browser.come_back(browser.consent(pages[-1])).headers["location"].startswith("/")
+    problem(browser.complete(browser.consent(pages[1])), 400, "connect_expired")
+    assert browser.complete(browser.consent(pages[2])).headers["location"] == "/2"
+    assert browser.complete(browser.consent(pages[-1])).headers["location"].startswith("/")
 
 
 def test_a_code_without_its_verifier_is_worth_nothing(
     browser: Browser, running: Running, google: Google, functions: Session, db: Connection
 ) -> None:
     """A code that was overheard, offered with a cookie of one's own."""
-    code = parse_qs(urlsplit(browser.consent(browser.set_out())).query)["code"][0]
+    code = parse_qs(urlsplit(browser.consent(browser.begin())).query)["code"][0]
     with Browser(running, "mallory") as mallory:
-        state = parse_qs(urlsplit(mallory.set_out()).query)["state"][0]
+        state = parse_qs(urlsplit(mallory.begin()).query)["state"][0]
         query = httpx.QueryParams(state=state, code=code)
-        answer = mallory.come_back(f"{running.url}/api/gmail/callback?{query}")
+        answer = mallory.complete(f"{running.url}/api/gmail/callback?{query}")
     assert answer.headers["location"] == "/?connect_error=google_refused"
     assert nothing_is_connected(functions, db)
 
 
 @pytest.mark.parametrize("age", [int(PATIENCE.total_seconds()) + 1, -120])
 def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, age: int) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     fernet = Fernet(KEY)
     ((name, sealed),) = browser.attempts().items()
     at = fernet.extract_timestamp(sealed.encode()) - age
@@ -364,9 +364,9 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
         "ä",
         Fernet(KEY).encrypt(b"{}").decode(),
         # Credentials are sealed with the same keys.
-        Vault([KEY]).seal({"token": "t", "refresh_token": "r"}).decode(),
-        Vault([Fernet.generate_key().decode()])
-        .seal({"user_id": "ann", "state": "s", "verifier": "v", "return_to": "/"})
+        CredentialCipher([KEY]).encrypt({"token": "t", "refresh_token": "r"}).decode(),
+        CredentialCipher([Fernet.generate_key().decode()])
+        .encrypt({"user_id": "ann", "state": "s", "verifier": "v", "return_to": "/"})
         .decode(),
     ],
     ids=["empty", "rubbish", "no ascii", "no errand", "credentials", "another key"],
@@ -396,9 +396,9 @@ def test_connecting_again_keeps_cursor_queue_and_settings(
         " status_reason = 'revoked', quota_profile = 'google-legacy'"
     )
     before = stored(db)["refresh_token"]
-    page = browser.set_out()
+    page = browser.begin()
     assert parse_qs(urlsplit(page).query)["login_hint"] == [EMAIL]
-    assert browser.come_back(browser.consent(page)).headers["location"] == "/"
+    assert browser.complete(browser.consent(page)).headers["location"] == "/"
     (account,) = functions.rows("list_accounts", "ann")
     assert (account["status"], account["status_reason"]) == ("connected", None)
     assert (account["history_id"], account["quota_profile"]) == (7, "google-legacy")
@@ -433,8 +433,8 @@ def test_who_sets_out_again_and_again_is_told_to_wait(
     browser: Browser, running: Running, db: Connection
 ) -> None:
     db.execute("update gmail_sync.settings set max_connects_a_minute = 2")
-    browser.set_out()
-    browser.set_out()
+    browser.begin()
+    browser.begin()
     with client_of(running, "ann") as client:
         refused = client.get("/api/gmail/connect")
     problem(refused, 429, "too_many_requests")
@@ -448,7 +448,7 @@ def test_who_guesses_codes_is_soon_asked_to_wait_and_google_is_spared(
     browser: Browser, running: Running, simulator: Simulator, db: Connection
 ) -> None:
     db.execute("update gmail_sync.settings set max_connects_a_minute = 3")
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     sent = cookies(browser)
 
     def guess(number: int) -> str:
@@ -484,10 +484,10 @@ def test_connecting_needs_to_be_set_up(service_url: str, google: Google) -> None
 def test_no_line_of_the_log_holds_a_secret(
     browser: Browser, running: Running, db: Connection
 ) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     (cookie,) = browser.attempts().values()
-    browser.come_back(location)
-    browser.come_back(location)
+    browser.complete(location)
+    browser.complete(location)
     answer = parse_qs(urlsplit(location).query)
     errand = json.loads(Fernet(KEY).decrypt(cookie.encode()))
     secrets = [*answer["code"], *answer["state"], errand["verifier"], cookie]

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from service.database import Connection, Session
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.simulator import Decision, Fault, Simulator
 from tests.api.browser import Browser
 from tests.api.conftest import (
@@ -135,7 +135,7 @@ def test_an_access_token_that_ran_out_cannot_end_its_grant_which_is_told(
     simulator.tokens.allow_refresh(EMAIL)
     access = simulator.tokens.allow(EMAIL)
     functions.value(
-        "connect_account", "ann", EMAIL, google.vault.seal({"token": access}), "unlimited"
+        "connect_account", "ann", EMAIL, google.cipher.encrypt({"token": access}), "unlimited"
     )
     simulator.tokens.expire(access)
     with client_of(running, "ann") as ann:
@@ -168,7 +168,7 @@ def test_what_google_does_not_do_is_told_and_stops_nobody(
 def test_a_google_that_hangs_is_waited_for_only_so_long(
     client: httpx.Client, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.gmail.oauth.TIMEOUT", (0.2, 0.2))
+    monkeypatch.setattr("service.google.consent.TIMEOUT", (0.2, 0.2))
     simulator.faults.add(Fault("revoke", "hang"))
     body = client.delete("/api/gmail/connection").json()
     assert (body["done"], body["revoked"]) == (True, False)

@@ -15,8 +15,8 @@ import pytest
 import structlog
 from psycopg.types.json import Jsonb
 
-from service.api.events import KEEPALIVE_SECONDS, Feed
-from service.database import Session
+from service.api.events import KEEPALIVE_SECONDS, ProgressBroadcaster
+from service.postgres.calls import Session
 from tests.api.conftest import (
     Running,
     bearer,
@@ -299,7 +299,7 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
 
     async def watch() -> tuple[list[str], bool]:
         session = Session(service_url, "gmail-sync feed")
-        feed = Feed(session, service_url, structlog.get_logger())
+        feed = ProgressBroadcaster(session, service_url, structlog.get_logger())
         feed.start(asyncio.get_running_loop())
         try:
             with feed.watch("ann", None) as watcher:

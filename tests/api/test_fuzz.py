@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from service.database import Connection, Session
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.simulator import Simulator
 from tests.api.conftest import (
     EMAIL,
@@ -114,7 +114,7 @@ def ids(simulator: Simulator, google: Google, functions: Session, db: Connection
     )
     mailbox = simulator.add_mailbox(EMAIL)
     mixed, bare = mailbox.insert(MIXED), mailbox.insert(PDF)
-    sealed = google.vault.seal({"token": simulator.tokens.allow(EMAIL)})
+    sealed = google.cipher.encrypt({"token": simulator.tokens.allow(EMAIL)})
     functions.value("connect_account", "ann", EMAIL, sealed, "unlimited")
     connect_account(functions, "bob")
     task_id = functions.rows("start_sync", "ann")[0]["task_id"]

@@ -12,7 +12,7 @@ import pytest
 from service import migrate
 from service.app import create_app
 from service.config import Config, ConfigError
-from service.database import Pool
+from service.postgres.calls import Pool
 from tests.api.conftest import (
     Running,
     bearer,

@@ -9,7 +9,7 @@ import jwt
 import pytest
 from jwt.utils import base64url_encode
 
-from service.api import keys
+from service.api.auth import keys
 from tests.api.conftest import Running, bearer, client_of, eventually, problem, serving
 from tests.api.issuer import AUDIENCE, Answer, LocalIssuer, local_issuer
 from tests.api.test_auth_matrix import with_alg

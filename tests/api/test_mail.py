@@ -4,7 +4,7 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Session
+from service.postgres.calls import Session
 from tests.api.conftest import (
     Running,
     claim,

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from service.api.operator import ACTS
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import Running, client_of, connect_account, problem
 
 

@@ -7,8 +7,8 @@ import httpx
 import psycopg
 import pytest
 
-from service.api import audit
-from service.database import connect
+from service.api import operator_access
+from service.postgres.calls import connect
 from tests.api.conftest import Running, bearer, client_of, eventually, token
 
 HEALTH = "/api/gmail/sync/health"
@@ -53,7 +53,7 @@ def test_it_is_noted_once_a_minute_for_each_operator(
         assert notes(db) == [note("olga")]
         otto.get(HEALTH)
         assert notes(db) == [note("olga"), note("otto")]
-        monkeypatch.setattr(audit, "QUIET_SECONDS", 0)
+        monkeypatch.setattr(operator_access, "QUIET_SECONDS", 0)
         olga.get(HEALTH)
         assert notes(db) == [note("olga"), note("otto"), note("olga")]
 

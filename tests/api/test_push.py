@@ -13,9 +13,9 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from service.config import ConfigError
-from service.database import Connection, Row, Session
+from service.postgres.calls import Connection, Row, Session
 from service.simulator import Fault, Simulator
-from service.simulator.identity import Identity
+from service.simulator.oidc import OidcIssuer
 from tests.api.conftest import (
     Running,
     bearer,
@@ -99,7 +99,7 @@ def set_cursor(db: Connection, history_id: int) -> None:
     db.execute("update gmail_sync.account set history_id = %s", [history_id])
 
 
-def hs256_with_the_public_key(keeper: Identity) -> str:
+def hs256_with_the_public_key(keeper: OidcIssuer) -> str:
     """The confusion of algorithms: PyJWT does not make such a token, so by hand."""
     public = keeper.key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -114,18 +114,18 @@ def hs256_with_the_public_key(keeper: Identity) -> str:
     return (signed + b"." + urlsafe_b64encode(digest).rstrip(b"=")).decode()
 
 
-def unsigned(keeper: Identity) -> str:
+def unsigned(keeper: OidcIssuer) -> str:
     claims = jwt.decode(keeper.token(AUDIENCE, ACCOUNT), options={"verify_signature": False})
     return jwt.encode(claims, None, "none", headers={"kid": keeper.key_id})
 
 
-def with_a_key_of_its_own(keeper: Identity) -> str:
-    stranger = Identity()
+def with_a_key_of_its_own(keeper: OidcIssuer) -> str:
+    stranger = OidcIssuer()
     stranger.key_id = keeper.key_id
     return stranger.token(AUDIENCE, ACCOUNT)
 
 
-BAD_TOKENS: dict[str, Callable[[Identity], str]] = {
+BAD_TOKENS: dict[str, Callable[[OidcIssuer], str]] = {
     "no token": lambda keeper: "abc",
     "three parts of nothing": lambda keeper: "..",
     "wrong audience": lambda keeper: keeper.token("https://elsewhere.example", ACCOUNT),
@@ -140,7 +140,7 @@ BAD_TOKENS: dict[str, Callable[[Identity], str]] = {
     "of tomorrow": lambda keeper: keeper.token(AUDIENCE, ACCOUNT, iat=LATER, exp=LATER + 3600),
     "alg none": unsigned,
     "HS256 with the public key": hs256_with_the_public_key,
-    "unknown kid": lambda keeper: Identity().token(AUDIENCE, ACCOUNT),
+    "unknown kid": lambda keeper: OidcIssuer().token(AUDIENCE, ACCOUNT),
     "known kid, another key": with_a_key_of_its_own,
 }
 
@@ -174,7 +174,7 @@ def test_google_is_asked_for_its_keys_once(push: Push, keeper: Simulator) -> Non
     for _ in range(5):
         assert push().status_code == 204
     for _ in range(5):
-        push(token=Identity().token(AUDIENCE, ACCOUNT))
+        push(token=OidcIssuer().token(AUDIENCE, ACCOUNT))
     assert keeper.requests.methods["certs"] == 1
 
 
@@ -192,7 +192,7 @@ def test_while_google_s_keys_cannot_be_had_a_push_is_to_come_again(
     monkeypatch: pytest.MonkeyPatch,
     fault: Fault,
 ) -> None:
-    monkeypatch.setattr("service.api.keys.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("service.api.auth.keys.PAUSE_SECONDS", 0)
     connect_account(functions, "ann")
     keeper.faults.add(fault)
     answer = push()

@@ -6,7 +6,7 @@ import httpx
 import psycopg
 import pytest
 
-from service.database import Session
+from service.postgres.calls import Session
 from tests.api.conftest import Running, client_of, connect_account, problem
 
 SMART = "/api/gmail/sync/smart"

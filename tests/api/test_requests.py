@@ -7,7 +7,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Session
+from service.postgres.calls import Session
 from tests.api.conftest import Running, claim, eventually, list_page, problem, store, stored
 
 LONG = "a" * 10_000

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from service.simulator import Fault, Simulator, generate
 from tests.api.conftest import EMAIL, bearer, eventually, token
 from tests.api.conftest import SECRET as JWT_SECRET

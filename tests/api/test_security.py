@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar.types import Receive, Scope, Send
 
-from service.api.security import CSP, HEADERS, PAGE_CSP, secured
+from service.api.auth.security import CSP, HEADERS, PAGE_CSP, secured
 from tests.api.conftest import Running, bearer, token
 from tests.api.test_auth_matrix import NAMES_FOR_ALL, Installation, ask
 

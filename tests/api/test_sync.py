@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Session
+from service.postgres.calls import Session
 from tests.api.conftest import (
     Running,
     claim,

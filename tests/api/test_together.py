@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from service.database import Connection, Session
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.simulator import Fault, Mailbox, Simulator
 from tests.api.browser import Browser
 from tests.api.conftest import (
@@ -74,7 +74,7 @@ def status(functions: Session, user_id: str) -> str:
 def test_of_two_answers_with_one_code_at_once_one_connects_and_the_other_changes_nothing(
     browser: Browser, simulator: Simulator, functions: Session, db: Connection
 ) -> None:
-    location = browser.consent(browser.set_out())
+    location = browser.consent(browser.begin())
     ((name, value),) = browser.attempts().items()
     simulator.faults.add(Fault("token", "latency", seconds=0.3))
 
@@ -143,7 +143,7 @@ def test_nothing_is_had_from_a_mailbox_that_is_not_the_account_s(
 ) -> None:
     """Credentials that an application added are nobody's word on whose mailbox they open."""
     message_id = simulator.add_mailbox(OTHER_EMAIL).insert(MAIL)
-    sealed = google.vault.seal({"token": simulator.tokens.allow(OTHER_EMAIL)})
+    sealed = google.cipher.encrypt({"token": simulator.tokens.allow(OTHER_EMAIL)})
     functions.value("connect_account", "ann", EMAIL, sealed, "unlimited")
     keep(functions, "ann", message_id, email=None)
     for path in ("raw", "attachments/1"):
@@ -157,7 +157,7 @@ def test_whose_mailbox_it_is_is_asked_until_a_run_has_seen_it(
     simulator: Simulator, mailbox: Mailbox, google: Google, ann: httpx.Client, functions: Session
 ) -> None:
     message_id = mailbox.insert(MAIL)
-    sealed = google.vault.seal({"token": simulator.tokens.allow(EMAIL)})
+    sealed = google.cipher.encrypt({"token": simulator.tokens.allow(EMAIL)})
     functions.value("connect_account", "ann", EMAIL.upper(), sealed, "unlimited")
     keep(functions, "ann", message_id, email=None)
     assert raw_of(ann, message_id).content == mailbox.raw(message_id)

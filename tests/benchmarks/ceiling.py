@@ -22,7 +22,7 @@ from googleapiclient.http import BatchHttpRequest
 
 from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
-from service.worker.hydrate import LARGEST_BATCH, PARALLEL
+from service.worker.fetch import LARGEST_BATCH, PARALLEL
 
 PAGE_SIZE = 500
 TIMEOUT_SECONDS = 30.0

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from service.database import Connection, connect
+from service.postgres.calls import Connection, connect
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server, running_server
 from tests.benchmarks.turns import Turns

@@ -8,7 +8,7 @@ share 10,000 running runs: each beats at random for those that are its own.
 from collections.abc import Iterator
 from functools import partial
 
-from service.database import Connection, connect
+from service.postgres.calls import Connection, connect
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import CLIENTS, Server, pgbench, running_server
 from tests.benchmarks.turns import take_turns

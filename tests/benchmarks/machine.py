@@ -14,9 +14,9 @@ import msgspec
 import requests
 from cryptography.fernet import Fernet
 
-from service.database import Connection, Row, Session, connect
 from service.demo.cluster import Cluster
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Connection, Row, Session, connect
 from service.simulator import Fault
 from tests.benchmarks.gmail import EMAIL, TOKEN, tiny
 from tests.benchmarks.postgres import new_database, running_server
@@ -38,7 +38,7 @@ class Database:
         self.keys = Fernet.generate_key().decode()
 
     def connect_user(self, user_id: str, quota_profile: str = "unlimited") -> None:
-        sealed = Vault([self.keys]).seal({"token": TOKEN})
+        sealed = CredentialCipher([self.keys]).encrypt({"token": TOKEN})
         self.functions.value("connect_account", user_id, EMAIL, sealed, quota_profile, "full")
 
     def start(self, user_id: str) -> str:

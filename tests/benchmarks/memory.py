@@ -20,7 +20,7 @@ BAR = 1.05
 MB = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WARM = 0.2
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 USER = "user-42"
 
 
@@ -45,7 +45,7 @@ def figures(installation: Installation, messages: int) -> Iterator[Figure]:
             samples = []
             while (run := database.functions.row("sync_run", task_id)) and run["is_syncing"]:
                 samples.append(Sample(run["current_stats"]["new"], resident(worker)))
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
             end = resident(worker)
             run = database.finished(task_id)
     assert run["current_stats"]["new"] == messages

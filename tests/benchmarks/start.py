@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from service.database import connect
+from service.postgres.calls import connect
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server, pgbench, running_server
 from tests.benchmarks.turns import take_turns

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import SkipTest
 
-from service.database import Connection
+from service.postgres.calls import Connection
 from service.simulator import load
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.gmail import HAM

@@ -10,7 +10,7 @@ from statistics import quantiles
 from threading import Barrier
 from typing import NamedTuple
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.chaos.server import ApiServer, ask
 
 CLICKS = 1000

@@ -20,9 +20,9 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 
 from service import migrate
-from service.database import Connection, Row, connect
 from service.demo.cluster import Cluster
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Connection, Row, connect
 from service.simulator import Simulator, generate
 from tests.chaos.host import Host
 from tests.chaos.proxy import Proxy
@@ -71,13 +71,13 @@ class Site:
         self.hosts = hosts
         self.reaping = threading.Event()
         self.reaping.set()
-        self._vault = Vault([key])
+        self._cipher = CredentialCipher([key])
         self._closed = threading.Event()
         self._reaper = threading.Thread(target=self._reap, name="reaper")
 
     def start(self, user_id: str) -> str:
         """Connect the mailbox for a user and ask for its first sync: the task_id."""
-        sealed = self._vault.seal({"token": ACCESS_TOKEN})
+        sealed = self._cipher.encrypt({"token": ACCESS_TOKEN})
         self.ask("connect_account", user_id, EMAIL, sealed, "unlimited", "full")
         return str(self.ask("start_sync_idempotent", user_id))
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple, Self
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import claim, list_page, store, stored
 from tests.chaos.server import ApiServer, Resources, allow_descriptors, ask
 from tests.waiting import wait_until

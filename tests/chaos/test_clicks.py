@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database import Connection
+from service.postgres.calls import Connection
 from tests.chaos.clicks import (
     CLICKS,
     Clicks,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.chaos.clicks import connect_accounts
 from tests.chaos.figures import tell
 from tests.chaos.server import ApiServer

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Fault as GmailFault
 from tests.chaos.host import Host
 from tests.chaos.site import CALM, PATIENCE_SECONDS, Site

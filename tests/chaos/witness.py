@@ -8,7 +8,7 @@ from typing import Self
 
 import psycopg
 
-from service.database import Connection, Row, connect
+from service.postgres.calls import Connection, Row, connect
 from tests.waiting import wait_until
 from tests.worker.test_progress import judge
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from cryptography.fernet import Fernet
 
-from service.database import Session
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Session
 from service.simulator import Fault, Simulator
 from tests.cli.test_commands import run
 
@@ -32,7 +32,7 @@ def environment(service_url: str, simulator: Simulator) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def account(functions: Session) -> None:
-    sealed = Vault([KEY]).seal({"token": "access", "refresh_token": "refresh"})
+    sealed = CredentialCipher([KEY]).encrypt({"token": "access", "refresh_token": "refresh"})
     functions.value("connect_account", "ann", EMAIL, sealed)
 
 

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service.database import Connection, connect
 from service.demo.cluster import Cluster
+from service.postgres.calls import Connection, connect
 from tests.cli.test_commands import run
 
 TABLE = "legacy.user_sync_status"

@@ -15,8 +15,8 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from service.database import Row
 from service.demo.cluster import Cluster
+from service.postgres.calls import Row
 from service.simulator import Simulator, generate
 from tests.waiting import wait_until
 

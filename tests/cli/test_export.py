@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
-from service.database import Session
+from service.postgres.calls import Session
 from service.simulator.load import split_mbox
 from tests.cli.test_commands import run
 from tests.functions.conftest import claimed, connected, message

@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service.database import Connection, Session
 from service.demo.cluster import Cluster
+from service.postgres.calls import Connection, Session
 from tests.cli.test_commands import command, plain_environment, run
 from tests.waiting import wait_until
 
@@ -248,22 +248,22 @@ def test_scripts_get_a_line_each_interval_through_an_outage(
             stderr=file,
         )
 
-    def looks() -> list[dict[str, Any]]:
+    def snapshots() -> list[dict[str, Any]]:
         lines = printed.read_text().splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     try:
-        first, second = wait_until(lambda: looks()[:2] if len(looks()) > 1 else [])
+        first, second = wait_until(lambda: snapshots()[:2] if len(snapshots()) > 1 else [])
         assert first["timestamp"] != second["timestamp"]
         set_reachable(cluster, database, False)
-        away = wait_until(lambda: look if "error" in (look := looks()[-1])["health"] else {})
+        away = wait_until(lambda: look if "error" in (look := snapshots()[-1])["health"] else {})
         assert away.keys() == first.keys() == {"timestamp", "health", "runs"}
         assert (away["health"]["healthy"], away["runs"]) == (False, [])
         set_reachable(cluster, database, True)
-        wait_until(lambda: "error" not in looks()[-1]["health"])
+        wait_until(lambda: "error" not in snapshots()[-1]["health"])
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        assert looks()
+        assert snapshots()
     finally:
         process.kill()
         process.wait()

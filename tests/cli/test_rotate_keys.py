@@ -11,11 +11,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from service import logs
-from service.cli.session import actor
-from service.database import Connection, Session, connect
+from service.cli.context import actor
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault, WrongKey
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher, WrongKey
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session, connect
 from service.simulator import Fault, Simulator, generate
 from service.worker.worker import Worker
 from tests.cli.test_commands import command, plain_environment, run
@@ -38,7 +38,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def add(functions: Session, user_id: str, key: str = OLD) -> None:
-    sealed = Vault([key]).seal({"token": f"token of {user_id}"})
+    sealed = CredentialCipher([key]).encrypt({"token": f"token of {user_id}"})
     functions.value("connect_account", user_id, EMAIL, sealed, "unlimited")
 
 
@@ -56,7 +56,7 @@ def opened(db: Connection, key: str) -> dict[str, str]:
     found = {}
     for user_id, credentials in sealed(db).items():
         with suppress(WrongKey):
-            found[user_id] = Vault([key]).open(credentials)["token"]
+            found[user_id] = CredentialCipher([key]).decrypt(credentials)["token"]
     return found
 
 
@@ -173,7 +173,7 @@ def test_credentials_that_are_renewed_meanwhile_are_not_lost(
         add(functions, user_id)
     held = holding("user-001")
     process = start(environment, db)
-    renewed = Vault([OLD]).seal({"token": "renewed"})
+    renewed = CredentialCipher([OLD]).encrypt({"token": "renewed"})
     held.execute(
         "update gmail_sync.account set credentials = %s where user_id = 'user-001'", [renewed]
     )
@@ -195,7 +195,7 @@ def test_what_a_worker_saves_with_the_old_key_meanwhile_is_sealed_too(
     process = start(environment, db)
     # A worker that was not restarted; the pass is past this account.
     assert opened(db, NEW)["user-000"]
-    renewed = Vault([OLD]).seal({"token": "renewed"})
+    renewed = CredentialCipher([OLD]).encrypt({"token": "renewed"})
     assert functions.value("replace_credentials", "user-000", sealed(db)["user-000"], renewed)
     held.rollback()
     output, _ = process.communicate(timeout=30)
@@ -262,11 +262,13 @@ def test_a_running_sync_goes_on_and_its_renewed_token_is_kept(
 ) -> None:
     simulator.add_mailbox(EMAIL, "access", "refresh", messages=generate(60))
     stored = {"token": "access", "refresh_token": "refresh", "client_id": "c", "client_secret": "s"}
-    functions.value("connect_account", "ann", EMAIL, Vault([OLD]).seal(stored), "unlimited")
-    vault = Vault([NEW, OLD])
+    functions.value(
+        "connect_account", "ann", EMAIL, CredentialCipher([OLD]).encrypt(stored), "unlimited"
+    )
+    cipher = CredentialCipher([NEW, OLD])
     # Longer than a command takes on a busy machine: the request is held meanwhile.
     google = Google(
-        GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault, timeout=30
+        GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=30
     )
     worker = Worker(environment["DATABASE_URL"], google, 1, logs.configure("warning"))
     held = simulator.faults.add(Fault("batch", "hang", after=1, count=1))

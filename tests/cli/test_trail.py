@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from service.cli.session import actor
-from service.database import Connection, Session
+from service.cli.context import actor
+from service.postgres.calls import Connection, Session
 from tests.cli.test_commands import run
 from tests.functions.conftest import connected
 

@@ -3,7 +3,7 @@
 import pytest
 
 from db.migrations.install import FUNCTIONS, is_view
-from service.database import Connection, Row
+from service.postgres.calls import Connection, Row
 from tests.conventions.test_files import IN_UTC, INNER, NO_SECURITY_DEFINER
 
 # What runs with the rights of its caller calls these.

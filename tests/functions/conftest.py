@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service import migrate
-from service.database import Connection, Row, Session, connect
+from service.postgres.calls import Connection, Row, Session, connect
 from tests.cluster import fast_cluster
 
 PATIENCE_SECONDS = 20

@@ -1,6 +1,6 @@
 """Runs of many users, quickly."""
 
-from service.database import Connection
+from service.postgres.calls import Connection
 
 
 def add_ended_runs(db: Connection, count: int) -> None:

@@ -5,7 +5,7 @@ import uuid
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import email_of, insert_run, listed, message, queued, store, taken
 
 USER = "ann-4711"

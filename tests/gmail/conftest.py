@@ -10,7 +10,7 @@ import pytest
 
 from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
-from service.gmail.credentials import load_credentials
+from service.google.credentials import load_credentials
 from service.simulator import Mail, Mailbox, Simulator
 from service.simulator.load import read
 

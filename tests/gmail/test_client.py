@@ -11,7 +11,7 @@ import pytest
 
 from service.gmail import errors
 from service.gmail.api import GmailApi
-from service.gmail.parse import parse_full, unfilled_text_parts
+from service.mime.parse import parse_full, unfilled_text_parts
 from service.simulator import Fault, Mailbox, Simulator
 from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, Connect
 

@@ -6,37 +6,34 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography.fernet import Fernet
 
-from service.gmail.credentials import (
-    UnusableCredentials,
-    Vault,
-    WrongKey,
-    load_credentials,
-    refreshed,
-)
+from service.google.cipher import CredentialCipher, WrongKey
+from service.google.credentials import UnusableCredentials, load_credentials, refreshed
 
 FIRST, SECOND = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 URI = "http://127.0.0.1:1/token"
 
 
 def test_what_is_sealed_opens_again_and_cannot_be_read() -> None:
-    sealed = Vault([FIRST]).seal({"token": "secret"})
+    sealed = CredentialCipher([FIRST]).encrypt({"token": "secret"})
     assert b"secret" not in sealed
-    assert Vault([FIRST]).open(sealed) == {"token": "secret"}
+    assert CredentialCipher([FIRST]).decrypt(sealed) == {"token": "secret"}
 
 
 def test_the_first_key_seals_and_all_keys_open() -> None:
-    old = Vault([FIRST]).seal({"token": "a"})
-    rotated = Vault([SECOND, FIRST])
-    assert rotated.open(old) == {"token": "a"}
-    assert Vault([SECOND]).open(rotated.seal({"token": "b"})) == {"token": "b"}
+    old = CredentialCipher([FIRST]).encrypt({"token": "a"})
+    rotated = CredentialCipher([SECOND, FIRST])
+    assert rotated.decrypt(old) == {"token": "a"}
+    assert CredentialCipher([SECOND]).decrypt(rotated.encrypt({"token": "b"})) == {"token": "b"}
 
 
 @pytest.mark.parametrize(
-    "sealed", [Vault([FIRST]).seal({}), b"", b"not sealed"], ids=["another key", "empty", "no seal"]
+    "sealed",
+    [CredentialCipher([FIRST]).encrypt({}), b"", b"not sealed"],
+    ids=["another key", "empty", "no seal"],
 )
 def test_tells_when_no_key_fits(sealed: bytes) -> None:
     with pytest.raises(WrongKey, match="GMAIL_SYNC_CREDENTIALS_KEYS"):
-        Vault([SECOND]).open(sealed)
+        CredentialCipher([SECOND]).decrypt(sealed)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +41,7 @@ def test_tells_when_no_key_fits(sealed: bytes) -> None:
 )
 def test_tells_which_key_is_no_key(keys: list[str], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        Vault(keys)
+        CredentialCipher(keys)
 
 
 def test_an_access_token_alone_is_valid_and_cannot_be_refreshed() -> None:
@@ -109,16 +106,16 @@ def test_a_refresh_changes_the_tokens_and_nothing_else_in_the_store() -> None:
 def test_what_was_sealed_too_long_ago_does_not_open() -> None:
     fernet = Fernet(FIRST)
     sealed = fernet.encrypt_at_time(b'{"a": 1}', int(time.time()) - 100)
-    assert Vault([FIRST]).open(sealed, timedelta(seconds=120)) == {"a": 1}
+    assert CredentialCipher([FIRST]).decrypt(sealed, timedelta(seconds=120)) == {"a": 1}
     with pytest.raises(WrongKey):
-        Vault([FIRST]).open(sealed, timedelta(seconds=90))
+        CredentialCipher([FIRST]).decrypt(sealed, timedelta(seconds=90))
 
 
 def test_sealing_anew_takes_the_first_key_and_says_when_it_is_that_already() -> None:
-    old = Vault([FIRST]).seal({"token": "ä"})
-    anew = Vault([SECOND, FIRST]).reseal(old)
+    old = CredentialCipher([FIRST]).encrypt({"token": "ä"})
+    anew = CredentialCipher([SECOND, FIRST]).rotate(old)
     assert anew is not None
-    assert Vault([SECOND]).open(anew) == {"token": "ä"}
-    assert Vault([SECOND, FIRST]).reseal(anew) is None
+    assert CredentialCipher([SECOND]).decrypt(anew) == {"token": "ä"}
+    assert CredentialCipher([SECOND, FIRST]).rotate(anew) is None
     with pytest.raises(WrongKey):
-        Vault([SECOND]).reseal(old)
+        CredentialCipher([SECOND]).rotate(old)

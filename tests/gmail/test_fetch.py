@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from service.gmail import batch, errors
+from service.gmail import errors, multipart
 from service.gmail.answers import Fetched
 from service.gmail.api import GmailApi
 from service.gmail.client import BATCH_SIZE
@@ -152,7 +152,7 @@ def test_one_by_one_a_refusal_of_all_is_not_asked_for_again(
 
 def test_a_batch_quotes_ids_as_googleapiclient_does() -> None:
     get = partial(GmailApi("http://localhost").messages.get, userId="me", format="full")
-    body, _ = batch.encode(get(id=batch.ANY_ID), ["1", "a/b c?d=é%~"])
+    body, _ = multipart.encode(get(id=multipart.ANY_ID), ["1", "a/b c?d=é%~"])
     alone = get(id="a/b c?d=é%~").uri.removeprefix("http://localhost")
     assert f"\r\nGET {alone} HTTP/1.1\r\n".encode() in body
 
@@ -164,7 +164,7 @@ def part(index: int, content: bytes, status: bytes = b"200 OK") -> bytes:
 
 def test_reads_parts_with_either_line_end_and_without_headers() -> None:
     content = b"\r\n" + part(1, b"{}") + b"--batch_x\nContent-ID: <response-0>\n\nHTTP/1.1 204\n\n"
-    parts = batch.decode(content + b"--batch_x--", BOUNDARY)
+    parts = multipart.decode(content + b"--batch_x--", BOUNDARY)
     assert sorted(parts) == [0, 1]
     assert (parts[0].response.status, parts[0].content) == (204, b"")
     assert (parts[1].response["a"], parts[1].content) == ("b", b"{}")
@@ -172,7 +172,7 @@ def test_reads_parts_with_either_line_end_and_without_headers() -> None:
 
 def test_reads_the_beginning_of_a_compressed_answer() -> None:
     content = b"\r\n" + part(0, b'{"id": 0}') + part(1, b"x" * 5000)
-    parts = batch.decode(gzip.compress(content)[:-12], None)
+    parts = multipart.decode(gzip.compress(content)[:-12], None)
     assert parts[0].content == b'{"id": 0}'
 
 
@@ -188,8 +188,8 @@ def test_reads_the_beginning_of_a_compressed_answer() -> None:
     ],
 )
 def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
-    assert batch.decode(content, BOUNDARY) == {}
-    assert batch.decode(content, None) == {}
+    assert multipart.decode(content, BOUNDARY) == {}
+    assert multipart.decode(content, None) == {}
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
 )
 def test_an_absurd_part_is_no_more_work_than_it_is_long(part: bytes) -> None:
     """Looked for at each of its bytes anew, it would hold the interpreter for many minutes."""
-    assert batch.decode(b"--batch_x\r\n" + part + b"\r\n--batch_x--", BOUNDARY) == {}
+    assert multipart.decode(b"--batch_x\r\n" + part + b"\r\n--batch_x--", BOUNDARY) == {}

@@ -1,4 +1,4 @@
-"""The parser: both formats give one Message, and any mail at all gives a storable one."""
+"""The parser: both formats give one StoredMessage, and any mail at all gives a storable one."""
 
 import json
 import re
@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.gmail import mime, parse
-from service.gmail.message import Attachment, Message, to_json
+from service.mime import parse, parts
+from service.mime.message import Attachment, StoredMessage, to_json
 from service.simulator import Mail, Simulator
 from tests.gmail.conftest import Connect, full_message, raw_message
 
@@ -22,7 +22,7 @@ from tests.gmail.conftest import Connect, full_message, raw_message
 UNSTORABLE = re.compile("\0|[\ud800-\udfff]")
 
 
-def stored(message: Message) -> str:
+def stored(message: StoredMessage) -> str:
     """The message as jsonb gets it; fails when Postgres would refuse it."""
     text = to_json([message]).decode()
     assert "\\u0000" not in text
@@ -30,7 +30,7 @@ def stored(message: Message) -> str:
     return text
 
 
-def raw(mail: str | bytes) -> Message:
+def raw(mail: str | bytes) -> StoredMessage:
     mail = mail if isinstance(mail, bytes) else mail.encode()
     message = parse.parse_raw(raw_message(mail.replace(b"\n", b"\r\n")))
     stored(message)
@@ -52,7 +52,7 @@ def test_reads_an_ordinary_mail() -> None:
     message = raw(
         "Received: one\nReceived: two\nFrom: Ann <ann@example.com>\nTo: b@x.org\nTo: c@x.org\n"
         "Cc: d@x.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nDate: Thu, 22 Aug 2002 18:26:25 +0700\n"
-        "Message-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x>\n\nhello\n"
+        "StoredMessage-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x>\n\nhello\n"
     )
     assert [header.value for header in message.headers[:2]] == ["one", "two"]
     assert message.subject == "Grüße"
@@ -71,7 +71,7 @@ def test_reads_an_ordinary_mail() -> None:
 
 def test_json_has_all_but_the_raw_bytes() -> None:
     [fields] = json.loads(to_json([raw("Subject: x\n\nhello")]))
-    assert set(fields) == set(Message.__struct_fields__) - {"raw"}
+    assert set(fields) == set(StoredMessage.__struct_fields__) - {"raw"}
     assert fields["headers"] == [{"name": "Subject", "value": "x"}]
 
 
@@ -344,7 +344,7 @@ def test_a_large_mail_of_many_levels_is_not_copied_at_each() -> None:
     heads = [b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(38)]
     mail = b"".join(heads) + b"Content-Type: x/y\n\n" + b"line\n" * 200_000
     tracemalloc.start()
-    mime.from_raw(mail, [])
+    parts.from_raw(mail, [])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * len(mail)
@@ -398,7 +398,7 @@ def test_both_formats_give_the_same_message(
         compared += 1
         different = [
             field
-            for field in Message.__struct_fields__
+            for field in StoredMessage.__struct_fields__
             if field not in ("raw", "defects") and getattr(one, field) != getattr(other, field)
         ]
         assert not different, (one, other)
@@ -423,7 +423,7 @@ LINES = st.lists(
             b"Content-Disposition: attachment; filename*0*=utf-16''%ff; filename*x=\"",
             b"Date: Thu, 1 Jan 1970 00:00:00 +9999999999",
             b"To: unlisted-recipients:; (no To-header on input)",
-            b"Message-ID: <[id@domain.com]>",
+            b"StoredMessage-ID: <[id@domain.com]>",
             b"begin 644 x",
         ]
     )

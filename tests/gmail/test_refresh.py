@@ -6,7 +6,7 @@ from google.oauth2.credentials import Credentials
 from service.gmail import errors
 from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
-from service.gmail.credentials import load_credentials
+from service.google.credentials import load_credentials
 from service.simulator import Fault, Mailbox, Simulator
 from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, TOKEN, Connect
 

@@ -10,8 +10,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service import migrate
-from service.database import Connection, Session, connect
 from service.demo.cluster import Cluster
+from service.postgres.calls import Connection, Session, connect
 from tests.functions.conftest import (
     claimed,
     connected,

@@ -16,11 +16,11 @@ from cryptography.fernet import Fernet
 
 from service import logs
 from service.config import Config, ConfigError
-from service.database import SESSION, Row, Session, connect
 from service.demo.cluster import Cluster, as_server_user, server_user
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import SESSION, Row, Session, connect
 from service.simulator import Simulator, generate
 from service.worker import worker as worker_module
 from service.worker.worker import Worker
@@ -113,13 +113,13 @@ def test_a_sync_completes_by_notifications_on_the_direct_url_or_else_by_the_poll
 ) -> None:
     monkeypatch.setattr(worker_module, "POLL_SECONDS", poll)
     functions = Session(through_pgbouncer("service"), "test")
-    vault = Vault([Fernet.generate_key().decode()])
+    cipher = CredentialCipher([Fernet.generate_key().decode()])
     with Simulator() as simulator:
         simulator.add_mailbox("someone@example.com", "access", "refresh").load(generate(300))
-        sealed = vault.seal({"token": "access"})
+        sealed = cipher.encrypt({"token": "access"})
         functions.value("connect_account", USER, "someone@example.com", sealed, "unlimited")
         google = Google(
-            GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault, timeout=5
+            GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=5
         )
         url = through_pgbouncer("service")
         listen_url = login(fresh, "service") if direct else ""

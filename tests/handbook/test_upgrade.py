@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from service import migrate
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Mailbox, generate
 from service.worker.worker import Worker
 from tests.functions.conftest import locked  # noqa: F401

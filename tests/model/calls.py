@@ -5,7 +5,7 @@ from pathlib import Path
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row
+from service.postgres.calls import Connection, Row
 from tests.functions.conftest import message, record
 
 POPULATE = Path(__file__).with_name("populate.sql").read_text()

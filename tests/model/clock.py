@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from service.database import Connection
+from service.postgres.calls import Connection
 
 INSTALL = """
 create table public.clock (at timestamptz not null);

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from service.database import Connection, Row
+from service.postgres.calls import Connection, Row
 from tests.model.clock import pass_time, stop_time
 
 

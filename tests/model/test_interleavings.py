@@ -8,7 +8,7 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import claimed, listed, message
 from tests.model.clock import install_clock, pass_time, stop_time
 from tests.model.interleavings import Content, Programs, Search, Stand, Step, Violation, World, on

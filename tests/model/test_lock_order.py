@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from service.database import Connection, connect
+from service.postgres.calls import Connection, connect
 from tests.model.calls import CALLS, POPULATE, USERS, call
 from tests.model.profile import LONG
 

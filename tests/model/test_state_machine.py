@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session
-from service.errors import SyncError
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import SyncError
 from tests.functions.conftest import connected, message, set_settings
 from tests.model.clock import at_its_time, install_clock, pass_time, stop_time
 from tests.model.model import Model, Refused, Run

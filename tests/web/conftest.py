@@ -16,7 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from service.api.auth import COOKIE
+from service.api.auth.tokens import COOKIE
 from tests.api.conftest import (  # noqa: F401  (fixtures)
     PATIENCE_SECONDS,
     Running,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import EMAIL, claim, list_page, store, stored
 from tests.functions.conftest import shift
 

@@ -16,12 +16,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from psycopg import sql
 
 from service import logs, migrate
-from service.api.auth import COOKIE
-from service.database import Connection, Session, connect
+from service.api.auth.tokens import COOKIE
 from service.demo.cluster import Cluster
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session, connect
 from service.simulator import Mailbox, Simulator
 from service.simulator.faults import Fault
 from service.simulator.generate import generate
@@ -179,11 +179,11 @@ def main() -> None:
         db = down.enter_context(connect(cluster.url(), "screenshots"))
         simulator = down.enter_context(Simulator())
         mailbox = simulator.add_mailbox(EMAIL, "access", "", recent(BEFORE, seed=1, days=30))
-        url, vault = login(cluster), Vault([KEY])
-        google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault)
+        url, cipher = login(cluster), CredentialCipher([KEY])
+        google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher)
         functions = Session(url, "screenshots")
         down.callback(functions.close)
-        sealed = vault.seal({"token": "access"})
+        sealed = cipher.encrypt({"token": "access"})
         functions.value("connect_account", USER, EMAIL, sealed, "unlimited")
         worker = Worker(url, google, 4, logs.configure("warning"))
         running = down.enter_context(serving(url, worker, google))

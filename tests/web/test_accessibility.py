@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.contents import Contents
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from service.api.auth import COOKIE
-from service.database import Connection, Session
-from service.gmail.google import Google
+from service.api.auth.tokens import COOKIE
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import (
     Running,
     claim,

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.api.security import PAGE_CSP
-from service.database import Session
+from service.api.auth.security import PAGE_CSP
+from service.postgres.calls import Session
 from service.web.mail import (
     BODY_CSP,
     BODY_WITH_IMAGES_CSP,
@@ -264,7 +264,7 @@ def test_text_is_chosen_where_there_are_both(
 def test_html_that_cannot_be_cleaned_is_not_shown(
     ann: httpx.Client, functions: Session, task_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.web.html.SECONDS", 0.2)
+    monkeypatch.setattr("service.web.sanitize.SECONDS", 0.2)
     store(functions, task_id, stored("m1", body_html="<div>" * 100_000))
     assert "no browser should be asked" in shown(ann, "/mail/messages/m1/body")
 

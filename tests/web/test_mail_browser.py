@@ -8,10 +8,10 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, Request, Route
 
 from service import logs
-from service.api.auth import COOKIE
-from service.database import Session
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.api.auth.tokens import COOKIE
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Session
 from service.simulator import Simulator
 from service.worker.worker import Worker
 from tests.api.conftest import EMAIL, KEY, Running, token
@@ -79,7 +79,7 @@ def message_id(simulator: Simulator, google: Google, functions: Session, service
     mailbox = simulator.add_mailbox(EMAIL, "access", "refresh")
     mailbox.create_label(EVIL)
     message_id = mailbox.insert(MAIL % {name.encode(): value for name, value in values.items()})
-    sealed = Vault([KEY]).seal({"token": "access"})
+    sealed = CredentialCipher([KEY]).encrypt({"token": "access"})
     functions.value("connect_account", "ann", EMAIL, sealed, "unlimited")
     task_id = functions.value("start_sync_idempotent", "ann")
     worker = Worker(service_url, google, 1, logs.configure("warning"))
@@ -116,7 +116,7 @@ def test_a_frame_would_run_nothing_even_if_a_script_were_left(
     visit: Visit, message_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second lock holds without the first."""
-    monkeypatch.setattr("service.web.html.clean", lambda html, remote_images: html)
+    monkeypatch.setattr("service.web.sanitize.clean", lambda html, remote_images: html)
     for address in (f"/mail/messages/{message_id}", f"/mail/messages/{message_id}/body"):
         visit.page.goto(f"{visit.home}{address}", wait_until="load")
         visit.page.wait_for_load_state("networkidle")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.gmail.parse import parse_raw
+from service.mime.parse import parse_raw
 from service.simulator.load import read
-from service.web.html import (
+from service.web.cid_images import data_url
+from service.web.mail_text import frame_size, linked
+from service.web.sanitize import (
     ATTRIBUTES,
     DROPPED,
     MOST_CHARACTERS,
@@ -18,14 +20,12 @@ from service.web.html import (
     SECONDS,
     SHORT,
     TAGS,
-    Unshowable,
+    SanitizeTimeout,
     asks_for_images,
     clean,
     own_images,
     with_images,
 )
-from service.web.inline import data_url
-from service.web.mail_text import frame_size, linked
 
 MAIL = Path(__file__).parents[3] / "shared" / "mail"
 needs_mail = pytest.mark.skipif(not MAIL.is_dir(), reason="the optional folder ../shared/mail")
@@ -227,7 +227,7 @@ def test_what_takes_too_long_is_given_up(html: str) -> None:
     began = time.monotonic()
     try:
         inspect(clean(html))
-    except Unshowable:
+    except SanitizeTimeout:
         assert len(html) > SHORT
     assert time.monotonic() - began < SECONDS + 3
 

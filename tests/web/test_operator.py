@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from service.api.operator import ACTS
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import connect_account
 from tests.functions.conftest import claimed, insert_run, queued, shift
 from tests.web.conftest import BrowserOf

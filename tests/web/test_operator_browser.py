@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from service.api.auth import COOKIE
-from service.database import Connection, Session
+from service.api.auth.tokens import COOKIE
+from service.postgres.calls import Connection, Session
 from tests.api.conftest import Running, claim, connect_account, token
 from tests.functions.conftest import claimed, shift
 from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from service.api.security import PAGE_CSP
-from service.web.language import Languages
+from service.api.auth.security import PAGE_CSP
+from service.web.i18n import Languages
 from service.web.static import FOR_GOOD
 from tests.api.conftest import problem
 from tests.web.conftest import BrowserOf

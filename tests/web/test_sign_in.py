@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from service.api.auth import COOKIE
+from service.api.auth.tokens import COOKIE
 from service.config import ConfigError
 from tests.api.conftest import PATIENCE_SECONDS, Running, configuration, serving, token
 from tests.web.conftest import BrowserOf

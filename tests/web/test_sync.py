@@ -8,10 +8,10 @@ from statistics import median
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.api.runs import Run, Stats
-from service.database import Connection, Session
-from service.web import phrases
-from service.web.language import Languages
+from service.api.runs import RunView, Stats
+from service.postgres.calls import Connection, Session
+from service.web import run_text
+from service.web.i18n import Languages
 from tests.api.conftest import claim, connect_account, list_page, store, stored
 from tests.web.conftest import BrowserOf
 
@@ -68,38 +68,38 @@ def part_of(html: str, element_id: str) -> str:
 @pytest.mark.parametrize(
     ("run", "english"),
     [
-        (Run(), "Never synced yet"),
-        (Run(phase="queued"), "Waiting for a worker"),
-        (Run(phase="queued", worker_missing=True), "Waiting, and no worker is there"),
-        (Run(phase="queued", not_before=LATER), "Trying again at 12:03:40"),
-        (Run(phase="queued", not_before=BEFORE), "Waiting for a worker"),
-        (Run(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
-        (Run(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
-        (Run(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
-        (Run(phase="listing", stats=COUNTED), "Listing: 4,150 found so far"),
-        (Run(phase="fetching", stats=COUNTED), "Fetching 1,250 of 4,150"),
-        (Run(phase="reconciling"), "Reconciling with Gmail"),
-        (Run(phase="done", outcome="succeeded"), "Up to date"),
-        (Run(phase="done", outcome="failed"), "The sync failed"),
-        (Run(phase="done", outcome="cancelled"), "The sync was cancelled"),
-        (Run(phase="done", outcome="reaped"), "The sync lost its worker"),
-        (Run(phase="done", outcome="superseded"), "The sync was handed over"),
-        (Run(phase="done", outcome="reaped", successor="t"), "Another run goes on with it"),
+        (RunView(), "Never synced yet"),
+        (RunView(phase="queued"), "Waiting for a worker"),
+        (RunView(phase="queued", worker_missing=True), "Waiting, and no worker is there"),
+        (RunView(phase="queued", not_before=LATER), "Trying again at 12:03:40"),
+        (RunView(phase="queued", not_before=BEFORE), "Waiting for a worker"),
+        (RunView(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
+        (RunView(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
+        (RunView(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
+        (RunView(phase="listing", stats=COUNTED), "Listing: 4,150 found so far"),
+        (RunView(phase="fetching", stats=COUNTED), "Fetching 1,250 of 4,150"),
+        (RunView(phase="reconciling"), "Reconciling with Gmail"),
+        (RunView(phase="done", outcome="succeeded"), "Up to date"),
+        (RunView(phase="done", outcome="failed"), "The sync failed"),
+        (RunView(phase="done", outcome="cancelled"), "The sync was cancelled"),
+        (RunView(phase="done", outcome="reaped"), "The sync lost its worker"),
+        (RunView(phase="done", outcome="superseded"), "The sync was handed over"),
+        (RunView(phase="done", outcome="reaped", successor="t"), "Another run goes on with it"),
     ],
 )
-def test_each_state_is_said_in_words(run: Run, english: str) -> None:
+def test_each_state_is_said_in_words(run: RunView, english: str) -> None:
     languages = Languages()
-    assert phrases.headline(run, languages.english, UTC, NOW) == english
-    assert re.search(r"[\u4e00-\u9fff]", phrases.headline(run, languages.chinese, UTC, NOW))
+    assert run_text.headline(run, languages.english, UTC, NOW) == english
+    assert re.search(r"[\u4e00-\u9fff]", run_text.headline(run, languages.chinese, UTC, NOW))
 
 
 def test_what_follows_a_sync_is_said_while_it_runs() -> None:
     languages = Languages()
-    run = Run(in_progress=True, phase="fetching", follow_up="full")
-    assert phrases.follow_up(run, languages.english) == "A full sync follows."
-    assert phrases.follow_up(run, languages.chinese) == "之后将进行完整同步。"
-    assert phrases.follow_up(Run(phase="done", follow_up="full"), languages.english) == ""
-    assert phrases.follow_up(Run(in_progress=True), languages.english) == ""
+    run = RunView(in_progress=True, phase="fetching", follow_up="full")
+    assert run_text.follow_up(run, languages.english) == "A full sync follows."
+    assert run_text.follow_up(run, languages.chinese) == "之后将进行完整同步。"
+    assert run_text.follow_up(RunView(phase="done", follow_up="full"), languages.english) == ""
+    assert run_text.follow_up(RunView(in_progress=True), languages.english) == ""
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_follows_a_sync_is_said_while_it_runs() -> None:
     ],
 )
 def test_durations_are_in_a_unit_that_is_easy_to_read(seconds: int, words: str) -> None:
-    assert phrases.duration(seconds, Languages().english) == words
+    assert run_text.duration(seconds, Languages().english) == words
 
 
 def test_the_first_answer_tells_the_state_and_every_count(
@@ -130,13 +130,13 @@ def test_the_first_answer_tells_the_state_and_every_count(
     html = browser_of("ann").get("/").text
     assert part_of(html, "headline") == "Fetching 1 of 2"
     assert part_of(html, "percent") == "50%"
-    assert [part_of(html, f"count-{name}") for name in phrases.COUNTS] == ["1", "0", "0", "0"]
+    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["1", "0", "0", "0"]
 
 
 def test_who_never_synced_sees_zeros(browser_of: BrowserOf) -> None:
     html = browser_of("ann").get("/").text
     assert part_of(html, "headline") == "Never synced yet"
-    assert [part_of(html, f"count-{name}") for name in phrases.COUNTS] == ["0"] * 4
+    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["0"] * 4
     assert "There has been none yet." in html
 
 
@@ -273,7 +273,7 @@ def test_the_page_is_light_and_quick(
     files |= {
         f"{address.rpartition('/')[0]}/{name}"
         for address in files
-        for name in ("words.js", "ask.js", "fresh.js", "phrases.js", "stream.js")
+        for name in ("words.js", "ask.js", "fresh.js", "run_text.js", "stream.js")
     }
     weight = sum(len(browser.get(address).content) for address in files) + len(html.content)
     assert weight < WEIGHT

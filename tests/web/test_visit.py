@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from service import logs
-from service.database import Connection, Session
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.simulator import Simulator
 from service.simulator.faults import ArmedFault, Fault
 from service.simulator.generate import generate
@@ -51,7 +51,7 @@ def held(simulator: Simulator, functions: Session) -> ArmedFault:
     """The demo's mailbox, from which only so much is had until this fault is taken away."""
     mailbox = simulator.add_mailbox(EMAIL, "access", "refresh", generate(MESSAGES))
     mailbox.insert(LETTER)
-    sealed = Vault([KEY]).seal({"token": "access"})
+    sealed = CredentialCipher([KEY]).encrypt({"token": "access"})
     functions.value("connect_account", "demo", EMAIL, sealed, "unlimited")
     return simulator.faults.add(Fault("batch", "hang", after=2))
 

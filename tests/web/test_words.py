@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.web.language import Languages, Word
+from service.web.i18n import Languages, Word
 
 WEB = Path(__file__).parents[2] / "service" / "web"
 LANGUAGES = Languages()

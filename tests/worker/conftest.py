@@ -11,10 +11,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from service import logs
-from service.database import Row, Session
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Row, Session
 from service.simulator import Mailbox, Simulator
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -45,12 +45,12 @@ def keys() -> str:
 class Account:
     """USER's account as an application sees it."""
 
-    def __init__(self, functions: Session, vault: Vault) -> None:
+    def __init__(self, functions: Session, cipher: CredentialCipher) -> None:
         self._functions = functions
-        self._vault = vault
+        self._cipher = cipher
 
     def connect(self, content_mode: str = "full", token: str = ACCESS_TOKEN) -> None:
-        sealed = self._vault.seal({"token": token})
+        sealed = self._cipher.encrypt({"token": token})
         self._functions.value("connect_account", USER, EMAIL, sealed, "unlimited", content_mode)
 
     def start(self, force_full: bool = False) -> str:
@@ -87,7 +87,7 @@ class Account:
 
 @pytest.fixture
 def account(functions: Session, keys: str) -> Account:
-    account = Account(functions, Vault([keys]))
+    account = Account(functions, CredentialCipher([keys]))
     account.connect()
     return account
 
@@ -95,7 +95,12 @@ def account(functions: Session, keys: str) -> Account:
 @pytest.fixture
 def google(simulator: Simulator, keys: str) -> Google:
     return Google(
-        GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]), timeout=5
+        GmailApi(simulator.url),
+        f"{simulator.url}/token",
+        None,
+        None,
+        CredentialCipher([keys]),
+        timeout=5,
     )
 
 

@@ -9,11 +9,11 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from service import logs
-from service.database import Row, Session, connect
 from service.demo.cluster import Cluster
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Row, Session, connect
 from service.simulator import Mailbox, Simulator
 from service.worker.worker import Worker
 from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
@@ -70,15 +70,15 @@ def running_stack(cluster: Cluster, template: str, content_mode: str) -> Iterato
     name = f"test_{secrets.token_hex(6)}"
     cluster.create_database(name, template=template)
     url = cluster.url(name, SERVICE_LOGIN, SERVICE_PASSWORD)
-    vault = Vault([Fernet.generate_key().decode()])
+    cipher = CredentialCipher([Fernet.generate_key().decode()])
     with ExitStack() as down:
         down.callback(cluster.drop_database, name)
         db = down.enter_context(connect(cluster.url(name), "test"))
         simulator = down.enter_context(Simulator())
         google = Google(
-            GmailApi(simulator.url), f"{simulator.url}/token", None, None, vault, timeout=30
+            GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=30
         )
-        account = Account(down.enter_context(closing(Session(url, "test"))), vault)
+        account = Account(down.enter_context(closing(Session(url, "test"))), cipher)
         account.connect(content_mode)
         worker = Worker(url, google, 1, logs.configure("warning"))
         down.callback(worker.stop)

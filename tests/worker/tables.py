@@ -1,6 +1,6 @@
 """What tests look at in the tables a sync writes."""
 
-from service.database import Connection, Row
+from service.postgres.calls import Connection, Row
 
 
 def account_row(db: Connection) -> Row:

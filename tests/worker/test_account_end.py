@@ -8,11 +8,11 @@ import pytest
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from service.database import Connection, Session
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
-from service.mailbox import withdraw
-from service.mailbox.withdraw import End
+from service.accounts import disconnect as account_end
+from service.accounts.disconnect import DisconnectResult
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.simulator import ArmedFault, Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.functions.traces import places
@@ -25,19 +25,19 @@ OTHER_EMAIL = "other@example.com"
 # An empty queue would end a run before it can meet anything.
 MESSAGES = 120
 
-Ending = Callable[[Session, Google], End]
+Ending = Callable[[Session, Google], DisconnectResult]
 
 
-def disconnect(functions: Session, google: Google) -> End:
-    return withdraw.disconnect(functions, google, USER, False)
+def disconnect(functions: Session, google: Google) -> DisconnectResult:
+    return account_end.disconnect(functions, google, USER, False)
 
 
-def disconnect_with_mail(functions: Session, google: Google) -> End:
-    return withdraw.disconnect(functions, google, USER, True)
+def disconnect_with_mail(functions: Session, google: Google) -> DisconnectResult:
+    return account_end.disconnect(functions, google, USER, True)
 
 
-def delete(functions: Session, google: Google) -> End:
-    return withdraw.delete(functions, google, USER)
+def delete(functions: Session, google: Google) -> DisconnectResult:
+    return account_end.delete(functions, google, USER)
 
 
 class Log:
@@ -81,12 +81,14 @@ def account(functions: Session, keys: str, mailbox: Mailbox) -> Account:
     """Connected with a grant, as the consent page leaves it."""
     mailbox.load(generate(MESSAGES))
     connect(functions, keys, EMAIL, ACCESS_TOKEN, REFRESH_TOKEN)
-    return Account(functions, Vault([keys]))
+    return Account(functions, CredentialCipher([keys]))
 
 
 def connect(functions: Session, keys: str, email: str, token: str, refresh_token: str) -> None:
     stored = {"token": token, "refresh_token": refresh_token, **CLIENT}
-    functions.value("connect_account", USER, email, Vault([keys]).seal(stored), "unlimited")
+    functions.value(
+        "connect_account", USER, email, CredentialCipher([keys]).encrypt(stored), "unlimited"
+    )
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def fetching(simulator: Simulator, account: Account) -> tuple[str, ArmedFault]:
     return task_id, held
 
 
-def dead_grant(simulator: Simulator, ending: Future[End], revoke: ArmedFault) -> None:
+def dead_grant(simulator: Simulator, ending: Future[DisconnectResult], revoke: ArmedFault) -> None:
     """Let Google end the grant, and the answer stay out."""
     wait_until(lambda: revoke.struck == 1 or ending.done())
     assert not ending.done()
@@ -216,7 +218,7 @@ def test_a_grant_that_comes_while_another_is_ended_is_ended_too(
     connect(functions, keys, email, tokens.allow(email), tokens.allow_refresh(email))
     revoke.release()
 
-    assert ending.result(20) == End(done=True, revoked=True, warning=None)
+    assert ending.result(20) == DisconnectResult(done=True, revoked=True, warning=None)
     assert simulator.tokens.grants() == []
     assert simulator.requests.methods["revoke"] == 2
     left = db.execute("select from gmail_sync.account where credentials is not null").fetchall()
@@ -228,7 +230,9 @@ def test_an_account_that_is_only_half_taken_away_can_be_taken_away_again(
 ) -> None:
     """Whoever was at it died before Google was asked."""
     functions.value("begin_disconnect", USER)
-    assert disconnect(functions, google) == End(done=True, revoked=True, warning=None)
+    assert disconnect(functions, google) == DisconnectResult(done=True, revoked=True, warning=None)
     assert simulator.tokens.grants() == []
     assert account_row(db)["credentials"] is None
-    assert disconnect(functions, google) == End(done=False, revoked=False, warning=None)
+    assert disconnect(functions, google) == DisconnectResult(
+        done=False, revoked=False, warning=None
+    )

@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from service.database import Row, Session
 from service.gmail.client import BATCH_SIZE
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, Session
 from service.simulator import Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
@@ -20,7 +20,7 @@ MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
 @pytest.fixture
 def refresh_only(functions: Session, account: Account, keys: str) -> Account:
     """The account, for which a token has to be fetched first."""
-    sealed = Vault([keys]).seal(
+    sealed = CredentialCipher([keys]).encrypt(
         {"refresh_token": REFRESH_TOKEN, "client_id": "id", "client_secret": "secret"}
     )
     functions.value("connect_account", USER, EMAIL, sealed, "unlimited", "full")
@@ -253,4 +253,4 @@ def test_a_rotated_token_is_kept_and_serves_all_clients(
     assert simulator.requests.methods["token"] == 1
     row = db.execute("select credentials from gmail_sync.account").fetchone()
     assert row is not None
-    assert Vault([keys]).open(row["credentials"])["token"]
+    assert CredentialCipher([keys]).decrypt(row["credentials"])["token"]

@@ -9,8 +9,8 @@ import httpx
 import psycopg
 import pytest
 
-from service.database import Row, Session
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Row, Session
 from service.simulator import Fault, Limits, Mailbox, Simulator, load
 from service.simulator.load import split_mbox
 from service.worker.worker import Worker
@@ -180,14 +180,14 @@ def test_an_expired_token_is_renewed_kept_and_charged_once_more(
     message_id = synced_pdf(mailbox, account)
     stored = {"token": "access", "refresh_token": "refresh"}
     stored |= {"client_id": "c", "client_secret": "s"}
-    sealed = google.vault.seal(stored)
+    sealed = google.cipher.encrypt(stored)
     functions.rows("connect_account", USER, mailbox.email, sealed, "google-2026")
     simulator.tokens.expire("access")
     assert raw_of(user, message_id).content == mailbox.raw(message_id)
     # Connected anew, it is asked whose mailbox it is, in vain at first.
     assert charged(db) == 22
     kept = functions.rows("get_account_credentials", USER)[0]["credentials"]
-    assert google.vault.open(kept)["token"] not in (None, "access")
+    assert google.cipher.decrypt(kept)["token"] not in (None, "access")
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import httplib2
 import psycopg
 from googleapiclient.errors import HttpError
 
-from service.database import Row
 from service.gmail import classify, errors
+from service.postgres.calls import Row
 from service.simulator import ApiError, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -36,14 +36,14 @@ def test_no_entry_of_the_tables_is_left_out() -> None:
     by_reason = {(answer.status, answer.reason) for answer in given}
     new = {(a.status, a.kind) for a in given if (a.status, a.reason) not in classify.CLASSES}
     not_found = {(f"gmail.users.{a.method}", a.kind) for a in given if a.status == 404}
-    texts = {(text, a.kind) for _, text in classify.TOLD_BY_TEXT_ALONE for a in given
+    texts = {(text, a.kind) for _, text in classify.CLASSES_BY_MESSAGE_TEXT for a in given
              if text in a.message}  # fmt: skip
     token = {(answer.reason, answer.kind) for answer in given if answer.method == "token"}
 
     assert by_reason >= classify.CLASSES.keys()
     assert {status for status, _ in new} >= classify.CLASSES_BY_STATUS.keys()
     assert not_found >= set(classify.CLASSES_OF_404.items())
-    assert texts == {(t, kind) for (_, t), kind in classify.TOLD_BY_TEXT_ALONE.items()}
+    assert texts == {(t, kind) for (_, t), kind in classify.CLASSES_BY_MESSAGE_TEXT.items()}
     assert token >= set(classify.TOKEN_ERRORS.items())
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.database import Row, Session
 from service.gmail.client import BATCH_SIZE
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, Session
 from service.simulator import Mailbox, Simulator, generate, load
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
@@ -154,7 +154,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_fetches_hardly_anything_twice(
     twice = simulator.requests.fetched_twice()
     print(f"fetched twice: {len(twice)} of {len(mails)}")
     assert len(twice) <= BATCH_SIZE
-    sealed = Vault([keys]).seal({"token": "access"})
+    sealed = CredentialCipher([keys]).encrypt({"token": "access"})
     functions.value("connect_account", "uncrashed", EMAIL, sealed, "unlimited", "full")
     assert (
         account.finish(functions.value("start_sync_idempotent", "uncrashed"))["outcome"]

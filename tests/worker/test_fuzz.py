@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from service.database import Row
 from service.demo.cluster import Cluster
+from service.postgres.calls import Row
 from service.simulator.encoding import base64url
 from service.simulator.faults import Fault
 from tests.worker.stack import Stack, running_stack

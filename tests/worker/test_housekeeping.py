@@ -3,8 +3,8 @@
 import pytest
 
 from service import logs
-from service.database import Connection, Session
-from service.gmail.google import Google
+from service.google.configuration import Google
+from service.postgres.calls import Connection, Session
 from service.worker import worker
 from tests.functions.conftest import claimed, message, only, store
 from tests.waiting import wait_until

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from service import logs
-from service.database import Row, Session, connect
-from service.errors import LeaseLost
+from service.postgres.calls import Row, Session, connect
+from service.postgres.errors import LeaseLost
 from service.worker.lease import Lease
 from tests.waiting import wait_until
 
@@ -51,7 +51,7 @@ def test_a_cancelled_run_is_noticed_at_the_next_beat(
     lease: Lease, functions: Session, task_id: str, lost: threading.Event
 ) -> None:
     functions.value("cancel_sync", task_id)
-    lease.beat_now()
+    lease.heartbeat_now()
 
     assert lost.wait(5)
     with pytest.raises(LeaseLost):

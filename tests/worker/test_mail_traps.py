@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from service.demo.cluster import Cluster
-from service.gmail.text import storable
+from service.mime.text import storable
 from tests.worker.stack import Stack, running_stack
 
 

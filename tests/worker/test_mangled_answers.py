@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from service.database import Row
 from service.demo.cluster import Cluster
-from service.gmail.parse import NO_CONTENT
+from service.mime.parse import NO_CONTENT
+from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator
 from service.simulator.encoding import base64url
 from service.simulator.faults import Fault

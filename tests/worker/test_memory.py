@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Mail, Mailbox, generate
 from tests.worker.conftest import Account, WorkerProcess
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import psycopg
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.worker import Worker

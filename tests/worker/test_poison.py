@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.database import Row, Session
+from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -46,8 +46,8 @@ def test_mail_that_no_parser_understands_is_kept_raw(
         return parse_or_break
 
     for name in ("parse_full", "parse_raw"):
-        parse = __import__("service.gmail.parse", fromlist=[name]).__dict__[name]
-        monkeypatch.setattr(f"service.worker.batch.{name}", broken_for(parse))
+        parse = __import__("service.mime.parse", fromlist=[name]).__dict__[name]
+        monkeypatch.setattr(f"service.worker.fetch_batch.{name}", broken_for(parse))
     account.connect(mode)
 
     run = account.sync()

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from service.database import Row, connect
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, connect
 from service.simulator import Fault, Limits, Mail, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -190,7 +190,7 @@ def test_the_eta_under_a_quota_is_within_half_as_much_again_of_the_truth(
         " where name = %s",
         [PROFILE],
     )
-    sealed = Vault([keys]).seal({"token": ACCESS_TOKEN})
+    sealed = CredentialCipher([keys]).encrypt({"token": ACCESS_TOKEN})
     db.execute("select gmail_sync.connect_account(%s, %s, %s, %s)", [USER, EMAIL, sealed, PROFILE])
 
     run = account.sync(seconds=120)

@@ -13,10 +13,10 @@ import pytest
 import requests
 
 from service import logs
-from service.database import Row, Session
 from service.gmail.api import GmailApi
-from service.gmail.credentials import Vault
-from service.gmail.google import Google
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Publisher, Simulator, Subscription
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -34,7 +34,13 @@ Db = psycopg.Connection[Row]
 def worker(service_url: str, simulator: Simulator, keys: str) -> Iterator[Worker]:
     """A worker that has Gmail push."""
     google = Google(
-        GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]), 5, TOPIC
+        GmailApi(simulator.url),
+        f"{simulator.url}/token",
+        None,
+        None,
+        CredentialCipher([keys]),
+        5,
+        TOPIC,
     )
     worker = Worker(service_url, google, 2, logs.configure("warning"))
     worker.start()
@@ -195,7 +201,9 @@ def test_the_first_run_has_gmail_push(
 def test_without_a_topic_nothing_is_watched(
     mailbox: Mailbox, account: Account, service_url: str, keys: str, simulator: Simulator
 ) -> None:
-    google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]))
+    google = Google(
+        GmailApi(simulator.url), f"{simulator.url}/token", None, None, CredentialCipher([keys])
+    )
     worker = Worker(service_url, google, 1, logs.configure("warning"))
     worker.start()
     account.sync()

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 import psycopg
 import pytest
 
-from service.database import Row, Session
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, Session
 from service.simulator import Limits, Mail, Mailbox, Simulator
 from service.simulator.quota import Charge
 from tests.waiting import wait_until
@@ -44,7 +44,7 @@ class Project:
         self._simulator = simulator
         self._functions = functions
         self._db = db
-        self._vault = Vault([keys])
+        self._cipher = CredentialCipher([keys])
 
     def limit(self, user_units: int, project_units: int, window: float = WINDOW) -> None:
         self._simulator.set_limits(Limits(PROFILE, window, user_units, project_units))
@@ -58,7 +58,7 @@ class Project:
         """Connect a user with so many messages."""
         email, token = f"{user_id}@example.com", f"token of {user_id}"
         mailbox = self._simulator.add_mailbox(email, token, messages=small_mails(messages))
-        sealed = self._vault.seal({"token": token})
+        sealed = self._cipher.encrypt({"token": token})
         self._functions.value("connect_account", user_id, email, sealed, PROFILE)
         return mailbox
 

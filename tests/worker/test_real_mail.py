@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Mailbox, load
 from service.worker.worker import Worker
 from tests.worker.conftest import Account

@@ -5,8 +5,8 @@ from collections import Counter
 import psycopg
 import pytest
 
-from service.database import Row, Session
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
@@ -21,14 +21,16 @@ MESSAGES = 120
 def account(functions: Session, keys: str) -> Account:
     """Connected with a grant, as the consent page leaves it."""
     connect(functions, keys)
-    return Account(functions, Vault([keys]))
+    return Account(functions, CredentialCipher([keys]))
 
 
 def connect(
     functions: Session, keys: str, token: str = ACCESS_TOKEN, refresh_token: str = REFRESH_TOKEN
 ) -> None:
     stored = {"token": token, "refresh_token": refresh_token, **CLIENT}
-    functions.value("connect_account", USER, EMAIL, Vault([keys]).seal(stored), "unlimited")
+    functions.value(
+        "connect_account", USER, EMAIL, CredentialCipher([keys]).encrypt(stored), "unlimited"
+    )
 
 
 def reconnect(functions: Session, simulator: Simulator, keys: str) -> None:

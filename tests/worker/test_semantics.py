@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from service.database import Row
+from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.worker import Worker

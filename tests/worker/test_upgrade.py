@@ -6,8 +6,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from service.database import Row, Session
 from service.gmail.client import BATCH_SIZE
+from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until

@@ -7,10 +7,10 @@ import psycopg
 import pytest
 
 from service import logs
-from service.database import Row, Session
 from service.gmail.api import GmailApi
 from service.gmail.client import BATCH_SIZE
-from service.gmail.credentials import Vault
+from service.google.cipher import CredentialCipher
+from service.postgres.calls import Row, Session
 from service.simulator import Limits, Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.run import Google
@@ -43,7 +43,12 @@ def ended(account: Account, task_id: str) -> Row:
 def slot(service_url: str, simulator: Simulator, keys: str) -> Iterator[Worker]:
     """A worker that carries out one run at a time."""
     google = Google(
-        GmailApi(simulator.url), f"{simulator.url}/token", None, None, Vault([keys]), timeout=5
+        GmailApi(simulator.url),
+        f"{simulator.url}/token",
+        None,
+        None,
+        CredentialCipher([keys]),
+        timeout=5,
     )
     worker = Worker(service_url, google, 1, logs.configure("warning"))
     worker.start()
@@ -124,7 +129,7 @@ def test_who_waits_long_holds_no_slot(
 ) -> None:
     other = "neighbour@example.com"
     simulator.add_mailbox(other, "other", messages=generate(20))
-    sealed = Vault([keys]).seal({"token": "other"})
+    sealed = CredentialCipher([keys]).encrypt({"token": "other"})
     functions.value("connect_account", NEIGHBOUR, other, sealed, "unlimited", "full")
     _, text = later(hours=3)
     simulator.faults.add(answers.LIMITS[0].fault(email=EMAIL, retry_after=text))

@@ -8,8 +8,8 @@ from functools import partial
 import psycopg
 import pytest
 
-from service.database import Connection, Row, Session
-from service.errors import SyncError
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import SyncError
 from tests.functions.conftest import (
     busy_user,
     claimed,

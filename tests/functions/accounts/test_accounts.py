@@ -3,8 +3,8 @@
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session
-from service.errors import AccountNotConnected, InvalidArgument
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import (
     claimed,
     connected,

@@ -5,8 +5,8 @@ from contextlib import closing
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
-from service.errors import InvalidArgument, LeaseLost
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import InvalidArgument, LeaseLost
 from tests.functions.conftest import claimed, connected, message, queued, store
 from tests.functions.traces import ADDRESS, USER, lived_in, places
 

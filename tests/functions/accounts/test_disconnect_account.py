@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from service.database import Connection, Session
-from service.errors import AccountNotConnected, InvalidArgument, LeaseLost
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import AccountNotConnected, InvalidArgument, LeaseLost
 from tests.functions.conftest import (
     claimed,
     connected,

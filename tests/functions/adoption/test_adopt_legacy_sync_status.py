@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from service.database import Connection, Row, Session
+from service.postgres.calls import Connection, Row, Session
 from tests.functions.conftest import claimed, only, queued, raises_sqlstate, run_of
 
 REAL_TASK = "sync_60f2ccbd-d754-4fa0-aa4d-35a7d6551d38_1753133270"

@@ -6,8 +6,8 @@ from hashlib import sha256
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session, connect
-from service.errors import AccountNotConnected, InvalidArgument
+from service.postgres.calls import Connection, Row, Session, connect
+from service.postgres.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import connected, email_of, only, raises_sqlstate
 from tests.functions.shared.test_roles import as_role
 

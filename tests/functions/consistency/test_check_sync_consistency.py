@@ -3,7 +3,7 @@
 import pytest
 from psycopg import sql
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
     claimed,
     insert_run,

@@ -1,6 +1,6 @@
 """Broken runs are mended, their rows as they were are kept, and nothing is left to do."""
 
-from service.database import Connection, Row, Session
+from service.postgres.calls import Connection, Row, Session
 from tests.functions.conftest import (
     claimed,
     insert_run,

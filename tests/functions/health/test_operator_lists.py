@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from service.database import Connection, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, connected, insert_run, queued
 
 LISTS = ["list_workers", "list_accounts_to_reconnect", "list_dead_letters"]

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from service.database import Connection, Row, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import insert_run, only, queued, shift
 
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service import migrate
-from service.database import Connection, Session, connect
+from service.postgres.calls import Connection, Session, connect
 from tests.functions.conftest import connected, insert_run, queued, shift, wait_until, zombie
 
 ANSWER = {

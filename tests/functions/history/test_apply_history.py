@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
     claimed,
     counts,

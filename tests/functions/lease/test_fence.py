@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session
-from service.errors import LeaseLost
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import LeaseLost
 from tests.functions.conftest import (
     claimed,
     connected,

@@ -1,6 +1,6 @@
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import claimed, only, run_of, shift, wait_until
 
 

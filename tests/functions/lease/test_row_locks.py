@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from service.database import Connection
+from service.postgres.calls import Connection
 from tests.model.calls import CALLS, POPULATE, USERS, call
 
 # What reading and writing of rows takes.

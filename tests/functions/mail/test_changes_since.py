@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, history, listed, message, record, store, together
 
 

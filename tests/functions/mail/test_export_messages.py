@@ -3,8 +3,8 @@
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, history, message, record
 
 ATTACHMENT = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.database import Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, history, message, record, store
 
 

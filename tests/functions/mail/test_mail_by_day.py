@@ -2,8 +2,8 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from service.database import Connection, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, listed, message, only, store, taken
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import claimed, run_of, set_run, shift, successor_of
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import claimed, listed, queued, zombie
 
 COLUMNS = 120

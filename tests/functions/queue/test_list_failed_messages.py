@@ -3,8 +3,8 @@ from datetime import datetime
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Row, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import claimed, listed, queue_of, taken
 
 

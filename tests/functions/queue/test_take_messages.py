@@ -5,7 +5,7 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
     claimed,
     counts,

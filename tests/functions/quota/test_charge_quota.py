@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.database import Connection, Session
-from service.errors import AccountNotConnected, InvalidArgument
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import AccountNotConnected, InvalidArgument
 from tests.functions.conftest import claimed, only, together
 
 GETS_A_MINUTE = 300  # 6,000 units at 20 each

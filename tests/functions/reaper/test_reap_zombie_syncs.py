@@ -5,7 +5,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from service.database import Connection, Row, Session
+from service.postgres.calls import Connection, Row, Session
 from tests.functions.conftest import (
     claimed,
     counts,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import only, raises_sqlstate, run_of, zombie
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from psycopg import errors
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
     connected,
     insert_run,

@@ -4,8 +4,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from service.database import Connection, Session, connect
-from service.errors import InvalidArgument, TooOften
+from service.postgres.calls import Connection, Session, connect
+from service.postgres.errors import InvalidArgument, TooOften
 from tests.functions.conftest import claimed, connected, only, raises_sqlstate, set_settings
 from tests.waiting import wait_until
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from service.database import Connection, Row, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import (
     claimed,
     connected,

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import pytest
 
-from service.database import Connection, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import connected, insert_run, queued, run_of
 
 

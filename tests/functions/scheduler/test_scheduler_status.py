@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from service import migrate
-from service.database import Connection, Session, connect
+from service.postgres.calls import Connection, Session, connect
 from tests.cluster import fast_cluster
 from tests.functions.conftest import (
     ZOMBIE_OF_THE_SCHEDULER,

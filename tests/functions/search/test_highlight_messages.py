@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from service.database import Row, Session
+from service.postgres.calls import Row, Session
 from tests.functions.conftest import claimed, message, store
 
 FOUND, END = "\ufdd0", "\ufdd1"

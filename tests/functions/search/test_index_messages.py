@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.database import Connection, Row, Session
-from service.errors import InvalidArgument
+from service.postgres.calls import Connection, Row, Session
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import (
     busy_user,
     claimed,

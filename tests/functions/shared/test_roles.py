@@ -3,7 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import raises_sqlstate
 
 APP = {

@@ -2,7 +2,7 @@
 
 from psycopg.types.json import Jsonb
 
-from service.database import Connection, Session
+from service.postgres.calls import Connection, Session
 from tests.functions.conftest import claimed, connected, listed, message, store, taken
 
 

@@ -1,0 +1,1 @@
+"""Accounts: connecting, disconnecting, and credentials in use."""

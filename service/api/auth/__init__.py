@@ -1,0 +1,1 @@
+"""Who asks: tokens, cookies, keys, and what browsers may do."""

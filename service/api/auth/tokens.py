@@ -1,0 +1,172 @@
+"""Who is asking: a JWT, `sub` the user id, `scope` words with spaces between.
+
+It comes as a bearer token, or in a cookie for the page, whose EventSource sends no headers; a
+cookie is why security.py refuses what other sites' pages ask for. Litestar's JWTAuth checks tokens
+on the event loop, with a secret it was built with; here a key may have to be fetched.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+import msgspec
+from litestar.connection import Request
+from litestar.datastructures import Cookie, State
+from litestar.exceptions import NotAuthorizedException
+from litestar.middleware import AbstractAuthenticationMiddleware, DefineMiddleware
+from litestar.middleware.authentication import AuthenticationResult
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ASGIApp
+
+from service.api.auth.cookies import HOST, Connection, cookie, cookie_name
+from service.api.auth.keys import KeySource, KeysUnavailable, Secret
+
+OPERATOR = "operator"
+COOKIE = "gmail_sync_token"
+# As the domain gmail_sync.user_key has it; a NUL cannot be in a text at all.
+USER_ID = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f]{1,255}")
+# Routes with this in their `opt` are open.
+OPEN = {"exclude_from_auth": True}
+
+SECURITY_SCHEMES = Components(
+    security_schemes={
+        "BearerToken": SecurityScheme(
+            type="http",
+            scheme="Bearer",
+            bearer_format="JWT",
+            description="`gmail-sync token USER` prints one.",
+        ),
+        "CookieToken": SecurityScheme(
+            type="apiKey",
+            security_scheme_in="cookie",
+            name=COOKIE,
+            description=f"Over https its name is `{HOST}{COOKIE}`.",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whoever a valid token speaks for."""
+
+    user_id: str
+    scopes: frozenset[str]
+    expires_at: datetime
+
+    @property
+    def is_operator(self) -> bool:
+        return OPERATOR in self.scopes
+
+
+UserRequest = Request[Identity, None, State]
+
+
+class Claims(msgspec.Struct):
+    """The claims we read; any others are let be."""
+
+    sub: str
+    exp: float
+    scope: str | None = None
+
+    def identity(self) -> Identity:
+        """Raises ValueError or OverflowError when there can be no such user or time."""
+        if not USER_ID.fullmatch(self.sub):
+            raise ValueError("sub is not a user id")
+        expires_at = datetime.fromtimestamp(self.exp, UTC)
+        return Identity(self.sub, frozenset((self.scope or "").split()), expires_at)
+
+
+class Authentication:
+    """Checks tokens: signature, expiry, issuer and audience.
+
+    Where no audience is set, tokens that name one are meant for somebody else (RFC 7519, 4.1.3).
+    """
+
+    def __init__(
+        self, keys: KeySource, issuer: str | None = None, audience: str | None = None
+    ) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+
+    @property
+    def middleware(self) -> DefineMiddleware:
+        return DefineMiddleware(_Middleware, authentication=self)
+
+    async def require(self, connection: Connection) -> Identity:
+        """Whoever asks. Raises NotAuthorizedException, or KeysUnavailable."""
+        return await self.check(_token(connection))
+
+    async def check(self, token: str) -> Identity:
+        """Whoever a token speaks for. Raises as above."""
+        try:
+            key = await self._keys.key(token)
+            payload = jwt.decode(
+                token,
+                key,
+                [self._keys.algorithm],
+                issuer=self._issuer,
+                audience=self._audience,
+                # An issuer's clock may be a second ahead of ours: iat forbids nothing.
+                options={"verify_iat": False},
+            )
+            return msgspec.convert(payload, Claims).identity()
+        except (jwt.PyJWTError, msgspec.ValidationError, ValueError, OverflowError) as error:
+            raise NotAuthorizedException from error
+
+    async def identity(self, connection: Connection) -> Identity | None:
+        """Whoever asks on an open route; nobody without a valid token."""
+        try:
+            return await self.require(connection)
+        except (NotAuthorizedException, KeysUnavailable):
+            return None
+
+
+class _Middleware(AbstractAuthenticationMiddleware):
+    """Lets nobody past to a route that is not open."""
+
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
+        super().__init__(app)
+        self._authentication = authentication
+
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
+        return AuthenticationResult(await self._authentication.require(connection), None)
+
+
+def _token(connection: Connection) -> str:
+    """The token as it was sent; empty without one. A bearer token goes before the cookie."""
+    scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token
+    return connection.cookies.get(cookie_name(connection, COOKIE), "")
+
+
+def token_cookie(connection: Connection, token: str, expires_at: datetime) -> Cookie:
+    """The cookie that signs a browser in until `expires_at`; a past one signs it out."""
+    return cookie(connection, COOKIE, token, expires_at - datetime.now(UTC))
+
+
+def make_token(
+    secret: str,
+    user_id: str,
+    scopes: Iterable[str],
+    lifetime: timedelta,
+    *,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
+    """A token for `user_id`. Raises ValueError when that is no valid user id."""
+    if not USER_ID.fullmatch(user_id):
+        raise ValueError(
+            f"{user_id[:40]!r} is not a user id: 1 to 255 characters, not blank, "
+            "no control characters"
+        )
+    now = datetime.now(UTC)
+    optional = {"scope": " ".join(scopes), "iss": issuer, "aud": audience}
+    claims = {name: value for name, value in optional.items() if value}
+    return jwt.encode(
+        {"sub": user_id, "iat": now, "exp": now + lifetime} | claims, secret, Secret.algorithm
+    )

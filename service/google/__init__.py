@@ -1,0 +1,1 @@
+"""Google accounts: consent, credentials, and clients made of them."""

@@ -1,0 +1,29 @@
+"""How to reach Google, as one process is configured to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.oauth2.credentials import Credentials
+
+from service.gmail.api import GmailApi
+from service.google.cipher import CredentialCipher
+from service.google.credentials import load_credentials
+
+
+@dataclass(frozen=True)
+class Google:
+    """timeout is seconds for each socket operation; topic is the Pub/Sub topic to which Gmail
+    publishes changes, None where nobody listens to them."""
+
+    api: GmailApi
+    token_uri: str
+    client_id: str | None
+    client_secret: str | None
+    cipher: CredentialCipher
+    timeout: float = 30.0
+    topic: str | None = None
+
+    def credentials(self, stored: Mapping[str, Any]) -> Credentials:
+        """What the vault opened, ready for use. Raises UnusableCredentials."""
+        return load_credentials(stored, self.token_uri, self.client_id, self.client_secret)

@@ -1,0 +1,93 @@
+"""google-auth's Credentials, made of what an account stores."""
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.auth.exceptions import RefreshError
+from google.oauth2.credentials import Credentials
+
+GOOGLES_TOKEN_ENDPOINTS = frozenset(
+    {
+        "https://oauth2.googleapis.com/token",
+        "https://accounts.google.com/o/oauth2/token",
+        "https://www.googleapis.com/oauth2/v4/token",
+    }
+)
+
+
+class UnusableCredentials(ValueError):
+    """The credentials hold neither an access token nor a refresh token."""
+
+
+class SharedCredentials(Credentials):
+    """Credentials that the clients of an account share, in as many threads.
+
+    One renews them at a time. Once Google has refused that, it is not asked again: what died for
+    one is dead for all, and no request leaves with an access token that outlived its grant.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)  # type: ignore[no-untyped-call]
+        self._renewing = threading.Lock()
+        self._refusal: RefreshError | None = None
+
+    def refresh(self, request: Any) -> None:
+        """Raises google.auth's RefreshError and TransportError."""
+        seen = self.token
+        with self._renewing:
+            if self._refusal is None and self.token != seen:
+                return  # another thread has, while this one waited
+            if self._refusal is not None:
+                raise self._refusal
+            try:
+                super().refresh(request)  # type: ignore[no-untyped-call]
+            except RefreshError as error:
+                # A page instead of an answer is not Google's word on the grant.
+                if not error.retryable and isinstance(error.args[-1], dict):
+                    self._refusal, self.token = error, None
+                raise
+
+
+def load_credentials(
+    stored: Mapping[str, Any], token_uri: str, client_id: str | None, client_secret: str | None
+) -> Credentials:
+    """Credentials from an access token alone, or from Google's authorized_user JSON.
+
+    A client or a token endpoint named in `stored` wins over the configured one, but that Google's
+    own endpoint gives way: a configured one is there to replace it.
+    """
+    token, refresh_token = stored.get("token"), stored.get("refresh_token")
+    if not token and not refresh_token:
+        raise UnusableCredentials("the credentials hold neither `token` nor `refresh_token`")
+    own_uri = stored.get("token_uri")
+    if own_uri and own_uri not in GOOGLES_TOKEN_ENDPOINTS:
+        token_uri = own_uri
+    return SharedCredentials(
+        token=token.strip() if token else None,
+        refresh_token=refresh_token,
+        token_uri=token_uri,
+        client_id=stored.get("client_id") or client_id,
+        client_secret=stored.get("client_secret") or client_secret,
+        expiry=_expiry(stored.get("expiry")),
+    )
+
+
+def refreshed(stored: Mapping[str, Any], credentials: Credentials) -> dict[str, Any]:
+    """`stored` with what a refresh changed: the token, its expiry, perhaps the refresh token."""
+    expiry = credentials.expiry.isoformat() + "Z" if credentials.expiry else None
+    changed = {
+        "token": credentials.token,
+        "refresh_token": credentials.refresh_token,
+        "expiry": expiry,
+    }
+    return {**stored, **{name: value for name, value in changed.items() if value}}
+
+
+def _expiry(text: str | None) -> datetime | None:
+    """google-auth compares expiry as UTC without a zone."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

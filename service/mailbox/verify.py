@@ -1,0 +1,146 @@
+"""Compares a user's mail with all that Gmail lists.
+
+An audit reads the cursor first, then all ids, then the history since the cursor: what is named
+there is on its way, and everything else must agree, whatever syncs run meanwhile.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from service.gmail.errors import HistoryExpired
+from service.mailbox.access import MailboxAccess
+from service.postgres.calls import FunctionCaller
+
+# An audit is in nobody's way: it waits as long as the quota ledger books ahead.
+PATIENCE = timedelta(hours=24)
+# What a sync acts on. It passes over labels that are taken off a message it does not have.
+NAMING = ("messagesAdded", "messagesDeleted", "labelsAdded")
+DRIFT = ("missing", "extra", "failed", "queued")
+
+
+class NotSynced(Exception):
+    """There is no cursor to audit against."""
+
+
+class EmptyListing(Exception):
+    """Gmail listed nothing of a mailbox that has messages."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an audit found: ids by drift, as compare_mailbox names it, and those on their way.
+
+    `queued` is no drift: those messages are known and wait for their sync. `units` are of quota,
+    0 where the account has no caps.
+    """
+
+    email: str
+    remote: int
+    local: int
+    drift: dict[str, list[str]]
+    coming: list[str]
+    full_sync_due: bool
+    requests: int
+    units: int
+
+    @property
+    def to_repair(self) -> list[str]:
+        return [*self.drift["missing"], *self.drift["failed"], *self.drift["extra"]]
+
+
+class MailboxComparison:
+    """One audit of the mailbox that `access` speaks to. on_progress is told ids listed and total.
+
+    Raises NotSynced, EmptyListing, AccountNotConnected, QuotaUsedUp and GmailError.
+    """
+
+    def __init__(
+        self,
+        caller: FunctionCaller,
+        access: MailboxAccess,
+        user_id: str,
+        on_progress: Callable[[int, int], None] = lambda listed, total: None,
+    ) -> None:
+        self._caller = caller
+        self._access = access
+        self._user_id = user_id
+        self._on_progress = on_progress
+
+    def run(self) -> Findings:
+        cursor = self._access.opened["history_id"]
+        if cursor is None:
+            raise NotSynced(f"no full sync of user {self._user_id} has been finished yet")
+        remote = self._list(self._access.own_profile(PATIENCE).messages_total)
+        coming, full_sync_due = self._coming(str(cursor)), False
+        if coming is None:
+            coming, full_sync_due = set(), True
+        drift = self._compare(remote, coming)
+        if any(drift.values()) and not full_sync_due:
+            # A sync may have taken what reached Gmail between the history and the comparison.
+            coming = self._coming(str(cursor)) or coming
+            drift = {kind: [i for i in ids if i not in coming] for kind, ids in drift.items()}
+        return Findings(
+            email=self._access.opened["email"],
+            remote=len(remote),
+            local=(self._caller.row("count_messages", self._user_id) or {"messages": 0})[
+                "messages"
+            ],
+            drift=drift,
+            coming=sorted(coming),
+            full_sync_due=full_sync_due,
+            requests=self._access.calls.total(),
+            units=self._units(),
+        )
+
+    def _list(self, total: int) -> list[str]:
+        """All ids, newest first, each once."""
+        ids: dict[str, None] = {}
+        page_token = None
+        while True:
+            request = partial(self._access.client.list_messages, page_token)
+            page = self._access.ask("messages.list", request, PATIENCE)
+            ids.update(dict.fromkeys(page.ids))
+            self._on_progress(len(ids), total)
+            page_token = page.next_page_token
+            if page_token is None:
+                break
+        if total and not ids:
+            raise EmptyListing("Gmail listed none of the mailbox's messages, though it has some")
+        return list(ids)
+
+    def _coming(self, cursor: str) -> set[str] | None:
+        """The ids a sync from the cursor will act on; None when it has to be a full one."""
+        coming: set[str] = set()
+        page_token = None
+        while True:
+            request = partial(self._access.client.history, cursor, page_token)
+            try:
+                page = self._access.ask("history.list", request, PATIENCE)
+            except HistoryExpired:
+                return None
+            coming.update(named_ids(page.records))
+            page_token = page.next_page_token
+            if page_token is None:
+                return coming
+
+    def _compare(self, remote: list[str], coming: set[str]) -> dict[str, list[str]]:
+        drift: dict[str, list[str]] = {kind: [] for kind in DRIFT}
+        for row in self._caller.rows("compare_mailbox", self._user_id, remote, list(coming)):
+            drift[row["drift"]].append(row["message_id"])
+        return drift
+
+    def _units(self) -> int:
+        costs = self._caller.rows("list_quota_costs", self._user_id)
+        return sum(row["units"] * self._access.calls[row["method"]] for row in costs)
+
+
+def named_ids(records: Iterable[dict[str, Any]]) -> Iterable[str]:
+    """The ids of messages that history records name, as a sync understands them."""
+    for record in records:
+        for kind in NAMING:
+            for event in record.get(kind) or []:
+                if message_id := (event.get("message") or {}).get("id"):
+                    yield str(message_id)

@@ -1,0 +1,1 @@
+"""Mail as it was sent: text, parts and headers, read from Gmail's answers."""

@@ -1,0 +1,62 @@
+"""A mail as it is stored. Every text in it is one that Postgres `text` and `jsonb` accept."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class Header(msgspec.Struct, frozen=True):
+    """One header field, decoded."""
+
+    name: str
+    value: str
+
+
+class Attachment(msgspec.Struct, frozen=True):
+    """A part that is not the text of the mail. Its attachmentId is not kept: those expire."""
+
+    part_id: str
+    filename: str
+    mime_type: str
+    size: int  # bytes, decoded
+    content_id: str | None
+    inline: bool  # shown within the text
+
+
+class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """internal_date is milliseconds since 1970, size_estimate bytes, snippet HTML-escaped, as
+    Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects are, in words, what
+    could not be kept as sent."""
+
+    message_id: str
+    thread_id: str
+    history_id: str
+    internal_date: int
+    label_ids: list[str]
+    snippet: str
+    size_estimate: int
+    headers: list[Header]
+    subject: str | None
+    sender: str | None
+    recipients: str | None
+    cc: str | None
+    bcc: str | None
+    reply_to: str | None
+    sent_at: str | None
+    rfc822_message_id: str | None
+    in_reply_to: str | None
+    references: str | None
+    body_text: str | None
+    body_html: str | None
+    attachments: list[Attachment]
+    defects: list[str]
+    raw: bytes | None = None
+
+    def is_bare(self) -> bool:
+        """Whether nothing could be read but what Gmail itself says of the message."""
+        return not self.headers and self.body_text is None and self.body_html is None
+
+
+def to_json(messages: Sequence[StoredMessage]) -> bytes:
+    """The messages for a jsonb argument: all but `raw`, which goes by itself."""
+    return msgspec.json.encode([msgspec.structs.replace(each, raw=None) for each in messages])

@@ -1,0 +1,1 @@
+"""The database: calls of stored functions, notifications, and errors."""

@@ -1,0 +1,94 @@
+"""What the faults that strike a request do to its answer."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from service.simulator import multipart
+from service.simulator.encoding import seal
+from service.simulator.errors import ApiError
+from service.simulator.faults import Action, ArmedFault, Fault
+from service.simulator.http_types import Request, Response, error_reply
+
+_WAITS: tuple[Action, ...] = ("hang", "latency")
+_DELIVERIES: tuple[Action, ...] = ("drip", "truncate", "drop")
+_PAGES: tuple[Action, ...] = ("empty_page", "duplicate", "invalid_page_token", "wrong_estimate")
+_ITEMS = ("messages", "history")
+_ESTIMATE = 201  # what Gmail answers to most questions
+
+
+def delivery(struck: Sequence[ArmedFault]) -> ArmedFault | None:
+    """The fault in how the reply is to be sent, if any."""
+    return next((armed for armed in struck if armed.fault.action in _DELIVERIES), None)
+
+
+def refusal(
+    struck: Sequence[ArmedFault], shape: Callable[[ApiError], Response] = error_reply
+) -> Response | None:
+    """Waits as told, then gives the answer in place of carrying out the request, if any."""
+    for armed in struck:
+        if armed.fault.action in _WAITS:
+            armed.pause()
+    for armed in struck:
+        if armed.fault.action == "error":
+            return shape(_error(armed.fault))
+        if armed.fault.action == "html":
+            page = f"<!DOCTYPE html><html><title>Error {armed.fault.status}</title></html>"
+            return Response(armed.fault.status, page.encode(), "text/html; charset=UTF-8")
+    return None
+
+
+def spoil(struck: Sequence[ArmedFault], request: Request, reply: Response) -> Response:
+    """The reply after the faults that change what it says."""
+    for armed in struck:
+        action = armed.fault.action
+        if action == "cut":
+            cut(reply)
+        elif action == "reorder":
+            multipart.reverse(reply)
+        elif action == "mangle" and reply.status == 200:
+            reply.body = armed.fault.body.encode()
+        elif action in _PAGES and reply.status == 200:
+            page = msgspec.json.decode(reply.body)
+            _spoil_page(armed, request, page)
+            reply.body = msgspec.json.encode(page)
+    return reply
+
+
+def cut(reply: Response) -> None:
+    reply.body = reply.body[: len(reply.body) // 2]
+    reply.fetched = ()
+
+
+def _error(fault: Fault) -> ApiError:
+    error = ApiError(fault.status, fault.message, fault.reason)
+    if fault.retry_after is not None:
+        error.message += f"  Retry after {_time(fault.retry_after)}"
+    return error
+
+
+def _time(retry_after: str | float) -> str:
+    if isinstance(retry_after, str):
+        return retry_after
+    moment = datetime.now(UTC) + timedelta(seconds=retry_after)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _spoil_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> None:
+    key = next((name for name in _ITEMS if name in page), "")
+    action = armed.fault.action
+    if action == "invalid_page_token" and "nextPageToken" in page:
+        page["nextPageToken"] = "expired"
+    elif action == "empty_page":
+        page.pop(key, None)
+        kind = "history" if request.path.endswith("history") else "messages"
+        page["nextPageToken"] = request.one("pageToken") or seal(kind, "")
+    elif action == "wrong_estimate":
+        page["resultSizeEstimate"] = _ESTIMATE
+    elif action == "duplicate" and key:
+        before = [armed.last_id] if armed.last_id else []
+        items = page[key]
+        armed.last_id = items[-1]
+        page[key] = before + items + items[:1]

@@ -1,0 +1,187 @@
+"""HTML that a stranger sent, made fit to be shown: what the lists do not name is not in it.
+
+They are the first lock. The policy and the sandbox of the frame it is shown in are the second, for
+they stop scripts, forms and whatever would be fetched from elsewhere just the same.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from html import unescape
+from urllib.parse import unquote
+
+import nh3
+
+TAGS = {
+    "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br",
+    "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "dir",
+    "div", "dl", "dt", "em", "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5",
+    "h6", "header", "hr", "i", "img", "ins", "kbd", "li", "main", "mark", "menu", "nav", "ol", "p",
+    "pre", "q", "rp", "rt", "ruby", "s", "samp", "section", "small", "span", "strike", "strong",
+    "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt",
+    "u", "ul", "var", "wbr",
+}  # fmt: skip
+# What they hold is nothing to be read either.
+DROPPED = {
+    "applet", "audio", "canvas", "iframe", "math", "noembed", "noframes", "noscript", "object",
+    "script", "select", "style", "svg", "template", "textarea", "title", "video",
+}  # fmt: skip
+ATTRIBUTES = {
+    "*": {
+        "align", "bgcolor", "color", "dir", "height", "lang", "style", "title", "valign", "width",
+    },
+    "a": {"href"},
+    "font": {"face", "size"},
+    "hr": {"noshade", "size"},
+    "img": {"alt", "border", "hspace", "src", "vspace"},
+    "ol": {"start", "type"},
+    "table": {"border", "cellpadding", "cellspacing", "frame", "rules"},
+    "td": {"colspan", "nowrap", "rowspan"},
+    "th": {"colspan", "nowrap", "rowspan"},
+    "ul": {"type"},
+}  # fmt: skip
+# Of the element style nothing is kept, and of the attribute only what fetches nothing.
+PROPERTIES = {
+    "background", "background-color", "border", "border-bottom", "border-bottom-color",
+    "border-bottom-left-radius", "border-bottom-right-radius", "border-bottom-style",
+    "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color",
+    "border-left-style", "border-left-width", "border-radius", "border-right", "border-right-color",
+    "border-right-style", "border-right-width", "border-spacing", "border-style", "border-top",
+    "border-top-color", "border-top-left-radius", "border-top-right-radius", "border-top-style",
+    "border-top-width", "border-width", "box-sizing", "caption-side", "clear", "color", "direction",
+    "display", "empty-cells", "float", "font", "font-family", "font-size", "font-style",
+    "font-variant", "font-weight", "height", "letter-spacing", "line-height", "list-style-type",
+    "margin", "margin-bottom", "margin-left", "margin-right", "margin-top", "max-height",
+    "max-width", "min-height", "min-width", "opacity", "overflow", "padding", "padding-bottom",
+    "padding-left", "padding-right", "padding-top", "table-layout", "text-align", "text-decoration",
+    "text-indent", "text-transform", "unicode-bidi", "vertical-align", "visibility", "white-space",
+    "width", "word-break", "word-spacing", "word-wrap",
+}  # fmt: skip
+# No function but a colour's, so no url(), and no backslash to spell one with.
+_VALUE = re.compile(r"""(?:(?:rgba?|hsla?)\([\d\s,.%/]*\)|[\w\s#%.,'"!+/-])+""")
+_LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
+_REMOTE = re.compile(r"https?://", re.IGNORECASE)
+_EMBEDDED = re.compile(
+    r"cid:.*|data:image/(?:png|jpeg|jpg|gif|webp);base64,[\w+/=\s]*", re.IGNORECASE | re.DOTALL
+)
+_IMAGE = re.compile(r"""<img\b[^<>]*?\ssrc\s*=\s*(?:["']\s*)?(?:https?:|cid:)""", re.IGNORECASE)
+_BODY = re.compile(r"<body\b[^<>]*", re.IGNORECASE)
+_BODY_COLOURS = {
+    "background-color": re.compile(r"""\sbgcolor\s*=\s*["']?(#?\w+)""", re.IGNORECASE),
+    "color": re.compile(r"""\stext\s*=\s*["']?(#?\w+)""", re.IGNORECASE),
+}
+_OF_THE_MAIL = re.compile(r'(<img [^>]*?src=")cid:([^"]*)(?=")', re.IGNORECASE)
+
+# A parser's time grows with the square of how deep elements are nested, or of how many attributes
+# one has, and nobody else is served meanwhile. Up to so many characters that is half a second at
+# worst; what is longer is cleaned in a process of its own, which is given so long.
+SHORT = 10_000
+SECONDS = 5
+# Of images, as data: URLs: the mail's own once, or small ones many times.
+MOST_CHARACTERS = 20_000_000
+
+
+class SanitizeTimeout(Exception):
+    """It takes too long to clean: nobody has written this for people to read."""
+
+
+def asks_for_images(html: str) -> bool:
+    """Whether it would show images that are not there unless they are asked for."""
+    return _IMAGE.search(html) is not None
+
+
+def clean(html: str, remote_images: bool = False) -> str:
+    """What may be shown. Images that came with the mail have a src of cid: still, or of data:.
+
+    Raises Unshowable.
+    """
+    if len(html) <= SHORT:
+        return _clean(html, remote_images)
+    # Isolated, or this file would stand in for the standard library's html.
+    command = [sys.executable, "-I", __file__, *(["images"] if remote_images else [])]
+    try:
+        done = subprocess.run(
+            command, input=html.encode(), capture_output=True, timeout=SECONDS, check=True
+        )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        raise SanitizeTimeout from error
+    return done.stdout.decode()
+
+
+def own_images(cleaned: str) -> set[str]:
+    """The Content-IDs of the mail's own images that it shows."""
+    return {_content_id(source) for _, source in _OF_THE_MAIL.findall(cleaned)}
+
+
+def with_images(cleaned: str, images: Mapping[str, str]) -> str:
+    """With the mail's own images in their places: `images` are data: URLs by Content-ID.
+
+    A mail may repeat one as often as it likes, but not more of them than a page can hold.
+    """
+    room = MOST_CHARACTERS
+
+    def shown(img: re.Match[str]) -> str:
+        nonlocal room
+        url = images.get(_content_id(img[2]), "")
+        room -= len(url)
+        return img[1] + (url if room >= 0 else "")
+
+    return _OF_THE_MAIL.sub(shown, cleaned)
+
+
+def _content_id(source: str) -> str:
+    """RFC 2392: an address without its brackets, percent-encoded."""
+    return unquote(unescape(source))
+
+
+def _clean(html: str, remote_images: bool) -> str:
+    def attribute(_tag: str, name: str, value: str) -> str | None:
+        match name:
+            case "href":
+                return value if _LINK.match(value.strip()) else None
+            case "src":
+                return _source(value.strip(), remote_images)
+            case "style":
+                return _style(value)
+            case _:
+                return value
+
+    return nh3.clean(
+        _BODY.sub(_body_as_div, html, count=1),
+        tags=TAGS,
+        clean_content_tags=DROPPED,
+        attributes=ATTRIBUTES,
+        attribute_filter=attribute,
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+        url_schemes={"http", "https", "mailto", "cid", "data"},
+        link_rel="noopener noreferrer",
+    )
+
+
+def _body_as_div(body: re.Match[str]) -> str:
+    """Its colours are meant for all that stands in it: white text would be lost without them."""
+    found = {name: colour.search(body[0]) for name, colour in _BODY_COLOURS.items()}
+    colours = ";".join(f"{name}:{match[1]}" for name, match in found.items() if match)
+    return f'<div style="{colours}"><div{body[0][len("<body") :]}'
+
+
+def _source(value: str, remote_images: bool) -> str | None:
+    if remote_images and _REMOTE.match(value):
+        # The frame takes images by https alone.
+        return _REMOTE.sub("https://", value, count=1)
+    return value if _EMBEDDED.fullmatch(value) else None
+
+
+def _style(value: str) -> str | None:
+    kept = []
+    for declaration in value.split(";"):
+        name, _, given = declaration.partition(":")
+        if name.strip().lower() in PROPERTIES and _VALUE.fullmatch(given):
+            kept.append(f"{name.strip()}:{given.strip()}")
+    return ";".join(kept) or None
+
+
+if __name__ == "__main__":
+    cleaned = _clean(sys.stdin.buffer.read().decode(), "images" in sys.argv)
+    sys.stdout.buffer.write(cleaned.encode())

@@ -1,0 +1,242 @@
+"""Empties the queue of one account: takes, fetches in threads, stores, batch by batch.
+
+Only the run's own thread talks to Postgres; the fetching threads talk to Gmail and parse. So a
+user's mail has one writer, and a slow answer holds up nothing but its batch.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.types.json import Jsonb
+from structlog.typing import FilteringBoundLogger
+
+from service.gmail.client import BATCH_SIZE, GmailClient
+from service.gmail.errors import (
+    DailyLimit,
+    GmailError,
+    RateLimited,
+    TokenExpired,
+    TooLarge,
+    TooManyConcurrent,
+    Transient,
+)
+from service.mime.message import StoredMessage, to_json
+from service.worker.fenced_calls import FencedCalls
+from service.worker.fetch_batch import Batch, ContentMode, failure, fetch_batch, fetch_unfinished
+from service.worker.run_end import HandedOver
+from service.worker.throttle import Throttle
+
+# Batches in flight for one account, and messages in each: one is stored while the next is fetched.
+# Google counts every part of a batch as a concurrent request of the user, and 25 at once is what
+# it bears; it is also the most that a crash can make us fetch twice.
+PARALLEL = 2
+LARGEST_BATCH = BATCH_SIZE // PARALLEL
+# What the messages of a batch should come to, in bytes: each is held several times over on its
+# way from the wire to Postgres.
+BATCH_BYTES = 4 << 20
+# Requests in a row that got no answer, while Gmail answers others, before the run is left to a
+# successor.
+MAX_UNANSWERED_REQUESTS = 4
+# Seconds between looks at the lease while nothing comes in.
+POLL_SECONDS = 1.0
+# How long a run that must end waits for what is in flight.
+SHUTDOWN_GRACE_SECONDS = 5.0
+
+
+class MessageFetcher:
+    """`client` gives the calling thread its own client."""
+
+    def __init__(
+        self,
+        calls: FencedCalls,
+        gate: Throttle,
+        pool: ThreadPoolExecutor,
+        client: Callable[[], GmailClient],
+        content_mode: ContentMode,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._calls = calls
+        self._gate = gate
+        self._pool = pool
+        self._client = client
+        self._content_mode = content_mode
+        self._log = log
+        self._in_flight: set[Future[Batch]] = set()
+        # What fetches the messages that one fetch was not enough for.
+        self._unfinished: deque[Callable[[], Batch]] = deque()
+        self._parallel = PARALLEL
+        self._largest_batch = LARGEST_BATCH
+        self._batch_size = LARGEST_BATCH
+        self._misses = 0
+        self._limits: list[RateLimited | DailyLimit] = []
+
+    def drain_queue(self) -> None:
+        """Fetch until nothing is due. What cannot be had is booked as failed and waits.
+
+        Raises GmailError for what concerns the whole account, RunEnd and LeaseLost.
+        """
+        while True:
+            self._gate.check()
+            while len(self._in_flight) < self._parallel and self._send_next():
+                pass
+            # Messages whose taking was never answered come back once nothing is in flight.
+            if not self._in_flight and not self._calls.value("return_messages"):
+                return
+            self._settle_first()
+            if self._limits:
+                self._wait_for_limits()
+
+    def _send_next(self) -> bool:
+        """Send what is unfinished, else take and send a batch; whether there was one."""
+        if self._unfinished:
+            self._send(1, self._unfinished.popleft())
+            return True
+        taken = self._calls.rows("take_messages", self._batch_size, BATCH_BYTES)
+        if taken:
+            # It may have been switched since the run was claimed.
+            mode = self._content_mode = taken[0]["content_mode"]
+            self._send(len(taken), lambda: fetch_batch(self._client(), mode, taken))
+        return bool(taken)
+
+    def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:
+        """Fetch in a thread what costs so many messages.get, once the quota has room for them."""
+        if free_at := self._gate.book("messages.get", gets):
+            # Nothing that was fetched waits in memory for the quota of what was not.
+            while self._in_flight:
+                self._settle_first()
+            self._gate.wait_for_quota(free_at)
+            if self._limits:
+                self._wait_for_limits()
+        self._in_flight.add(self._pool.submit(fetch))
+
+    def _settle_first(self) -> None:
+        """Settle what has arrived, or after LOOK_SECONDS nothing."""
+        done, _ = wait(self._in_flight, POLL_SECONDS, FIRST_COMPLETED)
+        for future in done:
+            # One by one: where the first ends the run, the others are still there to be kept.
+            self._in_flight.discard(future)
+            self._settle(future.result())
+        self._gate.check()
+
+    def _settle(self, batch: Batch) -> None:
+        """Book a batch, then do what the error asks that stopped it, if one did."""
+        if batch.fetched:
+            self._fit_to(batch.bytes_a_message())
+            self._store(batch.fetched)
+        if batch.refreshed:
+            self._calls.value("refresh_messages", Jsonb(batch.refreshed))
+        if batch.fetched or batch.refreshed:
+            self._misses = 0
+
+        error = batch.stopped_by
+        if isinstance(error, Transient):
+            self._charge_attempts_or_wait(batch, error)
+        elif batch.untried:
+            self._calls.value("return_messages", batch.untried)
+        if batch.failures:
+            self._fail(batch.failures)
+        if error is not None and not isinstance(error, Transient):
+            self._apply_backoff(error)
+        for message_id in batch.unfinished:
+            self._fetch_again(message_id, refused=False)
+
+    def _fit_to(self, bytes_a_message: int) -> None:
+        """Let the next batches have as many messages as have room, growing slowly."""
+        room = BATCH_BYTES // max(1, bytes_a_message)
+        self._batch_size = max(1, min(self._largest_batch, room, 2 * self._batch_size))
+
+    def _charge_attempts_or_wait(self, batch: Batch, error: Transient) -> None:
+        """A request got no answer. If Gmail answers others, its messages keep the attempt they
+        were charged, so that poison among them is found; if not, they wait for Gmail."""
+        if not self._gmail_answers():
+            self._calls.value("return_messages", batch.untried)
+            self._gate.ask("getProfile", self._client().profile)
+            return
+        self._misses += 1
+        if self._misses > MAX_UNANSWERED_REQUESTS:
+            # Nothing at all has come since: this is more than a few bad messages.
+            raise HandedOver(str(error))
+        batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
+
+    def _store_arrived(self) -> None:
+        """Before the run ends: what is on its way already is not to be fetched a second time."""
+        arrived, _ = wait(self._in_flight, SHUTDOWN_GRACE_SECONDS)
+        for future in arrived:
+            if fetched := future.result().fetched:
+                self._store(fetched)
+
+    def _store(self, messages: Sequence[StoredMessage]) -> None:
+        """Store messages together, or one by one when Postgres refuses one of them."""
+        try:
+            self._calls.value(
+                "store_messages",
+                Jsonb(messages, to_json),
+                [message.raw for message in messages],
+            )
+        except psycopg.Error as error:
+            if len(messages) == 1 and isinstance(error, psycopg.errors.QueryCanceled):
+                # Too slow is not refused: nothing is lost for the load of a moment.
+                raise
+            if len(messages) > 1:
+                for message in messages:
+                    self._store([message])
+            else:
+                self._store_raw_only(messages[0], f"store_failed: {error}")
+
+    def _store_raw_only(self, message: StoredMessage, reason: str) -> None:
+        """Postgres refused a message: keep its raw bytes and what Gmail itself says of it."""
+        self._log.warning("message refused", message_id=message.message_id, reason=reason)
+        if message.is_bare():
+            self._fail([failure(message.message_id, reason)])
+        else:
+            self._fetch_again(message.message_id, refused=True)
+
+    def _fetch_again(self, message_id: str, *, refused: bool) -> None:
+        """Fetch a message in raw form; by itself, for it may be a large one."""
+        keep_raw = self._content_mode == "raw"
+        self._unfinished.append(
+            lambda: fetch_unfinished(self._client(), message_id, keep_raw=keep_raw, refused=refused)
+        )
+
+    def _fail(self, failures: list[dict[str, object]]) -> None:
+        self._log.warning("messages failed", failures=failures)
+        self._calls.value("fail_messages", Jsonb(failures))
+
+    def _gmail_answers(self) -> bool:
+        self._gate.charge("getProfile")
+        try:
+            self._client().profile()
+        except TokenExpired:
+            return True
+        except (Transient, RateLimited, DailyLimit):
+            return False
+        return True
+
+    def _apply_backoff(self, error: GmailError) -> None:
+        if isinstance(error, TokenExpired):
+            return
+        if isinstance(error, TooLarge):
+            self._batch_size = max(1, self._batch_size // 2)
+            return
+        if not isinstance(error, RateLimited | DailyLimit):
+            self._store_arrived()
+            raise error
+        self._limits.append(error)
+
+    def _wait_for_limits(self) -> None:
+        """Wait once for all batches that were refused together, as long as the longest asks."""
+        while self._in_flight:
+            self._settle_first()
+        limits, self._limits = self._limits, []
+        if any(isinstance(limit, TooManyConcurrent) for limit in limits):
+            self._parallel = 1
+            self._largest_batch = self._batch_size = max(1, self._batch_size // 2)
+        limits.sort(key=lambda limit: (isinstance(limit, DailyLimit), _retry_at(limit)))
+        self._gate.wait_for_retry_after(limits[-1])
+
+
+def _retry_at(limit: RateLimited | DailyLimit) -> datetime:
+    return (isinstance(limit, RateLimited) and limit.retry_at) or datetime.min.replace(tzinfo=UTC)

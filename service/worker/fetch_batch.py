@@ -1,0 +1,163 @@
+"""Fetches one batch of messages and parses it. Runs in a thread; knows nothing of Postgres."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from service.gmail.client import GmailClient
+from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone
+from service.mime.message import StoredMessage
+from service.mime.parse import is_whole, parse_bare, parse_full, parse_raw, parse_state
+from service.mime.text import storable
+from service.postgres.calls import Row
+
+ContentMode = Literal["full", "raw"]
+
+
+@dataclass
+class Batch:
+    """What became of the messages of one batch; each is in one of the first five lists.
+
+    refreshed and failures are what refresh_messages and fail_messages take. unfinished are those
+    that must be fetched in raw form to be read. untried are those Gmail gave no answer about,
+    because of `stopped_by`.
+    """
+
+    fetched: list[StoredMessage] = field(default_factory=list)
+    refreshed: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    untried: list[str] = field(default_factory=list)
+    stopped_by: GmailError | None = None
+
+    def bytes_a_message(self) -> int:
+        """How large the messages were on an average that were fetched whole; 0 for none."""
+        sizes = [
+            len(each.raw or b"") + len(each.body_text or "") + len(each.body_html or "")
+            for each in self.fetched
+        ]
+        return sum(sizes) // max(1, len(sizes))
+
+
+def fetch_batch(client: GmailClient, content_mode: ContentMode, taken: Sequence[Row]) -> Batch:
+    """Fetch what take_messages handed out: known messages in minimal form, others whole."""
+    batch = Batch()
+    known = [row["message_id"] for row in taken if row["known"]]
+    unknown = [row["message_id"] for row in taken if not row["known"]]
+    _fetch_known(client, batch, known)
+    if content_mode == "raw":
+        _fetch_raw(client, batch, unknown)
+    else:
+        _fetch_full(client, batch, unknown)
+    return batch
+
+
+def fetch_unfinished(
+    client: GmailClient, message_id: str, *, keep_raw: bool, refused: bool
+) -> Batch:
+    """Fetch in raw form what format full could not tell. Of mail that no parser reads, or whose
+    texts Postgres `refused`, the raw bytes are kept and what Gmail itself says of it."""
+    batch = Batch()
+    _fetch_raw(client, batch, [message_id], keep_raw=keep_raw, refused=refused)
+    return batch
+
+
+def failure(message_id: str, error: str, error_is: GmailError | None = None) -> dict[str, Any]:
+    """A message that could not be had, as fail_messages takes it."""
+    return {
+        "message_id": message_id,
+        "error": error,
+        "gone": isinstance(error_is, Gone),
+        "permanent": isinstance(error_is, BadRequest),
+    }
+
+
+def _fetch_known(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
+    for message in _fetch(client, batch, message_ids, "minimal"):
+        with _booking_failure(batch, message["id"]):
+            batch.refreshed.append(parse_state(message))
+
+
+def _fetch_full(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
+    for message in _fetch(client, batch, message_ids, "full"):
+        try:
+            # Gmail hands out large texts apart; one raw fetch costs no more than one of them.
+            parsed = parse_full(message) if is_whole(message) else None
+        except Exception:
+            parsed = None
+        if parsed is None:
+            batch.unfinished.append(message["id"])
+        else:
+            batch.fetched.append(parsed)
+
+
+def _fetch_raw(
+    client: GmailClient,
+    batch: Batch,
+    message_ids: Sequence[str],
+    *,
+    keep_raw: bool = True,
+    refused: bool = False,
+) -> None:
+    for message in _fetch(client, batch, message_ids, "raw"):
+        with _booking_failure(batch, message["id"]):
+            parsed = parse_bare(message, "refused by Postgres") if refused else _parse_raw(message)
+            if not (keep_raw or parsed.is_bare()):
+                parsed = msgspec.structs.replace(parsed, raw=None)
+            batch.fetched.append(parsed)
+
+
+def _parse_raw(message: dict[str, Any]) -> StoredMessage:
+    try:
+        return parse_raw(message)
+    except Exception as error:
+        return parse_bare(message, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _booking_failure(batch: Batch, message_id: str) -> Iterator[None]:
+    """Whatever one message does to us costs that message, never the others of its batch."""
+    try:
+        yield
+    except Exception as error:
+        batch.failures.append(
+            failure(message_id, f"unreadable: {storable(f'{type(error).__name__}: {error}')}")
+        )
+
+
+def _fetch(
+    client: GmailClient,
+    batch: Batch,
+    message_ids: Sequence[str],
+    content: Literal["full", "raw", "minimal"],
+) -> Iterator[dict[str, Any]]:
+    """The messages that came, each let go before the next; the others are sorted into the batch."""
+    if not message_ids:
+        return
+    if batch.stopped_by is not None:
+        batch.untried += message_ids
+        return
+    try:
+        answers = client.fetch(message_ids, content)
+    except GmailError as error:
+        batch.stopped_by = error
+        batch.untried += message_ids
+        return
+    answers.reverse()
+    while answers:
+        answer = answers.pop()
+        if answer.error is not None:
+            _sort(batch, answer.message_id, answer.error)
+        elif answer.message is not None:
+            yield answer.message
+
+
+def _sort(batch: Batch, message_id: str, error: GmailError) -> None:
+    if isinstance(error, ACCOUNT_WIDE_ERRORS):
+        batch.stopped_by = error
+        batch.untried.append(message_id)
+    else:
+        batch.failures.append(failure(message_id, f"{error.code}: {error}", error))

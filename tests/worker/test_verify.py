@@ -1,0 +1,529 @@
+"""What an audit finds, and what it asks Gmail for it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from service import logs
+from service.gmail.api import GmailApi
+from service.gmail.errors import ReauthRequired, Transient
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.mailbox.access import MailboxAccess
+from service.mailbox.refetch import wait_for_run
+from service.mailbox.verify import EmptyListing, Findings, MailboxComparison, NotSynced, named_ids
+from service.postgres.calls import FunctionCaller, Row, Session
+from service.postgres.errors import AccountNotConnected
+from service.simulator import Limits, Mailbox, Simulator, generate
+from service.simulator.faults import Fault
+from service.worker.worker import Worker
+from tests.functions.conftest import record
+from tests.worker.conftest import EMAIL, REFRESH_TOKEN, USER, Account
+
+MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
+NO_DRIFT: dict[str, list[str]] = {"missing": [], "extra": [], "failed": [], "queued": []}
+Auditor = Callable[..., Findings]
+Db = psycopg.Connection[Row]
+
+
+@pytest.fixture
+def google(simulator: Simulator, keys: str) -> Google:
+    return Google(
+        GmailApi(simulator.url),
+        f"{simulator.url}/token",
+        None,
+        None,
+        CredentialCipher([keys]),
+        timeout=5,
+    )
+
+
+@pytest.fixture
+def audit(functions: Session, google: Google) -> Auditor:
+    def run(caller: FunctionCaller = functions) -> Findings:
+        access = MailboxAccess(caller, google, USER, logs.configure("warning"))
+        try:
+            return MailboxComparison(caller, access, USER).run()
+        finally:
+            access.close()
+
+    return run
+
+
+class Interrupted(FunctionCaller):
+    """Calls functions as `caller` does, and `act`s once, just before `function` is called."""
+
+    def __init__(self, caller: FunctionCaller, function: str, act: Callable[[], object]) -> None:
+        self._caller = caller
+        self._function = function
+        self._act = act
+        self.acted = 0
+
+    def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
+        if function == self._function and not self.acted:
+            self.acted += 1
+            self._act()
+        return self._caller.rows(function, *arguments, **named)
+
+
+def lose(db: Db, message_id: str) -> None:
+    """What must never happen: a stored message is no more there."""
+    db.execute("delete from gmail_sync.message where message_id = %s", [message_id])
+
+
+def invent(db: Db, message_id: str) -> None:
+    """A stored message that Gmail does not have."""
+    db.execute(
+        "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
+        " internal_date, label_ids, headers, snippet, size_estimate, change_number)"
+        " values (%s, %s, 't', 1, now(), '{}', '[]', '', 1,"
+        " nextval('gmail_sync.message_change'))",
+        [USER, message_id],
+    )
+
+
+def test_after_a_sync_there_is_no_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+) -> None:
+    mailbox.load(generate(600))
+    account.sync()
+
+    findings = audit()
+
+    assert (findings.email, findings.remote, findings.local) == (EMAIL, 600, 600)
+    assert (findings.drift, findings.coming, findings.full_sync_due) == (NO_DRIFT, [], False)
+    assert findings.to_repair == []
+
+
+def test_drift_is_found_and_repaired_by_gmails_own_word(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    audit: Auditor,
+    functions: Session,
+    simulator: Simulator,
+    db: Db,
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(10)]
+    deleted = mailbox.insert(MAIL % b"deleted", ["INBOX"])
+    account.sync()
+    mailbox.delete(deleted)
+    account.sync()
+    lose(db, ids[3])
+    db.execute("update gmail_sync.message set deleted_at = now() where message_id = %s", [ids[4]])
+    db.execute("update gmail_sync.message set deleted_at = null where message_id = %s", [deleted])
+    invent(db, "18c0000000000000")
+
+    findings = audit()
+
+    extra = sorted([deleted, "18c0000000000000"])
+    assert findings.drift == NO_DRIFT | {"missing": sorted(ids[3:5]), "extra": extra}
+    simulator.requests.reset()
+    assert functions.value("refetch_messages", USER, findings.to_repair) == 4
+    run = wait_for_run(functions, USER)
+    assert run is not None
+    assert {name: count for name, count in run["current_stats"].items() if count} == {
+        "found": 4, "new": 1, "updated": 1, "deleted": 2,
+    }  # fmt: skip
+    assert simulator.requests.methods["messages.get"] == 4
+    assert audit().drift == NO_DRIFT
+    stored = db.execute("select message_id from gmail_sync.messages").fetchall()
+    assert {row["message_id"] for row in stored} == set(ids)
+
+
+def test_what_a_listing_left_out_is_not_deleted_on_its_word(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    audit: Auditor,
+    functions: Session,
+    db: Db,
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(3)]
+    account.sync()
+
+    assert functions.value("refetch_messages", USER, ids) == 3
+    run = wait_for_run(functions, USER)
+
+    assert run is not None
+    assert run["current_stats"]["unchanged"] == 3
+    assert audit().drift == NO_DRIFT
+
+
+def test_mail_on_its_way_is_no_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(5)]
+    account.sync()
+    late = mailbox.insert(MAIL % b"late", ["INBOX"])
+    mailbox.delete(ids[0])
+
+    findings = audit()
+
+    assert (findings.drift, findings.coming) == (NO_DRIFT, sorted([late, ids[0]]))
+    assert (findings.remote, findings.local) == (5, 5)
+
+
+def test_labels_taken_off_bring_no_message(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, db: Db
+) -> None:
+    lost = mailbox.insert(MAIL % b"lost", ["INBOX", "UNREAD"])
+    account.sync()
+    lose(db, lost)
+    mailbox.modify(lost, remove=["UNREAD"])
+
+    assert audit().drift == NO_DRIFT | {"missing": [lost]}
+    account.sync()
+    assert audit().drift == NO_DRIFT | {"missing": [lost]}
+
+
+def test_records_are_read_as_a_sync_reads_them() -> None:
+    records: list[dict[str, Any]] = [
+        record(1, "messagesAdded", "a"),
+        record(2, "messagesDeleted", "b"),
+        record(3, "labelsAdded", "c", "INBOX"),
+        record(4, "labelsRemoved", "d", "INBOX"),
+        {"id": "5"},
+        {"id": "6", "messagesAdded": [{}, {"message": {}}]},
+    ]
+    assert list(named_ids(records)) == ["a", "b", "c"]
+
+
+def test_mail_that_arrives_during_the_audit_is_no_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+) -> None:
+    mailbox.load(generate(1200))
+    account.sync()
+    with changed_at(simulator, "messages.list", lambda: mailbox.insert(MAIL % b"late"), request=2):
+        findings = audit()
+
+    assert (findings.drift, len(findings.coming)) == (NO_DRIFT, 1)
+
+
+@contextmanager
+def changed_at(
+    simulator: Simulator, method: str, change: Callable[[], object], request: int
+) -> Iterator[None]:
+    """Change the mailbox while the given request of a method, the first being 1, is under way."""
+    hang = simulator.faults.add(Fault(method, "hang", after=request - 1, count=1))
+
+    def act() -> None:
+        assert hang.wait_arrived(20)
+        change()
+        hang.release()
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join(20)
+    assert hang.struck
+
+
+@pytest.mark.parametrize("step", ["reserve_account_quota", "compare_mailbox"])
+def test_a_sync_that_runs_meanwhile_makes_no_drift(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    audit: Auditor,
+    functions: Session,
+    step: str,
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(5)]
+    account.sync()
+
+    def arrive_leave_and_sync() -> None:
+        mailbox.insert(MAIL % b"late", ["INBOX"])
+        mailbox.delete(ids[0])
+        assert account.sync()["outcome"] == "succeeded"
+
+    interrupted = Interrupted(functions, step, arrive_leave_and_sync)
+    assert audit(interrupted).drift == NO_DRIFT
+    assert interrupted.acted
+
+
+def test_a_full_sync_under_way_leaves_only_what_is_queued(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator, db: Db
+) -> None:
+    mailbox.load(generate(40))
+    account.sync()
+    lost = mailbox.message_ids()[-1]
+    lose(db, lost)
+    hang = simulator.faults.add(Fault("messages.get", "hang", message_id=lost, count=1))
+    task_id = account.start(force_full=True)
+    assert hang.wait_arrived(20)
+
+    findings = audit()
+
+    assert findings.drift == NO_DRIFT | {"queued": [lost]}
+    assert findings.to_repair == []
+    hang.release()
+    account.finish(task_id)
+    assert audit().drift == NO_DRIFT
+
+
+def test_dead_letters_are_shown_and_revived(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    audit: Auditor,
+    functions: Session,
+    simulator: Simulator,
+) -> None:
+    ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(3)]
+    broken = simulator.faults.add(
+        Fault("messages.get", "error", status=400, reason="invalidArgument", message_id=ids[1])
+    )
+    assert account.sync()["current_stats"]["failed"] == 1
+
+    findings = audit()
+
+    assert findings.drift == NO_DRIFT | {"failed": [ids[1]]}
+    simulator.faults.remove(broken.number)
+    assert functions.value("refetch_messages", USER, findings.to_repair) == 1
+    run = wait_for_run(functions, USER)
+    assert run is not None
+    assert run["current_stats"]["new"] == 1
+    assert audit().drift == NO_DRIFT
+
+
+def test_with_an_expired_history_nothing_counts_as_on_its_way(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+) -> None:
+    mailbox.load(generate(5))
+    account.sync()
+    late = mailbox.insert(MAIL % b"late", ["INBOX"])
+    mailbox.expire_history()
+
+    findings = audit()
+
+    assert (findings.full_sync_due, findings.coming) == (True, [])
+    assert findings.drift == NO_DRIFT | {"missing": [late]}
+
+
+def test_empty_pages_and_repeated_ids_make_no_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+) -> None:
+    mailbox.load(generate(700))
+    account.sync()
+    simulator.faults.add(Fault("messages.list", "empty_page", count=1))
+    simulator.faults.add(Fault("messages.list", "duplicate"))
+    simulator.faults.add(Fault("history.list", "empty_page", count=1))
+
+    findings = audit()
+
+    assert (findings.remote, findings.drift) == (700, NO_DRIFT)
+
+
+def test_an_account_that_was_never_synced_cannot_be_audited(
+    mailbox: Mailbox, account: Account, audit: Auditor, simulator: Simulator
+) -> None:
+    with pytest.raises(NotSynced, match="no full sync"):
+        audit()
+    assert not simulator.requests.methods
+
+
+def test_who_is_not_connected_is_refused_in_words(
+    account: Account, audit: Auditor, simulator: Simulator, db: Db
+) -> None:
+    db.execute(
+        "update gmail_sync.account"
+        " set status = 'reauth_required', status_reason = 'Google said no.'"
+    )
+    with pytest.raises(AccountNotConnected, match=r"Google said no\."):
+        audit()
+    db.execute("delete from gmail_sync.account")
+    with pytest.raises(AccountNotConnected, match="no connected Gmail account"):
+        audit()
+    assert not simulator.requests.methods
+
+
+def test_another_mailbox_is_refused(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+) -> None:
+    mailbox.load(generate(3))
+    account.sync()
+    simulator.add_mailbox("other@example.com", "other-token", messages=generate(3))
+    account.connect(token="other-token")
+    simulator.requests.reset()
+
+    with pytest.raises(AccountNotConnected, match=r"other@example\.com"):
+        audit()
+    assert dict(simulator.requests.methods) == {"getProfile": 1}
+
+
+def test_an_empty_listing_of_a_full_mailbox_is_not_believed(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+) -> None:
+    account.sync()
+    assert audit().drift == NO_DRIFT
+    message_id = mailbox.insert(MAIL % b"one", ["INBOX"])
+    with (
+        changed_at(simulator, "messages.list", lambda: mailbox.delete(message_id), request=1),
+        pytest.raises(EmptyListing),
+    ):
+        audit()
+
+
+def test_a_revoked_grant_is_told_to_the_account(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator, db: Db
+) -> None:
+    mailbox.load(generate(3))
+    account.sync()
+    simulator.faults.add(
+        Fault("messages.list", "error", status=401, reason="authError", message="Invalid")
+    )
+    simulator.requests.reset()
+
+    with pytest.raises(ReauthRequired):
+        audit()
+    state = db.execute("select status, status_reason from gmail_sync.account").fetchone()
+    assert state is not None
+    assert state["status"] == "reauth_required"
+    assert "connect the Gmail account again" in str(state["status_reason"])
+    assert dict(simulator.requests.methods) == {"getProfile": 1, "messages.list": 1}
+
+
+def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    functions: Session,
+    google: Google,
+    audit: Auditor,
+    db: Db,
+) -> None:
+    mailbox.load(generate(3))
+    account.sync()
+    stored = {
+        "token": "old",
+        "refresh_token": REFRESH_TOKEN,
+        "client_id": "c",
+        "client_secret": "s",
+    }
+    sealed = google.cipher.encrypt(stored)
+    functions.value("connect_account", USER, EMAIL, sealed, "google-2026", None)
+
+    findings = audit()
+
+    assert findings.drift == NO_DRIFT
+    # getProfile twice, messages.list, history.list.
+    assert (findings.requests, findings.units) == (4, 2 * 1 + 5 + 2)
+    row = functions.row("get_account_credentials", USER)
+    assert row is not None
+    assert google.cipher.decrypt(row["credentials"])["token"] != "old"
+
+
+def test_gmail_that_does_not_answer_is_asked_again_and_charged_again(
+    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+) -> None:
+    mailbox.load(generate(3))
+    account.sync()
+    simulator.faults.add(Fault("messages.list", "error", status=503, count=1))
+
+    findings = audit()
+
+    assert (findings.drift, findings.requests) == (NO_DRIFT, 4)
+
+
+def test_gmail_that_stays_away_ends_the_audit(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    audit: Auditor,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mailbox.load(generate(3))
+    account.sync()
+    monkeypatch.setattr("service.mailbox.access.OUTAGE_PAUSES", 2 * (timedelta(seconds=0.1),))
+    simulator.faults.add(Fault("messages.list", "error", status=503))
+    simulator.requests.reset()
+
+    with pytest.raises(Transient):
+        audit()
+    assert simulator.requests.methods["messages.list"] == 3
+
+
+def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
+    """USER has synced all of the mailbox, as far as the tables tell."""
+    db.execute(
+        "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
+        " internal_date, label_ids, headers, snippet, size_estimate, change_number)"
+        " select %s, id, 't', 1, now(), '{}', '[]', '', 1, n"
+        " from jsonb_array_elements_text(%s) with ordinality as i (id, n)",
+        [USER, Jsonb(mailbox.message_ids())],
+    )
+    db.execute(
+        "update gmail_sync.account set history_id = %s, quota_profile = %s",
+        [mailbox.history_id, profile],
+    )
+
+
+@pytest.mark.parametrize("messages", [3_000, 100_000])
+def test_an_audit_costs_a_thousand_units_for_a_hundred_thousand_messages(
+    mailbox: Mailbox, account: Account, audit: Auditor, simulator: Simulator, db: Db, messages: int
+) -> None:
+    simulator.set_limits(Limits("google-2026"))
+    mailbox.load(generate(messages))
+    fill(db, mailbox, "google-2026")
+
+    findings = audit()
+
+    pages = messages // 500
+    assert (findings.remote, findings.local, findings.drift) == (messages, messages, NO_DRIFT)
+    assert dict(simulator.requests.methods) == {
+        "getProfile": 1,
+        "messages.list": pages,
+        "history.list": 1,
+    }
+    charged = db.execute("select sum(units) as units from gmail_sync.quota_charge").fetchone()
+    # 5 a page, and 3 for the profile and the history: 1,003 for a hundred thousand.
+    assert charged == {"units": 5 * pages + 3}
+    assert findings.units == 5 * pages + 3 == simulator.quota.peak_units
+
+
+def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
+    mailbox: Mailbox,
+    account: Account,
+    functions: Session,
+    google: Google,
+    simulator: Simulator,
+    db: Db,
+) -> None:
+    mailbox.load(generate(3_000))
+    fill(db, mailbox, "google-2026")
+    db.execute("update gmail_sync.quota_profile set window_length = '4 s', user_units = 20")
+    simulator.set_limits(Limits("google-2026", window=4, user_units=20))
+    waits: list[str] = []
+    access = MailboxAccess(
+        functions,
+        google,
+        USER,
+        logs.configure("warning"),
+        on_wait=lambda until, why: waits.append(why),
+    )
+
+    findings = MailboxComparison(functions, access, USER).run()
+    access.close()
+
+    assert findings.drift == NO_DRIFT
+    assert waits
+    assert {status.split()[1] for status in simulator.requests.statuses} == {"200"}
+
+
+def test_the_repair_waits_for_no_worker_where_there_is_none(
+    mailbox: Mailbox, account: Account, functions: Session
+) -> None:
+    functions.value("refetch_messages", USER, ["a"])
+    seen: list[str] = []
+
+    run = wait_for_run(functions, USER, lambda run: seen.append(run["phase"]), pick_up_seconds=0.1)
+
+    assert run is None
+    assert set(seen) == {"queued"}
