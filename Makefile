@@ -1,7 +1,10 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench chaos migration freeze clean
+.PHONY: help setup demo test gate check bench chaos migration freeze clean
+
+# A file of tests stays in one process: its tests share databases, servers and a browser.
+parallel = --numprocesses=4 --dist=loadfile
 
 # Given on the command line only: login shells have a MAIL of their own.
 given = $(filter command,$(origin $(1)))
@@ -28,13 +31,12 @@ demo: setup ## sync simulated mail: ONCE=1 and stop, MAIL=path of an mbox, MESSA
 	@exec .venv/bin/gmail-sync demo $(if $(call given,ONCE),--once) \
 	  $(if $(call given,MAIL),--mail "$$MAIL") $(if $(call given,MESSAGES),--messages "$$MESSAGES")
 
-test: check ## the whole gate: check, then every test; PYTEST_ARGS="-k lease" chooses
-ifdef PYTEST_ARGS
-	.venv/bin/pytest $(PYTEST_ARGS)
-else
-	.venv/bin/pytest -m 'not alone' --numprocesses=4 --dist=loadfile
-	.venv/bin/pytest -m alone
-endif
+test: check ## lint, types, and the tests for each change; PYTEST_ARGS="-k lease" chooses
+	.venv/bin/pytest $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-m 'not gate and not serial' $(parallel))
+
+gate: test ## test, then what needs time, load or many rows: before a merge, and in CI
+	.venv/bin/pytest -m 'gate and not serial' $(parallel)
+	.venv/bin/pytest -m serial
 
 check: setup ## lint, format and types
 	.venv/bin/ruff check

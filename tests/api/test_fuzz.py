@@ -1,7 +1,7 @@
 """Whatever our own OpenAPI allows, and what it does not, is asked for: no answer is a 5xx, and each
 is one that the document promises.
 
-The same requests each time, few enough for the gate; GMAIL_SYNC_FUZZ_EXAMPLES=1000 makes so many
+The same requests each time, few enough for `make test`; GMAIL_SYNC_FUZZ_EXAMPLES=1000 makes so many
 for each operation, other ones each time. What fails is printed with a curl that shows it again.
 """
 

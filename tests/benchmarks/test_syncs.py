@@ -43,7 +43,7 @@ def installation(cluster: Cluster, template: str) -> Installation:
     "name",
     [
         # Google's windows are not to be missed for the load of other tests.
-        pytest.param(name, marks=pytest.mark.alone) if name == "quota" else name
+        pytest.param(name, marks=pytest.mark.serial) if name == "quota" else name
         for name in SMALLEST
     ],
 )

@@ -11,7 +11,7 @@ from tests.chaos.figures import tell
 from tests.chaos.site import Site, running_site
 from tests.chaos.soak import USERS, soak
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.serial
 
 SECONDS = float(os.environ.get("GMAIL_SYNC_SOAK_SECONDS", "30"))
 MESSAGES = 240

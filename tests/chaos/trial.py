@@ -66,7 +66,7 @@ class Fault:
     `strike` breaks something and gives back once it is broken, or mended again where it mends
     itself; what follows its `yield` comes when the sync went on. `run` says what must become of
     the run that was struck. Lease and stall timeout are in seconds, as is the shortest and longest
-    `gap` between the blows of a long trial. `quick`: struck once in `make test` too.
+    `gap` between the blows of a long trial. `quick`: struck once in `make gate` too.
     """
 
     name: str

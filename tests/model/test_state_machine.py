@@ -1,7 +1,7 @@
 """Any sequence of calls, by any number of workers, does to the tables what it does to the model.
 
-The same sequences each time, few enough for the gate; GMAIL_SYNC_CHAOS=1 makes hundreds of longer
-ones, others each time.
+The same sequences each time, few enough for `make test`; GMAIL_SYNC_CHAOS=1 makes hundreds of
+longer ones, others each time.
 """
 
 import uuid

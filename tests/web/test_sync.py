@@ -260,7 +260,7 @@ def test_a_zone_that_postgres_does_not_know_costs_no_page(browser_of: BrowserOf)
         assert browser.get("/").status_code == 200
 
 
-@pytest.mark.alone
+@pytest.mark.serial
 def test_the_page_is_light_and_quick(
     browser_of: BrowserOf, functions: Session, db: Connection
 ) -> None:

@@ -294,7 +294,7 @@ def nothing_ran(page: Page) -> None:
     assert page.locator("img[src=x], script:not([src]):not([type='application/json'])").count() == 0
 
 
-@pytest.mark.alone
+@pytest.mark.serial
 def test_the_first_paint_comes_at_once(window_of: WindowOf, contents: Contents) -> None:
     """Beside an answer of one word: without a GPU that alone takes a browser some 50 ms."""
     contents.fill()

@@ -1,6 +1,6 @@
 """Generated mail through client, parser and Postgres: whatever it is, it arrives.
 
-The same examples each time, few enough for the gate. GMAIL_SYNC_FUZZ_EXAMPLES=1000 makes so many
+The same examples each time, few enough for `make test`. GMAIL_SYNC_FUZZ_EXAMPLES=1000 makes so many
 for each test, other ones each time.
 """
 

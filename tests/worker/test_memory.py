@@ -14,7 +14,7 @@ from service.postgres.calls import Row
 from service.simulator import Mail, Mailbox, generate
 from tests.worker.conftest import Account, WorkerProcess
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.serial
 
 MOST = 300 << 20  # bytes
 MOST_FOR_THE_LARGEST = 1 << 30

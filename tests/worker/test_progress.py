@@ -19,7 +19,7 @@ from service.worker.worker import Worker
 from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL, USER, Account, WorkerProcess
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.serial
 
 PARTS = ("new", "updated", "unchanged", "deleted", "gone", "failed", "pending")
 PROFILE = "google-2026"

@@ -20,7 +20,7 @@ from service.simulator.quota import Charge
 from tests.waiting import wait_until
 from tests.worker.conftest import WorkerProcess
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.serial
 
 PROFILE = "google-2026"
 # Seconds a window is scaled down to: what is lost is told in parts of a window.

@@ -163,7 +163,7 @@ def test_a_missing_cap_is_none_and_the_other_holds(
     assert functions.value("reserve_run_quota", task_id, "messages.get") is not None
 
 
-@pytest.mark.alone
+@pytest.mark.serial
 def test_no_window_of_any_worker_crosses_a_cap(
     functions: Session, db: Connection, sessions: Callable[[int], list[Session]]
 ) -> None:
