@@ -52,7 +52,7 @@ def test_reads_an_ordinary_mail() -> None:
     message = raw(
         "Received: one\nReceived: two\nFrom: Ann <ann@example.com>\nTo: b@x.org\nTo: c@x.org\n"
         "Cc: d@x.org\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\nDate: Thu, 22 Aug 2002 18:26:25 +0700\n"
-        "StoredMessage-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x>\n\nhello\n"
+        "Message-ID: <1@x>\nIn-Reply-To: <0@x>\nReferences: <a@x>\n <b@x>\n\nhello\n"
     )
     assert [header.value for header in message.headers[:2]] == ["one", "two"]
     assert message.subject == "Grüße"
@@ -423,7 +423,7 @@ LINES = st.lists(
             b"Content-Disposition: attachment; filename*0*=utf-16''%ff; filename*x=\"",
             b"Date: Thu, 1 Jan 1970 00:00:00 +9999999999",
             b"To: unlisted-recipients:; (no To-header on input)",
-            b"StoredMessage-ID: <[id@domain.com]>",
+            b"Message-ID: <[id@domain.com]>",
             b"begin 644 x",
         ]
     )
