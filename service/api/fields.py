@@ -8,8 +8,10 @@ from litestar.exceptions import ClientException
 from litestar.params import PathParameter, QueryParameter
 from msgspec import Struct
 
-_NO_CONTROLS = r"[^\u0000-\u001f\u007f-\u009f\ufffd]"
-_NOT_BLANK = rf"^{_NO_CONTROLS}*[^\s\u0000-\u001f\u007f-\u009f\ufffd]{_NO_CONTROLS}*$"
+from service.postgres.user_id import CONTROLS
+
+_TEXT = rf"[^{CONTROLS}\ufffd]"
+_NOT_BLANK = rf"^{_TEXT}*[^\s{CONTROLS}\ufffd]{_TEXT}*$"
 
 # A task_id is sync_{user id of up to 255 characters}_{8 hex}_{epoch seconds}.
 TaskId = Annotated[str, PathParameter(max_length=300, pattern=_NOT_BLANK)]

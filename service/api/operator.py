@@ -13,10 +13,11 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from service.api.auth.cookies import Connection
-from service.api.auth.tokens import USER_ID, UserRequest
+from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
 from service.api.problems import error_responses, problem
 from service.postgres.calls import FunctionCaller, Pool, Row
+from service.postgres.user_id import USER_ID
 
 
 @dataclass(frozen=True)

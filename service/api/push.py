@@ -8,7 +8,6 @@ what our subscription sent and nobody can ever understand is acknowledged, with 
 log; what may go better later (no database, no keys of Google's) is refused.
 """
 
-from base64 import b64decode
 from typing import Annotated, Any
 
 import msgspec
@@ -22,12 +21,12 @@ from service.api.auth.keys import KeysUnavailable
 from service.api.auth.push_tokens import PushTokens, Refused
 from service.api.auth.tokens import OPEN
 from service.api.problems import error_responses, problem
+from service.mime.text import exact_base64
 from service.postgres.calls import Pool
 
 # Of Pub/Sub's envelope around an address and a number.
 LARGEST_BODY = 64 * 1024
 RETRY_SECONDS = 10
-_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Envelope(Struct):
@@ -78,7 +77,7 @@ class Subscription:
         """What a push says; None, and a line in the log, when that is nothing Gmail says."""
         try:
             said = msgspec.json.decode(body, type=Envelope).message.data
-            return msgspec.json.decode(_base64(said), type=Change)
+            return msgspec.json.decode(exact_base64(said), type=Change)
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             self._log.warning("push not understood", error=str(error))
             return None
@@ -109,12 +108,6 @@ def receive_push(
     subscription.authenticate(request.headers.get("Authorization", ""))
     if change := subscription.read(body):
         pool.rows("receive_push", change.email_address, int(change.history_id))
-
-
-def _base64(text: str) -> bytes:
-    """As documented url-safe, as sent not, padded or not. Raises ValueError for what is neither."""
-    unpadded = text.translate(_URL_SAFE).rstrip("=")
-    return b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
 
 
 ROUTES = [receive_push]

@@ -1,13 +1,14 @@
 """What is not kept in Postgres of a message, had from Gmail when somebody asks for it."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from service.gmail.errors import Gone, MalformedResponse
 from service.mailbox.access import MailboxAccess, MailboxOpener
 from service.mime import parts
-from service.mime.text import base64_bytes
+from service.mime.text import exact_base64
 from service.postgres.calls import FunctionCaller
 
 # How long somebody who waits for an answer lets us wait for the quota.
@@ -88,8 +89,7 @@ def _bodies(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _exact(encoded: Any) -> bytes:
     """base64url of which not a byte is missing; MalformedResponse for anything else."""
-    defects: list[str] = []
-    content = base64_bytes(encoded, defects, "") if isinstance(encoded, str) else b""
-    if defects or not isinstance(encoded, str):
-        raise MalformedResponse("the content is not in base64url")
-    return content
+    if isinstance(encoded, str):
+        with suppress(ValueError):
+            return exact_base64(encoded)
+    raise MalformedResponse("the content is not in base64url")

@@ -121,6 +121,15 @@ def base64_bytes(text: str, defects: list[str], where: str) -> bytes:
         return from_base64(data, defects, where)
 
 
+def exact_base64(text: str) -> bytes:
+    """base64url or base64, padded or not. Raises ValueError for anything else."""
+    defects: list[str] = []
+    content = base64_bytes(text, defects, "the content")
+    if defects:
+        raise ValueError(defects[0])
+    return content
+
+
 def from_base64(data: bytes, defects: list[str], where: str) -> bytes:
     """base64 with or without padding; what is no digit, or comes after the padding, is left out.
 

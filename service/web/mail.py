@@ -16,6 +16,7 @@ from service.api.fields import MessageId, OptionalMessageId
 from service.api.problems import no_such_message, problem
 from service.mailbox.access import MailboxOpener
 from service.postgres.calls import FunctionCaller, Pool, Row
+from service.postgres.user_id import CONTROLS
 from service.web import cid_images, mail_text, sanitize
 from service.web.pages import Pages
 
@@ -171,7 +172,7 @@ def _cleaned(
 
 def _line(text: str) -> str:
     """What a person entered, in one line; whatever else came along is a space."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", text).split())
+    return " ".join(re.sub(f"[{CONTROLS}]", " ", text).split())
 
 
 def _message(pool: FunctionCaller, user_id: str, message_id: str) -> Row:

@@ -5,7 +5,6 @@ cookie is why security.py refuses what other sites' pages ask for. Litestar's JW
 on the event loop, with a secret it was built with; here a key may have to be fetched.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,11 +21,10 @@ from litestar.types import ASGIApp
 
 from service.api.auth.cookies import HOST, Connection, cookie, cookie_name
 from service.api.auth.keys import KeySource, KeysUnavailable, Secret
+from service.postgres.user_id import USER_ID
 
 OPERATOR = "operator"
 COOKIE = "gmail_sync_token"
-# As the domain gmail_sync.user_key has it; a NUL cannot be in a text at all.
-USER_ID = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f]{1,255}")
 # Routes with this in their `opt` are open.
 OPEN = {"exclude_from_auth": True}
 
