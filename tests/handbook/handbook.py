@@ -1,17 +1,25 @@
-"""The fenced blocks of db/README.md, section by section, and how they are run."""
+"""The fenced blocks of the handbooks, section by section, and how they are run."""
 
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.demo.cluster import find_programs, installed_pg_configs
 
 ROOT = Path(__file__).parents[2]
-HANDBOOK = ROOT / "db/README.md"
+PAGES = [ROOT / "db/README.md", *sorted(ROOT.glob("*/handbook/*.md"))]
 SECONDS = 60
 PROGRAMS = [ROOT / ".venv/bin", find_programs(installed_pg_configs())]
+# A heading of a page or a section, or a fenced block with what it prints below it.
+PART = re.compile(
+    r"^##? (?P<heading>.+)$"
+    r"|^```(?P<language>\w+) ?(?P<login>\w*)\n(?P<code>(?:.*\n)*?)```$"
+    r"(?:\n\n```text\n(?P<output>(?:.*\n)*?)```$)?",
+    re.M,
+)
 
 
 @dataclass(frozen=True)
@@ -28,18 +36,27 @@ class Block:
 
 
 def sections() -> dict[str, list[Block]]:
-    """The blocks of each section, by its heading, in order."""
-    parts = re.split(r"^#{1,3} (.+)$", HANDBOOK.read_text(encoding="utf-8"), flags=re.M)
-    return dict(zip(parts[1::2], map(_blocks, parts[2::2]), strict=True))
+    """The blocks of each section that has some, by its heading, in order."""
+    found: dict[str, list[Block]] = {}
+    for page in PAGES:
+        for heading, blocks in _sections(page.read_text(encoding="utf-8")):
+            if blocks and heading in found:
+                raise ValueError(f"{page} has a second section “{heading}” with blocks")
+            if blocks:
+                found[heading] = blocks
+    return found
 
 
-def _blocks(text: str) -> list[Block]:
-    fenced = re.compile(
-        r"^```(?P<language>\w+) ?(?P<login>\w*)\n(?P<code>.*?)^```\n"
-        r"(?:\n```text\n(?P<output>.*?)^```\n)?",
-        re.M | re.S,
-    )
-    return [Block(**match.groupdict()) for match in fenced.finditer(text)]
+def _sections(text: str) -> Iterator[tuple[str, list[Block]]]:
+    """Each heading with the blocks below it."""
+    heading, blocks = "", list[Block]()
+    for part in PART.finditer(text):
+        if part["heading"]:
+            yield heading, blocks
+            heading, blocks = part["heading"], []
+        else:
+            blocks.append(Block(part["language"], part["login"], part["code"], part["output"]))
+    yield heading, blocks
 
 
 def run(command: list[str], code: str, **environment: str) -> str:

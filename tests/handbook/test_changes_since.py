@@ -14,7 +14,7 @@ from service.postgres.calls import Session
 from tests.functions.conftest import claimed, history, message, record, store
 from tests.handbook.handbook import psql, sections
 
-SECTION = "How applications read their mail"
+SECTION = "Keep a search index up to date"
 USERS = ("ann", "bo")
 BATCHES = 60
 # Refuses to apply a change twice, and remembers which messages were taken out again.

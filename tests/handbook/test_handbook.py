@@ -1,4 +1,4 @@
-"""Every block of db/README.md, run as it stands, each section in a database where it is needed."""
+"""Every block of the handbooks, run as written, each section in a database where it is needed."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -24,12 +24,12 @@ from tests.functions.conftest import (
     store,
     taken,
 )
-from tests.handbook.handbook import HANDBOOK, psql, run, sections, shape
+from tests.handbook.handbook import PAGES, psql, run, sections, shape
 from tests.migrations.commands import alembic, schema
 
 USER = "user-42"
 COLUMNS = 120
-INSTALLING = "Installing by hand, with psql alone"
+INSTALLING = "Installing by hand, with only psql"
 LEGACY = """
 create schema legacy;
 create table legacy.user_sync_status (
@@ -97,7 +97,7 @@ def restored(place: Place) -> None:
     task_id = claimed(place.functions, USER)
     set_run(place.db, task_id, progress_percentage=40)
     shift(place.db, task_id, "-2 hours", "updated_at", "started_at")
-    blocks = sections()["How applications read their mail"]
+    blocks = sections()["Keep a search index up to date"]
     psql(place.url, next(block.code for block in blocks if "create table" in block.code))
 
 
@@ -116,8 +116,11 @@ def adoptable(place: Place) -> None:
 
 PREPARE: dict[str, Callable[[Place], None]] = {
     "What applications call": synced,
-    "How applications read their mail": synced,
+    "Select messages": synced,
+    "Keep a search index up to date": synced,
     "What DBAs call": stuck,
+    "What runs by itself": stuck,
+    "Is everything healthy?": synced,
     "The views": stuck,
     "A user says sync is stuck": stuck,
     "No worker picks up": waiting,
@@ -125,7 +128,7 @@ PREPARE: dict[str, Callable[[Place], None]] = {
     "Restore from backup": restored,
     "Take over an earlier table": adoptable,
 }
-WITH_PG_CRON = {"What applications call", "pg_cron died"}
+WITH_PG_CRON = {"Is everything healthy?", "pg_cron died"}
 RUNNABLE = {
     title: blocks
     for title, blocks in sections().items()
@@ -219,10 +222,9 @@ def test_every_function_for_people_is_called_in_the_handbook(
 
 def test_every_block_has_a_language_that_is_run_or_says_that_it_is_not() -> None:
     blocks = [block for blocks in sections().values() for block in blocks]
-    assert {block.language for block in blocks} == {"sql", "sh", "python", "ini", "text"}
+    assert {block.language for block in blocks} == {"sql", "sh", "python", "ini", "console"}
     assert {block.login for block in blocks if block.language == "sql"} == {
         "app", "reader", "dba", "superuser",
     }  # fmt: skip
-    assert HANDBOOK.read_text(encoding="utf-8").count("```") == 2 * (
-        len(blocks) + sum(block.output is not None for block in blocks)
-    )
+    fences = sum(page.read_text(encoding="utf-8").count("```") for page in PAGES)
+    assert fences == 2 * (len(blocks) + sum(block.output is not None for block in blocks))
