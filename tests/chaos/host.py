@@ -12,11 +12,11 @@ import requests
 from tests.chaos.proxy import Proxy
 from tests.worker.conftest import WorkerProcess
 
-# How long SIGUSR1 blocks the event loop of `serve`, in seconds: its handlers run in that thread.
-BLOCKED_SECONDS = 4
-SERVE = f"""
-import signal, time
-signal.signal(signal.SIGUSR1, lambda *_: time.sleep({BLOCKED_SECONDS}))
+# SIGUSR1 blocks the event loop of `serve`, in whose thread handlers run, until SIGUSR2.
+SERVE = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+signal.signal(signal.SIGUSR1, lambda *_: signal.sigwait({signal.SIGUSR2}))
 from service.cli import main
 main(["serve"])
 """

@@ -13,7 +13,6 @@ import pytest
 
 from service import migrate
 from tests.chaos.processes import kill
-from tests.chaos.site import Site
 from tests.chaos.trial import Scene
 from tests.migrations.commands import alembic, write_newer_migrations
 from tests.waiting import wait_until
@@ -66,7 +65,7 @@ def backends_terminated(scene: Scene) -> Iterator[None]:
 @contextmanager
 def connections_exhausted(scene: Scene) -> Iterator[None]:
     """An outside client takes every slot; what is connected stays so."""
-    with _crowd(scene.site) as fill:
+    with _crowd(scene) as fill:
         assert TOO_MANY_CONNECTIONS in scene.site.server_log()
         since = time.monotonic()
         while not scene.witness.went_on_at(since):
@@ -80,7 +79,7 @@ def connections_lost_and_exhausted(scene: Scene) -> Iterator[None]:
     """The same, and we have to connect again to a server that is full."""
     holder = scene.holder()
     before = len(holder.log())
-    with _crowd(scene.site) as fill, scene.site.connect() as db:
+    with _crowd(scene) as fill, scene.site.connect() as db:
         while db.execute(TERMINATE_OURS).fetchall():
             fill()
         wait_until(lambda: re.search(REFUSED, holder.log()[before:]))
@@ -89,20 +88,21 @@ def connections_lost_and_exhausted(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def _crowd(site: Site) -> Iterator[Callable[[], None]]:
+def _crowd(scene: Scene) -> Iterator[Callable[[], None]]:
     """Connections that take every slot which is not reserved for superusers; called, it takes
     those that have become free."""
     with ExitStack() as crowd:
 
         def take_slots() -> NoReturn:
             while True:
-                crowd.enter_context(psycopg.connect(site.service_url, autocommit=True))
+                crowd.enter_context(psycopg.connect(scene.site.service_url, autocommit=True))
 
         def fill() -> None:
             with pytest.raises(psycopg.OperationalError, match=REFUSED):
                 take_slots()
 
-        fill()
+        with scene.held():
+            fill()
         yield fill
 
 

@@ -1,21 +1,23 @@
 """Faults of our own processes."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, SIGUSR1, SIGUSR2
 from tempfile import TemporaryDirectory
 from unittest import SkipTest
 
 from service.simulator import Fault as GmailFault
-from tests.chaos.host import BLOCKED_SECONDS, Host
+from tests.chaos.host import Host
 from tests.chaos.trial import Scene
 from tests.waiting import wait_until
 
-DRAIN_SECONDS = 10
+# A worker's own limit is 10 s; a busy machine then takes its time to end the process.
+DRAIN_SECONDS = 60
+# How long a server may take to answer before it counts as blocked.
+ANSWER_SECONDS = 1.0
 
 
 @contextmanager
@@ -33,13 +35,8 @@ def kill(host: Host) -> None:
 
 @contextmanager
 def drained(scene: Scene) -> Iterator[None]:
-    holder = scene.holder()
-    since = time.monotonic()
-    _drain(holder)
+    _drain(scene.holder())
     yield
-    taken_over_at = scene.witness.went_on_at(since, scene.task_id)
-    assert taken_over_at
-    assert taken_over_at - since < DRAIN_SECONDS
     assert scene.run()["outcome"] == "superseded"
     assert scene.witness.now["attempt"] == 1
 
@@ -88,11 +85,14 @@ def event_loop_blocked(scene: Scene) -> Iterator[None]:
             holder = scene.holder()
         task_id = scene.witness.now["task_id"]
         holder.signal(SIGUSR1)
-        assert not holder.answers(BLOCKED_SECONDS / 4)
+        assert not holder.answers(ANSWER_SECONDS)
     finally:
         faults.remove(hang.number)
-    yield
-    assert not holder.answers(BLOCKED_SECONDS / 8)
+    try:
+        yield
+        assert not holder.answers(ANSWER_SECONDS)
+    finally:
+        holder.signal(SIGUSR2)
     assert scene.witness.now["task_id"] == task_id
 
 

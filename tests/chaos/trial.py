@@ -42,6 +42,16 @@ class Scene:
         assert found[0] is not None
         return found[0]
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Gmail answers no batch within, so the sync stays in its middle however long it takes."""
+        faults = self.site.simulator.faults
+        hang = faults.add(GmailFault("batch", "hang"))
+        try:
+            yield
+        finally:
+            faults.remove(hang.number)
+
     def wait_for_another_run(self) -> None:
         """Until the run is ended and its successor claimed."""
         self.witness.wait_until(

@@ -86,7 +86,7 @@ def serve(service_url: str, simulator: Simulator, keys: str, tmp_path: Path) -> 
 def answers(url: str) -> bool:
     try:
         return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
