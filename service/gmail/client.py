@@ -30,7 +30,7 @@ from service.gmail.errors import (
     TooLarge,
 )
 from service.gmail.transport import LargeAnswer, Transport
-from service.mime.text import base64_bytes
+from service.mime.text import exact_base64
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
@@ -138,7 +138,7 @@ class GmailClient:
     def attachment(self, message_id: str, attachment_id: str) -> bytes:
         """Its content. Attachment ids expire: take them from a message fetched just now."""
         request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
-        return self._call(request, lambda answer: base64_bytes(str(answer["data"]), [], ""))
+        return self._call(request, lambda answer: exact_base64(str(answer["data"])))
 
     def message(self, message_id: str, format: Format) -> dict[str, Any]:  # noqa: A002
         """One message."""

@@ -45,7 +45,7 @@ def attachment_bytes(
     Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
     """
     raw = _raw_copy(caller, user_id, message_id)
-    for part in parts.from_raw(raw, []).leaves() if raw is not None else ():
+    for part in parts.PartReader().from_raw(raw).leaves() if raw is not None else ():
         if part.part_id == part_id:
             return part.content
     with mailboxes.open(user_id) as mailbox:

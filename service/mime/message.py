@@ -1,4 +1,4 @@
-"""A mail as it is stored. Every text in it is one that Postgres `text` and `jsonb` accept."""
+"""A mail as it is stored. Postgres `text` and `jsonb` accept every text in it."""
 
 from collections.abc import Sequence
 
@@ -24,9 +24,9 @@ class Attachment(msgspec.Struct, frozen=True):
 
 
 class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """internal_date is milliseconds since 1970, size_estimate bytes, snippet HTML-escaped, as
-    Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects are, in words, what
-    could not be kept as sent."""
+    """internal_date is in milliseconds since 1970, size_estimate in bytes, and snippet is
+    HTML-escaped, all as Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects say
+    in words what could not be kept as sent."""
 
     message_id: str
     thread_id: str
@@ -53,10 +53,10 @@ class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     raw: bytes | None = None
 
     def is_bare(self) -> bool:
-        """Whether nothing could be read but what Gmail itself says of the message."""
+        """Whether only Gmail's own facts about the message could be read."""
         return not self.headers and self.body_text is None and self.body_html is None
 
 
 def to_json(messages: Sequence[StoredMessage]) -> bytes:
-    """The messages for a jsonb argument: all but `raw`, which goes by itself."""
+    """The messages for a jsonb argument. `raw` is left out, since it is an argument of its own."""
     return msgspec.json.encode([msgspec.structs.replace(each, raw=None) for each in messages])

@@ -1,7 +1,7 @@
-"""A Message from what Gmail hands out: format full, or format raw with the RFC 822 bytes.
+"""Reads a StoredMessage out of Gmail's answer, in format full or in format raw.
 
-Both give the same Message for the same mail, and neither raises: mail that no parser understands
-arrives with what could be read, and its defects say what could not.
+Both formats give the same StoredMessage for the same mail. Nothing here raises on any mail: what
+could not be read is missing, and the defects say so.
 """
 
 import re
@@ -14,9 +14,9 @@ import msgspec
 
 from service.mime import parts
 from service.mime.message import Attachment, Header, StoredMessage
-from service.mime.text import base64_bytes, decode, decode_words, storable
+from service.mime.text import storable
 
-# An id beyond is nobody's, and would not fit into an index.
+# No real id is longer, and a longer one would not fit into an index.
 _LONGEST_ID = 255
 
 NO_CONTENT = "the mail came without its content"
@@ -28,41 +28,43 @@ _LATEST = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp() * 1000)
 
 
 def parse_full(message: dict[str, Any]) -> StoredMessage:
-    """From format full. Texts that come by attachmentId are not in it: unfilled_text_parts."""
-    defects: list[str] = []
-    if not isinstance(message.get("payload"), dict):
-        defects.append(NO_CONTENT)
-    root = parts.from_payload(message.get("payload"), defects)
-    return _message(message, root, defects, raw=None)
+    """From format full. It lacks the texts that come by attachmentId: see is_whole."""
+    reader = MailReader()
+    payload = message.get("payload")
+    if not isinstance(payload, dict):
+        reader.defects.append(NO_CONTENT)
+    return reader.message(message, reader.from_payload(payload), raw=None)
 
 
 def parse_raw(message: dict[str, Any]) -> StoredMessage:
-    """From format raw; the bytes are kept in `raw`."""
-    defects: list[str] = []
+    """From format raw. The bytes are kept in `raw`."""
+    reader = MailReader()
     encoded = message.get("raw")
     if not isinstance(encoded, str):
-        defects.append(NO_CONTENT)
+        reader.defects.append(NO_CONTENT)
         encoded = ""
-    raw = base64_bytes(encoded, defects, "the raw message")
-    return _message(message, parts.from_raw(raw, defects), defects, raw)
-
-
-def parse_state(message: dict[str, Any]) -> dict[str, Any]:
-    """From any format, what can change of a message: as refresh_messages takes it."""
-    return {
-        "message_id": _id(message.get("id")),
-        "history_id": _history_id(message.get("historyId"), []),
-        "label_ids": _label_ids(message.get("labelIds"), []),
-    }
+    raw = reader.base64url(encoded, "the raw message")
+    return reader.message(message, reader.from_raw(raw), raw)
 
 
 def parse_bare(message: dict[str, Any], why: str) -> StoredMessage:
     """From format raw, without reading the mail: its bytes, and what Gmail itself says of it."""
-    defects = [f"not read, for it was {storable(why)[:200]}; the raw mail is kept"]
-    raw = base64_bytes(str(message.get("raw") or ""), defects, "the raw message")
-    nothing = parts.from_payload(None, [])
-    bare = _message({**message, "snippet": ""}, nothing, defects, raw)
+    reader = MailReader()
+    reader.defects.append(f"not read, for it was {storable(why)[:200]}; the raw mail is kept")
+    raw = reader.base64url(str(message.get("raw") or ""), "the raw message")
+    nothing = parts.PartReader().from_payload(None)
+    bare = reader.message({**message, "snippet": ""}, nothing, raw)
     return msgspec.structs.replace(bare, body_text=None)
+
+
+def parse_state(message: dict[str, Any]) -> dict[str, Any]:
+    """From any format, what can change of a message: as refresh_messages takes it."""
+    reader = MailReader()
+    return {
+        "message_id": _id(message.get("id")),
+        "history_id": reader.history_id(message.get("historyId")),
+        "label_ids": reader.label_ids(message.get("labelIds")),
+    }
 
 
 def is_whole(message: dict[str, Any]) -> bool:
@@ -78,7 +80,7 @@ def unfilled_text_parts(message: dict[str, Any]) -> list[dict[str, Any]]:
 def _json_leaves(part: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     if not isinstance(part, dict):
         return
-    children = parts.divided(part, depth, [], "")
+    children = parts.PartReader().divided(part, depth, "")
     if not children:
         yield part
     for child in children:
@@ -86,87 +88,137 @@ def _json_leaves(part: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _is_unfilled(part: dict[str, Any]) -> bool:
-    return parts.is_apart(part.get("body")) and parts.from_payload(part, []).body_type is not None
-
-
-def _message(
-    message: dict[str, Any], root: parts.Part, defects: list[str], raw: bytes | None
-) -> StoredMessage:
-    headers = [Header(name, _header_text(name, value, defects)) for name, value in root.headers]
-    named: dict[str, list[str]] = {}
-    for header in headers:
-        named.setdefault(header.name.lower(), []).append(header.value)
-    leaves = list(root.leaves())
-
-    def first(name: str) -> str | None:
-        return named[name][0] if name in named else None
-
-    def every(name: str) -> str | None:
-        return ", ".join(named[name]) if name in named else None
-
-    return StoredMessage(
-        message_id=_id(message.get("id")),
-        thread_id=_thread_id(message, defects),
-        history_id=_history_id(message.get("historyId"), defects),
-        internal_date=_internal_date(message.get("internalDate"), defects),
-        label_ids=_label_ids(message.get("labelIds"), defects),
-        snippet=_snippet(message.get("snippet"), defects),
-        size_estimate=_size(message.get("sizeEstimate")),
-        headers=headers,
-        subject=first("subject"),
-        sender=first("from"),
-        recipients=every("to"),
-        cc=every("cc"),
-        bcc=every("bcc"),
-        reply_to=first("reply-to"),
-        sent_at=_sent_at(first("date"), defects),
-        rfc822_message_id=first("message-id"),
-        in_reply_to=first("in-reply-to"),
-        references=first("references"),
-        body_text=_body(leaves, "text/plain", defects),
-        body_html=_body(leaves, "text/html", defects),
-        attachments=_attachments(leaves, defects),
-        defects=_unique_defects(defects),
-        raw=raw,
+    return (
+        parts.is_apart(part.get("body"))
+        and parts.PartReader().from_payload(part).body_type is not None
     )
 
 
-def _unique_defects(defects: list[str]) -> list[str]:
-    told = list(dict.fromkeys(each[:_LONGEST_DEFECT] for each in defects))
-    more = len(told) - _MOST_DEFECTS
-    return [*told[:_MOST_DEFECTS], f"and {more} more"] if more > 0 else told
+class MailReader(parts.PartReader):
+    """Reads one mail. `defects` says in words what could not be kept as sent."""
+
+    def message(
+        self, message: dict[str, Any], root: parts.Part, raw: bytes | None
+    ) -> StoredMessage:
+        headers = [Header(name, self._header_text(name, value)) for name, value in root.headers]
+        named: dict[str, list[str]] = {}
+        for header in headers:
+            named.setdefault(header.name.lower(), []).append(header.value)
+        leaves = list(root.leaves())
+
+        def first(name: str) -> str | None:
+            return named[name][0] if name in named else None
+
+        def every(name: str) -> str | None:
+            return ", ".join(named[name]) if name in named else None
+
+        return StoredMessage(
+            message_id=_id(message.get("id")),
+            thread_id=self._thread_id(message),
+            history_id=self.history_id(message.get("historyId")),
+            internal_date=self._internal_date(message.get("internalDate")),
+            label_ids=self.label_ids(message.get("labelIds")),
+            snippet=self._snippet(message.get("snippet")),
+            size_estimate=_size(message.get("sizeEstimate")),
+            headers=headers,
+            subject=first("subject"),
+            sender=first("from"),
+            recipients=every("to"),
+            cc=every("cc"),
+            bcc=every("bcc"),
+            reply_to=first("reply-to"),
+            sent_at=self._sent_at(first("date")),
+            rfc822_message_id=first("message-id"),
+            in_reply_to=first("in-reply-to"),
+            references=first("references"),
+            body_text=self._body(leaves, "text/plain"),
+            body_html=self._body(leaves, "text/html"),
+            attachments=self._attachments(leaves),
+            defects=_unique(self.defects),
+            raw=raw,
+        )
+
+    def _header_text(self, name: str, value: str) -> str:
+        # Unfolding takes the line ends away and leaves the white space, RFC 5322 section 2.2.3.
+        unfolded = value.replace("\r", "").replace("\n", "")
+        if "=?" not in unfolded:
+            return unfolded.strip()
+        # An encoded word can hide a line end.
+        return re.sub(r"[\r\n]+", " ", self.decode_words(unfolded, f"header {name}")).strip()
+
+    def _body(self, leaves: list[parts.Part], body_type: str) -> str | None:
+        texts = [
+            self.decode(part.content, part.charset, f"part {part.part_id or 'root'}")
+            for part in leaves
+            if part.body_type == body_type and (part.content or part.mime_type == body_type)
+        ]
+        return "\n".join(texts) if texts else None
+
+    def _attachments(self, leaves: list[parts.Part]) -> list[Attachment]:
+        """Part ids are made distinct, since they are the key of an attachment."""
+        found: dict[str, Attachment] = {}
+        for position, part in enumerate(leaves):
+            if part.body_type:
+                continue
+            part_id = part.part_id
+            if part_id in found or len(part_id) > _LONGEST_ID:
+                part_id = f"?{position}"
+                self.defects.append(f"no usable part id; {part_id} stands in")
+            found[part_id] = _attachment(part, part_id)
+        return list(found.values())
+
+    def _sent_at(self, date: str | None) -> str | None:
+        if not date:
+            return None
+        try:
+            sent = parsedate_to_datetime(date)
+            # A zone of -0000 means UTC in an unknown zone: RFC 5322 section 3.3.
+            aware = sent if sent.tzinfo else sent.replace(tzinfo=UTC)
+            return aware.astimezone(UTC).isoformat()
+        except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
+            self.defects.append("the Date header is not a date")
+            return None
+
+    def _internal_date(self, value: Any) -> int:
+        milliseconds = _integer(value)
+        if milliseconds is None or not _EARLIEST <= milliseconds <= _LATEST:
+            self.defects.append("no usable internalDate; 1970 stands in")
+            return 0
+        return milliseconds
+
+    def history_id(self, value: Any) -> str:
+        """Digits: a uint64, and some servers send more."""
+        text = str(value)
+        if not re.fullmatch(r"[0-9]{1,30}", text):
+            self.defects.append("no usable historyId; 0 stands in")
+            return "0"
+        return text
+
+    def label_ids(self, value: Any) -> list[str]:
+        """A message without labels has no such field."""
+        listed = value if isinstance(value, list) else []
+        labels = [label for label in listed if isinstance(label, str)]
+        if len(labels) < len(listed) or not isinstance(value, list | None):
+            self.defects.append("labels that are not text are left out")
+        return [self.storable(label, "a label") for label in labels]
+
+    def _snippet(self, value: Any) -> str:
+        if not isinstance(value, str | None):
+            self.defects.append("the snippet is not text")
+        return self.storable(value, "the snippet") if isinstance(value, str) else ""
+
+    def _thread_id(self, message: dict[str, Any]) -> str:
+        thread_id = _id(message.get("threadId"))
+        if 0 < len(thread_id) <= _LONGEST_ID:
+            return thread_id
+        self.defects.append("no usable threadId; the message's own id stands in")
+        return _id(message.get("id"))
 
 
-def _header_text(name: str, value: str, defects: list[str]) -> str:
-    # Unfolding takes the line ends away and leaves the white space, RFC 5322 section 2.2.3.
-    unfolded = value.replace("\r", "").replace("\n", "")
-    if "=?" not in unfolded:
-        return unfolded.strip()
-    # An encoded word can hide a line end.
-    return re.sub(r"[\r\n]+", " ", decode_words(unfolded, defects, f"header {name}")).strip()
-
-
-def _body(leaves: list[parts.Part], body_type: str, defects: list[str]) -> str | None:
-    texts = [
-        decode(part.content, part.charset, defects, f"part {part.part_id or 'root'}")
-        for part in leaves
-        if part.body_type == body_type and (part.content or part.mime_type == body_type)
-    ]
-    return "\n".join(texts) if texts else None
-
-
-def _attachments(leaves: list[parts.Part], defects: list[str]) -> list[Attachment]:
-    """Part ids are made distinct, for they are the key of an attachment."""
-    found: dict[str, Attachment] = {}
-    for position, part in enumerate(leaves):
-        if part.body_type:
-            continue
-        part_id = part.part_id
-        if part_id in found or len(part_id) > _LONGEST_ID:
-            part_id = f"?{position}"
-            defects.append(f"no usable part id; {part_id} stands in")
-        found[part_id] = _attachment(part, part_id)
-    return list(found.values())
+def _unique(defects: list[str]) -> list[str]:
+    distinct = list(dict.fromkeys(each[:_LONGEST_DEFECT] for each in defects))
+    more = len(distinct) - _MOST_DEFECTS
+    return [*distinct[:_MOST_DEFECTS], f"and {more} more"] if more > 0 else distinct
 
 
 def _attachment(part: parts.Part, part_id: str) -> Attachment:
@@ -181,51 +233,6 @@ def _attachment(part: parts.Part, part_id: str) -> Attachment:
     )
 
 
-def _sent_at(date: str | None, defects: list[str]) -> str | None:
-    if not date:
-        return None
-    try:
-        sent = parsedate_to_datetime(date)
-        # A zone of -0000 means UTC, of whoever does not tell where he is: RFC 5322 section 3.3.
-        aware = sent if sent.tzinfo else sent.replace(tzinfo=UTC)
-        return aware.astimezone(UTC).isoformat()
-    except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
-        defects.append("the Date header is no date")
-        return None
-
-
-def _internal_date(value: Any, defects: list[str]) -> int:
-    milliseconds = _integer(value)
-    if milliseconds is None or not _EARLIEST <= milliseconds <= _LATEST:
-        defects.append("no usable internalDate; 1970 stands in")
-        return 0
-    return milliseconds
-
-
-def _history_id(value: Any, defects: list[str]) -> str:
-    """Digits: a uint64, and some servers send more."""
-    text = str(value)
-    if not re.fullmatch(r"[0-9]{1,30}", text):
-        defects.append("no usable historyId; 0 stands in")
-        return "0"
-    return text
-
-
-def _label_ids(value: Any, defects: list[str]) -> list[str]:
-    """A message without labels has no such field."""
-    listed = value if isinstance(value, list) else []
-    labels = [label for label in listed if isinstance(label, str)]
-    if len(labels) < len(listed) or not isinstance(value, list | None):
-        defects.append("labels left out that are no text")
-    return [storable(label, defects, "a label") for label in labels]
-
-
-def _snippet(value: Any, defects: list[str]) -> str:
-    if not isinstance(value, str | None):
-        defects.append("the snippet is no text")
-    return storable(value, defects, "the snippet") if isinstance(value, str) else ""
-
-
 def _size(value: Any) -> int:
     return min(max(_integer(value) or 0, 0), _LARGEST_SIZE)
 
@@ -234,14 +241,6 @@ def _integer(value: Any) -> int | None:
     """An int, or the digits of one, as JSON carries 64-bit numbers."""
     text = str(value)
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
-
-
-def _thread_id(message: dict[str, Any], defects: list[str]) -> str:
-    thread_id = _id(message.get("threadId"))
-    if 0 < len(thread_id) <= _LONGEST_ID:
-        return thread_id
-    defects.append("no usable threadId; the message's own id stands in")
-    return _id(message.get("id"))
 
 
 def _id(value: Any) -> str:

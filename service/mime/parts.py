@@ -1,7 +1,7 @@
-"""The part tree of a mail: from Gmail's payload or from RFC 822 bytes, the same for both.
+"""The part tree of a mail, from Gmail's payload or from RFC 822 bytes: the same for both.
 
-The email package is not used: its policies raise on headers of real mail, it loses the exact
-bytes of a nested message, and its parts have no Gmail part ids. Nothing here raises on any mail.
+The email package is not used: it loses the exact bytes of a nested message, and its parts have no
+Gmail part ids. Nothing here raises on any mail.
 """
 
 import binascii
@@ -13,15 +13,14 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from service.mime.text import base64_bytes, decode, decode_words, from_base64, storable
+from service.mime.text import TextReader, storable
 
-# Deeper parts are read as they are, undivided; real mail stays below ten.
+# Deeper parts are read undivided; real mail stays below ten.
 _DEEPEST = 40
-# Mail with more lines that look like boundaries is not divided at all: it would be a part for
-# every few bytes.
+# Mail with more lines that look like boundaries is not divided: each few bytes would be a part.
 _MOST_BOUNDARIES = 100_000
 _UNDIVIDED = "has too many levels or parts to be divided"
-# Parameters beyond are nobody's; keeps the time for a broken header linear.
+# No real header has longer parameters; the limit keeps the time for a broken header linear.
 _LONGEST_PARAMETERS = 20_000
 
 _LINE = re.compile(rb"[^\n]*\n?")
@@ -68,66 +67,161 @@ class Part(msgspec.Struct):
         return self.mime_type if self.mime_type in _BODY_TYPES and not named else None
 
 
-def from_raw(
-    data: bytes | memoryview,
-    defects: list[str],
-    part_id: str = "",
-    default: str = "text/plain",
-    depth: int = 0,
-) -> Part:
-    """The tree of an RFC 822 message, with CRLF or LF line ends."""
-    # Views, for a copy at each level of a large mail would be gigabytes.
-    fields, body = _split_head(memoryview(data))
-    where = f"part {part_id or 'root'}"
-    headers = [
-        (name, decode(value.strip(), None, defects, f"header {name}")) for name, value in fields
-    ]
-    part = _described(part_id, headers, default, defects)
-    if depth == 0 and bytes(data).count(b"\n--") > _MOST_BOUNDARIES:
-        depth = _DEEPEST
-    if part.mime_type.startswith("multipart/") and depth >= _DEEPEST:
-        defects.append(f"{where} {_UNDIVIDED}")
-    elif part.mime_type.startswith("multipart/"):
-        inner = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
-        part.parts = [
-            from_raw(piece, defects, child_id(part_id, index), inner, depth + 1)
-            for index, piece in enumerate(_divided(body, part.boundary))
+class PartReader(TextReader):
+    """Reads the part tree of one mail."""
+
+    def from_raw(
+        self,
+        data: bytes | memoryview,
+        part_id: str = "",
+        default: str = "text/plain",
+        depth: int = 0,
+    ) -> Part:
+        """The tree of an RFC 822 message, with CRLF or LF line ends."""
+        # A view, since a copy at each level of a large mail would take gigabytes.
+        fields, body = _split_head(memoryview(data))
+        where = f"part {part_id or 'root'}"
+        headers = [
+            (name, self.decode(value.strip(), None, f"header {name}")) for name, value in fields
         ]
+        part = self._described(part_id, headers, default)
+        if depth == 0 and bytes(data).count(b"\n--") > _MOST_BOUNDARIES:
+            depth = _DEEPEST
+        if part.mime_type.startswith("multipart/") and depth >= _DEEPEST:
+            self.defects.append(f"{where} {_UNDIVIDED}")
+        elif part.mime_type.startswith("multipart/"):
+            inner = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
+            part.parts = [
+                self.from_raw(piece, child_id(part_id, index), inner, depth + 1)
+                for index, piece in enumerate(_divided(body, part.boundary))
+            ]
+            if not part.parts:
+                self.defects.append(f"{where} is {part.mime_type} but has no parts")
         if not part.parts:
-            defects.append(f"{where} is {part.mime_type} but has no parts")
-    if not part.parts:
-        encoding = part.header("content-transfer-encoding") or ""
-        part.content = _transferred(bytes(body), encoding, defects, where)
-        part.size = len(part.content)
-    return part
+            encoding = part.header("content-transfer-encoding") or ""
+            part.content = self._transferred(bytes(body), encoding, where)
+            part.size = len(part.content)
+        return part
 
+    def from_payload(self, payload: Any, part_id: str = "", depth: int = 0) -> Part:
+        """The tree of a `payload` (format full); what has the wrong type is read as absent."""
+        payload = payload if isinstance(payload, dict) else {}
+        part_id = _text(payload.get("partId")) or part_id
+        where = f"part {part_id or 'root'}"
+        headers = []
+        for field in self._dicts(payload.get("headers"), f"the headers of {where}"):
+            name = self._text(field.get("name"), "the name of a header")
+            headers.append((name, self._text(field.get("value"), f"header {name}")))
+        part = self._described(part_id, headers, "text/plain")
+        part.mime_type = _text(payload.get("mimeType")).lower() or part.mime_type
+        filename = self._text(payload.get("filename"), "a filename")
+        part.filename = self.decode_words(filename, "a filename") or part.filename
+        part.parts = [
+            self.from_payload(child, child_id(part_id, index), depth + 1)
+            for index, child in enumerate(self.divided(payload, depth, where))
+        ]
+        body = payload.get("body")
+        if isinstance(body, dict) and not part.parts:
+            size = body.get("size")
+            encoded = self._text(body.get("data"), f"the content of {where}")
+            part.content = self.base64url(encoded, where)
+            part.size = max(size, 0) if isinstance(size, int) else len(part.content)
+            if is_apart(body) and part.body_type:
+                self.defects.append(f"the text of {where} was not fetched")
+        return part
 
-def from_payload(payload: Any, defects: list[str], part_id: str = "", depth: int = 0) -> Part:
-    """The tree of a `payload` (format full); what has the wrong type is read as absent."""
-    payload = payload if isinstance(payload, dict) else {}
-    part_id = _text(payload.get("partId")) or part_id
-    where = f"part {part_id or 'root'}"
-    headers = []
-    for field in _dicts(payload.get("headers"), defects, f"the headers of {where}"):
-        name = _text(field.get("name"), defects, "the name of a header")
-        headers.append((name, _text(field.get("value"), defects, f"header {name}")))
-    part = _described(part_id, headers, "text/plain", defects)
-    part.mime_type = _text(payload.get("mimeType")).lower() or part.mime_type
-    filename = _text(payload.get("filename"), defects, "a filename")
-    part.filename = decode_words(filename, defects, "a filename") or part.filename
-    part.parts = [
-        from_payload(child, defects, child_id(part_id, index), depth + 1)
-        for index, child in enumerate(divided(payload, depth, defects, where))
-    ]
-    body = payload.get("body")
-    if isinstance(body, dict) and not part.parts:
-        size = body.get("size")
-        encoded = _text(body.get("data"), defects, f"the content of {where}")
-        part.content = base64_bytes(encoded, defects, where)
-        part.size = max(size, 0) if isinstance(size, int) else len(part.content)
-        if is_apart(body) and part.body_type:
-            defects.append(f"the text of {where} was not fetched")
-    return part
+    def divided(self, payload: dict[str, Any], depth: int, where: str) -> list[dict[str, Any]]:
+        """The parts of a multipart `payload`; none of a leaf, nor where `depth` is too deep."""
+        mime_type = _text(payload.get("mimeType")).lower()
+        if mime_type and not mime_type.startswith("multipart/"):
+            return []
+        parts = self._dicts(payload.get("parts"), f"the parts of {where}")
+        if parts and depth >= _DEEPEST:
+            self.defects.append(f"{where} {_UNDIVIDED}")
+            return []
+        if mime_type and not parts:
+            self.defects.append(f"{where} is {mime_type} but has no parts")
+        return parts
+
+    def parameters(self, value: str, where: str) -> tuple[str, dict[str, str]]:
+        """`text/plain; charset=x` as (`text/plain`, {charset: x}), RFC 2231 and 2047 decoded."""
+        pieces: dict[str, dict[int, tuple[bool, str]]] = {}
+        for name, text in _PARAMETER.findall(value[:_LONGEST_PARAMETERS]):
+            base, *stars = name.lower().split("*")
+            index = int(stars[0]) if stars and re.fullmatch("[0-9]{1,3}", stars[0]) else 0
+            extended = stars[-1:] == [""]
+            quoted = len(text) > 1 and text[0] == '"' == text[-1]
+            plain = re.sub(r"\\(.)", r"\1", text[1:-1]) if quoted else text.strip()
+            pieces.setdefault(base, {}).setdefault(index, (extended, plain))
+        joined = {base: self._joined(found, where) for base, found in pieces.items()}
+        return value.partition(";")[0].strip().lower(), joined
+
+    def _described(self, part_id: str, headers: list[tuple[str, str]], default: str) -> Part:
+        """A part with what its headers say of it, and nothing in it yet."""
+        part = Part(part_id, headers, default, None, "", "", "", b"", 0, [])
+        where = f"the parameters of part {part_id or 'root'}"
+        mime_type, options = self.parameters(part.header("content-type") or "", where)
+        part.disposition, more = self.parameters(part.header("content-disposition") or "", where)
+        if _MIME_TYPE.fullmatch(mime_type):
+            part.mime_type = mime_type
+        part.charset = options.get("charset")
+        part.boundary = options.get("boundary", "")
+        part.filename = more.get("filename") or options.get("name", "")
+        return part
+
+    def _transferred(self, body: bytes, encoding: str, where: str) -> bytes:
+        match encoding.partition(";")[0].strip().lower():
+            case "base64":
+                return self.base64(body, where)
+            case "quoted-printable":
+                return quopri.decodestring(body)
+            case "x-uuencode" | "uuencode" | "x-uue" | "uue":
+                return self._uudecoded(body, where)
+            case name if name not in _PLAIN_ENCODINGS:
+                self.defects.append(f"unknown transfer encoding {name} of {where}")
+        return body
+
+    def _uudecoded(self, body: bytes, where: str) -> bytes:
+        lines = re.sub(rb"\A.*?^begin [^\n]*\n|^end\b.*\Z", b"", body, flags=re.DOTALL | re.M)
+        decoded = bytearray()
+        broken = False
+        for line in lines.splitlines():
+            # The first character says how many bytes the line holds; some senders pad it.
+            length = (line[0] - 32) & 63 if line else 0
+            try:
+                decoded += binascii.a2b_uu(line[: 1 + (length + 2) // 3 * 4])
+            except binascii.Error:
+                broken = True
+        if broken:
+            self.defects.append(f"broken uuencode in {where}")
+        return bytes(decoded)
+
+    def _joined(self, pieces: dict[int, tuple[bool, str]], where: str) -> str:
+        """RFC 2231: the first extended piece is charset'language'percent-encoded."""
+        ordered = [pieces[index] for index in sorted(pieces)]
+        if not any(extended for extended, _ in ordered):
+            return self.decode_words("".join(text for _, text in ordered), where)
+        charset: str | None = None
+        data = b""
+        for position, (extended, text) in enumerate(ordered):
+            if position == 0 and text.count("'") >= 2:
+                charset, _, text = text.split("'", 2)
+            data += unquote_to_bytes(text) if extended else text.encode()
+        return self.decode(data, charset, where)
+
+    def _text(self, value: Any, where: str) -> str:
+        if isinstance(value, str):
+            return self.storable(value, where)
+        if value is not None:
+            self.defects.append(f"{where} is not text")
+        return ""
+
+    def _dicts(self, value: Any, where: str) -> list[dict[str, Any]]:
+        listed = value if isinstance(value, list) else []
+        dicts = [each for each in listed if isinstance(each, dict)]
+        if len(dicts) < len(listed) or not isinstance(value, list | None):
+            self.defects.append(f"{where} are not as Gmail gives them")
+        return dicts
 
 
 def is_apart(body: Any) -> bool:
@@ -135,54 +229,8 @@ def is_apart(body: Any) -> bool:
     return isinstance(body, dict) and bool(body.get("attachmentId")) and not body.get("data")
 
 
-def divided(
-    payload: dict[str, Any], depth: int, defects: list[str], where: str
-) -> list[dict[str, Any]]:
-    """The parts of a multipart `payload`; none of a leaf, nor where `depth` is too deep."""
-    mime_type = _text(payload.get("mimeType")).lower()
-    if mime_type and not mime_type.startswith("multipart/"):
-        return []
-    parts = _dicts(payload.get("parts"), defects, f"the parts of {where}")
-    if parts and depth >= _DEEPEST:
-        defects.append(f"{where} {_UNDIVIDED}")
-        return []
-    if mime_type and not parts:
-        defects.append(f"{where} is {mime_type} but has no parts")
-    return parts
-
-
-def parameters(value: str, defects: list[str], where: str) -> tuple[str, dict[str, str]]:
-    """`text/plain; charset=x` as (`text/plain`, {charset: x}), RFC 2231 and 2047 decoded."""
-    pieces: dict[str, dict[int, tuple[bool, str]]] = {}
-    for name, text in _PARAMETER.findall(value[:_LONGEST_PARAMETERS]):
-        base, *stars = name.lower().split("*")
-        index = int(stars[0]) if stars and re.fullmatch("[0-9]{1,3}", stars[0]) else 0
-        extended = stars[-1:] == [""]
-        quoted = len(text) > 1 and text[0] == '"' == text[-1]
-        plain = re.sub(r"\\(.)", r"\1", text[1:-1]) if quoted else text.strip()
-        pieces.setdefault(base, {}).setdefault(index, (extended, plain))
-    joined = {base: _joined(found, defects, where) for base, found in pieces.items()}
-    return value.partition(";")[0].strip().lower(), joined
-
-
-def _described(
-    part_id: str, headers: list[tuple[str, str]], default: str, defects: list[str]
-) -> Part:
-    """A part with what its headers say of it, and nothing in it yet."""
-    part = Part(part_id, headers, default, None, "", "", "", b"", 0, [])
-    where = f"the parameters of part {part_id or 'root'}"
-    mime_type, options = parameters(part.header("content-type") or "", defects, where)
-    part.disposition, more = parameters(part.header("content-disposition") or "", defects, where)
-    if _MIME_TYPE.fullmatch(mime_type):
-        part.mime_type = mime_type
-    part.charset = options.get("charset")
-    part.boundary = options.get("boundary", "")
-    part.filename = more.get("filename") or options.get("name", "")
-    return part
-
-
 def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:
-    """The header fields, unfolded, and the body, which a line that is no header begins too."""
+    """The header fields, unfolded, and the body. A line that is not a header begins it, too."""
     fields: list[tuple[str, bytearray]] = []
     start = 0
     while start < len(data) and (found := _LINE.match(data, start)):
@@ -191,7 +239,7 @@ def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:
             start = found.end()
             break
         if line[:1] in b" \t":
-            if fields:  # else white space above the head, as some archives have it
+            if fields:  # some archives have white space above the head
                 fields[-1][1].extend(line)
         elif field := _FIELD.match(line):
             fields.append((field[1].decode(), bytearray(field[2])))
@@ -205,7 +253,7 @@ def _divided(body: memoryview, boundary: str) -> Iterator[memoryview]:
     """The parts between the boundary's lines; the last may end without one."""
     if not boundary:
         return
-    # Begins with what is literal, which is searched for fast.
+    # The pattern begins with literal bytes, since Python searches for those fast.
     line = re.compile(rb"--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
     start = None
     for mark in line.finditer(body):
@@ -223,64 +271,9 @@ def _divided(body: memoryview, boundary: str) -> Iterator[memoryview]:
         yield body[start:]
 
 
-def _transferred(body: bytes, encoding: str, defects: list[str], where: str) -> bytes:
-    match encoding.partition(";")[0].strip().lower():
-        case "base64":
-            return from_base64(body, defects, where)
-        case "quoted-printable":
-            return quopri.decodestring(body)
-        case "x-uuencode" | "uuencode" | "x-uue" | "uue":
-            return _uudecoded(body, defects, where)
-        case name if name not in _PLAIN_ENCODINGS:
-            defects.append(f"unknown transfer encoding {name} of {where}")
-    return body
-
-
-def _uudecoded(body: bytes, defects: list[str], where: str) -> bytes:
-    lines = re.sub(rb"\A.*?^begin [^\n]*\n|^end\b.*\Z", b"", body, flags=re.DOTALL | re.M)
-    decoded = bytearray()
-    broken = False
-    for line in lines.splitlines():
-        # The first character tells how many bytes the line holds; some senders pad it.
-        length = (line[0] - 32) & 63 if line else 0
-        try:
-            decoded += binascii.a2b_uu(line[: 1 + (length + 2) // 3 * 4])
-        except binascii.Error:
-            broken = True
-    if broken:
-        defects.append(f"broken uuencode in {where}")
-    return bytes(decoded)
-
-
-def _joined(pieces: dict[int, tuple[bool, str]], defects: list[str], where: str) -> str:
-    """RFC 2231: the first extended piece is charset'language'percent-encoded."""
-    ordered = [pieces[index] for index in sorted(pieces)]
-    if not any(extended for extended, _ in ordered):
-        return decode_words("".join(text for _, text in ordered), defects, where)
-    charset: str | None = None
-    data = b""
-    for position, (extended, text) in enumerate(ordered):
-        if position == 0 and text.count("'") >= 2:
-            charset, _, text = text.split("'", 2)
-        data += unquote_to_bytes(text) if extended else text.encode()
-    return decode(data, charset, defects, where)
+def _text(value: Any) -> str:
+    return storable(value) if isinstance(value, str) else ""
 
 
 def child_id(parent: str, index: int) -> str:
     return f"{parent}.{index}" if parent else str(index)
-
-
-def _text(value: Any, defects: list[str] | None = None, where: str = "") -> str:
-    if isinstance(value, str):
-        return storable(value, defects, where)
-    if value is not None and defects is not None:
-        defects.append(f"{where} is no text")
-    return ""
-
-
-def _dicts(value: Any, defects: list[str], where: str) -> list[dict[str, Any]]:
-    listed = value if isinstance(value, list) else []
-    dicts = [each for each in listed if isinstance(each, dict)]
-    if len(dicts) < len(listed) or not isinstance(value, list | None):
-        defects.append(f"{where} are not as Gmail gives them")
-    return dicts

@@ -75,7 +75,7 @@ def _contents(
     message_id = message["message_id"]
     kept = caller.row("get_raw", user_id, message_id) if wanted else None
     if kept and kept["raw"] is not None:
-        for part in parts.from_raw(kept["raw"], []).leaves():
+        for part in parts.PartReader().from_raw(kept["raw"]).leaves():
             if part.part_id in wanted:
                 yield part.part_id, part.content
         return

@@ -66,7 +66,7 @@ MEGABYTE_OF_WORDS = b" ".join(b"%x" % number for number in range(150_000, 320_00
 FOUR_BYTE_WORDS = " ".join(chr(0x10000 + number) for number in range(60_000)).encode()
 WORDS = "word " * 1_000_000
 NUL = "NUL characters replaced in"
-NO_DATE = "the Date header is no date"
+NO_DATE = "the Date header is not a date"
 PIECE = b"--b\r\nContent-Type: text/plain\r\n\r\npiece %d\r\n"
 BASE64 = b"Content-Transfer-Encoding: base64\r\n"
 

@@ -84,8 +84,10 @@ MANGLED: dict[str, Mangled] = {
         "the headers of part root are not as",
         headers=[None, 5, [], {"value": "x"}, {"name": "Subject", "value": "hello"}],
     ),
-    "a header that is no text": full("header X is no text", headers=[{"name": "X", "value": [1]}]),
-    "a header name that is no text": full("the name of a header", headers=[{"name": 5}]),
+    "a header that is not text": full(
+        "header X is not text", headers=[{"name": "X", "value": [1]}]
+    ),
+    "a header name that is not text": full("the name of a header", headers=[{"name": 5}]),
     "a header that cannot be stored": full(
         "lone surrogates replaced in the name of a header",
         headers=[{"name": UNSTORABLE, "value": UNSTORABLE}],
@@ -103,13 +105,13 @@ MANGLED: dict[str, Mangled] = {
     "a part id of 100 kB": Mangled(
         {"payload": mixed(part(), IMAGE | {"partId": "1" * 100_000})}, "no usable part id", "full"
     ),
-    "a part id that is no text": Mangled({"payload": mixed(part(), IMAGE | {"partId": 5})}),
-    "a type that is no text": full("", mime_type=5),
-    "a filename that is no text": full("a filename is no text", filename={}),
+    "a part id that is not text": Mangled({"payload": mixed(part(), IMAGE | {"partId": 5})}),
+    "a type that is not text": full("", mime_type=5),
+    "a filename that is not text": full("a filename is not text", filename={}),
     "a filename that cannot be stored": full("NUL", None, filename=UNSTORABLE),
     "body null": full("", None, body=None),
     "body a list": full("", None, body=["x"]),
-    "data that is no text": full("the content of part root is no text", "", body={"data": 5}),
+    "data that is not text": full("the content of part root is not text", "", body={"data": 5}),
     "data of broken base64": full("broken base64", "bod", body={"data": "Ym9k*!%"}),
     "data of no base64": full("broken base64", "", body={"data": "%%%\ud800é"}),
     "sizes that are no sizes": Mangled(
@@ -124,17 +126,19 @@ MANGLED: dict[str, Mangled] = {
         text=None,
         content_mode="full",
     ),
-    "an attachmentId that is no text": full("", body={"attachmentId": [5]}),
+    "an attachmentId that is not text": full("", body={"attachmentId": [5]}),
     "raw null": Mangled({"raw": None}, NO_CONTENT, "raw", None),
     "no raw": Mangled({"raw": ABSENT}, NO_CONTENT, "raw", None),
     "raw a number": Mangled({"raw": 5}, NO_CONTENT, "raw", None),
     "raw of broken base64": Mangled({"raw": "!" + base64url(MAIL)}, "broken base64", "raw"),
     "snippet that cannot be stored": Mangled({"snippet": UNSTORABLE}, "in the snippet"),
-    "snippet an object": Mangled({"snippet": {"a": 1}}, "the snippet is no text"),
+    "snippet an object": Mangled({"snippet": {"a": 1}}, "the snippet is not text"),
     "a field nobody knows": Mangled({"payloads": [part()], "\0": "\ud800"}),
     "labelIds null": Mangled({"labelIds": None}),
-    "labelIds a text": Mangled({"labelIds": "INBOX"}, "labels left out"),
-    "labelIds of anything": Mangled({"labelIds": [5, None, ["x"], "INBOX"]}, "labels left out"),
+    "labelIds a text": Mangled({"labelIds": "INBOX"}, "labels that are not text"),
+    "labelIds of anything": Mangled(
+        {"labelIds": [5, None, ["x"], "INBOX"]}, "labels that are not text"
+    ),
     "labelIds that cannot be stored": Mangled({"labelIds": [UNSTORABLE, "x" * 100_000]}, "a label"),
     "everything absent": Mangled(dict.fromkeys(ALL, ABSENT), NO_CONTENT, text=None),
     **{

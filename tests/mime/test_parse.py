@@ -266,10 +266,10 @@ def test_what_has_the_wrong_type_is_noted() -> None:
     assert message.label_ids == ["INBOX"]
     assert message.defects == [
         "the headers of part root are not as Gmail gives them",
-        "a filename is no text",
-        "the content of part root is no text",
-        "labels left out that are no text",
-        "the snippet is no text",
+        "a filename is not text",
+        "the content of part root is not text",
+        "labels that are not text are left out",
+        "the snippet is not text",
     ]
 
 
@@ -344,7 +344,7 @@ def test_a_large_mail_of_many_levels_is_not_copied_at_each() -> None:
     heads = [b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (i, i) for i in range(38)]
     mail = b"".join(heads) + b"Content-Type: x/y\n\n" + b"line\n" * 200_000
     tracemalloc.start()
-    parts.from_raw(mail, [])
+    parts.PartReader().from_raw(mail)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * len(mail)
