@@ -1,21 +1,20 @@
-"""How long to leave Gmail alone that refused to answer or did not."""
+"""How long to wait before Gmail is called again."""
 
 from datetime import datetime, timedelta
 
 from service.gmail.errors import DailyLimit, RateLimited
 
 QUOTA = "Google's quota for this minute is used up."
-# When Google limits the rate without saying until when, or until a time that has passed by our
-# clock: to ask at once would prolong it.
-RATE_PAUSE = timedelta(seconds=10)
+# Used when Google names no time, or a time that has passed: an immediate retry prolongs the limit.
+RATE_LIMIT_PAUSE = timedelta(seconds=10)
 DAILY_LIMIT_PAUSE = timedelta(hours=1)
-# Each time in a row that Gmail does not answer; after the last whoever asks gives up.
+# The wait after each outage in a row; after the last one the caller gives up.
 OUTAGE_BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8))
 
 
-def end_of(limit: RateLimited | DailyLimit, now: datetime) -> datetime:
-    """When Gmail may be asked again."""
+def retry_at(limit: RateLimited | DailyLimit, now: datetime) -> datetime:
+    """When Gmail may be called again."""
     if isinstance(limit, DailyLimit):
         return now + DAILY_LIMIT_PAUSE
-    soonest = now + RATE_PAUSE
+    soonest = now + RATE_LIMIT_PAUSE
     return max(limit.retry_at or soonest, soonest)

@@ -9,21 +9,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.credentials import AccountCredentials
 from service.gmail.answers import Profile
-from service.gmail.backoff import OUTAGE_BACKOFF, QUOTA, end_of
+from service.gmail.backoff import QUOTA
 from service.gmail.errors import (
     AccountBlocked,
-    DailyLimit,
-    RateLimited,
+    GmailError,
     ReauthRequired,
-    TokenExpired,
     Transient,
 )
+from service.gmail.retry import call_with_retry
 from service.google.cipher import WrongKey
 from service.google.configuration import Google
 from service.google.credentials import UnusableCredentials
@@ -93,17 +93,17 @@ class MailboxAccess:
         self.client.close()
         self._account.save_unsaved()
 
-    def ask(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
+    def call(self, method: str, request: Callable[[], T], max_wait: timedelta) -> T:
         """Charge a call of `method` and send it, again where Google asks to wait or does not
-        answer, `patience` at most. Raises GmailError, SyncError and QuotaUsedUp;
+        answer, for at most `max_wait`. Raises GmailError, SyncError and QuotaUsedUp;
         AccountNotConnected when it is another mailbox than the account's."""
         if not self._is_own:
-            self.own_profile(patience)
-        return self._send(method, request, patience)
+            self.own_profile(max_wait)
+        return self._send(method, request, max_wait)
 
-    def own_profile(self, patience: timedelta) -> Profile:
-        """What Gmail says of the mailbox. Raises what `ask` raises."""
-        profile = self._send("getProfile", self.client.profile, patience)
+    def own_profile(self, max_wait: timedelta) -> Profile:
+        """What Gmail says of the mailbox. Raises what `call` raises."""
+        profile = self._send("getProfile", self.client.profile, max_wait)
         email = self.opened["email"]
         if profile.email.lower() != email.lower():
             raise AccountNotConnected(
@@ -113,25 +113,23 @@ class MailboxAccess:
         self._is_own = True
         return profile
 
-    def _send(self, method: str, request: Callable[[], T], patience: timedelta) -> T:
-        deadline = self._clock.now() + patience
-        pauses = iter(OUTAGE_BACKOFF)
-        while True:
-            self._charge(method, deadline)
-            try:
-                return request()
-            except TokenExpired:
-                continue
-            except (RateLimited, DailyLimit) as error:
-                self._wait_until(end_of(error, self._clock.now()), deadline, str(error))
-            except Transient as error:
-                pause = next(pauses, None)
-                if pause is None or self._clock.now() + pause > deadline:
-                    raise
-                self._wait_until(self._clock.now() + pause, deadline, str(error))
-            except (ReauthRequired, AccountBlocked) as error:
-                self._refuse(error)
-                raise
+    def _send(self, method: str, request: Callable[[], T], max_wait: timedelta) -> T:
+        deadline = self._clock.now() + max_wait
+        try:
+            return call_with_retry(
+                request,
+                charge=partial(self._charge, method, deadline),
+                wait=partial(self._wait_after, deadline),
+                now=self._clock.now,
+            )
+        except (ReauthRequired, AccountBlocked) as error:
+            self._refuse(error)
+            raise
+
+    def _wait_after(self, deadline: datetime, error: GmailError, moment: datetime) -> None:
+        if moment > deadline and isinstance(error, Transient):
+            raise error
+        self._wait_until(moment, deadline, str(error))
 
     def _charge(self, method: str, deadline: datetime) -> None:
         # The ledger books what comes before the deadline. Ours is never later than the one it

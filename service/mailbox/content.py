@@ -12,7 +12,7 @@ from service.mime.text import exact_base64
 from service.postgres.calls import FunctionCaller
 
 # How long somebody who waits for an answer lets us wait for the quota.
-PATIENCE = timedelta(seconds=5)
+MAX_QUOTA_WAIT = timedelta(seconds=5)
 
 
 class NoSuchMessage(Exception):
@@ -30,8 +30,8 @@ def raw_message(
     if raw is not None:
         return raw
     with mailboxes.open(user_id) as mailbox:
-        message = mailbox.ask(
-            "messages.get", lambda: mailbox.client.message(message_id, "raw"), PATIENCE
+        message = mailbox.call(
+            "messages.get", lambda: mailbox.client.message(message_id, "raw"), MAX_QUOTA_WAIT
         )
     return _exact(message.get("raw"))
 
@@ -61,8 +61,8 @@ def _raw_copy(caller: FunctionCaller, user_id: str, message_id: str) -> bytes | 
 
 
 def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str) -> bytes:
-    message = mailbox.ask(
-        "messages.get", lambda: mailbox.client.message(message_id, "full"), PATIENCE
+    message = mailbox.call(
+        "messages.get", lambda: mailbox.client.message(message_id, "full"), MAX_QUOTA_WAIT
     )
     body = dict(_bodies(message.get("payload"), "")).get(part_id)
     if body is None:
@@ -70,10 +70,10 @@ def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str) -> bytes:
     attachment_id = body.get("attachmentId")
     if not attachment_id:
         return _exact(body.get("data", ""))
-    return mailbox.ask(
+    return mailbox.call(
         "attachments.get",
         lambda: mailbox.client.attachment(message_id, str(attachment_id)),
-        PATIENCE,
+        MAX_QUOTA_WAIT,
     )
 
 

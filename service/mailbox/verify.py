@@ -15,7 +15,7 @@ from service.mailbox.access import MailboxAccess
 from service.postgres.calls import FunctionCaller
 
 # An audit is in nobody's way: it waits as long as the quota ledger books ahead.
-PATIENCE = timedelta(hours=24)
+MAX_QUOTA_WAIT = timedelta(hours=24)
 # What a sync acts on. It passes over labels that are taken off a message it does not have.
 NAMING = ("messagesAdded", "messagesDeleted", "labelsAdded")
 DRIFT = ("missing", "extra", "failed", "queued")
@@ -73,7 +73,7 @@ class MailboxComparison:
         cursor = self._access.opened["history_id"]
         if cursor is None:
             raise NotSynced(f"no full sync of user {self._user_id} has been finished yet")
-        remote = self._list(self._access.own_profile(PATIENCE).messages_total)
+        remote = self._list(self._access.own_profile(MAX_QUOTA_WAIT).messages_total)
         coming, full_sync_due = self._coming(str(cursor)), False
         if coming is None:
             coming, full_sync_due = set(), True
@@ -101,7 +101,7 @@ class MailboxComparison:
         page_token = None
         while True:
             request = partial(self._access.client.list_messages, page_token)
-            page = self._access.ask("messages.list", request, PATIENCE)
+            page = self._access.call("messages.list", request, MAX_QUOTA_WAIT)
             ids.update(dict.fromkeys(page.ids))
             self._on_progress(len(ids), total)
             page_token = page.next_page_token
@@ -118,7 +118,7 @@ class MailboxComparison:
         while True:
             request = partial(self._access.client.history, cursor, page_token)
             try:
-                page = self._access.ask("history.list", request, PATIENCE)
+                page = self._access.call("history.list", request, MAX_QUOTA_WAIT)
             except HistoryExpired:
                 return None
             coming.update(named_ids(page.records))

@@ -47,21 +47,21 @@ SHUTDOWN_GRACE_SECONDS = 5.0
 
 
 class MessageFetcher:
-    """`client` gives the calling thread its own client."""
+    """`thread_client` returns the calling thread's own client."""
 
     def __init__(
         self,
         calls: FencedCalls,
-        gate: Throttle,
+        throttle: Throttle,
         pool: ThreadPoolExecutor,
-        client: Callable[[], GmailClient],
+        thread_client: Callable[[], GmailClient],
         content_mode: ContentMode,
         log: FilteringBoundLogger,
     ) -> None:
         self._calls = calls
-        self._gate = gate
+        self._throttle = throttle
         self._pool = pool
-        self._client = client
+        self._thread_client = thread_client
         self._content_mode = content_mode
         self._log = log
         self._in_flight: set[Future[Batch]] = set()
@@ -79,7 +79,7 @@ class MessageFetcher:
         Raises GmailError for what concerns the whole account, RunEnd and LeaseLost.
         """
         while True:
-            self._gate.check()
+            self._throttle.check()
             while len(self._in_flight) < self._parallel and self._send_next():
                 pass
             # Messages whose taking was never answered come back once nothing is in flight.
@@ -98,16 +98,16 @@ class MessageFetcher:
         if taken:
             # It may have been switched since the run was claimed.
             mode = self._content_mode = taken[0]["content_mode"]
-            self._send(len(taken), lambda: fetch_batch(self._client(), mode, taken))
+            self._send(len(taken), lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 
     def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:
         """Fetch in a thread what costs so many messages.get, once the quota has room for them."""
-        if free_at := self._gate.book("messages.get", gets):
+        if free_at := self._throttle.reserve("messages.get", gets):
             # Nothing that was fetched waits in memory for the quota of what was not.
             while self._in_flight:
                 self._settle_first()
-            self._gate.wait_for_quota(free_at)
+            self._throttle.wait_for_quota(free_at)
             if self._limits:
                 self._wait_for_limits()
         self._in_flight.add(self._pool.submit(fetch))
@@ -119,7 +119,7 @@ class MessageFetcher:
             # One by one: where the first ends the run, the others are still there to be kept.
             self._in_flight.discard(future)
             self._settle(future.result())
-        self._gate.check()
+        self._throttle.check()
 
     def _settle(self, batch: Batch) -> None:
         """Book a batch, then do what the error asks that stopped it, if one did."""
@@ -153,7 +153,7 @@ class MessageFetcher:
         were charged, so that poison among them is found; if not, they wait for Gmail."""
         if not self._gmail_answers():
             self._calls.value("return_messages", batch.untried)
-            self._gate.ask("getProfile", self._client().profile)
+            self._throttle.call_with_retry("getProfile", self._thread_client().profile)
             return
         self._misses += 1
         if self._misses > MAX_UNANSWERED_REQUESTS:
@@ -198,7 +198,9 @@ class MessageFetcher:
         """Fetch a message in raw form; by itself, for it may be a large one."""
         keep_raw = self._content_mode == "raw"
         self._unfinished.append(
-            lambda: fetch_unfinished(self._client(), message_id, keep_raw=keep_raw, refused=refused)
+            lambda: fetch_unfinished(
+                self._thread_client(), message_id, keep_raw=keep_raw, refused=refused
+            )
         )
 
     def _fail(self, failures: list[dict[str, object]]) -> None:
@@ -206,11 +208,8 @@ class MessageFetcher:
         self._calls.value("fail_messages", Jsonb(failures))
 
     def _gmail_answers(self) -> bool:
-        self._gate.charge("getProfile")
         try:
-            self._client().profile()
-        except TokenExpired:
-            return True
+            self._throttle.call_once("getProfile", self._thread_client().profile)
         except (Transient, RateLimited, DailyLimit):
             return False
         return True
@@ -235,7 +234,7 @@ class MessageFetcher:
             self._parallel = 1
             self._largest_batch = self._batch_size = max(1, self._batch_size // 2)
         limits.sort(key=lambda limit: (isinstance(limit, DailyLimit), _retry_at(limit)))
-        self._gate.wait_for_retry_after(limits[-1])
+        self._throttle.wait_for_retry_after(limits[-1])
 
 
 def _retry_at(limit: RateLimited | DailyLimit) -> datetime:

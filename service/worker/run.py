@@ -52,7 +52,7 @@ class RunExecutor:
         self._session = session
         self._google = google
         self._log = log
-        self._clients = _Clients()
+        self._clients = ThreadLocalClients()
         # From when its credentials are opened.
         self._account: AccountCredentials | None = None
         self._lease = Lease(
@@ -65,7 +65,7 @@ class RunExecutor:
         )
         self._calls = FencedCalls(session, self._lease)
         clock = DatabaseClock(claim["claimed_at"])
-        self._gate = Throttle(self._calls, self._lease, draining, clock)
+        self._throttle = Throttle(self._calls, self._lease, draining, clock)
 
     @property
     def task_id(self) -> str:
@@ -108,12 +108,14 @@ class RunExecutor:
         )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
         try:
-            mine = partial(self._clients.mine, account.new_client)
-            hydrator = MessageFetcher(
-                self._calls, self._gate, pool, mine, claim["content_mode"], self._log
+            thread_client = partial(self._clients.for_this_thread, account.new_client)
+            fetcher = MessageFetcher(
+                self._calls, self._throttle, pool, thread_client, claim["content_mode"], self._log
             )
-            watch = Watch(self._calls, self._gate, mine(), self._google.topic, self._log)
-            AccountSync(self._calls, self._gate, pool, mine, hydrator, watch).run(
+            watch = Watch(
+                self._calls, self._throttle, thread_client(), self._google.topic, self._log
+            )
+            AccountSync(self._calls, self._throttle, pool, thread_client, fetcher, watch).run(
                 claim["sync_type"], verified=claim["verified"] and status == "connected"
             )
         finally:
@@ -160,7 +162,7 @@ class RunExecutor:
         self._log.info("run handed over", reason=reason, successor=successor)
 
 
-class _Clients:
+class ThreadLocalClients:
     """A Gmail client for each thread, since no two may share one."""
 
     def __init__(self) -> None:
@@ -168,7 +170,7 @@ class _Clients:
         self._all: list[GmailClient] = []
         self._interrupted = False
 
-    def mine(self, new: Callable[[], GmailClient]) -> GmailClient:
+    def for_this_thread(self, new: Callable[[], GmailClient]) -> GmailClient:
         """The calling thread's client, made by `new` when it has none."""
         client: GmailClient | None = getattr(self._of_thread, "client", None)
         if client is None:

@@ -17,7 +17,7 @@ from service.worker.watch import Watch
 
 # A second full sync in one run can be due to history that expired during a very long first one;
 # a third would go on for ever.
-MOST_FULL_SYNCS = 2
+MAX_FULL_SYNCS = 2
 CURSOR_REFUSED = (
     "Gmail does not understand the stored history id {cursor}. "
     "Start a full sync: it compares all mail and takes a new one."
@@ -31,30 +31,30 @@ LOOP = (
 class AccountSync:
     """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done.
 
-    `mine` gives the calling thread its own client.
+    `thread_client` gives the calling thread its own client.
     """
 
     def __init__(
         self,
         calls: FencedCalls,
-        gate: Throttle,
+        throttle: Throttle,
         pool: ThreadPoolExecutor,
-        mine: Callable[[], GmailClient],
-        hydrator: MessageFetcher,
+        thread_client: Callable[[], GmailClient],
+        fetcher: MessageFetcher,
         watch: Watch,
     ) -> None:
         self._calls = calls
-        self._gate = gate
+        self._throttle = throttle
         self._pool = pool
-        self._mine = mine
-        self._client = mine()
-        self._hydrator = hydrator
+        self._thread_client = thread_client
+        self._client = thread_client()
+        self._fetcher = fetcher
         self._watch = watch
 
     def run(self, sync_type: str, *, verified: bool) -> None:
         """`verified` says that the mailbox is known to be the account's."""
         if not verified:
-            profile = self._gate.ask("getProfile", self._client.profile)
+            profile = self._throttle.call_with_retry("getProfile", self._client.profile)
             self._calls.value("confirm_mailbox_identity", profile.email)
         # Before the changes are read: what comes later is pushed.
         self._watch.renew()
@@ -68,39 +68,39 @@ class AccountSync:
                 self._incremental(until_quiet=full)
                 return
             except HistoryExpired as error:
-                if full_syncs == MOST_FULL_SYNCS:
+                if full_syncs == MAX_FULL_SYNCS:
                     raise Failed(LOOP) from error
                 self._calls.value("expire_history")
                 sync_type = "full"
 
     def _ask_for_labels(self) -> Future[list[dict[str, Any]]]:
         """Ask in another thread, so that this one can ask something else meanwhile."""
-        self._gate.charge("labels.list")
-        return self._pool.submit(lambda: self._mine().labels())
+        self._throttle.charge("labels.list")
+        return self._pool.submit(lambda: self._thread_client().labels())
 
     def _store_labels(self, asked: Future[list[dict[str, Any]]]) -> None:
         try:
             labels = asked.result()
         except GmailError:
-            labels = self._gate.ask("labels.list", self._client.labels)
+            labels = self._throttle.call_with_retry("labels.list", self._client.labels)
         self._calls.value("store_labels", Jsonb(labels))
 
     def _full(self) -> None:
         """List everything, fetch what is missing, drop what is gone."""
         self._store_labels(self._ask_for_labels())
-        profile = self._gate.ask("getProfile", self._client.profile)
+        profile = self._throttle.call_with_retry("getProfile", self._client.profile)
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
             self._list(listing["page_token"])
-        self._hydrator.drain_queue()
+        self._fetcher.drain_queue()
         while not self._calls.value("reconcile_listing"):
-            self._gate.check()
+            self._throttle.check()
 
     def _list(self, page_token: str | None) -> None:
         restarted = False
         while True:
             try:
-                page = self._gate.ask(
+                page = self._throttle.call_with_retry(
                     "messages.list", partial(self._client.list_messages, page_token)
                 )
             except BadRequest:
@@ -124,7 +124,7 @@ class AccountSync:
                 # It can name a label that was made a moment before it.
                 labels = self._ask_for_labels()
             self._store_labels(labels)
-            self._hydrator.drain_queue()
+            self._fetcher.drain_queue()
             if not (changed and until_quiet):
                 return
 
@@ -135,7 +135,7 @@ class AccountSync:
         changed = restarted = False
         while True:
             try:
-                page = self._gate.ask(
+                page = self._throttle.call_with_retry(
                     "history.list", partial(self._client.history, cursor, page_token)
                 )
             except BadRequest as error:

@@ -1,13 +1,15 @@
-"""The gate each request to Gmail goes through: lease, drain, quota, and Google's own waits."""
+"""Holds each request to Gmail back until lease, shutdown, quota and Google's limits allow it."""
 
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
-from service.gmail.backoff import OUTAGE_BACKOFF, QUOTA, end_of
-from service.gmail.errors import DailyLimit, RateLimited, TokenExpired, Transient
+from service.gmail.backoff import QUOTA, retry_at
+from service.gmail.errors import DailyLimit, GmailError, RateLimited, Transient
+from service.gmail.retry import call_with_retry
 from service.postgres.calls import DatabaseClock
 from service.worker.fenced_calls import FencedCalls
 from service.worker.lease import Lease
@@ -40,10 +42,10 @@ class Throttle:
 
     def charge(self, method: str, calls: int = 1) -> None:
         """Charge the quota for calls about to be sent, and wait for it where it is used up."""
-        if free_at := self.book(method, calls):
+        if free_at := self.reserve(method, calls):
             self.wait_for_quota(free_at)
 
-    def book(self, method: str, calls: int = 1) -> datetime | None:
+    def reserve(self, method: str, calls: int = 1) -> datetime | None:
         """Charge the quota for calls; the time from when they may be sent, None for at once."""
         self.check()
         free_at: datetime | None = self._calls.value("reserve_run_quota", method, calls)
@@ -52,27 +54,31 @@ class Throttle:
     def wait_for_quota(self, free_at: datetime) -> None:
         self.wait_until(free_at, QUOTA)
 
-    def ask(self, method: str, request: Callable[[], T]) -> T:
-        """Send one request, again after a wait where Google asks for it or does not answer."""
-        pauses = iter(OUTAGE_BACKOFF)
-        while True:
-            self.charge(method)
-            try:
-                return request()
-            except (RateLimited, DailyLimit) as error:
-                self.wait_for_retry_after(error)
-            except TokenExpired:
-                continue
-            except Transient as error:
-                self.check()
-                pause = next(pauses, None)
-                if pause is None:
-                    raise HandedOver(str(error)) from error
-                self.wait_until(self._clock.now() + pause, str(error))
+    def call_with_retry(self, method: str, request: Callable[[], T]) -> T:
+        """Send one request, again after a limit or an outage. Raises HandedOver and GmailError."""
+        try:
+            return self._call(method, request, self._wait_after)
+        except Transient as error:
+            self.check()
+            raise HandedOver(str(error)) from error
+
+    def call_once(self, method: str, request: Callable[[], T]) -> T:
+        """Send one request; a limit or an outage is raised. Raises GmailError."""
+        return self._call(method, request, _raise)
+
+    def _call(
+        self, method: str, request: Callable[[], T], wait: Callable[[GmailError, datetime], None]
+    ) -> T:
+        return call_with_retry(
+            request, charge=partial(self.charge, method), wait=wait, now=self._clock.now
+        )
+
+    def _wait_after(self, error: GmailError, moment: datetime) -> None:
+        self.wait_until(moment, str(error))
 
     def wait_for_retry_after(self, limit: RateLimited | DailyLimit) -> None:
         """Wait as long as Google asks."""
-        self.wait_until(end_of(limit, self._clock.now()), str(limit))
+        self.wait_until(retry_at(limit, self._clock.now()), str(limit))
 
     def wait_until(self, moment: datetime, reason: str) -> None:
         """Wait in sight of everybody, or hand the run over when the wait is long."""
@@ -85,3 +91,7 @@ class Throttle:
         while (left := ends_at - time.monotonic()) > 0:
             self._draining.wait(min(left, POLL_SECONDS))
             self.check()
+
+
+def _raise(error: GmailError, _: datetime) -> None:
+    raise error

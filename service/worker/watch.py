@@ -1,11 +1,11 @@
 """Keeps Gmail pushing the changes of one account, for a week at a time (GMAIL.md, 2.7).
 
-A push only tells sooner what the next run finds anyhow. So a watch that is refused fails no run:
-each later one tries again, and the schedule makes one where nobody does. Calls of several workers
-cannot race, for a user has one run.
+A push only starts the next run earlier. So a refused watch does not fail the run, and every later
+run tries again. Workers cannot race, because a user has one active run at a time.
 """
 
 from datetime import datetime
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,7 +14,6 @@ from service.gmail.errors import (
     AccountBlocked,
     GmailError,
     ReauthRequired,
-    TokenExpired,
     WatchedElsewhere,
 )
 from service.worker.fenced_calls import FencedCalls
@@ -22,28 +21,28 @@ from service.worker.throttle import Throttle
 
 
 class Watch:
-    """`topic` is the Pub/Sub topic, None where there is none."""
+    """`topic` is the Pub/Sub topic; without one, nothing is watched."""
 
     def __init__(
         self,
         calls: FencedCalls,
-        gate: Throttle,
+        throttle: Throttle,
         client: GmailClient,
         topic: str | None,
         log: FilteringBoundLogger,
     ) -> None:
         self._calls = calls
-        self._gate = gate
+        self._throttle = throttle
         self._client = client
         self._topic = topic
         self._log = log
 
     def renew(self) -> None:
-        """Renew the watch when it is due. Raises GmailError only for a grant that is dead."""
+        """Renew the watch when it is due. Raises ReauthRequired and AccountBlocked only."""
         if self._topic is None or not self._calls.value("watch_is_due"):
             return
         try:
-            expires_at = self._ask(self._topic)
+            expires_at = self._start_watch(self._topic)
         except (ReauthRequired, AccountBlocked):
             raise
         except GmailError as error:
@@ -53,17 +52,14 @@ class Watch:
         self._calls.value("store_watch", expires_at)
         self._log.info("watch renewed", topic=self._topic, expires_at=expires_at.isoformat())
 
-    def _ask(self, topic: str) -> datetime:
-        # Asked once, for to wait or hand the run over is worth it only for mail.
+    def _start_watch(self, topic: str) -> datetime:
+        """Watch with our topic; a watch with another topic is stopped first."""
         try:
             return self._watch(topic)
-        except TokenExpired:
-            return self._watch(topic)
         except WatchedElsewhere:
-            self._gate.charge("stop")
-            self._client.stop()
+            self._throttle.call_once("stop", self._client.stop)
             return self._watch(topic)
 
     def _watch(self, topic: str) -> datetime:
-        self._gate.charge("watch")
-        return self._client.watch(topic)
+        # A wait or a hand-over would delay the mail, which matters more than the watch.
+        return self._throttle.call_once("watch", partial(self._client.watch, topic))
