@@ -1,19 +1,20 @@
 """Connecting a Gmail account through Google's consent page: the way there, and the way back.
 
-What must be remembered between the two is sealed into a cookie, so no process keeps a session and
-any process takes the answer. A callback without the cookie of the browser that set out is
-nobody's: an answer cannot be slipped in, nor a person's consent be taken to another user.
+The state of an attempt is an encrypted cookie, so any process can handle the callback. A callback
+without the cookie of the browser that began the attempt is rejected. So an attacker cannot inject
+an authorization code, nor redirect a person's consent to another user.
 """
 
 import hmac
 import secrets
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from service.accounts.rows import get_account
 from service.gmail.client import GmailClient
 from service.gmail.errors import GmailError
 from service.google.cipher import WrongKey
@@ -23,10 +24,10 @@ from service.postgres.calls import FunctionCaller
 from service.postgres.errors import AccountNotConnected, InvalidArgument, SyncError, TooOften
 
 # How long a person may take on Google's pages.
-PATIENCE = timedelta(minutes=10)
-# Seconds for each socket operation of the one question to Gmail.
-TIMEOUT = 10.0
-# What the database may refuse, as the person's browser is told.
+ATTEMPT_LIFETIME = timedelta(minutes=10)
+# Seconds for each socket operation of the call for the mailbox's address.
+PROFILE_TIMEOUT = 10.0
+# The code in the browser's address for each refusal of the database.
 CODES: dict[type[SyncError], str] = {
     AccountNotConnected: "another_mailbox",
     TooOften: "too_many_requests",
@@ -35,7 +36,7 @@ CODES: dict[type[SyncError], str] = {
 
 
 class OAuthAttempt(msgspec.Struct, frozen=True):
-    """Who set out to Google, and what an answer must match; `return_to` is a path of ours."""
+    """What a callback must match. `return_to` is a path of this service."""
 
     user_id: str
     state: str
@@ -43,8 +44,16 @@ class OAuthAttempt(msgspec.Struct, frozen=True):
     return_to: str
 
 
+class ConsentRequest(NamedTuple):
+    """Google's page, the state in its address, and the encrypted attempt for the cookie."""
+
+    url: str
+    state: str
+    encrypted_attempt: str
+
+
 class OAuthConnector:
-    """`quota_profile` is that of accounts which are new."""
+    """`quota_profile` is used for new accounts."""
 
     def __init__(
         self, google: Google, consent: Consent, quota_profile: str, log: FilteringBoundLogger
@@ -54,83 +63,79 @@ class OAuthConnector:
         self._quota_profile = quota_profile
         self._log = log
 
-    def begin(self, caller: FunctionCaller, user_id: str, return_to: str) -> tuple[str, str, str]:
-        """The address of Google's page, the state, and the sealed errand for the cookie.
-
-        Raises TooOften.
-        """
+    def begin(self, caller: FunctionCaller, user_id: str, return_to: str) -> ConsentRequest:
+        """Begin an attempt. Raises TooOften."""
         caller.value("record_connect_attempt", user_id, "connect_begun")
-        account = caller.row("list_accounts", user_id)
+        account = get_account(caller, user_id)
         # 32 and 64 random bytes; RFC 7636 wants 43 to 128 characters in a verifier.
-        errand = OAuthAttempt(
+        attempt = OAuthAttempt(
             user_id, secrets.token_urlsafe(32), secrets.token_urlsafe(64), return_to
         )
-        email = account["email"] if account else None
-        sealed = self._google.cipher.encrypt(msgspec.to_builtins(errand))
-        url = self._consent.ask(errand.state, errand.verifier, email)
-        return url, errand.state, sealed.decode()
+        email = account.email if account else None
+        encrypted = self._google.cipher.encrypt(msgspec.to_builtins(attempt))
+        url = self._consent.authorization_url(attempt.state, attempt.verifier, email)
+        return ConsentRequest(url, attempt.state, encrypted.decode())
 
-    def errand(self, sealed: str, state: str) -> OAuthAttempt | None:
-        """What a cookie holds; None when it is not one of ours, older than PATIENCE, or not that
-        of an answer with this state."""
+    def find_attempt(self, encrypted: str, state: str) -> OAuthAttempt | None:
+        """The attempt in a cookie; None if it is invalid, expired or of another state."""
         try:
-            errand = msgspec.convert(
-                self._google.cipher.decrypt(sealed.encode(), PATIENCE), OAuthAttempt
+            attempt = msgspec.convert(
+                self._google.cipher.decrypt(encrypted.encode(), ATTEMPT_LIFETIME), OAuthAttempt
             )
         except (WrongKey, msgspec.ValidationError):
             return None
-        return errand if hmac.compare_digest(state.encode(), errand.state.encode()) else None
+        return attempt if hmac.compare_digest(state.encode(), attempt.state.encode()) else None
 
     def complete(
-        self, caller: FunctionCaller, errand: OAuthAttempt, code: str, refusal: str
+        self, caller: FunctionCaller, attempt: OAuthAttempt, code: str, refusal: str
     ) -> None:
-        """Connect the account of Google's answer and start its sync.
+        """Connect the account of a callback and start its sync.
 
-        Raises ConsentFailed and psycopg.Error; then nothing has changed.
+        Raises ConsentFailed and psycopg.Error, and then nothing has changed.
         """
         try:
-            self._connect(caller, errand, code, refusal)
+            self._connect(caller, attempt, code, refusal)
         except ConsentFailed as failure:
             reason = {"code": failure.code, "reason": str(failure)}
-            self._log.warning("no account connected", user_id=errand.user_id, **reason)
+            self._log.warning("no account connected", user_id=attempt.user_id, **reason)
             raise
-        # Only now is there an account that the question for its address can be charged to.
+        # The call for the mailbox's address: there was no account to charge it to before.
         with suppress(SyncError):
-            caller.value("reserve_account_quota", errand.user_id, "getProfile")
-        # Where runs were made too often it is connected all the same, and a click syncs it later.
+            caller.value("reserve_account_quota", attempt.user_id, "getProfile")
+        # Too many runs of late do not undo the connection; the user can start a sync later.
         with suppress(TooOften):
-            # As a push, for a run that is under way may have the credentials of before.
-            caller.rows("start_sync", errand.user_id, False, "push")
-            caller.rows("start_sync", errand.user_id, False, "api")
+            # An active run may hold the credentials from before, and a push queues one after it.
+            caller.rows("start_sync", attempt.user_id, False, "push")
+            caller.rows("start_sync", attempt.user_id, False, "api")
 
     def _connect(
-        self, caller: FunctionCaller, errand: OAuthAttempt, code: str, refusal: str
+        self, caller: FunctionCaller, attempt: OAuthAttempt, code: str, refusal: str
     ) -> None:
-        user_id = errand.user_id
+        user_id = attempt.user_id
         try:
-            # Before anything is asked of Google, or codes could be guessed through us.
+            # Before any request to Google: otherwise codes could be guessed through this service.
             caller.value("record_connect_attempt", user_id, "connect_answered")
-            stored = self._redeemed(errand, code, refusal)
-            email, sealed = self._email(stored), self._google.cipher.encrypt(stored)
-            profile = None if caller.row("list_accounts", user_id) else self._quota_profile
-            caller.value("connect_account", user_id, email, sealed, profile)
+            stored = self._exchange(attempt, code, refusal)
+            email, encrypted = self._email(stored), self._google.cipher.encrypt(stored)
+            profile = None if get_account(caller, user_id) else self._quota_profile
+            caller.value("connect_account", user_id, email, encrypted, profile)
         except SyncError as error:
             raise ConsentFailed(CODES[type(error)], str(error)) from error
 
-    def _redeemed(self, errand: OAuthAttempt, code: str, refusal: str) -> dict[str, Any]:
-        """What the vault is to keep for Google's answer."""
+    def _exchange(self, attempt: OAuthAttempt, code: str, refusal: str) -> dict[str, Any]:
+        """The credentials to store, in exchange for the code."""
         if refusal == "access_denied":
             raise ConsentFailed(refusal, "the person refused")
         if refusal or not code:
             raise ConsentFailed("consent_failed", f"Google said {refusal or 'nothing'}")
-        return self._consent.redeem(code, errand.verifier)
+        return self._consent.exchange(code, attempt.verifier)
 
     def _email(self, stored: dict[str, Any]) -> str:
-        """The address of the mailbox these credentials open."""
+        """The address of the mailbox that these credentials give access to."""
         google = self._google
         credentials = google.credentials(stored)
         try:
-            with GmailClient(google.api, credentials, timeout=TIMEOUT) as client:
+            with GmailClient(google.api, credentials, timeout=PROFILE_TIMEOUT) as client:
                 return client.profile().email
         except GmailError as error:
             raise ConsentFailed(error.code, str(error)) from error

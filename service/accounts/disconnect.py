@@ -1,7 +1,7 @@
-"""The end of an account: closed to all first, then its grant at Google, then what is kept here.
+"""Ends an account: closes it to runs and requests, revokes the grant at Google, deletes its data.
 
-Closed first, so that no run and no request meets the dead grant and takes it for Google's word. Who
-connects the account again meanwhile brings another grant, which is ended as well.
+The account is closed first, so no run or request can take the revoked grant for a rejection by
+Google. If the user connects again meanwhile, the new grant is revoked as well.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,10 @@ from service.postgres.calls import FunctionCaller
 
 @dataclass(frozen=True)
 class DisconnectResult:
-    """`done` says whether there was anything to end, `revoked` whether Google ended a grant;
-    `warning`, for a person, why it may hold one still."""
+    """`done` is false if there was nothing to end. `revoked` is true if Google ended a grant.
+
+    `warning` says, for a person, why Google may still have a grant.
+    """
 
     done: bool
     revoked: bool
@@ -26,22 +28,22 @@ class DisconnectResult:
 
 
 class RevocationFailed(Exception):
-    """The text says why, for a person."""
+    """The grant could not be revoked; the message is for a person."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"The grant may live on at Google: {why}.")
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Google may still have the grant: {reason}.")
 
 
 def disconnect(
     caller: FunctionCaller, google: Google | None, user_id: str, delete_mail: bool
 ) -> DisconnectResult:
-    """Disconnect a user's account; the mail stays unless it is to go. Raises psycopg.Error."""
-    forget = partial(caller.value, "disconnect_account", user_id, delete_mail)
-    return _end(caller, google, user_id, forget)
+    """Disconnect a user's account, with or without its mail. Raises psycopg.Error."""
+    delete_data = partial(caller.value, "disconnect_account", user_id, delete_mail)
+    return _end(caller, google, user_id, delete_data)
 
 
 def delete(caller: FunctionCaller, google: Google | None, user_id: str) -> DisconnectResult:
-    """Delete everything there is of a user. Raises psycopg.Error."""
+    """Delete all data of a user. Raises psycopg.Error."""
     return _end(caller, google, user_id, partial(caller.value, "delete_account", user_id))
 
 
@@ -49,32 +51,32 @@ def _end(
     caller: FunctionCaller,
     google: Google | None,
     user_id: str,
-    forget: Callable[[bytes], bool | None],
+    delete_data: Callable[[bytes], bool | None],
 ) -> DisconnectResult:
-    """What Google does not do is no reason to stay."""
+    """The data is deleted even if the grant could not be revoked."""
     revoked, warning = False, None
     while True:
-        opened: bytes | None = caller.value("begin_disconnect", user_id)
+        encrypted: bytes | None = caller.value("begin_disconnect", user_id)
         try:
-            if opened is not None:
-                _withdraw(google, opened)
+            if encrypted is not None:
+                _revoke(google, encrypted)
                 revoked = True
         except RevocationFailed as error:
             warning = str(error)
-        done = forget(opened or b"")
-        if done is not None:
+        done = delete_data(encrypted or b"")
+        if done is not None:  # else there are new credentials
             return DisconnectResult(done, revoked, warning)
 
 
-def _withdraw(google: Google | None, sealed: bytes) -> None:
-    """End a grant at Google. Raises NotWithdrawn.
+def _revoke(google: Google | None, encrypted: bytes) -> None:
+    """Revoke a grant at Google. Raises RevocationFailed.
 
-    Google ends it for the whole mailbox, whichever of our users it is connected for.
+    Google ends it for the whole mailbox, for every user that it is connected for.
     """
     if google is None:
         raise RevocationFailed("GMAIL_SYNC_CREDENTIALS_KEYS is not set")
     try:
-        credentials = google.credentials(google.cipher.decrypt(sealed))
+        credentials = google.credentials(google.cipher.decrypt(encrypted))
     except (WrongKey, UnusableCredentials) as error:
         raise RevocationFailed(str(error)) from error
     if reason := consent.revoke(credentials):

@@ -14,7 +14,7 @@ from litestar.params import QueryParameter
 from litestar.response import Redirect
 from msgspec import Struct
 
-from service.accounts.connect import PATIENCE, OAuthConnector
+from service.accounts.connect import ATTEMPT_LIFETIME, OAuthConnector
 from service.api.auth.cookies import HOST, cookie, cookie_name
 from service.api.auth.tokens import OPEN, Authentication, Identity, UserRequest
 from service.api.problems import error_responses, problem
@@ -60,8 +60,8 @@ def connect(
 ) -> Response[Any]:
     """Go to Google's consent page, and come back to `return_to`."""
     connecting = _configured(connector)
-    url, state, errand = connecting.begin(pool, request.user.user_id, return_to)
-    cookies = [cookie(request, _cookie_of(state), errand, PATIENCE), *_too_many(request)]
+    url, state, attempt = connecting.begin(pool, request.user.user_id, return_to)
+    cookies = [cookie(request, _cookie_of(state), attempt, ATTEMPT_LIFETIME), *_too_many(request)]
     if "application/json" in request.headers.get("accept", ""):
         return Response(ConsentPageResponse(url), status_code=200, cookies=cookies)
     return Redirect(url, cookies=cookies)
@@ -98,22 +98,23 @@ def callback(
     """Google's answer: the account is connected, and its sync started."""
     connecting = _configured(connector)
     name = _cookie_of(given_state)
-    errand = connecting.errand(request.cookies.get(cookie_name(request, name), ""), given_state)
-    if errand is None:
+    encrypted = request.cookies.get(cookie_name(request, name), "")
+    attempt = connecting.find_attempt(encrypted, given_state)
+    if attempt is None:
         raise problem(
             400,
             "connect_expired",
             "Connecting took longer than ten minutes, or began in another browser. Begin again.",
         )
-    if identity is not None and identity.user_id != errand.user_id:
+    if identity is not None and identity.user_id != attempt.user_id:
         raise problem(
             403,
             "another_user",
             "Another user set out to connect than the one who is signed in now. Begin again.",
         )
-    target = errand.return_to
+    target = attempt.return_to
     try:
-        connecting.complete(pool, errand, code, error)
+        connecting.complete(pool, attempt, code, error)
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
     return Redirect(target, status_code=303, cookies=[_gone(request, name)])

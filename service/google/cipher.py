@@ -9,17 +9,17 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
 class WrongKey(Exception):
-    """None of the configured keys opens the stored credentials."""
+    """None of the configured keys decrypts the stored credentials."""
 
     def __init__(self) -> None:
         super().__init__(
-            "none of the keys in GMAIL_SYNC_CREDENTIALS_KEYS opens the stored credentials; "
-            "add the key that sealed them, or connect the account again"
+            "none of the keys in GMAIL_SYNC_CREDENTIALS_KEYS decrypts the stored credentials; "
+            "add the key that encrypted them, or connect the account again"
         )
 
 
 class CredentialCipher:
-    """Seals and opens credentials. The first key seals, all keys open: prepend one to rotate."""
+    """Encrypts with the first key and decrypts with all keys: prepend a key to rotate."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
@@ -32,22 +32,21 @@ class CredentialCipher:
         content = json.dumps(dict(credentials), ensure_ascii=False, separators=(",", ":"))
         return self._fernet.encrypt(content.encode())
 
-    def decrypt(self, sealed: bytes, max_age: timedelta | None = None) -> dict[str, Any]:
-        """What was sealed; WrongKey when no key fits, or the bytes were never sealed, or longer
-        ago than `max_age`."""
+    def decrypt(self, encrypted: bytes, max_age: timedelta | None = None) -> dict[str, Any]:
+        """Raises WrongKey for bytes of another key, invalid bytes and bytes older than max_age."""
         seconds = None if max_age is None else int(max_age.total_seconds())
         try:
-            opened: dict[str, Any] = json.loads(self._fernet.decrypt(sealed, ttl=seconds))
+            decrypted: dict[str, Any] = json.loads(self._fernet.decrypt(encrypted, ttl=seconds))
         except InvalidToken:
             raise WrongKey from None
-        return opened
+        return decrypted
 
-    def rotate(self, sealed: bytes) -> bytes | None:
-        """The same under the first key; None when it is already. Raises WrongKey."""
+    def rotate(self, encrypted: bytes) -> bytes | None:
+        """The same, encrypted with the first key; None if it was already. Raises WrongKey."""
         try:
-            self._first.decrypt(sealed)
+            self._first.decrypt(encrypted)
         except InvalidToken:
-            return self.encrypt(self.decrypt(sealed))
+            return self.encrypt(self.decrypt(encrypted))
         return None
 
 

@@ -1,4 +1,4 @@
-"""Google's OAuth beside the API: the consent page, the exchange of its code, the end of a grant.
+"""Google's OAuth: the consent page, the exchange of its code for tokens, the revocation of a grant.
 
 Source: https://developers.google.com/identity/protocols/oauth2/web-server
 """
@@ -17,19 +17,19 @@ from service.google.credentials import refreshed
 from service.mime.text import storable
 
 READ_MAIL = "https://www.googleapis.com/auth/gmail.readonly"
-GOOGLES_TOKENS = "https://oauth2.googleapis.com/token"
-GOOGLES_CONSENT = "https://accounts.google.com/o/oauth2/v2/auth"
+GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
+GOOGLE_CONSENT_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 # Seconds to connect, and between two bytes of the answer.
 TIMEOUT = (5.0, 10.0)
-# The token endpoint's `error` when the fault lies with itself; missing_token is oauthlib's word
-# for an answer that is none.
-PASSING = frozenset(
+# Values of the token endpoint's `error` for its own failures. missing_token is oauthlib's, for a
+# response without a token.
+TRANSIENT_ERRORS = frozenset(
     {"missing_token", "server_error", "temporarily_unavailable", "internal_failure"}
 )
 
 
 class ConsentFailed(Exception):
-    """No account comes of it; `code` is stable, the text is for a person."""
+    """No account was connected. `code` is stable; the text is for a person."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(storable(message)[:300])
@@ -37,9 +37,9 @@ class ConsentFailed(Exception):
 
 
 class Consent:
-    """Asks a person for the right to read their mail, and takes it.
+    """Google's consent to read a person's mail.
 
-    `redirect_uri` is ours, as it is registered with Google.
+    `redirect_uri` is this service's callback, as registered with Google.
     """
 
     def __init__(self, google: Google, client_id: str, client_secret: str, redirect_uri: str):
@@ -53,18 +53,18 @@ class Consent:
             "token_uri": _https(self._token_uri),
         }
 
-    def ask(self, state: str, verifier: str, email: str | None) -> str:
-        """The address of Google's page; `email` is the account it should offer."""
+    def authorization_url(self, state: str, verifier: str, email: str | None) -> str:
+        """The address of Google's page; `email` is the account that it suggests."""
         flow = self._flow([READ_MAIL], verifier)
         with flow.oauth2session:
-            # Google gives a refresh token with a consent, so it is asked for each time.
+            # Google returns a refresh token only with a new consent.
             hints = {"prompt": "consent", **({"login_hint": email} if email else {})}
             url, _ = flow.authorization_url(state=state, **hints)
         return f"{self._consent_uri}?{urlsplit(url).query}"
 
-    def redeem(self, code: str, verifier: str) -> dict[str, Any]:
-        """What the vault is to keep for a code. Raises ConsentFailed."""
-        # Asked for no scopes, it lets us see for ourselves which were given.
+    def exchange(self, code: str, verifier: str) -> dict[str, Any]:
+        """The credentials to store, in exchange for a code. Raises ConsentFailed."""
+        # Without scopes, the library does not compare them, and the check below can.
         flow = self._flow(None, verifier)
         with flow.oauth2session:
             try:
@@ -75,9 +75,11 @@ class Consent:
             except OAuth2Error as error:
                 raise _refusal(error) from error
             except (LookupError, TypeError, ValueError, AttributeError) as error:
-                raise ConsentFailed("google_unavailable", "the answer was not Google's") from error
+                raise ConsentFailed(
+                    "google_unavailable", "the response was not Google's"
+                ) from error
         if READ_MAIL not in (credentials.granted_scopes or ()):
-            raise ConsentFailed("scope_missing", "the right to read mail was not given")
+            raise ConsentFailed("scope_missing", "the permission to read mail was not granted")
         if not credentials.refresh_token:
             raise ConsentFailed("no_refresh_token", "Google sent no refresh token")
         return refreshed({}, credentials)
@@ -89,25 +91,27 @@ class Consent:
             redirect_uri=self.redirect_uri,
             code_verifier=verifier,
         )
-        # A redirect is never Google's answer, and must not carry the secret elsewhere.
+        # Google does not redirect here, and a redirect could send the secret elsewhere.
         flow.oauth2session.max_redirects = 0
-        flow.oauth2session.register_compliance_hook("access_token_response", _answered)
+        flow.oauth2session.register_compliance_hook(
+            "access_token_response", _raise_for_server_error
+        )
         if self._token_uri.startswith("http:"):
-            flow.oauth2session.mount("https://", _Plain())
+            flow.oauth2session.mount("https://", _PlainHttpAdapter())
         return flow
 
 
-def _answered(answer: requests.Response) -> requests.Response:
-    """Raises requests.HTTPError for what is a failure of Google's, whatever it says."""
-    if answer.status_code >= 500:
-        answer.raise_for_status()
-    return answer
+def _raise_for_server_error(response: requests.Response) -> requests.Response:
+    """Raises requests.HTTPError for a status of 500 and above, whatever the body contains."""
+    if response.status_code >= 500:
+        response.raise_for_status()
+    return response
 
 
-class _Plain(HTTPAdapter):
-    """Sends without TLS what is addressed with it.
+class _PlainHttpAdapter(HTTPAdapter):
+    """Sends requests for https addresses over http.
 
-    oauthlib talks to https alone; a simulator, configured with http, has no certificate.
+    oauthlib accepts only https addresses, and the simulator has no certificate.
     """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
@@ -116,38 +120,40 @@ class _Plain(HTTPAdapter):
 
 
 def revoke(credentials: Credentials) -> str | None:
-    """End the grant at Google; None when it has ended, else why that is not known."""
+    """Revoke the grant at Google; None once it has ended, else why that is unknown."""
     token = credentials.refresh_token or credentials.token
     try:
-        answer = requests.post(
-            _beside(credentials.token_uri, "revoke"),
+        response = requests.post(
+            _sibling_uri(credentials.token_uri, "revoke"),
             data={"token": token},
             timeout=TIMEOUT,
             allow_redirects=False,
         )
-        if answer.status_code == 200:
+        if response.status_code == 200:
             return None
-        reason = storable(str(answer.json()["error"]))[:100]
+        reason = storable(str(response.json()["error"]))[:100]
     except requests.ConnectionError:
         return "Google could not be reached"
     except requests.RequestException as error:
-        return f"Google gave no answer: {type(error).__name__}"
+        return f"Google did not respond: {type(error).__name__}"
     except (LookupError, TypeError):
-        return "Google's answer was not understood"
+        return "Google's response was not understood"
     if reason == "invalid_token":
-        # Somebody, perhaps its owner, ended it before. An access token may only have run out.
-        return None if credentials.refresh_token else "the access token had run out"
+        # The grant ended before. An access token without a refresh token may just have expired.
+        return None if credentials.refresh_token else "the access token has expired"
     return f"Google refused: {reason}"
 
 
 def consent_uri(token_uri: str) -> str:
-    """Google's page lies elsewhere than its token endpoint; others serve all under one address."""
+    """Google's consent page has its own host; the simulator serves everything at one address."""
     return (
-        GOOGLES_CONSENT if token_uri == GOOGLES_TOKENS else _beside(token_uri, "o/oauth2/v2/auth")
+        GOOGLE_CONSENT_URI
+        if token_uri == GOOGLE_TOKEN_URI
+        else _sibling_uri(token_uri, "o/oauth2/v2/auth")
     )
 
 
-def _beside(token_uri: str, path: str) -> str:
+def _sibling_uri(token_uri: str, path: str) -> str:
     return f"{token_uri.removesuffix('/token')}/{path}"
 
 
@@ -156,7 +162,7 @@ def _https(uri: str) -> str:
 
 
 def _refusal(error: OAuth2Error) -> ConsentFailed:
-    # Not str(error), which may hold a body that was not understood.
-    if not isinstance(error.error, str) or error.error in PASSING:
-        return ConsentFailed("google_unavailable", "the answer was not Google's")
+    # Not str(error), which may contain the response's body.
+    if not isinstance(error.error, str) or error.error in TRANSIENT_ERRORS:
+        return ConsentFailed("google_unavailable", "the response was not Google's")
     return ConsentFailed("google_refused", f"{error.error}: {error.description or ''}")

@@ -1,8 +1,8 @@
-"""A user's mailbox opened outside of a run: for an attachment somebody asks for, or an audit.
+"""Access to a user's mailbox outside of runs: for an attachment on demand, or to verify.
 
-Every request is charged to the quota ledger that runs are charged to, and what Google says of the
-credentials becomes the account's state, as in a run. Nothing is asked for of a mailbox before
-Gmail has said that it is the account's own.
+Requests are charged to the same quota ledger as those of runs. If Google rejects the credentials,
+the account's status changes, as in a run. No content is fetched until the mailbox's address has
+been checked against the account.
 """
 
 import threading
@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.credentials import AccountCredentials
+from service.accounts.rows import USABLE, CredentialsRow, get_credentials
 from service.gmail.answers import Profile
 from service.gmail.backoff import QUOTA
 from service.gmail.errors import (
@@ -28,16 +29,16 @@ from service.google.cipher import WrongKey
 from service.google.configuration import Google
 from service.google.credentials import UnusableCredentials
 from service.mime.text import storable
-from service.postgres.calls import DatabaseClock, FunctionCaller, Row
+from service.postgres.calls import DatabaseClock, FunctionCaller
 from service.postgres.errors import AccountNotConnected
 
 T = TypeVar("T")
 
 
 class QuotaUsedUp(Exception):
-    """A request would have to wait until then, which is longer than its caller would.
+    """A request would have to wait longer than its caller allows.
 
-    `until` is the database's time, `wait` how long that is from now.
+    `until` is in the database's time; `wait` is the time from now until then.
     """
 
     def __init__(self, until: datetime, wait: timedelta) -> None:
@@ -47,15 +48,14 @@ class QuotaUsedUp(Exception):
 
 
 class CredentialsKeysMissing(Exception):
-    """This process was given no key that opens credentials."""
+    """This process has no keys to decrypt credentials with."""
 
 
 class MailboxAccess:
-    """One user's mailbox, for one thread. `stopping` ends every wait; on_wait is told of each:
-    until when, and why.
+    """One user's mailbox, for one thread.
 
-    `opened` is the row of get_account_credentials, `calls` how often each method was asked for.
-    Raises AccountNotConnected unless there are credentials that can be tried.
+    `stopping` ends every wait. on_wait is called before each wait, with its end and its reason.
+    `calls` counts the calls of each method. Raises AccountNotConnected without usable credentials.
     """
 
     def __init__(
@@ -65,23 +65,24 @@ class MailboxAccess:
         user_id: str,
         log: FilteringBoundLogger,
         stopping: threading.Event | None = None,
-        on_wait: Callable[[datetime, str], None] = lambda until, why: None,
+        on_wait: Callable[[datetime, str], None] = lambda until, reason: None,
     ) -> None:
-        self.opened = _open(caller, user_id)
+        row = get_credentials(caller, user_id)
+        if row is None or row.status not in USABLE or row.credentials is None:
+            raise _not_connected(user_id, row)
+        self.account = row
         self.calls: Counter[str] = Counter()
         self._caller = caller
         self._user_id = user_id
         self._stopping = stopping or threading.Event()
         self._on_wait = on_wait
-        self._clock = DatabaseClock(self.opened["opened_at"])
-        self._is_own: bool = self.opened["verified"]
+        self._clock = DatabaseClock(self.account.opened_at)
+        self._is_own = self.account.verified
         try:
-            self._account = AccountCredentials(
-                caller, google, user_id, self.opened["credentials"], log
-            )
+            self._credentials = AccountCredentials(caller, google, user_id, row.credentials, log)
         except (WrongKey, UnusableCredentials) as error:
             raise AccountNotConnected(str(error)) from error
-        self.client = self._account.new_client()
+        self.client = self._credentials.new_client()
 
     def __enter__(self) -> Self:
         return self
@@ -91,20 +92,21 @@ class MailboxAccess:
 
     def close(self) -> None:
         self.client.close()
-        self._account.save_unsaved()
+        self._credentials.save_unsaved()
 
     def call(self, method: str, request: Callable[[], T], max_wait: timedelta) -> T:
-        """Charge a call of `method` and send it, again where Google asks to wait or does not
-        answer, for at most `max_wait`. Raises GmailError, SyncError and QuotaUsedUp;
-        AccountNotConnected when it is another mailbox than the account's."""
+        """Charge a call of `method` and send it; retry after limits and outages for max_wait.
+
+        Raises GmailError, SyncError and QuotaUsedUp; AccountNotConnected for another mailbox.
+        """
         if not self._is_own:
             self.own_profile(max_wait)
         return self._send(method, request, max_wait)
 
     def own_profile(self, max_wait: timedelta) -> Profile:
-        """What Gmail says of the mailbox. Raises what `call` raises."""
+        """Gmail's profile of the mailbox. Raises what `call` raises."""
         profile = self._send("getProfile", self.client.profile, max_wait)
-        email = self.opened["email"]
+        email = self.account.email
         if profile.email.lower() != email.lower():
             raise AccountNotConnected(
                 f"the mailbox is {profile.email}, the account of user {self._user_id} is {email}",
@@ -132,29 +134,29 @@ class MailboxAccess:
         self._wait_until(moment, deadline, str(error))
 
     def _charge(self, method: str, deadline: datetime) -> None:
-        # The ledger books what comes before the deadline. Ours is never later than the one it
-        # works out, so that nothing is sent which it has not booked.
-        patience = max(deadline - self._clock.now(), timedelta(0))
-        free_at = self._caller.value("reserve_account_quota", self._user_id, method, 1, patience)
+        # The ledger reserves calls up to the deadline that it computes from max_wait. Ours is never
+        # later, so nothing is sent without a reservation.
+        max_wait = max(deadline - self._clock.now(), timedelta(0))
+        free_at = self._caller.value("reserve_account_quota", self._user_id, method, 1, max_wait)
         if free_at is not None:
             self._wait_until(free_at, deadline, QUOTA)
         self.calls[method] += 1
 
-    def _wait_until(self, moment: datetime, deadline: datetime, why: str) -> None:
+    def _wait_until(self, moment: datetime, deadline: datetime, reason: str) -> None:
         wait = moment - self._clock.now()
         if moment > deadline:
             raise QuotaUsedUp(moment, wait)
-        self._on_wait(moment, why)
+        self._on_wait(moment, reason)
         if self._stopping.wait(max(0.0, wait.total_seconds())):
             raise QuotaUsedUp(moment, wait)
 
     def _refuse(self, error: ReauthRequired | AccountBlocked) -> None:
         status = "suspended" if isinstance(error, AccountBlocked) else "reauth_required"
-        self._account.refuse(status, storable(str(error)))
+        self._credentials.refuse(status, storable(str(error)))
 
 
 class MailboxOpener:
-    """Opens mailboxes for the threads of one process. `google` is None where it has no keys."""
+    """Opens mailboxes for the threads of one process; `google` is None without keys."""
 
     def __init__(
         self,
@@ -169,19 +171,14 @@ class MailboxOpener:
         self._stopping = stopping
 
     def open(self, user_id: str) -> MailboxAccess:
-        """Raises NoKeys and AccountNotConnected."""
+        """Raises CredentialsKeysMissing and AccountNotConnected."""
         if self._google is None:
             raise CredentialsKeysMissing
         return MailboxAccess(self._caller, self._google, user_id, self._log, self._stopping)
 
 
-def _open(caller: FunctionCaller, user_id: str) -> Row:
-    opened = caller.row("get_account_credentials", user_id)
-    # Whether a suspended account is let in again only Google can tell.
-    if opened is None or opened["status"] not in ("connected", "suspended"):
-        reason = opened and opened["status_reason"]
-        raise AccountNotConnected(
-            reason or f"user {user_id} has no connected Gmail account",
-            "Connect the account, then try again.",
-        )
-    return opened
+def _not_connected(user_id: str, row: CredentialsRow | None) -> AccountNotConnected:
+    return AccountNotConnected(
+        (row and row.status_reason) or f"user {user_id} has no connected Gmail account",
+        "Connect the account, then try again.",
+    )

@@ -70,7 +70,7 @@ class MailboxComparison:
         self._on_progress = on_progress
 
     def run(self) -> Findings:
-        cursor = self._access.opened["history_id"]
+        cursor = self._access.account.history_id
         if cursor is None:
             raise NotSynced(f"no full sync of user {self._user_id} has been finished yet")
         remote = self._list(self._access.own_profile(MAX_QUOTA_WAIT).messages_total)
@@ -83,7 +83,7 @@ class MailboxComparison:
             coming = self._coming(str(cursor)) or coming
             drift = {kind: [i for i in ids if i not in coming] for kind, ids in drift.items()}
         return Findings(
-            email=self._access.opened["email"],
+            email=self._access.account.email,
             remote=len(remote),
             local=(self._caller.row("count_messages", self._user_id) or {"messages": 0})[
                 "messages"

@@ -1,7 +1,7 @@
 """Calls of the stored functions, and nothing else: one function, one statement, autocommit.
 
-No transaction is ever open on the client's side, so whatever becomes of this process the server
-finishes or undoes what it was asked (DESIGN.md, section 5).
+The client never holds a transaction open. If this process dies, the server finishes or undoes the
+call by itself (DESIGN.md, section 5).
 """
 
 import random
@@ -13,8 +13,9 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -27,25 +28,26 @@ from service.postgres.errors import sync_error
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+T = TypeVar("T")
 
-# A server that has become unreachable is given up after so long, in seconds.
 CONNECT_SECONDS = 10
-# How long a request waits for a connection before it is told that there is none.
+# How long a request waits for a connection of the pool before it fails.
 POOL_SECONDS = 3
+# A connection whose server stops responding is closed after this time.
 KEEPALIVE_SECONDS = 20
-# For a client that stops in the middle, and for locks: no statement of ours takes long.
+# The timeouts end calls of a client that hangs and waits for locks. None of our calls takes long.
 SESSION = (
     "-c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s"
     " -c timezone=UTC"
-    # A plan must hold for any user. Planned for one of whom the statistics know nothing yet, the
-    # functions would visit all of the user's mail where a look-up by key is due.
+    # A plan must suit every user. A plan made for a user without statistics would scan all of the
+    # user's mail instead of using the key.
     " -c plan_cache_mode=force_generic_plan -c jit=off"
 )
-# Undone by the server for reasons that lie in the moment: deadlock, serialization, lock timeout.
+# Deadlock, serialization failure, lock timeout: the same call can succeed a moment later.
 TRANSIENT_SQLSTATES = frozenset({"40P01", "40001", "55P03"})
-TRIES = 4
-# SQLSTATEs, by how they begin, whose messages tell of the schema, a lock or the server. Those of
-# others, such as 22P02 (invalid input syntax) and 42601 (of a search, too), may quote a value.
+MAX_ATTEMPTS = 4
+# Prefixes of SQLSTATEs whose messages name only the schema, a lock or the server. Messages of
+# others, such as 22P02 (invalid input syntax) and 42601 (syntax error), may quote a value.
 SAFE_SQLSTATES = (
     "08", "23", "25", "28", "3D", "3F", "40", "425", "427", "428", "42P", "53", "54", "55", "57",
     "58",
@@ -61,31 +63,31 @@ def is_outage(error: psycopg.Error) -> bool:
 
 
 def redacted(error: psycopg.Error) -> psycopg.Error:
-    """An error of the same class that may stand in a log, in the end of a run, on a terminal.
+    """An error of the same class that is safe to log, to store and to show.
 
     DETAIL, CONTEXT and some messages quote a row or the arguments of a call, and so mail and
-    credentials. Raise it `from None`: a traceback tells what an error came from.
+    credentials. Raise it `from None`, because a traceback shows the original error.
     """
-    said = error.diag
-    if said.sqlstate is None:
-        # Not the server's: a connection that broke, or an answer that cannot be read.
+    diagnostics = error.diag
+    if diagnostics.sqlstate is None:
+        # Not from the server: the connection broke, or the result could not be read.
         return type(error)("not readable") if isinstance(error, psycopg.DataError) else error
-    told = said.message_primary if said.sqlstate.startswith(SAFE_SQLSTATES) else None
-    words = told or type(error).__name__
+    is_safe = diagnostics.sqlstate.startswith(SAFE_SQLSTATES)
+    message = (is_safe and diagnostics.message_primary) or type(error).__name__
     fields = {
-        DiagnosticField.SQLSTATE: said.sqlstate,
-        DiagnosticField.MESSAGE_PRIMARY: words,
-        DiagnosticField.TABLE_NAME: said.table_name or "",
-        DiagnosticField.CONSTRAINT_NAME: said.constraint_name or "",
+        DiagnosticField.SQLSTATE: diagnostics.sqlstate,
+        DiagnosticField.MESSAGE_PRIMARY: message,
+        DiagnosticField.TABLE_NAME: diagnostics.table_name or "",
+        DiagnosticField.CONSTRAINT_NAME: diagnostics.constraint_name or "",
     }
     return type(error)(
-        f"{words} (SQLSTATE {said.sqlstate})",
+        f"{message} (SQLSTATE {diagnostics.sqlstate})",
         info={field: value.encode() for field, value in fields.items()},
     )
 
 
 def connection_string(url: str, application_name: str) -> str:
-    """A libpq URL with our timeouts; what the URL says itself wins."""
+    """A libpq URL with our timeouts; parameters of the URL take precedence."""
     given = conninfo_to_dict(url)
     ours: dict[str, Any] = {
         "application_name": application_name,
@@ -101,20 +103,23 @@ def connection_string(url: str, application_name: str) -> str:
 
 def connect(url: str, application_name: str) -> Connection:
     """One connection in autocommit. Raises psycopg.OperationalError."""
-    connection = psycopg.connect(
-        connection_string(url, application_name),
-        autocommit=True,
-        # Statements are function calls, cheap to plan, and poolers dislike prepared ones.
-        prepare_threshold=None,
-        row_factory=dict_row,
-    )
-    # As text, the bytes of raw mail in a list are escaped, to more than twice their size.
-    connection.adapters.register_dumper(list, ListBinaryDumper)
+    connection = psycopg.Connection[Row].connect(connection_string(url, application_name))
+    configure(connection)
     return connection
 
 
+def configure(connection: Connection) -> None:
+    """Set up a new connection for calls of functions."""
+    connection.autocommit = True
+    # Function calls are cheap to plan, and poolers do not support prepared statements well.
+    connection.prepare_threshold = None
+    connection.row_factory = dict_row
+    # As text, the bytes of raw mail in a list are escaped, to more than twice their size.
+    connection.adapters.register_dumper(list, ListBinaryDumper)
+
+
 class DatabaseClock:
-    """The database's time, whatever this machine's clock says. `now` is its time just now."""
+    """The database's time, independent of this machine's clock; `now` is the current one."""
 
     def __init__(self, now: datetime) -> None:
         self._start = now
@@ -125,31 +130,15 @@ class DatabaseClock:
 
 
 class FunctionCaller(ABC):
-    """Calls functions of schema gmail_sync by name."""
-
-    @abstractmethod
-    def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
-        """The rows a function returns. Raises SyncError, else psycopg.Error without_data."""
-
-    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
-        """The first row, or None when there is none."""
-        return next(iter(self.rows(function, *arguments, **named)), None)
-
-    def value(self, function: str, *arguments: object, **named: object) -> Any:
-        """What a function returns that returns one value."""
-        row = self.row(function, *arguments, **named)
-        return next(iter(row.values())) if row else None
-
-
-class Connected(FunctionCaller):
-    """Calls functions over connections of its own."""
+    """Calls functions of schema gmail_sync by name. Raises SyncError and redacted psycopg.Error."""
 
     @abstractmethod
     def connection(self) -> AbstractContextManager[Connection]: ...
 
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
+        """All rows that a function returns."""
         statement = _call(function, len(arguments), tuple(named))
-        for remaining in reversed(range(TRIES)):
+        for remaining in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self.connection() as connection:
                     return connection.execute(statement, [*arguments, *named.values()]).fetchall()
@@ -160,10 +149,27 @@ class Connected(FunctionCaller):
                 raise (sync_error(error) or redacted(error)) from None
         raise AssertionError("unreachable")
 
+    def rows_as(self, kind: type[T], function: str, *arguments: object, **named: object) -> list[T]:
+        """All rows, each as a struct; columns that it lacks are left out."""
+        return msgspec.convert(self.rows(function, *arguments, **named), list[kind])  # type: ignore[valid-type]
+
+    def row(self, function: str, *arguments: object, **named: object) -> Row | None:
+        """The first row, or None when there is none."""
+        return next(iter(self.rows(function, *arguments, **named)), None)
+
+    def row_as(self, kind: type[T], function: str, *arguments: object, **named: object) -> T | None:
+        """The first row as a struct, or None when there is none."""
+        return next(iter(self.rows_as(kind, function, *arguments, **named)), None)
+
+    def value(self, function: str, *arguments: object, **named: object) -> Any:
+        """The result of a function that returns one value."""
+        row = self.row(function, *arguments, **named)
+        return next(iter(row.values())) if row else None
+
 
 @cache
 def _call(function: str, arguments: int, named: tuple[str, ...]) -> str:
-    """The statement of a call; always the same few, and composing one costs more than sending."""
+    """The statement of a call, cached: composing one costs more than sending it."""
     placeholders = [
         *(sql.SQL("%s") for _ in range(arguments)),
         *(sql.SQL("{} => %s").format(sql.Identifier(name)) for name in named),
@@ -175,14 +181,14 @@ def _call(function: str, arguments: int, named: tuple[str, ...]) -> str:
     )
 
 
-class Pool(Connected):
-    """Functions over a pool, for threads that serve requests."""
+class Pool(FunctionCaller):
+    """Calls functions over a pool, for threads that serve requests."""
 
     def __init__(self, url: str, application_name: str, max_size: int) -> None:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             connection_string(url, application_name),
             connection_class=psycopg.Connection[Row],
-            kwargs={"autocommit": True, "prepare_threshold": None, "row_factory": dict_row},
+            configure=configure,
             min_size=1,
             max_size=max_size,
             timeout=POOL_SECONDS,
@@ -204,10 +210,10 @@ class Pool(Connected):
         self._pool.close(timeout=CONNECT_SECONDS)
 
 
-class Session(Connected):
-    """Functions over one connection that heals: a broken one is replaced at the next call.
+class Session(FunctionCaller):
+    """Calls functions over one connection; a broken one is replaced at the next call.
 
-    Safe to share between threads; their calls queue up.
+    Safe to share between threads, which take turns.
     """
 
     def __init__(self, url: str, application_name: str) -> None:

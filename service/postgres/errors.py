@@ -5,7 +5,7 @@ SyncError
 ├── AccountNotConnected  SY002  Gmail must be connected, or connected again
 ├── InvalidArgument      SY003
 ├── RunEnded             SY004  ended runs are immutable
-└── TooOften             SY005  more than a person may do within a minute
+└── TooOften             SY005  too many requests of a user within a minute
 """
 
 from typing import ClassVar
@@ -53,9 +53,10 @@ _BY_SQLSTATE = {
 
 
 def sync_error(error: psycopg.Error) -> SyncError | None:
-    """The error of ours that a database error stands for, if it is one."""
+    """The SyncError for a database error of class SY; None for any other error."""
     kind = _BY_SQLSTATE.get(error.sqlstate or "")
     if kind is None:
         return None
-    said = error.diag
-    return kind(said.message_primary or str(error), said.message_hint, said.message_detail)
+    diagnostics = error.diag
+    message = diagnostics.message_primary or str(error)
+    return kind(message, diagnostics.message_hint, diagnostics.message_detail)

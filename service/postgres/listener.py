@@ -1,4 +1,4 @@
-"""Hears what the functions announce on channel gmail_sync: task ids of runs that changed."""
+"""Listens on channel gmail_sync, where the functions publish the task ids of changed runs."""
 
 import threading
 from collections.abc import Callable
@@ -9,20 +9,22 @@ from structlog.typing import FilteringBoundLogger
 from service.postgres.calls import connect
 
 CHANNEL = "gmail_sync"
-# Seconds: how long stop() may take, and how long a lost connection stays lost.
+# How often stop() is noticed.
 POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
 
 
 class Listener:
-    """Calls `heard` with each task id, from its own thread and connection.
+    """Calls `on_change` with each task id, from its own thread and connection.
 
-    A poll stands behind it, so nothing depends on a notification arriving.
+    Its users poll as well, so nothing depends on the arrival of a notification.
     """
 
-    def __init__(self, url: str, heard: Callable[[str], None], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, url: str, on_change: Callable[[str], None], log: FilteringBoundLogger
+    ) -> None:
         self._url = url
-        self._heard = heard
+        self._on_change = on_change
         self._log = log
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
@@ -47,6 +49,6 @@ class Listener:
             connection.execute(f"listen {CHANNEL}")
             while not self._stopped.is_set():
                 for notification in connection.notifies(timeout=POLL_SECONDS):
-                    self._heard(notification.payload)
+                    self._on_change(notification.payload)
                     if self._stopped.is_set():
                         break

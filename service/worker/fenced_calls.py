@@ -1,10 +1,17 @@
-"""What one run says to Postgres: fenced by its lease, patient while the server restarts."""
+"""The calls of one run: fenced by its lease, and repeated while the database is down."""
 
 import time
+from contextlib import AbstractContextManager
 
 import psycopg
 
-from service.postgres.calls import TRANSIENT_SQLSTATES, FunctionCaller, Row, is_outage
+from service.postgres.calls import (
+    TRANSIENT_SQLSTATES,
+    Connection,
+    FunctionCaller,
+    Row,
+    is_outage,
+)
 from service.worker.lease import Lease
 
 RETRY_SECONDS = 0.5
@@ -13,8 +20,8 @@ RETRY_SECONDS = 0.5
 class FencedCalls(FunctionCaller):
     """Calls functions whose first argument is the task.
 
-    Each may be repeated when its answer is lost, so while the lease holds an outage of the
-    database is waited out. Raises LeaseLost, and psycopg.Error for what waiting cannot mend.
+    Each call is safe to repeat when its result is lost. So an outage of the database is waited out
+    for as long as the lease holds. Raises LeaseLost, and psycopg.Error for any other failure.
     """
 
     def __init__(self, session: FunctionCaller, lease: Lease) -> None:
@@ -22,11 +29,14 @@ class FencedCalls(FunctionCaller):
         self._lease = lease
         self.task_id = lease.task_id
 
+    def connection(self) -> AbstractContextManager[Connection]:
+        return self._session.connection()
+
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
         while True:
             self._lease.check()
             try:
-                return self._session.rows(function, self.task_id, *arguments, **named)
+                return super().rows(function, self.task_id, *arguments, **named)
             except psycopg.Error as error:
                 if not (is_outage(error) or error.sqlstate in TRANSIENT_SQLSTATES):
                     raise

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
 
+from service.accounts.rows import ContentMode
 from service.gmail.client import BATCH_SIZE, GmailClient
 from service.gmail.errors import (
     DailyLimit,
@@ -25,7 +26,7 @@ from service.gmail.errors import (
 )
 from service.mime.message import StoredMessage, to_json
 from service.worker.fenced_calls import FencedCalls
-from service.worker.fetch_batch import Batch, ContentMode, failure, fetch_batch, fetch_unfinished
+from service.worker.fetch_batch import Batch, TakenMessage, failure, fetch_batch, fetch_unfinished
 from service.worker.run_end import HandedOver
 from service.worker.throttle import Throttle
 
@@ -55,14 +56,14 @@ class MessageFetcher:
         throttle: Throttle,
         pool: ThreadPoolExecutor,
         thread_client: Callable[[], GmailClient],
-        content_mode: ContentMode,
         log: FilteringBoundLogger,
     ) -> None:
         self._calls = calls
         self._throttle = throttle
         self._pool = pool
         self._thread_client = thread_client
-        self._content_mode = content_mode
+        # That of the messages taken last.
+        self._content_mode: ContentMode = "full"
         self._log = log
         self._in_flight: set[Future[Batch]] = set()
         # What fetches the messages that one fetch was not enough for.
@@ -94,10 +95,10 @@ class MessageFetcher:
         if self._unfinished:
             self._send(1, self._unfinished.popleft())
             return True
-        taken = self._calls.rows("take_messages", self._batch_size, BATCH_BYTES)
+        taken = self._calls.rows_as(TakenMessage, "take_messages", self._batch_size, BATCH_BYTES)
         if taken:
             # It may have been switched since the run was claimed.
-            mode = self._content_mode = taken[0]["content_mode"]
+            mode = self._content_mode = taken[0].content_mode
             self._send(len(taken), lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 

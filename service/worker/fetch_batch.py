@@ -7,14 +7,20 @@ from typing import Any, Literal
 
 import msgspec
 
+from service.accounts.rows import ContentMode
 from service.gmail.client import GmailClient
 from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone
 from service.mime.message import StoredMessage
 from service.mime.parse import is_whole, parse_bare, parse_full, parse_raw, parse_state
 from service.mime.text import storable
-from service.postgres.calls import Row
 
-ContentMode = Literal["full", "raw"]
+
+class TakenMessage(msgspec.Struct, frozen=True):
+    """A row of take_messages. `known` messages are stored already; only labels can differ."""
+
+    message_id: str
+    known: bool
+    content_mode: ContentMode
 
 
 @dataclass
@@ -42,11 +48,13 @@ class Batch:
         return sum(sizes) // max(1, len(sizes))
 
 
-def fetch_batch(client: GmailClient, content_mode: ContentMode, taken: Sequence[Row]) -> Batch:
+def fetch_batch(
+    client: GmailClient, content_mode: ContentMode, taken: Sequence[TakenMessage]
+) -> Batch:
     """Fetch what take_messages handed out: known messages in minimal form, others whole."""
     batch = Batch()
-    known = [row["message_id"] for row in taken if row["known"]]
-    unknown = [row["message_id"] for row in taken if not row["known"]]
+    known = [each.message_id for each in taken if each.known]
+    unknown = [each.message_id for each in taken if not each.known]
     _fetch_known(client, batch, known)
     if content_mode == "raw":
         _fetch_raw(client, batch, unknown)

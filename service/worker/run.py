@@ -1,4 +1,4 @@
-"""Carries out one claimed run, and ends it in the way it deserves."""
+"""Executes one claimed run and ends it: as succeeded, failed or handed over."""
 
 import threading
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from functools import partial
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.credentials import AccountCredentials
+from service.accounts.rows import USABLE
 from service.gmail.client import GmailClient
 from service.gmail.errors import (
     AccountBlocked,
@@ -23,8 +24,9 @@ from service.google.cipher import WrongKey
 from service.google.configuration import Google
 from service.google.credentials import UnusableCredentials
 from service.mime.text import storable
-from service.postgres.calls import DatabaseClock, FunctionCaller, Row
+from service.postgres.calls import DatabaseClock, FunctionCaller
 from service.postgres.errors import AccountNotConnected, LeaseLost
+from service.worker.claim import Claim
 from service.worker.fenced_calls import FencedCalls
 from service.worker.fetch import PARALLEL, MessageFetcher
 from service.worker.lease import Lease
@@ -37,11 +39,11 @@ NOT_CONNECTED = "No Gmail account is connected for this user: connect Gmail, the
 
 
 class RunExecutor:
-    """One claimed run; `claim` is the row of claim_sync."""
+    """Executes one claimed run."""
 
     def __init__(
         self,
-        claim: Row,
+        claim: Claim,
         url: str,
         session: FunctionCaller,
         google: Google,
@@ -53,18 +55,18 @@ class RunExecutor:
         self._google = google
         self._log = log
         self._clients = ThreadLocalClients()
-        # From when its credentials are opened.
+        # Set once the credentials are decrypted.
         self._account: AccountCredentials | None = None
         self._lease = Lease(
             url,
-            claim["task_id"],
-            claim["heartbeat_interval"].total_seconds(),
-            claim["heartbeat_timeout"].total_seconds(),
+            claim.task_id,
+            claim.heartbeat_interval.total_seconds(),
+            claim.heartbeat_timeout.total_seconds(),
             log,
             self.interrupt,
         )
         self._calls = FencedCalls(session, self._lease)
-        clock = DatabaseClock(claim["claimed_at"])
+        clock = DatabaseClock(claim.claimed_at)
         self._throttle = Throttle(self._calls, self._lease, draining, clock)
 
     @property
@@ -95,38 +97,36 @@ class RunExecutor:
         except LeaseLost as error:
             self._log.warning("run dropped", reason=str(error))
         except Exception:
-            # The lease lapses, and a successor goes on.
+            # The lease expires, and a successor continues.
             self._log.exception("run abandoned")
 
     def _sync(self) -> None:
-        status = self._claim["account_status"]
-        if status not in ("connected", "suspended"):
-            raise Failed(self._claim["status_reason"] or NOT_CONNECTED)
         claim = self._claim
+        if claim.account_status not in USABLE or claim.credentials is None:
+            raise Failed(claim.status_reason or NOT_CONNECTED)
         account = self._account = AccountCredentials(
-            self._session, self._google, claim["user_id"], claim["credentials"], self._log
+            self._session, self._google, claim.user_id, claim.credentials, self._log
         )
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
         try:
             thread_client = partial(self._clients.for_this_thread, account.new_client)
-            fetcher = MessageFetcher(
-                self._calls, self._throttle, pool, thread_client, claim["content_mode"], self._log
-            )
+            fetcher = MessageFetcher(self._calls, self._throttle, pool, thread_client, self._log)
             watch = Watch(
                 self._calls, self._throttle, thread_client(), self._google.topic, self._log
             )
             AccountSync(self._calls, self._throttle, pool, thread_client, fetcher, watch).run(
-                claim["sync_type"], verified=claim["verified"] and status == "connected"
+                claim.sync_type,
+                verified=bool(claim.verified) and claim.account_status == "connected",
             )
         finally:
-            # Only an unfinished run has requests left to interrupt.
+            # Requests are left only if the run did not finish.
             self._clients.interrupt()
             pool.shutdown(cancel_futures=True)
             self._clients.close()
             account.save_unsaved()
 
     def _end_for(self, error: Exception) -> Failed | HandedOver:
-        """How a run ends that met this error. Raises LeaseLost as it is."""
+        """How this error ends the run. Raises LeaseLost unchanged."""
         if isinstance(error, LeaseLost):
             raise error
         if isinstance(error, ReauthRequired):
@@ -136,34 +136,34 @@ class RunExecutor:
         if isinstance(error, AccountBlocked):
             return Failed(str(error), "suspended")
         if isinstance(error, Transient | RateLimited | DailyLimit | TokenExpired | TooLarge):
-            # None of these is the last word; whoever should have met it did not.
+            # All of these can pass. The retry loops did not handle this one.
             return HandedOver(str(error))
         if isinstance(error, GmailError | WrongKey | UnusableCredentials):
             return Failed(str(error))
-        self._log.exception("run broke off")
-        return HandedOver(f"The sync broke off: {type(error).__name__}: {error}"[:500])
+        self._log.exception("run failed unexpectedly")
+        return HandedOver(f"The sync stopped: {type(error).__name__}: {error}"[:500])
 
     def _end(self, end: Failed | HandedOver) -> None:
         self._lease.stop_beating()
         reason = storable(str(end))
         if isinstance(end, Failed):
             if self._account and end.account_status:
-                # First, for what Google says of the account holds without a lease too.
+                # First, because Google's verdict on the account is valid without a lease too.
                 self._account.refuse(end.account_status, reason)
-                # No message is to blame.
+                # The messages in flight did not cause this, so no attempt is charged.
                 self._calls.value("return_messages")
             self._calls.value("release_sync", reason)
             self._log.warning("run failed", reason=reason)
             return
         if not end.charge_attempt:
-            # Else what was in flight keeps its attempt, for it may be what broke the run.
+            # Otherwise the messages in flight keep their attempt: one may have caused the end.
             self._calls.value("return_messages")
         successor = self._calls.value("handover_sync", reason, end.not_before, end.charge_attempt)
         self._log.info("run handed over", reason=reason, successor=successor)
 
 
 class ThreadLocalClients:
-    """A Gmail client for each thread, since no two may share one."""
+    """One Gmail client for each thread, because a client is not thread-safe."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
@@ -171,7 +171,7 @@ class ThreadLocalClients:
         self._interrupted = False
 
     def for_this_thread(self, new: Callable[[], GmailClient]) -> GmailClient:
-        """The calling thread's client, made by `new` when it has none."""
+        """The calling thread's client, created by `new` on first use."""
         client: GmailClient | None = getattr(self._of_thread, "client", None)
         if client is None:
             client = self._of_thread.client = new()

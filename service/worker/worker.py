@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from service.google.configuration import Google
 from service.postgres.calls import Session
 from service.postgres.listener import Listener
+from service.worker.claim import Claim
 from service.worker.run import RunExecutor
 
 # The poll that stands behind the notifications, in seconds.
@@ -100,7 +101,7 @@ class Worker:
         while not self._draining.is_set():
             rings = self._rings
             try:
-                claim = session.row("claim_sync", self.id)
+                claim = session.row_as(Claim, "claim_sync", self.id)
             except psycopg.Error as error:
                 self._log.warning("claiming failed", error=str(error))
                 self._draining.wait(POLL_SECONDS)
@@ -108,8 +109,8 @@ class Worker:
             if claim is None:
                 self._wait_for_ring(rings)
                 continue
-            log = self._log.bind(task_id=claim["task_id"], user_id=claim["user_id"])
-            log.info("run claimed", sync_type=claim["sync_type"], attempt=claim["attempt"])
+            log = self._log.bind(task_id=claim.task_id, user_id=claim.user_id)
+            log.info("run claimed", sync_type=claim.sync_type, attempt=claim.attempt)
             run = RunExecutor(claim, self._url, session, self._google, self._draining, log)
             self._runs[run.task_id] = run
             run.execute()

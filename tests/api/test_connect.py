@@ -369,7 +369,7 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
         .encrypt({"user_id": "ann", "state": "s", "verifier": "v", "return_to": "/"})
         .decode(),
     ],
-    ids=["empty", "rubbish", "no ascii", "no errand", "credentials", "another key"],
+    ids=["empty", "rubbish", "no ascii", "no attempt", "credentials", "another key"],
 )
 def test_a_cookie_that_we_did_not_make_is_none(running: Running, forged: str) -> None:
     url = f"{running.url}/api/gmail/callback?state=s&code=c"
@@ -489,8 +489,8 @@ def test_no_line_of_the_log_holds_a_secret(
     browser.complete(location)
     browser.complete(location)
     answer = parse_qs(urlsplit(location).query)
-    errand = json.loads(Fernet(KEY).decrypt(cookie.encode()))
-    secrets = [*answer["code"], *answer["state"], errand["verifier"], cookie]
+    attempt = json.loads(Fernet(KEY).decrypt(cookie.encode()))
+    secrets = [*answer["code"], *answer["state"], attempt["verifier"], cookie]
     secrets += [str(stored(db)[name]) for name in ("token", "refresh_token")]
     assert [secret for secret in secrets if secret in str(running.log)] == []
 

@@ -141,7 +141,7 @@ def test_an_access_token_that_ran_out_cannot_end_its_grant_which_is_told(
     with client_of(running, "ann") as ann:
         body = ann.delete("/api/gmail/connection").json()
     assert (body["done"], body["revoked"]) == (True, False)
-    assert "had run out" in body["warning"]
+    assert "has expired" in body["warning"]
     assert grants(simulator) == {EMAIL}
     kept = db.execute("select status, credentials from gmail_sync.account").fetchall()
     assert kept == [{"status": "disconnected", "credentials": None}]

@@ -102,9 +102,9 @@ def connect(installation: Installation, known: set[str]) -> None:
     """Through the consent page; the secrets that pass on the way become known."""
     page = installation.ask("GET", "/api/gmail/connect")
     (cookie,) = (value.strip('"') for value in installation.http.cookies.values())
-    errand = json.loads(Fernet(NEW).decrypt(cookie.encode()))
+    attempt = json.loads(Fernet(NEW).decrypt(cookie.encode()))
     back = urlsplit(installation.http.get(page.headers["location"]).headers["location"])
-    known |= {cookie, errand["state"], errand["verifier"], *parse_qs(back.query)["code"]}
+    known |= {cookie, attempt["state"], attempt["verifier"], *parse_qs(back.query)["code"]}
     for _ in range(2):
         # The second time it is a used one, refused.
         assert installation.ask("GET", f"{back.path}?{back.query}").status_code in (303, 400)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from service.google.configuration import Google
 from service.mailbox.access import MailboxAccess
 from service.mailbox.refetch import wait_for_run
 from service.mailbox.verify import EmptyListing, Findings, MailboxComparison, NotSynced, named_ids
-from service.postgres.calls import FunctionCaller, Row, Session
+from service.postgres.calls import Connection, FunctionCaller, Row, Session
 from service.postgres.errors import AccountNotConnected
 from service.simulator import Limits, Mailbox, Simulator, generate
 from service.simulator.faults import Fault
@@ -65,11 +65,14 @@ class Interrupted(FunctionCaller):
         self._act = act
         self.acted = 0
 
+    def connection(self) -> AbstractContextManager[Connection]:
+        return self._caller.connection()
+
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
         if function == self._function and not self.acted:
             self.acted += 1
             self._act()
-        return self._caller.rows(function, *arguments, **named)
+        return super().rows(function, *arguments, **named)
 
 
 def lose(db: Db, message_id: str) -> None:

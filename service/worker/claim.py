@@ -1,0 +1,23 @@
+"""A claimed run, as claim_sync returns it."""
+
+from datetime import datetime, timedelta
+
+from msgspec import Struct
+
+from service.accounts.rows import AccountStatus
+
+
+class Claim(Struct, frozen=True):
+    """A row of claim_sync. The account's fields are None for a user without one."""
+
+    task_id: str
+    user_id: str
+    sync_type: str
+    attempt: int
+    claimed_at: datetime
+    heartbeat_interval: timedelta
+    heartbeat_timeout: timedelta
+    account_status: AccountStatus | None
+    status_reason: str | None
+    credentials: bytes | None
+    verified: bool | None
