@@ -88,5 +88,5 @@ def test_a_grant_that_cannot_be_ended_is_told_and_stops_nothing(
         environment["GMAIL_SYNC_CREDENTIALS_KEYS"] = Fernet.generate_key().decode()
     result = run(environment, "account", "remove", "ann")
     assert (result.returncode, result.stdout) == (0, "Disconnected ann, mail kept.\n")
-    assert "may live on at Google" in result.stderr
+    assert "Google may still have the grant" in result.stderr
     assert functions.rows("list_accounts", "ann")[0]["status"] == "disconnected"
