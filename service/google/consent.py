@@ -135,7 +135,7 @@ def revoke(credentials: Credentials) -> str | None:
     except requests.ConnectionError:
         return "Google could not be reached"
     except requests.RequestException as error:
-        return f"Google did not respond: {type(error).__name__}"
+        return f"Google sent no usable response: {type(error).__name__}"
     except (LookupError, TypeError):
         return "Google's response was not understood"
     if reason == "invalid_token":

@@ -2,8 +2,7 @@
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.postgres.calls import Pool, Session
 from service.simulator import Simulator
+from tests.waiting import wait_until
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OWN_TOKENS = {"GMAIL_SYNC_JWT_SECRET": SECRET}
@@ -31,16 +31,6 @@ WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
 PATIENCE_SECONDS = 30
 EMAIL, OTHER_EMAIL = "ann@mail.example", "other@mail.example"
 KEY = Fernet.generate_key().decode()
-
-
-def eventually(check: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
-    """What `check` returns once that is true; fails when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := check():
-            return found
-        time.sleep(0.02)
-    pytest.fail(f"waited {seconds} s in vain: {what}")
 
 
 def token(user_id: str, *scopes: str, lifetime: timedelta = timedelta(hours=1)) -> str:
@@ -103,7 +93,7 @@ def serving(
         server = Server(create_app(config, pool, worker, log, google))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
-        eventually(lambda: server.started or not thread.is_alive(), "the server starts")
+        wait_until(lambda: server.started or not thread.is_alive())
         running = Running(server, public["GMAIL_SYNC_PUBLIC_URL"], lines, thread)
         try:
             yield running

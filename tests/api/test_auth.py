@@ -14,11 +14,11 @@ from tests.api.conftest import (
     Running,
     bearer,
     client_of,
-    eventually,
     problem,
     serving,
     token,
 )
+from tests.waiting import wait_until
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -133,9 +133,8 @@ def test_no_token_is_made_for_what_is_no_user_id(user_id: str) -> None:
 
 def test_no_line_of_the_log_holds_a_token(ann: httpx.Client, running: Running) -> None:
     ann.get("/api/gmail/sync/status?q=secret-word", headers={"X-Request-Id": "here-I-am"})
-    line = eventually(
+    line = wait_until(
         lambda: [line for line in running.log if line.get("request_id") == "here-I-am"],
-        "the request is logged",
     )[0]
     assert line["event"] == "request"
     assert line["status"] == 200

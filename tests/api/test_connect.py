@@ -12,7 +12,7 @@ import httpx
 import pytest
 from cryptography.fernet import Fernet
 
-from service.accounts.connect import PATIENCE
+from service.accounts.connect import ATTEMPT_LIFETIME
 from service.api.auth.tokens import COOKIE
 from service.api.connect import ATTEMPTS
 from service.config import ConfigError
@@ -346,7 +346,7 @@ def test_a_code_without_its_verifier_is_worth_nothing(
     assert nothing_is_connected(functions, db)
 
 
-@pytest.mark.parametrize("age", [int(PATIENCE.total_seconds()) + 1, -120])
+@pytest.mark.parametrize("age", [int(ATTEMPT_LIFETIME.total_seconds()) + 1, -120])
 def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, age: int) -> None:
     location = browser.consent(browser.begin())
     fernet = Fernet(KEY)

@@ -151,7 +151,7 @@ def test_an_access_token_that_ran_out_cannot_end_its_grant_which_is_told(
     ("fault", "said"),
     [
         (Fault("revoke", "error", status=503), "refused"),
-        (Fault("revoke", "html", status=502), "no answer"),
+        (Fault("revoke", "html", status=502), "no usable response"),
         (Fault("revoke", "drop"), "reached"),
     ],
 )

@@ -23,11 +23,11 @@ from tests.api.conftest import (
     claim,
     client_of,
     connect_account,
-    eventually,
     list_page,
     serving,
     token,
 )
+from tests.waiting import wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
 EVENTS = "/api/gmail/sync/events"
@@ -113,8 +113,8 @@ def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
     monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
     with watching(ann) as stream:
         assert stream.run()["task_id"] is None
-        eventually(lambda: listens(db), "the feed listens")
-        eventually(lambda: feed_session(db), "the feed has asked")
+        wait_until(lambda: listens(db))
+        wait_until(lambda: feed_session(db))
         task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
         assert stream.run()["phase"] == "queued"
         claim(functions, task_id)
@@ -135,7 +135,7 @@ def test_a_click_is_told_at_once_while_starts_are_not_announced(
     db.execute("listen gmail_sync")
     with watching(ann) as stream:
         assert stream.run()["task_id"] is None
-        eventually(lambda: asks(db), "the feed has asked")
+        wait_until(lambda: asks(db))
         ann.post("/api/gmail/sync/smart")
         assert stream.run()["phase"] == "queued"
     assert list(db.notifies(timeout=0)) == []
@@ -152,7 +152,7 @@ def test_who_clicks_is_told_at_once_where_nothing_is_heard(
         watching(ann) as stream,
     ):
         assert stream.run()["task_id"] is None
-        eventually(lambda: asks(db), "the feed has asked")
+        wait_until(lambda: asks(db))
         task_id = ann.post("/api/gmail/sync/smart").json()["task_id"]
         assert stream.run()["phase"] == "queued"
         claim(functions, task_id)
@@ -177,8 +177,8 @@ def test_what_others_do_is_not_asked_about(
     connect_account(functions, "bob")
     with watching(ann) as stream:
         stream.run()
-        eventually(lambda: listens(db), "the feed listens")
-        eventually(lambda: asks(db), "the feed has asked")
+        wait_until(lambda: listens(db))
+        wait_until(lambda: asks(db))
         asked = feed_session(db)
         for _ in range(20):
             functions.value("cancel_sync", functions.value("start_sync_idempotent", "bob"))
@@ -221,7 +221,7 @@ def test_nobody_watching_means_no_query(ann: httpx.Client, db: Db) -> None:
     assert feed_session(db) is None
     with watching(ann) as stream:
         stream.run()
-        eventually(lambda: feed_session(db), "the feed asks")
+        wait_until(lambda: feed_session(db))
     last: list[Any] = []
 
     def quiet() -> bool:
@@ -229,7 +229,7 @@ def test_nobody_watching_means_no_query(ann: httpx.Client, db: Db) -> None:
         return len(last) > 150 and all(each == last[-1] for each in last[-150:])
 
     # 150 looks, 20 ms apart: three seconds in which a watched feed would have asked thrice.
-    eventually(quiet, "the feed falls silent")
+    wait_until(quiet)
 
 
 def test_a_hundred_watchers_cost_one_query_a_second(
@@ -238,7 +238,7 @@ def test_a_hundred_watchers_cost_one_query_a_second(
     with client_of(running, "bob") as bob, ExitStack() as streams:
         for client in [ann, bob] * 50:
             streams.enter_context(watching(client))
-        eventually(lambda: asks(db), "it asks")
+        wait_until(lambda: asks(db))
         starts = set()
         deadline = time.monotonic() + 4
         while time.monotonic() < deadline:
@@ -252,7 +252,7 @@ def test_a_hundred_watchers_cost_one_query_a_second(
 def test_the_feed_outlives_its_connection(ann: httpx.Client, functions: Session, db: Db) -> None:
     with watching(ann) as stream:
         stream.run()
-        pid = eventually(lambda: feed_session(db), "the feed asks")["pid"]
+        pid = wait_until(lambda: feed_session(db))["pid"]
         db.execute("select pg_terminate_backend(%s)", [pid])
         functions.rows("start_sync", "ann")
         assert stream.run()["phase"] == "queued"

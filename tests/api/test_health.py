@@ -17,11 +17,11 @@ from tests.api.conftest import (
     Running,
     bearer,
     client_of,
-    eventually,
     problem,
     serving,
     token,
 )
+from tests.waiting import wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
 DEAD_URL = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -179,12 +179,11 @@ def test_a_slow_query_does_not_block_the_event_loop(ann: httpx.Client, db: Db) -
         with db.transaction():
             db.execute("select from gmail_sync.user_sync_status for update")
             cancel = request.submit(ann.post, f"/api/gmail/sync/{task_id}/cancel")
-            eventually(
+            wait_until(
                 lambda: db.execute(
                     "select from pg_stat_activity where wait_event_type = 'Lock'"
                     " and application_name = 'gmail-sync api'"
                 ).fetchall(),
-                "the handler waits for the lock",
             )
             for path in ("/livez", "/api/gmail/sync/status"):
                 assert ann.get(path).status_code == 200

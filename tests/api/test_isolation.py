@@ -13,13 +13,13 @@ from tests.api.conftest import (
     claim,
     client_of,
     connect_account,
-    eventually,
     list_page,
     problem,
     store,
     stored,
     token,
 )
+from tests.waiting import wait_until
 
 SECRET_WORD = "zugzwang"
 # Every route of the API, by what another user gets of what is ann's.
@@ -178,7 +178,7 @@ def test_the_stream_tells_of_one_s_own_syncs_alone(
 
     listener = threading.Thread(target=listen, daemon=True)
     listener.start()
-    eventually(lambda: any(line.startswith("data:") for line in lines), "the first state comes")
+    wait_until(lambda: any(line.startswith("data:") for line in lines))
     # Ann's sync goes on and ends; then bob's begins. Events come in order.
     store(functions, anns, stored("m2"))
     functions.value("cancel_sync", anns)

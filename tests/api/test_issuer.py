@@ -10,9 +10,10 @@ import pytest
 from jwt.utils import base64url_encode
 
 from service.api.auth import keys
-from tests.api.conftest import Running, bearer, client_of, eventually, problem, serving
+from tests.api.conftest import Running, bearer, client_of, problem, serving
 from tests.api.issuer import AUDIENCE, Answer, LocalIssuer, local_issuer
 from tests.api.test_auth_matrix import with_alg
+from tests.waiting import wait_until
 
 STATUS = "/api/gmail/sync/status"
 
@@ -79,8 +80,8 @@ def test_a_new_key_is_found_by_its_first_tokens_and_the_old_one_forgotten(
     old = issuer.token("ann")
     assert status(impatient, old).status_code == 200
     issuer.rotate("second")
-    eventually(lambda: status(impatient, issuer.token("ann")).status_code == 200, "found")
-    eventually(lambda: status(impatient, old).status_code == 401, "forgotten")
+    wait_until(lambda: status(impatient, issuer.token("ann")).status_code == 200)
+    wait_until(lambda: status(impatient, old).status_code == 401)
 
 
 def test_a_key_withdrawn_is_forgotten_without_any_new_one(
@@ -89,7 +90,7 @@ def test_a_key_withdrawn_is_forgotten_without_any_new_one(
     old = issuer.token("ann")
     assert status(impatient, old).status_code == 200
     issuer.rotate("second")
-    eventually(lambda: status(impatient, old).status_code == 401, "forgotten")
+    wait_until(lambda: status(impatient, old).status_code == 401)
 
 
 def test_bad_tokens_do_not_make_us_ask_again_and_again(
@@ -138,7 +139,7 @@ def test_without_the_keys_nobody_is_let_in_until_they_come(
     assert refused.headers["retry-after"]
     assert impatient.get("/api/gmail/sync/health").status_code == 200
     issuer.answer = None
-    eventually(lambda: status(impatient, issuer.token("ann")).status_code == 200, "let in")
+    wait_until(lambda: status(impatient, issuer.token("ann")).status_code == 200)
 
 
 def test_an_issuer_who_is_gone_is_said_to_be_away_and_logged(
@@ -168,7 +169,7 @@ def test_an_issuer_who_does_not_answer_is_given_up(
     issuer.may_answer.clear()
     problem(status(impatient, issuer.token("ann")), 503, "issuer_unavailable")
     issuer.may_answer.set()
-    eventually(lambda: status(impatient, issuer.token("ann")).status_code == 200, "let in")
+    wait_until(lambda: status(impatient, issuer.token("ann")).status_code == 200)
 
 
 def test_a_slow_issuer_is_asked_once_and_holds_up_nobody_else(
@@ -178,7 +179,7 @@ def test_a_slow_issuer_is_asked_once_and_holds_up_nobody_else(
     token = issuer.token("ann")
     with ThreadPoolExecutor(50) as threads:
         waiting = [threads.submit(status, nobody, token) for _ in range(50)]
-        eventually(lambda: issuer.asked, "the issuer is asked")
+        wait_until(lambda: issuer.asked)
         assert nobody.get("/livez").status_code == 200
         assert nobody.get("/api/scheduler/status").status_code == 200
         assert not any(each.done() for each in waiting)
@@ -204,7 +205,7 @@ def test_a_flood_of_unknown_keys_holds_up_nobody_else_while_the_issuer_hangs(
         assert status(http, good).status_code == 200
         issuer.may_answer.clear()
         waiting = [threads.submit(status, flood, unknown) for _ in range(60)]
-        eventually(lambda: issuer.asked > 1, "the issuer is asked")
+        wait_until(lambda: issuer.asked > 1)
         assert status(http, good).status_code == 200
         for path in ("/livez", "/readyz", "/api/gmail/sync/health", "/api/scheduler/status"):
             assert http.get(path).status_code == 200

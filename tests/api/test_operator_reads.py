@@ -9,7 +9,8 @@ import pytest
 
 from service.api import operator_access
 from service.postgres.calls import connect
-from tests.api.conftest import Running, bearer, client_of, eventually, token
+from tests.api.conftest import Running, bearer, client_of, token
+from tests.waiting import wait_until
 
 HEALTH = "/api/gmail/sync/health"
 ZOMBIE = "sync_zoe_0badcafe_1700000000"
@@ -99,7 +100,7 @@ def test_operators_see_them_also_when_requests_have_taken_all_connections(
         with connect(database_url, "holder") as holder, holder.transaction():
             holder.execute("lock table gmail_sync.label in access exclusive mode")
             asked = [threads.submit(ann.get, "/api/gmail/labels") for _ in range(50)]
-            eventually(waiting, "all connections wait")
+            wait_until(waiting)
             assert ZOMBIE in olga.get(HEALTH).text
             assert olga.get("/api/scheduler/status").status_code == 200
             assert sum(not each.done() for each in asked) >= 8

@@ -22,10 +22,10 @@ from tests.api.conftest import (
     claim,
     configuration,
     connect_account,
-    eventually,
     problem,
     serving,
 )
+from tests.waiting import wait_until
 
 AUDIENCE = "https://sync.example.org/api/gmail/push"
 ACCOUNT = "push@my-project.iam.gserviceaccount.com"
@@ -347,7 +347,7 @@ def test_a_burst_makes_one_run_and_at_most_one_after_it(
     connect_account(functions, "ann")
     with ThreadPoolExecutor(10) as threads:
         answers = [threads.submit(push, history_id=1000 + number) for number in range(50)]
-        first = eventually(lambda: runs(db), "a run is there")[0]
+        first = wait_until(lambda: runs(db))[0]
         claim(functions, first["task_id"])
         assert {answer.result(20).status_code for answer in answers} == {204}
     assert len(runs(db)) == 1
@@ -400,7 +400,7 @@ def test_a_push_and_a_click_share_a_run(push: Push, functions: Session, db: Conn
 def test_no_token_reaches_the_log(push: Push, pushed: Running, keeper: Simulator) -> None:
     token = keeper.identity.token("https://elsewhere.example", ACCOUNT)
     push(token=token)
-    eventually(lambda: any(line["event"] == "request" for line in pushed.log), "it is logged")
+    wait_until(lambda: any(line["event"] == "request" for line in pushed.log))
     assert token not in str(pushed.log)
 
 

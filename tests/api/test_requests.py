@@ -8,7 +8,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Session
-from tests.api.conftest import Running, claim, eventually, list_page, problem, store, stored
+from tests.api.conftest import Running, claim, list_page, problem, store, stored
+from tests.waiting import wait_until
 
 LONG = "a" * 10_000
 MESSAGE = "/api/gmail/messages/{message_id}"
@@ -104,9 +105,8 @@ def test_what_nobody_expected_is_logged_and_not_told(
     db.execute("alter function gmail_sync.list_labels rename to list_labels_away")
     body = problem(ann.get("/api/gmail/labels"), 500, "internal_error")
     assert "list_labels" not in str(body)
-    line = eventually(
+    line = wait_until(
         lambda: next((line for line in running.log if line["level"] == "error"), None),
-        "the error is logged",
     )
     assert "list_labels" in str(line["exc_info"])
     assert line["request_id"]

@@ -18,8 +18,9 @@ from cryptography.fernet import Fernet
 
 from service.postgres.calls import Connection, Session
 from service.simulator import Fault, Simulator, generate
-from tests.api.conftest import EMAIL, bearer, eventually, token
+from tests.api.conftest import EMAIL, bearer, token
 from tests.api.conftest import SECRET as JWT_SECRET
+from tests.waiting import wait_until
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 CLIENT_SECRET = f"GOCSPX-{secrets.token_urlsafe(20)}"
@@ -94,7 +95,7 @@ def installation(service_url: str, simulator: Simulator, tmp_path: Path) -> Iter
             process = installation.start(*arguments)
             stack.callback(process.wait, START_SECONDS)
             stack.callback(process.terminate)
-        eventually(installation.is_ready, "the service is ready", START_SECONDS)
+        wait_until(installation.is_ready, START_SECONDS)
         yield installation
 
 
@@ -118,7 +119,7 @@ def sync(installation: Installation) -> str:
         outcome: str | None = installation.ask("GET", run).json()["outcome"]
         return outcome
 
-    outcome: str = eventually(ended, "the sync ends", 60)
+    outcome: str = wait_until(ended, 60)
     return outcome
 
 
@@ -216,7 +217,7 @@ def meet_a_refusal(installation: Installation, simulator: Simulator, functions: 
         # What is renewed cannot be saved.
         simulator.tokens.expire(access_token)
     task_id = installation.ask("POST", "/api/gmail/sync/smart").json()["task_id"]
-    eventually(lambda: functions.rows("sync_run", task_id)[0]["successor"], "the run ends", 60)
+    wait_until(lambda: functions.rows("sync_run", task_id)[0]["successor"], 60)
     installation.ask("GET", f"/api/gmail/sync/{task_id}")
     functions.value("cancel_sync", task_id)
     with suppress(AssertionError):

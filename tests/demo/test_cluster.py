@@ -2,8 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +10,7 @@ import psycopg
 import pytest
 
 from service.demo.cluster import Cluster, find_programs, installed_pg_configs
-
-PATIENCE_SECONDS = 20
+from tests.waiting import wait_until
 
 OWNER = """
 from service.demo.cluster import Cluster
@@ -26,13 +24,6 @@ input()
 def cluster() -> Iterator[Cluster]:
     with Cluster("jobs", fsync=False, settings={"cron.max_running_jobs": "7"}) as running:
         yield running
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def ask(url: str, question: str) -> object:

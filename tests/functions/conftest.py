@@ -1,6 +1,5 @@
 """Runs in every state, made with the stored functions; time moves by backdating rows."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -185,13 +184,6 @@ def stored_messages(db: Connection, user: str = "ann") -> dict[str, Row]:
 def queue_of(db: Connection, user: str = "ann") -> dict[str, Row]:
     rows = db.execute("select * from gmail_sync.fetch_queue where user_id = %s", [user])
     return {row["message_id"]: row for row in rows}
-
-
-def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.02)
 
 
 def somebody_waits_for_a_lock(db: Connection) -> bool:

@@ -444,7 +444,7 @@ def test_gmail_that_stays_away_ends_the_audit(
 ) -> None:
     mailbox.load(generate(3))
     account.sync()
-    monkeypatch.setattr("service.mailbox.access.OUTAGE_BACKOFF", 2 * (timedelta(seconds=0.1),))
+    monkeypatch.setattr("service.gmail.retry.OUTAGE_BACKOFF", 2 * (timedelta(seconds=0.1),))
     simulator.faults.add(Fault("messages.list", "error", status=503))
     simulator.requests.reset()
 

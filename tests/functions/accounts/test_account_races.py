@@ -21,9 +21,9 @@ from tests.functions.conftest import (
     set_run,
     shift,
     somebody_waits_for_a_lock,
-    wait_until,
 )
 from tests.functions.traces import ADDRESS, USER, lived_in, places
+from tests.waiting import wait_until
 
 Locked = Callable[[str], psycopg.Connection[Row]]
 

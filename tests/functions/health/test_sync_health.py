@@ -7,7 +7,8 @@ import pytest
 
 from service import migrate
 from service.postgres.calls import Connection, Session, connect
-from tests.functions.conftest import connected, insert_run, queued, shift, wait_until, zombie
+from tests.functions.conftest import connected, insert_run, queued, shift, zombie
+from tests.waiting import wait_until
 
 ANSWER = {
     "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",

@@ -24,8 +24,8 @@ from tests.functions.conftest import (
     store,
     stored_messages,
     taken,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 Locked = Callable[[str], psycopg.Connection[Row]]
 

@@ -1,7 +1,8 @@
 import pytest
 
 from service.postgres.calls import Connection, Session
-from tests.functions.conftest import claimed, only, run_of, shift, wait_until
+from tests.functions.conftest import claimed, only, run_of, shift
+from tests.waiting import wait_until
 
 
 def test_a_running_run_goes_on(functions: Session, db: Connection) -> None:

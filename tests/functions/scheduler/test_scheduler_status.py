@@ -12,8 +12,8 @@ from tests.functions.conftest import (
     only,
     run_of,
     successor_of,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 JOBS = {"zombie_task_cleanup", "enqueue_due_syncs", "prune_sync_history", "prune_cron_history"}
 A_MINUTE_AND_A_PASS = 75

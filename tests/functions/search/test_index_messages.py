@@ -15,8 +15,8 @@ from tests.functions.conftest import (
     record,
     store,
     stored_messages,
-    wait_until,
 )
+from tests.waiting import wait_until
 
 WAITING = "select 1 from pg_stat_activity where datname = current_database() and wait_event = %s"
 
