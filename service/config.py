@@ -1,242 +1,98 @@
-"""Configuration from the environment, checked at start: one clear message a mistake."""
+"""Configuration from the environment, checked at start; VARIABLES is the one list of it.
+
+Every command imports this module, so it imports nothing that takes long to load.
+"""
 
 import re
-from collections.abc import Callable, Mapping
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
-
-from cryptography.fernet import Fernet
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
-T = TypeVar("T")
 
 QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
 GOOGLE_OAUTH_ENDPOINT = "https://oauth2.googleapis.com"
-# Google's keys have a host of their own.
-GOOGLES_KEYS = "https://www.googleapis.com/oauth2/v3/certs"
+# Google serves its keys from another host.
+GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_SECRET_BYTES = 32
+FERNET_KEY_BYTES = 32
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class ConfigError(Exception):
-    """The environment is not as it should be; `mistakes` has one sentence each."""
+    """The environment is not valid. `errors` has one sentence for each reason."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
-
-
-@dataclass(frozen=True)
-class Config:
-    """Everything a process of gmail-sync is told; only `serve` asks who signs the API's tokens."""
-
-    database_url: str
-    port: int
-    jwt_secret: str | None
-    credentials_keys: tuple[str, ...]
-    google_client_id: str | None
-    google_client_secret: str | None
-    gmail_endpoint: str
-    oauth_endpoint: str
-    quota_profile: str
-    worker_concurrency: int
-    log_level: str = "info"
-    # Where notifications are heard, when database_url leads through a pooler; else empty.
-    listen_url: str = ""
-    # Gmail's changes come by Pub/Sub: the topic it publishes to, and what its pushes are signed as.
-    pubsub_topic: str | None = None
-    push_audience: str | None = None
-    push_service_account: str | None = None
-    # Whose tokens are good, where not those signed with jwt_secret.
-    jwt_jwks_url: str | None = None
-    jwt_issuer: str | None = None
-    jwt_audience: str | None = None
-    # Where browsers reach the service, without a slash at the end; empty when they do not.
-    public_url: str = ""
-    # Whom a click signs in on this machine, without a token: the demo's own user.
-    demo_user: str | None = None
-
-    @property
-    def google_keys_url(self) -> str:
-        """Where the keys are that Google signs identities with, as a JWKS."""
-        if self.oauth_endpoint == GOOGLE_OAUTH_ENDPOINT:
-            return GOOGLES_KEYS
-        return f"{self.oauth_endpoint}/oauth2/v3/certs"
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Config":
-        """Read and check the environment. Raises ConfigError with all mistakes at once."""
-        reader = _Reader(environment)
-        config = cls(
-            database_url=reader.get("DATABASE_URL", _database_url),
-            port=reader.get("PORT", _port, "8000"),
-            jwt_secret=reader.get("GMAIL_SYNC_JWT_SECRET", _jwt_secret, ""),
-            credentials_keys=reader.get("GMAIL_SYNC_CREDENTIALS_KEYS", _keys, ""),
-            google_client_id=environment.get("GOOGLE_CLIENT_ID") or None,
-            google_client_secret=environment.get("GOOGLE_CLIENT_SECRET") or None,
-            gmail_endpoint=reader.get(
-                "GMAIL_SYNC_GMAIL_ENDPOINT", _endpoint, "https://gmail.googleapis.com"
-            ),
-            oauth_endpoint=reader.get(
-                "GMAIL_SYNC_OAUTH_ENDPOINT", _endpoint, GOOGLE_OAUTH_ENDPOINT
-            ),
-            quota_profile=reader.get(
-                "GMAIL_SYNC_QUOTA_PROFILE", _one_of(QUOTA_PROFILES), "google-2026"
-            ),
-            log_level=reader.get("GMAIL_SYNC_LOG_LEVEL", _one_of(LOG_LEVELS), "info"),
-            worker_concurrency=reader.get("GMAIL_SYNC_WORKER_CONCURRENCY", _concurrency, "4"),
-            listen_url=reader.get("GMAIL_SYNC_LISTEN_URL", _database_url, ""),
-            pubsub_topic=reader.get("GMAIL_SYNC_PUBSUB_TOPIC", _topic, ""),
-            push_audience=reader.get("GMAIL_SYNC_PUSH_AUDIENCE", _optional, ""),
-            push_service_account=reader.get("GMAIL_SYNC_PUSH_SERVICE_ACCOUNT", _address, ""),
-            jwt_jwks_url=reader.get("GMAIL_SYNC_JWT_JWKS_URL", _jwks_url, ""),
-            jwt_issuer=environment.get("GMAIL_SYNC_JWT_ISSUER") or None,
-            jwt_audience=environment.get("GMAIL_SYNC_JWT_AUDIENCE") or None,
-            public_url=reader.get("GMAIL_SYNC_PUBLIC_URL", _public_url, ""),
-            demo_user=environment.get("GMAIL_SYNC_DEMO_USER") or None,
-        )
-        reader.mistakes.extend(_token_mistakes(config))
-        reader.mistakes.extend(_demo_mistakes(config))
-        if (config.push_audience is None) != (config.push_service_account is None):
-            reader.mistakes.append(
-                "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
-                "set both or neither"
-            )
-        if reader.mistakes:
-            raise ConfigError(reader.mistakes)
-        return config
-
-
-class _Reader:
-    """Reads variables and collects what is wrong with them."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.mistakes: list[str] = []
-
-    def get(self, name: str, read: Callable[[str], T], default: str | None = None) -> T:
-        value = self._environment.get(name) or default
-        try:
-            if value is None:
-                raise ValueError("is not set")
-            return read(value)
-        except ValueError as error:
-            self.mistakes.append(f"{name} {error}")
-            return None  # type: ignore[return-value]  # ConfigError follows
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 def _database_url(value: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
         conninfo_to_dict(value)
     except ProgrammingError:
-        # Not in libpq's words, which quote what may be the password.
+        # libpq's message may quote the password.
         raise ValueError(
             "is not a libpq URL such as postgresql://user@host/db "
-            "(special characters of a password are percent-encoded)"
+            "(percent-encode special characters in the password)"
         ) from None
     return value
 
 
-def _whole_number(value: str, lowest: int, highest: int) -> int:
+def _whole_number(lowest: int, highest: int, value: str) -> int:
     if not value.isascii() or not value.isdigit() or not lowest <= int(value) <= highest:
         raise ValueError(f"is {value!r}, not a number from {lowest} to {highest}")
     return int(value)
 
 
-def _port(value: str) -> int:
-    return _whole_number(value, 1, 65535)
+def _one_of(choices: tuple[str, ...], value: str) -> str:
+    if value not in choices:
+        raise ValueError(f"is {value!r}, not one of {', '.join(choices)}")
+    return value
 
 
-def _concurrency(value: str) -> int:
-    return _whole_number(value, 1, 64)
+def _match(pattern: re.Pattern[str], meaning: str, value: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"is {value!r}, not {meaning}")
+    return value
 
 
-def _jwt_secret(value: str) -> str | None:
-    if value and len(value.encode()) < MIN_SECRET_BYTES:
+def _secret(value: str) -> str:
+    if len(value.encode()) < MIN_SECRET_BYTES:
         raise ValueError(
             f"is shorter than {MIN_SECRET_BYTES} bytes: make one with openssl rand -hex 32"
         )
-    return value or None
-
-
-def _jwks_url(value: str) -> str | None:
-    if value:
-        _http_url(value, "keys that came over http could be anybody's")
-    return value or None
-
-
-def _token_mistakes(config: Config) -> list[str]:
-    """What is wrong with the variables of the API's tokens taken together."""
-    if not config.jwt_jwks_url:
-        return []
-    mistakes = [
-        f"{name} is not set, and GMAIL_SYNC_JWT_JWKS_URL needs it: the issuer signs tokens for "
-        "others too"
-        for name, value in (
-            ("GMAIL_SYNC_JWT_ISSUER", config.jwt_issuer),
-            ("GMAIL_SYNC_JWT_AUDIENCE", config.jwt_audience),
-        )
-        if value is None
-    ]
-    if config.jwt_secret:
-        mistakes.append(
-            "GMAIL_SYNC_JWT_SECRET and GMAIL_SYNC_JWT_JWKS_URL are both set: tokens are signed "
-            "with the one or by the other"
-        )
-    return mistakes
-
-
-def _demo_mistakes(config: Config) -> list[str]:
-    """Whoever reaches a service with a demo user is signed in by a click."""
-    if config.demo_user is None:
-        return []
-    mistakes = []
-    if config.jwt_secret is None:
-        mistakes.append("GMAIL_SYNC_DEMO_USER needs GMAIL_SYNC_JWT_SECRET to sign its tokens with")
-    if config.public_url and urlsplit(config.public_url).hostname not in LOCAL_HOSTS:
-        mistakes.append(
-            "GMAIL_SYNC_DEMO_USER lets anybody in: it is for a service on this machine, and "
-            "GMAIL_SYNC_PUBLIC_URL names another"
-        )
-    return mistakes
+    return value
 
 
 def _keys(value: str) -> tuple[str, ...]:
     keys = tuple(key.strip() for key in value.split(",") if key.strip())
     for number, key in enumerate(keys, 1):
-        try:
-            Fernet(key)
-        except ValueError:
+        if not _is_fernet_key(key):
             raise ValueError(
                 f"has a key (number {number}) that is not 32 bytes in base64: make one with "
                 "openssl rand -base64 32 | tr '+/' '-_'"
-            ) from None
+            )
     return keys
 
 
-def _optional(value: str) -> str | None:
-    return value or None
-
-
-def _topic(value: str) -> str | None:
-    if value and not TOPIC.fullmatch(value):
-        raise ValueError(f"is {value!r}, not a topic such as projects/my-project/topics/gmail")
-    return value or None
-
-
-def _address(value: str) -> str | None:
-    if value and not ADDRESS.fullmatch(value):
-        raise ValueError(f"is {value!r}, not the e-mail address of a service account")
-    return value or None
+def _is_fernet_key(key: str) -> bool:
+    """As cryptography.fernet checks it, which takes long to import."""
+    try:
+        return len(urlsafe_b64decode(key)) == FERNET_KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _http_url(value: str, why_https: str) -> SplitResult:
-    """An address over https, or on this machine. It is never quoted: a password may be in it."""
+    """A URL over https, or on this machine. Errors never quote it: it may hold a password."""
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -251,23 +107,168 @@ def _http_url(value: str, why_https: str) -> SplitResult:
 
 
 def _endpoint(value: str) -> str:
-    _http_url(value, "mail and credentials would cross the network in the clear")
+    _http_url(value, "mail and credentials would cross the network unencrypted")
     return value.rstrip("/")
 
 
+def _jwks_url(value: str) -> str:
+    _http_url(value, "keys fetched over http can be forged")
+    return value
+
+
 def _public_url(value: str) -> str:
-    if not value:
-        return value
-    parts = _http_url(value, "Google sends people back with a code that must not be overheard")
+    parts = _http_url(value, "Google's redirect carries a code that must stay secret")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("is not https://HOST alone")
+        raise ValueError("has a path or a query: it must be https://HOST")
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in choices:
-            raise ValueError(f"is {value!r}, not one of {', '.join(choices)}")
-        return value
+@dataclass(frozen=True)
+class Config:
+    """The settings of a process. A variable that is unset or empty has its default."""
 
-    return read
+    database_url: str
+    listen_url: str = ""
+    port: int = 8000
+    jwt_secret: str | None = None
+    jwt_jwks_url: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    credentials_keys: tuple[str, ...] = ()
+    google_client_id: str | None = None
+    google_client_secret: str | None = None
+    # Without a slash at the end; empty if browsers do not reach the service.
+    public_url: str = ""
+    demo_user: str | None = None
+    gmail_endpoint: str = "https://gmail.googleapis.com"
+    oauth_endpoint: str = GOOGLE_OAUTH_ENDPOINT
+    pubsub_topic: str | None = None
+    push_audience: str | None = None
+    push_service_account: str | None = None
+    quota_profile: str = QUOTA_PROFILES[0]
+    worker_concurrency: int = 4
+    log_level: str = "info"
+
+    @property
+    def google_keys_url(self) -> str:
+        """The JWKS of the keys with which Google signs identities."""
+        if self.oauth_endpoint == GOOGLE_OAUTH_ENDPOINT:
+            return GOOGLE_JWKS_URL
+        return f"{self.oauth_endpoint}/oauth2/v3/certs"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Config":
+        """Read and check the environment. Raises ConfigError with all errors at once."""
+        values: dict[str, Any] = {"database_url": ""}
+        errors = [] if environment.get("DATABASE_URL") else ["DATABASE_URL is not set"]
+        for variable in VARIABLES:
+            try:
+                if value := environment.get(variable.name):
+                    values[variable.field] = variable.read(value)
+            except ValueError as error:
+                errors.append(f"{variable.name} {error}")
+        config = cls(**values)
+        errors += [*_token_errors(config), *_demo_errors(config), *_push_errors(config)]
+        if errors:
+            raise ConfigError(errors)
+        return config
+
+
+class Variable(NamedTuple):
+    """A variable of the environment. `read` raises ValueError that says what is wrong."""
+
+    name: str
+    field: str
+    read: Callable[[str], object]
+    meaning: str
+
+    def help(self) -> str:
+        """Its meaning, and its default if there is one."""
+        default = getattr(Config, self.field, None)
+        return f"{self.meaning} ({default})" if default else self.meaning
+
+
+VARIABLES = (
+    Variable("DATABASE_URL", "database_url", _database_url,
+        "libpq URL: postgresql://user@host/database"),
+    Variable("GMAIL_SYNC_LISTEN_URL", "listen_url", _database_url,
+        "URL for LISTEN if DATABASE_URL is that of a pooler"),
+    Variable("PORT", "port", partial(_whole_number, 1, 65535),
+        "port of the service"),
+    Variable("GMAIL_SYNC_JWT_SECRET", "jwt_secret", _secret,
+        "signs the API's tokens: HS256, 32 bytes or more"),
+    Variable("GMAIL_SYNC_JWT_JWKS_URL", "jwt_jwks_url", _jwks_url,
+        "instead of a secret: keys of the tokens' issuer, RS256"),
+    Variable("GMAIL_SYNC_JWT_ISSUER", "jwt_issuer", str,
+        "required `iss` of tokens; needed with a JWKS"),
+    Variable("GMAIL_SYNC_JWT_AUDIENCE", "jwt_audience", str,
+        "required `aud` of tokens; needed with a JWKS"),
+    Variable("GMAIL_SYNC_CREDENTIALS_KEYS", "credentials_keys", _keys,
+        "Fernet keys, comma-separated: the first encrypts, all decrypt"),
+    Variable("GOOGLE_CLIENT_ID", "google_client_id", str,
+        "OAuth client with which users connect Gmail"),
+    Variable("GOOGLE_CLIENT_SECRET", "google_client_secret", str,
+        "secret of that client"),
+    Variable("GMAIL_SYNC_PUBLIC_URL", "public_url", _public_url,
+        "URL at which browsers reach the service; Google redirects to it"),
+    Variable("GMAIL_SYNC_DEMO_USER", "demo_user", str,
+        "user whom a click on the page signs in; on this machine only"),
+    Variable("GMAIL_SYNC_GMAIL_ENDPOINT", "gmail_endpoint", _endpoint,
+        "root of the Gmail API"),
+    Variable("GMAIL_SYNC_OAUTH_ENDPOINT", "oauth_endpoint", _endpoint,
+        "root of Google's OAuth API"),
+    Variable("GMAIL_SYNC_PUBSUB_TOPIC", "pubsub_topic",
+        partial(_match, TOPIC, "a topic such as projects/my-project/topics/gmail"),
+        "topic to which Gmail publishes changes: projects/P/topics/T"),
+    Variable("GMAIL_SYNC_PUSH_AUDIENCE", "push_audience", str,
+        "required `aud` of the tokens of pushes"),
+    Variable("GMAIL_SYNC_PUSH_SERVICE_ACCOUNT", "push_service_account",
+        partial(_match, ADDRESS, "the e-mail address of a service account"),
+        "required account of those tokens; set both or neither"),
+    Variable("GMAIL_SYNC_QUOTA_PROFILE", "quota_profile", partial(_one_of, QUOTA_PROFILES),
+        "caps of new accounts: google-2026, google-legacy or unlimited"),
+    Variable("GMAIL_SYNC_WORKER_CONCURRENCY", "worker_concurrency", partial(_whole_number, 1, 64),
+        "runs at a time in a process"),
+    Variable("GMAIL_SYNC_LOG_LEVEL", "log_level", partial(_one_of, LOG_LEVELS),
+        "debug, info, warning or error"),
+)  # fmt: skip
+
+
+def _token_errors(config: Config) -> Iterator[str]:
+    if not config.jwt_jwks_url:
+        return
+    for name, value in (
+        ("GMAIL_SYNC_JWT_ISSUER", config.jwt_issuer),
+        ("GMAIL_SYNC_JWT_AUDIENCE", config.jwt_audience),
+    ):
+        if value is None:
+            yield (
+                f"{name} is not set, and GMAIL_SYNC_JWT_JWKS_URL needs it: the issuer signs "
+                "tokens for others too"
+            )
+    if config.jwt_secret:
+        yield (
+            "GMAIL_SYNC_JWT_SECRET and GMAIL_SYNC_JWT_JWKS_URL are both set: tokens are signed "
+            "with the one or by the other"
+        )
+
+
+def _demo_errors(config: Config) -> Iterator[str]:
+    """A demo user lets in everybody who reaches the service."""
+    if config.demo_user is None:
+        return
+    if config.jwt_secret is None:
+        yield "GMAIL_SYNC_DEMO_USER needs GMAIL_SYNC_JWT_SECRET to sign its tokens with"
+    if config.public_url and urlsplit(config.public_url).hostname not in LOCAL_HOSTS:
+        yield (
+            "GMAIL_SYNC_DEMO_USER lets anybody in: it is for a service on this machine, and "
+            "GMAIL_SYNC_PUBLIC_URL names another"
+        )
+
+
+def _push_errors(config: Config) -> Iterator[str]:
+    if (config.push_audience is None) != (config.push_service_account is None):
+        yield (
+            "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
+            "set both or neither"
+        )

@@ -412,7 +412,7 @@ def test_what_is_configured_wrong_is_told_at_start() -> None:
             GMAIL_SYNC_PUSH_SERVICE_ACCOUNT="nobody",
             GMAIL_SYNC_PUSH_AUDIENCE=AUDIENCE,
         )
-    topic, account, both = caught.value.mistakes
+    topic, account, both = caught.value.errors
     assert "projects/my-project/topics/gmail" in topic
     assert account.startswith("GMAIL_SYNC_PUSH_SERVICE_ACCOUNT")
     assert "both or neither" in both

@@ -1,4 +1,4 @@
-"""What the environment may say of tokens and addresses; each mistake is told in a sentence."""
+"""What the environment may say of tokens and addresses; each error is told in a sentence."""
 
 import secrets
 
@@ -19,10 +19,10 @@ def config(**environment: str) -> Config:
     return Config.from_environment(DATABASE | environment)
 
 
-def mistakes(**environment: str) -> list[str]:
-    with pytest.raises(ConfigError) as error:
+def errors(**environment: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
         config(**environment)
-    return error.value.mistakes
+    return caught.value.errors
 
 
 def test_a_secret_alone_is_enough_and_may_have_an_audience_and_an_issuer() -> None:
@@ -43,14 +43,14 @@ def test_empty_variables_are_as_good_as_none() -> None:
 
 
 def test_a_secret_and_an_issuer_are_one_too_many() -> None:
-    (mistake,) = mistakes(GMAIL_SYNC_JWT_SECRET=SECRET, **JWKS)
-    assert "both set" in mistake
+    (error,) = errors(GMAIL_SYNC_JWT_SECRET=SECRET, **JWKS)
+    assert "both set" in error
 
 
 @pytest.mark.parametrize("name", ["GMAIL_SYNC_JWT_ISSUER", "GMAIL_SYNC_JWT_AUDIENCE"])
 def test_an_issuer_without_name_or_audience_is_not_trusted(name: str) -> None:
-    (mistake,) = mistakes(**{key: value for key, value in JWKS.items() if key != name})
-    assert mistake.startswith(f"{name} is not set")
+    (error,) = errors(**{key: value for key, value in JWKS.items() if key != name})
+    assert error.startswith(f"{name} is not set")
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_an_issuer_without_name_or_audience_is_not_trusted(name: str) -> None:
     ["http://login.example.org/jwks.json", "file:///etc/passwd", "login.example.org", "https://"],
 )
 def test_keys_come_over_https_from_another_machine(url: str) -> None:
-    (mistake,) = mistakes(**JWKS | {"GMAIL_SYNC_JWT_JWKS_URL": url})
-    assert mistake.startswith("GMAIL_SYNC_JWT_JWKS_URL is ")
+    (error,) = errors(**JWKS | {"GMAIL_SYNC_JWT_JWKS_URL": url})
+    assert error.startswith("GMAIL_SYNC_JWT_JWKS_URL is ")
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:9000", "[::1]:9000"])
@@ -93,8 +93,8 @@ each_address = pytest.mark.parametrize("name", ADDRESSES)
     ],
 )
 def test_no_address_of_another_machine_goes_without_https(name: str, url: str) -> None:
-    (mistake,) = mistakes(**ADDRESSES[name] | {name: url})
-    assert mistake.startswith(f"{name} is an http URL of another machine: ")
+    (error,) = errors(**ADDRESSES[name] | {name: url})
+    assert error.startswith(f"{name} is an http URL of another machine: ")
 
 
 @each_address
@@ -117,9 +117,9 @@ def test_this_machine_goes_without_https(name: str, url: str) -> None:
     ],
 )
 def test_a_password_in_an_address_is_refused_and_not_said_again(name: str, url: str) -> None:
-    (mistake,) = mistakes(**ADDRESSES[name] | {name: url})
-    assert mistake.startswith(f"{name} is ")
-    assert "pass-word" not in mistake
+    (error,) = errors(**ADDRESSES[name] | {name: url})
+    assert error.startswith(f"{name} is ")
+    assert "pass-word" not in error
 
 
 @pytest.mark.parametrize("name", ["GMAIL_SYNC_GMAIL_ENDPOINT", "GMAIL_SYNC_OAUTH_ENDPOINT"])

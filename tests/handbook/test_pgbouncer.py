@@ -180,7 +180,7 @@ def test_a_worker_process_listens_where_it_is_told(
 def test_a_url_that_is_none_is_named() -> None:
     with pytest.raises(ConfigError) as caught:
         Config.from_environment({"DATABASE_URL": "", "GMAIL_SYNC_LISTEN_URL": "postgresql:/x"})
-    assert any(mistake.startswith("GMAIL_SYNC_LISTEN_URL ") for mistake in caught.value.mistakes)
+    assert any(error.startswith("GMAIL_SYNC_LISTEN_URL ") for error in caught.value.errors)
 
 
 def test_an_application_calls_through_pgbouncer_from_many_connections(
