@@ -1,4 +1,4 @@
-"""gmail-sync account: Gmail accounts whose Google tokens an application holds already."""
+"""gmail-sync account: Gmail accounts whose Google tokens an application already has."""
 
 import json
 import re
@@ -7,41 +7,49 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from service.cli.context import open_session, record_operator_read
-from service.config import QUOTA_PROFILES, Config, ConfigError
-from service.google.cipher import CredentialCipher
+from service.cli.lazy import LazyCommand, LazyGroup
+from service.config import QUOTA_PROFILES
+from service.postgres.calls import Row
 
 CONTENT_MODES = ("full", "raw")
 AUTHORIZED_USER_FIELDS = ("refresh_token", "client_id", "client_secret")
 
 
-@click.group()
+COMMANDS = {
+    "add": LazyCommand("service.cli.account:add", "Store an account, or connect it again."),
+    "set": LazyCommand("service.cli.account:change", "Change an account's settings."),
+    "list": LazyCommand("service.cli.account:list_accounts", "List accounts and their state."),
+    "remove": LazyCommand("service.cli.removal:remove", "Disconnect an account."),
+    "delete": LazyCommand("service.cli.removal:delete", "Delete everything about a user."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS)
 def account() -> None:
     """Add, change, list, disconnect and delete Gmail accounts."""
 
 
-@account.command()
+@click.command()
 @click.argument("user")
-@click.option("--email", required=True, metavar="E", help="address of the mailbox")
+@click.option("--email", required=True, metavar="E", help="Address of the mailbox.")
 @click.option(
     "--credentials",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="authorized_user JSON with refresh_token, client_id and client_secret",
+    help="An authorized_user JSON: refresh_token, client_id and client_secret.",
 )
-@click.option("--access-token", metavar="T", help="an access token, for as long as it lives")
+@click.option("--access-token", metavar="T", help="An access token, usable until it expires.")
 @click.option(
     "--quota-profile",
     type=click.Choice(QUOTA_PROFILES),
-    help="caps to keep to; for a new account GMAIL_SYNC_QUOTA_PROFILE unless given",
+    help="Quota caps. A new account has GMAIL_SYNC_QUOTA_PROFILE by default.",
 )
 @click.option(
     "--content-mode",
     type=click.Choice(CONTENT_MODES),
-    help="full: bodies and headers (default); raw: the whole RFC 822 message too",
+    help="full stores headers and bodies (default); raw also stores the RFC 822 message.",
 )
 def add(
     user: str,
@@ -53,44 +61,49 @@ def add(
 ) -> None:
     """Store the Gmail account of USER, or connect it again.
 
-    Only stores: no call to Google, no sync.
+    This neither calls Google nor starts a sync.
     """
     if (credentials is None) == (access_token is None):
         raise click.UsageError("give one of --credentials and --access-token")
+    from service.cli.google import make_cipher
+
     stored = _authorized_user(credentials) if credentials else {"token": access_token}
     with open_session("account") as (config, session):
-        sealed = cipher(config).encrypt(stored)
+        encrypted = make_cipher(config).encrypt(stored)
         if quota_profile is None and not session.rows("list_accounts", user):
             quota_profile = config.quota_profile
-        session.value("connect_account", user, email, sealed, quota_profile, content_mode)
+        session.value("connect_account", user, email, encrypted, quota_profile, content_mode)
     click.echo(f"{email} is connected for user {user}.")
 
 
 def _interval(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> timedelta | None:
-    """`15m`, `2h` or `1d`; zero for `off`, None when it was not given."""
+    """`15m`, `2h` or `1d`; zero for `off`; None if it was not given."""
     if value is None:
         return None
     if value == "off":
         return timedelta(0)
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", value)
     if found is None:
-        raise click.BadParameter("give minutes, hours or days, such as 15m, 2h or 1d, or else off")
+        raise click.BadParameter("give minutes, hours or days, such as 15m, 2h or 1d, or off")
     unit = {"m": "minutes", "h": "hours", "d": "days"}[found[2]]
     return timedelta(**{unit: int(found[1])})
 
 
-@account.command(name="set")
+@click.command()
 @click.argument("user")
 @click.option(
     "--content-mode",
     type=click.Choice(CONTENT_MODES),
-    help="full: bodies and headers; raw: the whole RFC 822 message too, of stored mail as well",
+    help="full stores headers and bodies; raw also stores the RFC 822 message.",
 )
-@click.option("--quota-profile", type=click.Choice(QUOTA_PROFILES), help="caps to keep to")
+@click.option("--quota-profile", type=click.Choice(QUOTA_PROFILES), help="Quota caps.")
 @click.option(
-    "--sync-interval", callback=_interval, metavar="15m|off", help="how often to sync by itself"
+    "--sync-interval",
+    callback=_interval,
+    metavar="15m|off",
+    help="How often to start a sync automatically.",
 )
 def change(
     user: str,
@@ -100,8 +113,8 @@ def change(
 ) -> None:
     """Change settings of USER's account.
 
-    Switched to raw, what is stored is fetched once more, by a sync that this starts. Switched
-    back to full, raw copies stay.
+    Switching to raw starts a sync that fetches all stored messages again. Switching back to full
+    keeps the raw copies.
     """
     if content_mode is None and quota_profile is None and sync_interval is None:
         raise click.UsageError("give --content-mode, --quota-profile or --sync-interval")
@@ -111,29 +124,36 @@ def change(
             click.echo(f"{user} is synced {_every(sync_interval)}.")
         if quota_profile is not None:
             session.value("set_quota_profile", user, quota_profile)
-            click.echo(f"{user} keeps to the caps of {quota_profile}.")
+            click.echo(f"{user} has the quota caps of {quota_profile}.")
         if content_mode is not None:
             count = session.value("set_content_mode", user, content_mode)
-            click.echo(f"{user}'s mail is kept {content_mode}.")
+            click.echo(f"{user}'s mail is stored {content_mode}.")
             if count:
                 click.echo(f"A sync fetches {count:,} stored messages in raw form.")
 
 
 def _every(interval: timedelta) -> str:
-    return f"every {interval}" if interval else "when somebody asks"
+    return f"every {interval}" if interval else "only on request"
 
 
-@account.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_accounts(as_json: bool) -> None:
-    """List the accounts and the state they are in."""
+    """List the accounts and their state."""
     with open_session("account") as (_, session):
         if rows := session.rows("list_accounts"):
             record_operator_read(session, "accounts")
     if as_json:
         for row in rows:
             click.echo(json.dumps(row, default=str))
-        return
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("user", "email", "status", "reason", "content", "quota", "connected")
     for row in rows:
         table.add_row(
@@ -146,18 +166,6 @@ def list_accounts(as_json: bool) -> None:
             f"{row['connected_at']:%Y-%m-%d %H:%M}",
         )
     Console().print(table)
-
-
-def cipher(config: Config) -> CredentialCipher:
-    """Where credentials are sealed. Raises ConfigError without keys."""
-    if not config.credentials_keys:
-        raise ConfigError(
-            [
-                "GMAIL_SYNC_CREDENTIALS_KEYS is not set: make a key with "
-                "openssl rand -base64 32 | tr '+/' '-_'"
-            ]
-        )
-    return CredentialCipher(config.credentials_keys)
 
 
 def _authorized_user(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a command begins with: the configuration, and a session that says who sits there."""
+"""What commands begin with: configuration, database session and actor."""
 
 import os
 import pwd
@@ -14,10 +14,10 @@ from service.postgres.calls import FunctionCaller, Session
 
 @contextmanager
 def open_session(command: str) -> Iterator[tuple[Config, Session]]:
-    """The configuration, and a session for as long as the block lasts. Raises ConfigError.
+    """The configuration, and a session that the end of the block closes. Raises ConfigError.
 
-    The audit trail takes the actor from the session's name (db/functions/_audit.sql), so that no
-    command can forget to tell, and no name in DATABASE_URL may stand in its place.
+    The audit trail takes the actor from the session's application name, so no command can forget
+    it. A name in DATABASE_URL is therefore overwritten.
     """
     config = Config.from_environment(os.environ)
     name = f"gmail-sync {command} by {actor()}"
@@ -27,18 +27,18 @@ def open_session(command: str) -> Iterator[tuple[Config, Session]]:
 
 
 def actor() -> str:
-    """Who sits at the command line, as the audit trail names them: `os:` and the system's user."""
+    """The actor of the audit trail: `os:` and the name of the operating system's user."""
     number = os.getuid()
     try:
         return f"os:{pwd.getpwuid(number).pw_name}"
     except KeyError:
-        # A container's user needs no name.
+        # In a container the user may have no name.
         return f"os:{number}"
 
 
 def record_operator_read(caller: FunctionCaller, view: str, user: str | None = None) -> None:
-    """Note what of other people's data is about to be shown, of one user or of all.
+    """Record that data of one user, or of all, is about to be shown.
 
-    Raises psycopg.Error and SyncError: what is not noted is not shown.
+    Raises psycopg.Error and SyncError. Without the record, the data must not be shown.
     """
     caller.value("record_audit_event", "operator_read", actor(), Jsonb({"view": view}), user)

@@ -6,18 +6,21 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Try it all on this machine, with simulated mail.")
-@click.option("--once", is_flag=True, help="one sync, then stop; a JSON summary is the last line")
+@click.command()
+@click.option("--once", is_flag=True, help="Stop after one sync. The last line is a JSON summary.")
 @click.option(
     "--mail",
     type=click.Path(exists=True, path_type=Path),
-    help="an mbox (plain or xz) or a folder of .eml",
+    help="An mbox (plain or xz) or a folder of .eml files.",
 )
 @click.option(
-    "--messages", type=click.IntRange(0), metavar="N", help="generate that many (500 by default)"
+    "--messages",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Generate this many messages instead, by default 500.",
 )
 def demo(once: bool, mail: Path | None, messages: int | None) -> None:
-    """Start Postgres, a Gmail simulator and the service, sync once, and stay until Ctrl-C."""
+    """Start Postgres, a Gmail simulator and the service, sync once, and run until Ctrl-C."""
     if mail is not None and messages is not None:
         raise click.UsageError("give one of --mail and --messages")
     try:
@@ -27,7 +30,7 @@ def demo(once: bool, mail: Path | None, messages: int | None) -> None:
             f"{error.name} is missing: run make setup, or pip install 'gmail-sync[demo]'"
         ) from error
 
-    # kill and Ctrl-C alike end the demo in order, in a shell's background too, where Ctrl-C is off.
+    # kill and Ctrl-C both stop the demo in order. A shell ignores SIGINT for background jobs.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     try:

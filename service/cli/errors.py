@@ -1,35 +1,38 @@
-"""What a user can mend, in words."""
+"""Errors that the user can fix, as messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-import psycopg
-from alembic.util import CommandError
 
 from service.config import ConfigError
-from service.gmail.errors import GmailError
-from service.google.cipher import WrongKey
-from service.google.credentials import UnusableCredentials
-from service.postgres.errors import SyncError
 
 
 @contextmanager
 def friendly_errors() -> Iterator[None]:
-    """Turn an error that a user can mend into a ClickException with one clear message."""
+    """Turn an error that the user can fix into a ClickException with one clear message."""
     try:
         yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except ConfigError as error:
+        raise click.ClickException("\n       ".join(error.errors)) from error
     except Exception as error:
-        words = _words(error)
+        words = _database_words(error) or _google_words(error)
         if words is None:
             raise
         raise click.ClickException(words) from error
 
 
-def _words(error: Exception) -> str | None:
+# Their classes are imported once there is an error: most commands end without one.
+
+
+def _database_words(error: Exception) -> str | None:
+    import psycopg
+
+    from service.postgres.errors import SyncError
+
     match error:
-        case ConfigError():
-            return "\n       ".join(error.mistakes)
         case SyncError():
             return ". ".join(filter(None, [str(error), error.hint]))
         case psycopg.OperationalError():
@@ -40,6 +43,12 @@ def _words(error: Exception) -> str | None:
             return "the database has no gmail_sync schema of this version: run gmail-sync migrate"
         case psycopg.Error():
             return f"the database refused: {error}"
-        case CommandError() | GmailError() | WrongKey() | UnusableCredentials():
-            return str(error)
     return None
+
+
+def _google_words(error: Exception) -> str | None:
+    from service.gmail.errors import GmailError
+    from service.google.cipher import WrongKey
+    from service.google.credentials import UnusableCredentials
+
+    return str(error) if isinstance(error, GmailError | WrongKey | UnusableCredentials) else None

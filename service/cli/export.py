@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import click
 from rich.console import Console
@@ -16,14 +16,21 @@ from service.postgres.calls import Row, Session
 Write = Callable[[Row], None]
 
 
-@click.command(short_help="Write the mail of USER into files.")
+class Exported(NamedTuple):
+    """Numbers of messages; those left out have no raw copy."""
+
+    written: int
+    left_out: int
+
+
+@click.command()
 @click.argument("user")
 @click.option(
     "--output",
     required=True,
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="the mbox file, or the folder for .eml files; nothing is overwritten",
+    help="The mbox file, or the folder for .eml files. Nothing is overwritten.",
 )
 @click.option(
     "--format",
@@ -31,40 +38,39 @@ Write = Callable[[Row], None]
     type=click.Choice(["mbox", "eml"]),
     default="mbox",
     show_default=True,
-    help="one mboxrd file, or a file {message_id}.eml for each message",
+    help="One mboxrd file, or a file {message_id}.eml for each message.",
 )
-@click.option("--message", "message_id", metavar="ID", help="this message alone")
+@click.option("--message", "message_id", metavar="ID", help="Export only this message.")
 def export(user: str, output: Path, form: str, message_id: str | None) -> None:
-    """Write the mail of USER that is kept raw into files, byte for byte as Gmail gave it.
+    """Write USER's mail that is stored raw into files, byte for byte as Gmail sent it.
 
-    An mbox is an mboxrd, oldest first, with CRLF line ends: take one > off each line that begins
-    with one or more and `From `, and a message has its own bytes again. Only a message whose last
-    line had no end comes back with one more CRLF. An .eml file holds nothing but the bytes.
+    The mbox is an mboxrd, oldest first, with CRLF line ends. To get the bytes of a message, remove
+    one > from each line that begins with one or more > and `From `. Only a message without a final
+    line end gains one CRLF. An .eml file holds exactly the message's bytes.
 
-    Exit status 0: all is written; 1: not all of it, because messages have no raw copy or because
-    it broke off.
+    Exit status 0: everything was written; 1: some messages have no raw copy, or an error occurred.
     """
     with open_session("export") as (_, session):
         record_operator_read(session, "export", user)
         try:
             with _mbox(output) if form == "mbox" else _folder(output) as write:
                 if message_id is None:
-                    written, left_out = _export_all(session, user, write)
+                    exported = _export_all(session, user, write)
                 else:
-                    written, left_out = _export_one(session, user, message_id, write)
+                    exported = _export_one(session, user, message_id, write)
         except OSError as error:
             raise click.ClickException(f"{output} cannot be written: {error}") from error
-    click.echo(f"{written:,} messages written to {output}.", err=True)
-    if left_out:
+    click.echo(f"{exported.written:,} messages written to {output}.", err=True)
+    if exported.left_out:
         raise click.ClickException(
-            f"{left_out:,} messages have no raw copy and were left out. To get one of each: "
-            f"gmail-sync account set {user} --content-mode raw, and export again after that sync."
+            f"{exported.left_out:,} messages have no raw copy and were left out. To store them, run "
+            f"gmail-sync account set {user} --content-mode raw, and export again after its sync."
         )
 
 
 @contextmanager
 def _mbox(path: Path) -> Iterator[Write]:
-    """Writes messages one after the other; an unfinished file is taken away."""
+    """Writes messages one after the other. An error removes the unfinished file."""
     with _new_file(path) as file:
         try:
             yield lambda row: _write(file, mbox_entry(row))
@@ -75,7 +81,7 @@ def _mbox(path: Path) -> Iterator[Write]:
 
 @contextmanager
 def _folder(path: Path) -> Iterator[Write]:
-    """Writes a file for each message."""
+    """Writes one file for each message."""
     path.mkdir(parents=True, exist_ok=True)
 
     def write(row: Row) -> None:
@@ -89,15 +95,14 @@ def _new_file(path: Path) -> BinaryIO:
     try:
         return path.open("xb")
     except FileExistsError as error:
-        raise click.ClickException(f"{path} exists already; nothing is overwritten") from error
+        raise click.ClickException(f"{path} already exists; nothing is overwritten") from error
 
 
 def _write(file: BinaryIO, content: bytes) -> None:
     file.write(content)
 
 
-def _export_all(session: Session, user: str, write: Write) -> tuple[int, int]:
-    """How many messages were written, and how many have no raw copy."""
+def _export_all(session: Session, user: str, write: Write) -> Exported:
     size = size_of(session, user)
     written = 0
     with _progress() as progress:
@@ -107,22 +112,22 @@ def _export_all(session: Session, user: str, write: Write) -> tuple[int, int]:
                 write(row)
             written += len(page)
             progress.update(bar, completed=written, total=max(size.messages, written))
-    return written, size.without_raw
+    return Exported(written, size.without_raw)
 
 
-def _export_one(session: Session, user: str, message_id: str, write: Write) -> tuple[int, int]:
+def _export_one(session: Session, user: str, message_id: str, write: Write) -> Exported:
     message = session.row("get_message", user, message_id)
     raw = session.row("get_raw", user, message_id)
     if message is None or raw is None:
         raise click.ClickException(f"user {user} has no message {message_id}")
     if raw["raw"] is None:
-        return 0, 1
+        return Exported(0, 1)
     write({**message, **raw})
-    return 1, 0
+    return Exported(1, 0)
 
 
 def _progress() -> Progress:
-    """On stderr, and only where a person is looking."""
+    """On stderr, and only if it is a terminal."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,8 +1,8 @@
-"""Google, as the environment says how to reach it."""
+"""Google and the cipher of its credentials, as the environment configures them."""
 
-from service.cli.account import cipher
-from service.config import Config
+from service.config import Config, ConfigError
 from service.gmail.api import GmailApi
+from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 
 
@@ -13,6 +13,18 @@ def make_google(config: Config) -> Google:
         token_uri=f"{config.oauth_endpoint}/token",
         client_id=config.google_client_id,
         client_secret=config.google_client_secret,
-        cipher=cipher(config),
+        cipher=make_cipher(config),
         topic=config.pubsub_topic,
     )
+
+
+def make_cipher(config: Config) -> CredentialCipher:
+    """Raises ConfigError without keys."""
+    if not config.credentials_keys:
+        raise ConfigError(
+            [
+                "GMAIL_SYNC_CREDENTIALS_KEYS is not set: make a key with "
+                "openssl rand -base64 32 | tr '+/' '-_'"
+            ]
+        )
+    return CredentialCipher(config.credentials_keys)

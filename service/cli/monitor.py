@@ -1,4 +1,4 @@
-"""gmail-sync monitor: every run and its heartbeat, live."""
+"""gmail-sync monitor: all runs and their heartbeats, live."""
 
 import json
 import signal
@@ -21,82 +21,85 @@ from service.api.operator_access import OperatorAccessLog
 from service.cli.context import actor, open_session
 from service.postgres.calls import Row, Session
 
-# As many as list_running_syncs gives, and more than a terminal has lines.
-MOST_RUNS = 10_000
-MOST_LINES = 200
+# The most that list_running_syncs returns, and more than a terminal has lines.
+MAX_RUNS = 10_000
+MAX_LINES = 200
 
 
-@click.command(short_help="Show the runs and their heartbeats, live.")
+@click.command()
 @click.option(
     "--interval",
     type=click.FloatRange(0.1, 3600),
     default=1,
     show_default=True,
     metavar="SECONDS",
-    help="between two looks",
+    help="Seconds between two snapshots.",
 )
-@click.option("--json", "as_json", is_flag=True, help="one JSON object a line, for scripts")
-@click.option("--once", is_flag=True, help="look once; exit status 0: healthy, 1: not")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@click.option(
+    "--once", is_flag=True, help="Show one snapshot. Exit status 0: healthy, 1: not healthy."
+)
 def monitor(interval: float, as_json: bool, once: bool) -> None:
-    """Show the runs, their heartbeats and whether syncs are healthy, live until Ctrl-C.
+    """Show all runs, their heartbeats and the health of syncs, live until Ctrl-C.
 
-    With --json, or where stdout is no terminal, each look is one line: {"timestamp", "health":
-    {what sync_health() says}, "runs": [what list_running_syncs() says, silent_for in seconds as
-    "silent_seconds"]}. While the database is away, health is {"healthy": false, "timestamp",
-    "error"} and runs is empty. A database that is away at the start is an error.
+    With --json, or if stdout is not a terminal, each snapshot is one line: {"timestamp", "health":
+    {the result of sync_health()}, "runs": [the rows of list_running_syncs(), with "silent_seconds"
+    instead of silent_for]}. While the database is unreachable, health is {"healthy": false,
+    "timestamp", "error"} and runs is empty. If it is unreachable at the start, monitor fails.
     """
     as_json = as_json or not sys.stdout.isatty()
-    # kill and Ctrl-C alike leave a clean terminal, in a shell's background too.
+    # kill and Ctrl-C both leave a clean terminal. A shell ignores SIGINT for background jobs.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     with suppress(KeyboardInterrupt), open_session("monitor") as (_, session):
-        seen = snapshots(session, interval, MOST_RUNS if as_json or once else MOST_LINES)
+        taken = snapshots(session, interval, MAX_RUNS if as_json or once else MAX_LINES)
         if once:
-            show_once(next(seen), as_json)
+            show_once(next(taken), as_json)
         elif as_json:
-            for look in seen:
-                click.echo(json.dumps(look))
+            for snapshot in taken:
+                click.echo(json.dumps(snapshot))
         else:
-            show_live(seen, Console())
+            show_live(taken, Console())
 
 
 def snapshots(session: Session, interval: float, limit: int) -> Iterator[Row]:
-    """A look every `interval` seconds, of at most `limit` runs, the longest silent first.
+    """A snapshot every `interval` seconds of at most `limit` runs, the longest silent first.
 
-    Only the first raises psycopg.Error: later ones tell of it.
+    Only the first raises psycopg.Error; later ones contain it.
     """
     reads = OperatorAccessLog(session)
-    yield _look(session, reads, limit)
+    yield _snapshot(session, reads, limit)
     while True:
         time.sleep(interval)
         try:
-            look = _look(session, reads, limit)
+            snapshot = _snapshot(session, reads, limit)
         except psycopg.Error as error:
-            look = _failed_look(error)
-        yield look
+            snapshot = _failed_snapshot(error)
+        yield snapshot
 
 
-def show_once(look: Row, as_json: bool) -> None:
-    """Print a look, and exit with 0 for healthy, 1 for not."""
+def show_once(snapshot: Row, as_json: bool) -> None:
+    """Print a snapshot, and exit with 0 for healthy, 1 for not healthy."""
+    health = snapshot["health"]
     if as_json:
-        click.echo(json.dumps(look))
+        click.echo(json.dumps(snapshot))
     else:
-        Console().print(_head(look["health"], look["health"]), _table(look["runs"]))
-    raise SystemExit(0 if look["health"]["healthy"] else 1)
+        Console().print(_head(health, health), _table(snapshot["runs"]))
+    raise SystemExit(0 if health["healthy"] else 1)
 
 
-def show_live(seen: Iterator[Row], console: Console) -> None:
-    """Show each look in place of the one before. When the database is away, the last one stays."""
+def show_live(taken: Iterator[Row], console: Console) -> None:
+    """Show the newest snapshot; while the database is unreachable, the last that succeeded."""
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        for look in seen:
-            if "error" not in look["health"]:
-                last = look
-            head = _head(look["health"], last["health"])
+        for snapshot in taken:
+            if "error" not in snapshot["health"]:
+                last = snapshot
+            head = _head(snapshot["health"], last["health"])
             lines = console.height - len(console.render_lines(head))
             live.update(Group(head, _runs_in(lines, last)), refresh=True)
 
 
-def _look(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
+def _snapshot(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
     health = session.value("sync_health")
     runs = session.rows("list_running_syncs", limit)
     if runs or health["zombie_task_details"]:
@@ -106,15 +109,15 @@ def _look(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
     return {"timestamp": health["timestamp"], "health": health, "runs": runs}
 
 
-def _failed_look(error: psycopg.Error) -> Row:
+def _failed_snapshot(error: psycopg.Error) -> Row:
     now = datetime.now(UTC).isoformat()
-    words = f"the database cannot be asked: {str(error).partition(chr(10))[0]}"
+    words = f"the database does not answer: {str(error).partition(chr(10))[0]}"
     health = {"healthy": False, "timestamp": now, "error": words}
     return {"timestamp": now, "health": health, "runs": []}
 
 
 def _head(health: dict[str, Any], last: dict[str, Any]) -> Text:
-    """Whether syncs are healthy, why not, and facts from the last look that succeeded."""
+    """Whether syncs are healthy, why not, and facts of the last snapshot that succeeded."""
     words, style = ("healthy", "bold green") if health["healthy"] else ("unhealthy", "bold red")
     head = Text.assemble("gmail-sync  ", (words, style), f"  {_clock(health)}\n")
     for reason in [health["error"]] if "error" in health else health["reasons"]:
@@ -130,10 +133,11 @@ def _head(health: dict[str, Any], last: dict[str, Any]) -> Text:
     return head
 
 
-def _runs_in(lines: int, look: Row) -> Group:
-    """As many runs as fit in so many lines, and how many do not."""
-    total = look["health"]["statistics"]["active_syncs"] + look["health"]["queue"]["waiting"]
-    shown = look["runs"][: max(0, lines - 2)]  # a line for the table's head, one for the rest
+def _runs_in(lines: int, snapshot: Row) -> Group:
+    """As many runs as fit into `lines`, and the number of the others."""
+    health = snapshot["health"]
+    total = health["statistics"]["active_syncs"] + health["queue"]["waiting"]
+    shown = snapshot["runs"][: max(0, lines - 2)]  # a line for the table's head, one for the rest
     more = total - len(shown)
     return Group(_table(shown), Text(f"and {more} more" if more > 0 else "", "dim"))
 
@@ -155,13 +159,13 @@ def _table(runs: list[Row]) -> Table | Text:
 
 def _cells(run: Row) -> Iterator[Text | ProgressBar]:
     yield Text(run["user_id"])
-    # What distinguishes it: its name repeats the user's.
+    # A task_id begins with the user id, which has a column.
     yield Text(run["task_id"].removeprefix(f"sync_{run['user_id']}_"))
     yield Text(run["phase"])
     yield ProgressBar(completed=run["progress"])
     yield Text(str(run["progress"]))
     yield Text(f"{run['done']}/{run['found']}")
-    # A queued run has no worker, so it has no heartbeat.
+    # A queued run has no worker and so no heartbeat.
     age = "" if run["phase"] == "queued" else _age(run["silent_seconds"])
     yield Text(age, "bold red" if run["cause"] else "")
 

@@ -1,7 +1,6 @@
-"""gmail-sync serve, worker and migrate: the processes of an installation."""
+"""gmail-sync serve and worker: the processes of an installation."""
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -10,7 +9,6 @@ import click
 from structlog.typing import FilteringBoundLogger
 
 from service import logs
-from service import migrate as migrations
 from service.app import Server, create_app
 from service.cli.google import make_google
 from service.config import Config
@@ -20,31 +18,31 @@ from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.
 API_CONNECTIONS = 10
-# How long a thread may compute while others want to, in seconds. Python's own 5 ms, waited for
-# after each answer of Postgres, would be longer than the answers take.
+# Seconds a thread may compute while others wait. Python's default of 5 ms would delay the use of
+# each answer of Postgres by more than the answer takes.
 SWITCH_SECONDS = 0.0005
 
 
-@click.command(short_help="Serve the API and the page, with a worker.")
+@click.command()
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="address to listen at; 0.0.0.0 in a container",
+    help="Address to listen at; 0.0.0.0 in a container.",
 )
 @click.option(
-    "--no-worker", is_flag=True, help="run no syncs here; without keys, serve what is stored"
+    "--no-worker", is_flag=True, help="Serve only, without running syncs; this needs no keys."
 )
 def serve(host: str, no_worker: bool) -> None:
-    """Serve the API and the page, with a worker in the same process."""
+    """Serve the API and the page, and run syncs in the same process."""
     config = Config.from_environment(os.environ)
     log = logs.configure(config.log_level)
-    # The API alone serves what is stored without them.
+    # Without keys the API serves only what is stored.
     google = make_google(config) if config.credentials_keys or not no_worker else None
     worker = _worker(config, google, log) if google and not no_worker else None
     pool = Pool(config.database_url, "gmail-sync api", API_CONNECTIONS)
     for stop in (signal.SIGINT, signal.SIGTERM):
-        # The server handles them while it runs and raises them once more when it has ended.
+        # The server handles them while it runs, and raises them again after it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
     server = Server(create_app(config, pool, worker, log, google), host=host, port=config.port)
     _freeze_gc()
@@ -53,10 +51,10 @@ def serve(host: str, no_worker: bool) -> None:
 
 @click.command()
 def worker() -> None:
-    """Run syncs, on as many hosts as wanted. SIGTERM hands them over within ten seconds."""
+    """Run syncs, on any number of hosts. On SIGTERM other workers take them over within 10 s."""
     config = Config.from_environment(os.environ)
     stops = {signal.SIGINT, signal.SIGTERM}
-    # Before any thread is made: all of them inherit the mask, and only this one waits.
+    # Before any thread starts: all inherit the mask, and only this one waits for signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     worker = _worker(config, make_google(config), logs.configure(config.log_level))
     _freeze_gc()
@@ -65,23 +63,8 @@ def worker() -> None:
     worker.stop()
 
 
-@click.command(short_help="Bring the database's schema up to date.")
-@click.argument("revision", default="head")
-def migrate(revision: str) -> None:
-    """Bring the database's schema to REVISION, the newest unless given.
-
-    The database user must be a superuser: roles and pg_cron need one.
-    """
-    config = Config.from_environment(os.environ)
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("alembic").setLevel(logging.INFO)
-    migrations.upgrade(config.database_url, revision)
-    click.echo(f"The schema is at {revision}.")
-
-
 def _freeze_gc() -> None:
-    """What is there by now stays to the end. Else the interpreter, before it ends, would look for
-    garbage in all of it, and on a machine with much to do outlast the time given to a drain."""
+    """A full collection at exit could exceed the drain timeout on a busy machine."""
     gc.freeze()
 
 

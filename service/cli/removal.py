@@ -1,4 +1,4 @@
-"""gmail-sync account remove and delete: the end of a grant, and of a user."""
+"""gmail-sync account remove and delete: end a grant, or delete a user."""
 
 from collections.abc import Callable
 
@@ -14,32 +14,36 @@ from service.postgres.calls import Session
 @click.command()
 @click.argument("user")
 @click.option(
-    "--delete-mail", is_flag=True, help="delete the mail too, so that another mailbox can follow"
+    "--delete-mail",
+    is_flag=True,
+    help="Delete the stored mail too. The user can then connect another mailbox.",
 )
 def remove(user: str, delete_mail: bool) -> None:
-    """Disconnect the Gmail account of USER: at Google, then here.
+    """Disconnect the Gmail account of USER: revoke the grant at Google, then forget it here.
 
-    The mail stays, with what it takes to go on when the same mailbox is connected again.
+    The mail stays. If the same mailbox is connected again, its sync continues from there.
     """
-    done = _end(lambda session, google: disconnect.disconnect(session, google, user, delete_mail))
+    done = _disconnect(
+        lambda session, google: disconnect.disconnect(session, google, user, delete_mail)
+    )
     mail = "deleted" if delete_mail else "kept"
     click.echo(f"Disconnected {user}, mail {mail}." if done else f"{user} was not connected.")
 
 
-@click.command(short_help="Delete everything there is of USER.")
+@click.command()
 @click.argument("user")
-@click.option("--yes", is_flag=True, required=True, help="it is meant: there is no way back")
+@click.option("--yes", is_flag=True, required=True, help="Confirm. This cannot be undone.")
 def delete(user: str, yes: bool) -> None:
-    """Delete everything there is of USER: the grant at Google, mail, runs, the audit trail."""
-    done = _end(lambda session, google: disconnect.delete(session, google, user))
-    click.echo(f"Deleted everything of {user}." if done else f"There was nothing of {user}.")
+    """Delete everything about USER: the grant at Google, mail, runs and the audit trail."""
+    done = _disconnect(lambda session, google: disconnect.delete(session, google, user))
+    click.echo(f"Deleted everything about {user}." if done else f"There was nothing about {user}.")
 
 
-def _end(end: Callable[[Session, Google | None], disconnect.DisconnectResult]) -> bool:
-    """Whether there was anything to end; where Google did not end the grant, say so and go on."""
+def _disconnect(act: Callable[[Session, Google | None], disconnect.DisconnectResult]) -> bool:
+    """Whether there was anything to do. Warns if Google did not revoke the grant."""
     with open_session("account") as (config, session):
         google = make_google(config) if config.credentials_keys else None
-        ended = end(session, google)
-    if ended.warning:
-        click.echo(ended.warning, err=True)
-    return ended.done
+        result = act(session, google)
+    if result.warning:
+        click.echo(result.warning, err=True)
+    return result.done

@@ -1,21 +1,30 @@
-"""gmail-sync simulate: the Gmail simulator alone."""
+"""gmail-sync simulate: the Gmail simulator by itself."""
 
 from pathlib import Path
 
 import click
 
+from service.simulator import run
 
-@click.command(short_help="Serve a simulated Gmail mailbox.")
-@click.option("--port", required=True, type=click.IntRange(0, 65535), help="0 takes a free one")
+
+@click.command()
+@click.option(
+    "--port",
+    required=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen at; 0 chooses a free one.",
+)
 @click.option(
     "--mail",
     type=click.Path(exists=True, path_type=Path),
-    help="an mbox (plain or xz) or a folder of .eml",
+    help="An mbox (plain or xz) or a folder of .eml files.",
 )
-@click.option("--messages", type=click.IntRange(0), metavar="N", help="generate that many")
-@click.option("--email", required=True, metavar="E", help="address of the mailbox")
-@click.option("--access-token", required=True, metavar="T", help="the token it accepts")
-@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen at")
+@click.option(
+    "--messages", type=click.IntRange(0), metavar="N", help="Generate this many messages instead."
+)
+@click.option("--email", required=True, metavar="E", help="Address of the mailbox.")
+@click.option("--access-token", required=True, metavar="T", help="The token that it accepts.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 def simulate(
     port: int,
     mail: Path | None,
@@ -24,9 +33,7 @@ def simulate(
     access_token: str,
     host: str,
 ) -> None:
-    """Serve a simulated Gmail mailbox until Ctrl-C: no quota and no faults unless asked."""
+    """Serve a simulated Gmail mailbox until Ctrl-C, without quota and faults until requested."""
     if (mail is None) == (messages is None):
         raise click.UsageError("give one of --mail and --messages")
-    from service.simulator import run  # here, for the other commands start faster without it
-
     run(port, mail, messages, email, access_token, host)

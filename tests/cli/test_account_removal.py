@@ -69,11 +69,11 @@ def test_delete_leaves_nothing(
     environment: dict[str, str], simulator: Simulator, functions: Session
 ) -> None:
     result = run(environment, "account", "delete", "ann", "--yes")
-    assert (result.returncode, result.stdout) == (0, "Deleted everything of ann.\n")
+    assert (result.returncode, result.stdout) == (0, "Deleted everything about ann.\n")
     assert simulator.tokens.grants() == []
     assert functions.rows("list_accounts", "ann") == []
     again = run(environment, "account", "delete", "ann", "--yes")
-    assert (again.returncode, again.stdout) == (0, "There was nothing of ann.\n")
+    assert (again.returncode, again.stdout) == (0, "There was nothing about ann.\n")
 
 
 @pytest.mark.parametrize("trouble", ["Google", "keys", "other keys"])

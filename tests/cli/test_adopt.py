@@ -78,7 +78,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(dba_url: str, db: Connecti
     assert (dry.returncode, dry.stderr) == (0, "")
     assert "4 new rows" in dry.stdout
     assert "3 would become runs" in dry.stdout
-    assert dry.stdout.endswith("A dry run: all of it was undone.\n")
+    assert dry.stdout.endswith("This was a dry run: everything was rolled back.\n")
     assert contents(db) == before
     wet = run({"DATABASE_URL": dba_url}, "adopt", TABLE)
     assert dry.stdout.split("4 new rows")[0] == wet.stdout.split("4 new rows")[0]
@@ -95,9 +95,11 @@ def test_scripts_get_one_object(dba_url: str) -> None:
     assert (dry.pop("dry_run"), wet.pop("dry_run")) == (True, False)
     assert dry == wet
     assert (wet["table"], wet["rows"], wet["runs"]) == (TABLE, 4, 3)
-    assert isinstance(wet["fates"], list)
-    assert {fate["action"]: fate["row_count"] for fate in wet["fates"]}["left out"] == 1
-    assert all(fate.keys() == {"action", "reason", "row_count", "example"} for fate in wet["fates"])
+    assert isinstance(wet["groups"], list)
+    assert {group["action"]: group["row_count"] for group in wet["groups"]}["left out"] == 1
+    assert all(
+        group.keys() == {"action", "reason", "row_count", "example"} for group in wet["groups"]
+    )
 
 
 def test_a_second_call_has_nothing_new(dba_url: str) -> None:
@@ -114,10 +116,10 @@ def test_a_second_call_has_nothing_new(dba_url: str) -> None:
     [
         ("nowhere", "there is no table nowhere"),
         ("no.where", "there is no table no.where"),
-        ("some.what.no.where", "'some.what.no.where' is no table"),
-        ("some what", "'some what' is no table"),
+        ("some.what.no.where", "'some.what.no.where' is not a table"),
+        ("some what", "'some what' is not a table"),
         ("gmail_sync.user_sync_status", "gmail_sync.user_sync_status is not a legacy table"),
-        ("gmail_sync.uniq_task_id", "'gmail_sync.uniq_task_id' is no table"),
+        ("gmail_sync.uniq_task_id", "'gmail_sync.uniq_task_id' is not a table"),
     ],
 )
 def test_what_is_no_legacy_table_is_refused(database_url: str, table: str, words: str) -> None:
@@ -135,7 +137,7 @@ def test_who_may_not_read_the_table_is_told_what_it_takes(dba_url: str, db: Conn
 
     assert result.returncode == 1
     assert "permission denied for table secret" in result.stderr
-    assert "SELECT from legacy.secret" in result.stderr
+    assert "SELECT on legacy.secret" in result.stderr
 
 
 def test_who_is_no_dba_is_told_what_it_takes(

@@ -30,7 +30,7 @@ def environment(service_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def mail(functions: Session) -> None:
-    """MAILS of ann's, by age; her messages `bare` and `bald` have no raw copy."""
+    """ann's MAILS by age; her messages `bare` and `bald` have no raw copy."""
     task_id = claimed(functions)
     names = [*MAILS, "bare", "bald"]
     mails = [message(name, internal_date=str(1000 * age)) for age, name in enumerate(names)]
@@ -91,7 +91,7 @@ def test_nothing_is_overwritten(environment: dict[str, str], tmp_path: Path) -> 
         file.write_text("mine")
     for arguments in ((mbox,), (tmp_path, "--format", "eml")):
         result = export(environment, *arguments)
-        assert (result.returncode, "exists already" in result.stderr) == (1, True)
+        assert (result.returncode, "already exists" in result.stderr) == (1, True)
     assert (mbox.read_text(), eml.read_text()) == ("mine", "mine")
 
 

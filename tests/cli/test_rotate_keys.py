@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
@@ -38,73 +37,87 @@ def simulator() -> Iterator[Simulator]:
 
 
 def add(functions: Session, user_id: str, key: str = OLD) -> None:
-    sealed = CredentialCipher([key]).encrypt({"token": f"token of {user_id}"})
-    functions.value("connect_account", user_id, EMAIL, sealed, "unlimited")
+    encrypted = CredentialCipher([key]).encrypt({"token": f"token of {user_id}"})
+    functions.value("connect_account", user_id, EMAIL, encrypted, "unlimited")
 
 
 def users(number: int) -> list[str]:
     return [f"user-{index:03}" for index in range(number)]
 
 
-def sealed(db: Connection) -> dict[str, bytes]:
+def stored(db: Connection) -> dict[str, bytes]:
     rows = db.execute("select user_id, credentials from gmail_sync.account").fetchall()
     return {row["user_id"]: row["credentials"] for row in rows}
 
 
-def opened(db: Connection, key: str) -> dict[str, str]:
-    """The tokens this key alone opens, by user."""
+def decrypted(db: Connection, key: str) -> dict[str, str]:
+    """The tokens that this key decrypts, by user."""
     found = {}
-    for user_id, credentials in sealed(db).items():
+    for user_id, credentials in stored(db).items():
         with suppress(WrongKey):
             found[user_id] = CredentialCipher([key]).decrypt(credentials)["token"]
     return found
 
 
+Rotation = tuple[subprocess.Popen[bytes], Connection]
+
+
 @pytest.fixture
-def holding(database_url: str) -> Iterator[Callable[[str], psycopg.Connection[object]]]:
-    """Locks an account in a transaction that is left open."""
-    with connect(database_url, "locker") as connection:
-        connection.autocommit = False
+def rotation(
+    environment: dict[str, str], database_url: str, functions: Session, db: Connection
+) -> Iterator[Callable[[int, str], Rotation]]:
+    """Adds so many users and starts rotate-keys, which waits for the lock on one of them.
 
-        def hold(user_id: str) -> Connection:
-            connection.execute(
-                "select from gmail_sync.account where user_id = %s for update", [user_id]
+    Gives the process and the connection whose transaction holds the lock.
+    """
+    processes = []
+    with connect(database_url, "locker") as locker:
+        locker.autocommit = False
+
+        def start(number: int, locked: str) -> Rotation:
+            for user_id in users(number):
+                add(functions, user_id)
+            locker.execute("select from gmail_sync.account where user_id = %s for update", [locked])
+            process = subprocess.Popen(
+                command("rotate-keys"), env=plain_environment(environment), stdout=subprocess.PIPE
             )
-            return connection
+            processes.append(process)
+            waiting = (
+                "select 1 from pg_stat_activity where datname = current_database()"
+                " and wait_event_type = 'Lock' and application_name like 'gmail-sync rotate-keys %'"
+            )
+            wait_until(lambda: db.execute(waiting).fetchone())
+            return process, locker
 
-        yield hold
-        connection.rollback()
-
-
-def start(environment: dict[str, str], db: Connection) -> subprocess.Popen[bytes]:
-    """rotate-keys in the background, once it waits for the account that is locked."""
-    process = subprocess.Popen(
-        command("rotate-keys"), env=plain_environment(environment), stdout=subprocess.PIPE
-    )
-    waiting = (
-        "select 1 from pg_stat_activity where datname = current_database()"
-        " and wait_event_type = 'Lock' and application_name like 'gmail-sync rotate-keys by %'"
-    )
-    wait_until(lambda: db.execute(waiting).fetchone())
-    return process
+        yield start
+        locker.rollback()
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
-def test_all_credentials_get_the_first_key_and_keep_what_they_say(
+def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """The exit status, and how many were re-encrypted."""
+    output, _ = process.communicate(timeout=60)
+    return process.returncode, output.partition(b";")[0]
+
+
+def test_all_credentials_get_the_first_key_and_keep_their_content(
     environment: dict[str, str], functions: Session, db: Connection
 ) -> None:
     for user_id in users(250):
         add(functions, user_id)
     add(functions, "new", NEW)
-    before = opened(db, OLD)
+    before = decrypted(db, OLD)
 
     result = run(environment, "rotate-keys")
 
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "Sealed anew: 250; had the first key already: 1.\n"
-    assert opened(db, NEW) == before | {"new": "token of new"}
-    assert opened(db, OLD) == {}
+    assert result.stdout == "Re-encrypted: 250; unchanged: 1.\n"
+    assert decrypted(db, NEW) == before | {"new": "token of new"}
+    assert decrypted(db, OLD) == {}
     (event,) = functions.rows("list_audit_events", None, 1)
-    assert (event["act"], event["detail"]) == ("keys_rotated", {"sealed": 250, "unopened": 0})
+    assert (event["act"], event["detail"]) == ("keys_rotated", {"encrypted": 250, "undecrypted": 0})
     assert event["actor"] == actor()
 
 
@@ -113,23 +126,23 @@ def test_a_second_time_there_is_nothing_to_do(
 ) -> None:
     add(functions, "ann")
     run(environment, "rotate-keys")
-    before = sealed(db)
+    before = stored(db)
     result = run(environment | {"GMAIL_SYNC_CREDENTIALS_KEYS": NEW}, "rotate-keys")
-    assert result.stdout == "Sealed anew: 0; had the first key already: 1.\n"
-    assert sealed(db) == before
+    assert result.stdout == "Re-encrypted: 0; unchanged: 1.\n"
+    assert stored(db) == before
 
 
-def test_what_no_key_opens_is_told_and_left(
+def test_credentials_that_no_key_decrypts_are_listed_and_stay(
     environment: dict[str, str], functions: Session, db: Connection
 ) -> None:
     for user_id, key in (("ann", OLD), ("bo", LOST), ("cy", OLD)):
         add(functions, user_id, key)
     result = run(environment, "rotate-keys")
     assert result.returncode == 1
-    assert "bo: no key opens the credentials" in result.stderr
-    assert "Sealed anew: 2" in result.stdout
-    assert set(opened(db, NEW)) == {"ann", "cy"}
-    assert set(opened(db, LOST)) == {"bo"}
+    assert "bo: no key decrypts the credentials" in result.stderr
+    assert "Re-encrypted: 2" in result.stdout
+    assert set(decrypted(db, NEW)) == {"ann", "cy"}
+    assert set(decrypted(db, LOST)) == {"bo"}
 
 
 def test_accounts_without_credentials_are_passed_over(
@@ -137,71 +150,51 @@ def test_accounts_without_credentials_are_passed_over(
 ) -> None:
     add(functions, "ann")
     functions.value("disconnect_account", "ann")
-    assert run(environment, "rotate-keys").stdout.startswith("Sealed anew: 0; ")
+    assert run(environment, "rotate-keys").stdout.startswith("Re-encrypted: 0; ")
 
 
 def test_killed_midway_it_is_run_again(
-    environment: dict[str, str],
-    functions: Session,
-    db: Connection,
-    holding: Callable[[str], Connection],
+    environment: dict[str, str], db: Connection, rotation: Callable[[int, str], Rotation]
 ) -> None:
-    for user_id in users(20):
-        add(functions, user_id)
-    held = holding("user-010")
-    process = start(environment, db)
+    process, locker = rotation(20, "user-010")
     process.kill()
-    process.communicate(timeout=10)
-    held.rollback()
+    process.wait()
+    locker.rollback()
     # The server may still finish the one that was waiting.
-    left = opened(db, OLD)
+    left = decrypted(db, OLD)
     assert len(left) in (9, 10)
-    assert set(left | opened(db, NEW)) == set(users(20))
+    assert set(left | decrypted(db, NEW)) == set(users(20))
 
     assert run(environment, "rotate-keys").returncode == 0
 
-    assert set(opened(db, NEW)) == set(users(20))
+    assert set(decrypted(db, NEW)) == set(users(20))
 
 
 def test_credentials_that_are_renewed_meanwhile_are_not_lost(
-    environment: dict[str, str],
-    functions: Session,
-    db: Connection,
-    holding: Callable[[str], Connection],
+    db: Connection, rotation: Callable[[int, str], Rotation]
 ) -> None:
-    for user_id in users(3):
-        add(functions, user_id)
-    held = holding("user-001")
-    process = start(environment, db)
+    process, locker = rotation(3, "user-001")
     renewed = CredentialCipher([OLD]).encrypt({"token": "renewed"})
-    held.execute(
+    locker.execute(
         "update gmail_sync.account set credentials = %s where user_id = 'user-001'", [renewed]
     )
-    held.commit()
-    output, _ = process.communicate(timeout=30)
-    assert (process.returncode, output[:15]) == (0, b"Sealed anew: 3;")
-    assert opened(db, NEW)["user-001"] == "renewed"
+    locker.commit()
+    assert finish(process) == (0, b"Re-encrypted: 3")
+    assert decrypted(db, NEW)["user-001"] == "renewed"
 
 
-def test_what_a_worker_saves_with_the_old_key_meanwhile_is_sealed_too(
-    environment: dict[str, str],
-    functions: Session,
-    db: Connection,
-    holding: Callable[[str], Connection],
+def test_credentials_saved_with_the_old_key_meanwhile_are_encrypted_too(
+    functions: Session, db: Connection, rotation: Callable[[int, str], Rotation]
 ) -> None:
-    for user_id in users(3):
-        add(functions, user_id)
-    held = holding("user-002")
-    process = start(environment, db)
+    process, locker = rotation(3, "user-002")
     # A worker that was not restarted; the pass is past this account.
-    assert opened(db, NEW)["user-000"]
+    assert decrypted(db, NEW)["user-000"]
     renewed = CredentialCipher([OLD]).encrypt({"token": "renewed"})
-    assert functions.value("replace_credentials", "user-000", sealed(db)["user-000"], renewed)
-    held.rollback()
-    output, _ = process.communicate(timeout=30)
-    assert (process.returncode, output[:15]) == (0, b"Sealed anew: 4;")
-    assert opened(db, OLD) == {}
-    assert opened(db, NEW)["user-000"] == "renewed"
+    assert functions.value("replace_credentials", "user-000", stored(db)["user-000"], renewed)
+    locker.rollback()
+    assert finish(process) == (0, b"Re-encrypted: 4")
+    assert decrypted(db, OLD) == {}
+    assert decrypted(db, NEW)["user-000"] == "renewed"
 
 
 def test_it_says_when_a_worker_goes_on_with_the_old_key(
@@ -217,53 +210,41 @@ def test_it_says_when_a_worker_goes_on_with_the_old_key(
         " for each row execute function public.undo()"
     )
     result = run(environment, "rotate-keys")
-    assert (result.returncode, "still seals with another key" in result.stderr) == (1, True)
+    assert (result.returncode, "still encrypts with another key" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_notes_what_it_did(
-    environment: dict[str, str],
+def test_interrupted_it_records_what_it_did(
     functions: Session,
     db: Connection,
-    holding: Callable[[str], Connection],
+    rotation: Callable[[int, str], Rotation],
     stop: signal.Signals,
 ) -> None:
-    for user_id in users(20):
-        add(functions, user_id)
-    held = holding("user-010")
-    process = start(environment, db)
+    process, locker = rotation(20, "user-010")
     process.send_signal(stop)
-    process.communicate(timeout=30)
-    held.rollback()
-    assert process.returncode == 1
-    assert len(opened(db, NEW)) == 10
+    assert finish(process) == (1, b"")
+    locker.rollback()
+    assert len(decrypted(db, NEW)) == 10
     (event,) = functions.rows("list_audit_events", None, 1)
-    assert (event["act"], event["detail"]) == ("keys_rotated", {"sealed": 10, "unopened": 0})
+    assert (event["act"], event["detail"]) == ("keys_rotated", {"encrypted": 10, "undecrypted": 0})
 
 
-def test_an_account_that_goes_meanwhile_is_no_mistake(
-    environment: dict[str, str],
-    functions: Session,
-    db: Connection,
-    holding: Callable[[str], Connection],
+def test_an_account_disconnected_meanwhile_is_not_an_error(
+    rotation: Callable[[int, str], Rotation],
 ) -> None:
-    for user_id in users(3):
-        add(functions, user_id)
-    held = holding("user-001")
-    process = start(environment, db)
-    held.execute("select gmail_sync.disconnect_account('user-001')")
-    held.commit()
-    output, _ = process.communicate(timeout=30)
-    assert (process.returncode, output[:15]) == (0, b"Sealed anew: 2;")
+    process, locker = rotation(3, "user-001")
+    locker.execute("select gmail_sync.disconnect_account('user-001')")
+    locker.commit()
+    assert finish(process) == (0, b"Re-encrypted: 2")
 
 
 def test_a_running_sync_goes_on_and_its_renewed_token_is_kept(
     environment: dict[str, str], functions: Session, db: Connection, simulator: Simulator
 ) -> None:
     simulator.add_mailbox(EMAIL, "access", "refresh", messages=generate(60))
-    stored = {"token": "access", "refresh_token": "refresh", "client_id": "c", "client_secret": "s"}
+    fields = {"token": "access", "refresh_token": "refresh", "client_id": "c", "client_secret": "s"}
     functions.value(
-        "connect_account", "ann", EMAIL, CredentialCipher([OLD]).encrypt(stored), "unlimited"
+        "connect_account", "ann", EMAIL, CredentialCipher([OLD]).encrypt(fields), "unlimited"
     )
     cipher = CredentialCipher([NEW, OLD])
     # Longer than a command takes on a busy machine: the request is held meanwhile.
@@ -282,7 +263,7 @@ def test_a_running_sync_goes_on_and_its_renewed_token_is_kept(
         wait_until(lambda: functions.rows("sync_run", task_id)[0]["outcome"] == "succeeded", 60)
     finally:
         worker.stop()
-    (credentials,) = sealed(db).values()
+    (credentials,) = stored(db).values()
     now = json.loads(Fernet(NEW).decrypt(credentials))
     assert now["refresh_token"] == "refresh"
     assert now["token"] != "access"

@@ -1,0 +1,35 @@
+"""gmail-sync migrate: the database's schema."""
+
+import logging
+import os
+
+import click
+import psycopg
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from service import migrate as migrations
+from service.config import Config
+from service.postgres.calls import redacted
+
+
+@click.command()
+@click.argument("revision", default="head")
+def migrate(revision: str) -> None:
+    """Migrate the database's schema to REVISION, by default the newest.
+
+    The database user must be a superuser: roles and pg_cron need one.
+    """
+    config = Config.from_environment(os.environ)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("alembic").setLevel(logging.INFO)
+    try:
+        migrations.upgrade(config.database_url, revision)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+    except DBAPIError as error:
+        # SQLAlchemy wraps the database's errors.
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        raise redacted(error.orig) from None
+    click.echo(f"The schema is at {revision}.")
