@@ -63,7 +63,7 @@ def export(user: str, output: Path, form: str, message_id: str | None) -> None:
     click.echo(f"{exported.written:,} messages written to {output}.", err=True)
     if exported.left_out:
         raise click.ClickException(
-            f"{exported.left_out:,} messages have no raw copy and were left out. To store them, run "
+            f"{exported.left_out:,} messages have no raw copy and were left out. To store them: "
             f"gmail-sync account set {user} --content-mode raw, and export again after its sync."
         )
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import click
 
-from service.api.auth.tokens import make_token
+from service.api.auth.make_token import make_token
 from service.config import Config, ConfigError
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from service import migrate
-from service.api.auth.tokens import make_token
+from service.api.auth.make_token import make_token
 from service.demo.cluster import Cluster
 from service.demo.processes import Process
 from service.google.cipher import CredentialCipher

@@ -14,7 +14,8 @@ from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 from msgspec import Struct
 
-from service.api.auth.tokens import OPEN, OPERATOR, Authentication, make_token, token_cookie
+from service.api.auth.make_token import make_token
+from service.api.auth.tokens import OPEN, OPERATOR, Authentication, token_cookie
 from service.api.connect import OwnPath
 from service.config import LOCAL_HOSTS, Config
 from service.web.pages import AnyRequest, Pages

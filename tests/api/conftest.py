@@ -14,7 +14,7 @@ import structlog
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
-from service.api.auth.tokens import make_token
+from service.api.auth.make_token import make_token
 from service.app import Server, create_app
 from service.config import Config
 from service.gmail.api import GmailApi

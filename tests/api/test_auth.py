@@ -8,7 +8,8 @@ import jwt
 import pytest
 from litestar.testing import RequestFactory
 
-from service.api.auth.tokens import COOKIE, make_token, token_cookie
+from service.api.auth.make_token import make_token
+from service.api.auth.tokens import COOKIE, token_cookie
 from tests.api.conftest import (
     SECRET,
     Running,

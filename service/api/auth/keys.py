@@ -12,6 +12,8 @@ import jwt
 from jwt import PyJWK, PyJWKClient
 from structlog.typing import FilteringBoundLogger
 
+from service.api.auth.make_token import ALGORITHM
+
 # How long an issuer's keys are used without asking again.
 KEEP_SECONDS = 600
 # The least time between two questions, be the issuer away or a key unknown: anybody can send a
@@ -37,7 +39,7 @@ class KeySource(Protocol):
 class Secret:
     """One secret, of 32 bytes or more, for all tokens."""
 
-    algorithm = "HS256"
+    algorithm = ALGORITHM
 
     def __init__(self, secret: str) -> None:
         self._secret = secret

@@ -5,9 +5,8 @@ cookie is why security.py refuses what other sites' pages ask for. Litestar's JW
 on the event loop, with a secret it was built with; here a key may have to be fetched.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import jwt
 import msgspec
@@ -20,7 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
 from service.api.auth.cookies import HOST, Connection, cookie, cookie_name
-from service.api.auth.keys import KeySource, KeysUnavailable, Secret
+from service.api.auth.keys import KeySource, KeysUnavailable
 from service.postgres.user_id import USER_ID
 
 OPERATOR = "operator"
@@ -145,26 +144,3 @@ def _token(connection: Connection) -> str:
 def token_cookie(connection: Connection, token: str, expires_at: datetime) -> Cookie:
     """The cookie that signs a browser in until `expires_at`; a past one signs it out."""
     return cookie(connection, COOKIE, token, expires_at - datetime.now(UTC))
-
-
-def make_token(
-    secret: str,
-    user_id: str,
-    scopes: Iterable[str],
-    lifetime: timedelta,
-    *,
-    issuer: str | None = None,
-    audience: str | None = None,
-) -> str:
-    """A token for `user_id`. Raises ValueError when that is no valid user id."""
-    if not USER_ID.fullmatch(user_id):
-        raise ValueError(
-            f"{user_id[:40]!r} is not a user id: 1 to 255 characters, not blank, "
-            "no control characters"
-        )
-    now = datetime.now(UTC)
-    optional = {"scope": " ".join(scopes), "iss": issuer, "aud": audience}
-    claims = {name: value for name, value in optional.items() if value}
-    return jwt.encode(
-        {"sub": user_id, "iat": now, "exp": now + lifetime} | claims, secret, Secret.algorithm
-    )
