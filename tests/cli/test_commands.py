@@ -4,9 +4,11 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jwt
@@ -22,6 +24,8 @@ from tests.waiting import wait_until
 
 SECRET = secrets.token_hex(32)
 KEYS = Fernet.generate_key().decode()
+# Enough for any step on a busy machine; a test waits so long only if it fails.
+LOADED_SECONDS = 120
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
         env=plain_environment(environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LOADED_SECONDS,
         check=False,
     )
 
@@ -79,7 +83,7 @@ def test_a_process_without_keys_says_how_to_make_one(
     assert "openssl rand" in result.stderr
 
 
-def test_token_prints_the_token_alone(environment: dict[str, str]) -> None:
+def test_token_prints_only_the_token(environment: dict[str, str]) -> None:
     result = run(environment, "token", "user-42", "--scope", "operator")
 
     claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
@@ -87,7 +91,7 @@ def test_token_prints_the_token_alone(environment: dict[str, str]) -> None:
     assert result.stderr == ""
 
 
-def test_token_is_for_the_audience_the_service_asks_for(environment: dict[str, str]) -> None:
+def test_token_has_the_configured_audience_and_issuer(environment: dict[str, str]) -> None:
     more = {"GMAIL_SYNC_JWT_AUDIENCE": "here", "GMAIL_SYNC_JWT_ISSUER": "us"}
     result = run(environment | more, "token", "user-42")
 
@@ -111,7 +115,7 @@ def test_token_cannot_sign_for_an_issuer(environment: dict[str, str]) -> None:
     assert "only the issuer can sign" in result.stderr
 
 
-def test_serve_asks_whose_tokens_are_good(environment: dict[str, str]) -> None:
+def test_serve_needs_a_secret_or_an_issuer(environment: dict[str, str]) -> None:
     del environment["GMAIL_SYNC_JWT_SECRET"]
     result = run(environment, "serve")
 
@@ -120,7 +124,7 @@ def test_serve_asks_whose_tokens_are_good(environment: dict[str, str]) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_account_add_stores_sealed_and_starts_nothing(
+def test_account_add_stores_encrypted_credentials_and_starts_nothing(
     environment: dict[str, str], db: psycopg.Connection[Row]
 ) -> None:
     result = run(
@@ -144,7 +148,7 @@ def test_account_add_stores_sealed_and_starts_nothing(
     assert json.loads(listed.stdout)["user_id"] == "user-42"
 
 
-def test_account_add_refuses_what_is_no_credentials(
+def test_account_add_rejects_incomplete_credentials(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "credentials.json"
@@ -165,7 +169,7 @@ def test_account_add_refuses_what_is_no_credentials(
     assert "client_id, client_secret" in result.stderr
 
 
-def test_account_add_refuses_another_mailbox_and_a_bad_user(environment: dict[str, str]) -> None:
+def test_account_add_rejects_another_mailbox_and_a_bad_user(environment: dict[str, str]) -> None:
     def add(user: str, email: str) -> subprocess.CompletedProcess[str]:
         return run(environment, "account", "add", user, "--email", email, "--access-token", "t")
 
@@ -191,7 +195,7 @@ def test_migrate_says_what_pg_cron_needs_and_migrates(cluster: Cluster) -> None:
         cluster.drop_database(name)
 
 
-def test_a_database_that_is_away_is_told_in_one_line() -> None:
+def test_an_unreachable_database_is_reported_in_one_line() -> None:
     result = run({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, "migrate")
 
     assert result.returncode == 1
@@ -199,7 +203,7 @@ def test_a_database_that_is_away_is_told_in_one_line() -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_schema_that_is_missing_is_told_with_the_remedy(cluster: Cluster) -> None:
+def test_a_missing_schema_is_reported_with_the_remedy(cluster: Cluster) -> None:
     result = run({"DATABASE_URL": cluster.url("postgres")}, "account", "list")
 
     assert result.returncode == 1
@@ -212,6 +216,28 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
+@contextmanager
+def serving(environment: dict[str, str], log: Path, *options: str) -> Iterator[str]:
+    """The URL of `serve`, once it answers. At the end SIGTERM must end it with status 0."""
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command("serve", *options),
+            env=plain_environment(environment),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or is_ready(url), LOADED_SECONDS)
+        assert process.poll() is None, log.read_text()
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LOADED_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_serve_syncs_and_sigterm_ends_it_in_order(
     environment: dict[str, str], simulator: Simulator, tmp_path: Path
 ) -> None:
@@ -219,29 +245,26 @@ def test_serve_syncs_and_sigterm_ends_it_in_order(
     environment |= {"PORT": str(free_port()), "GMAIL_SYNC_GMAIL_ENDPOINT": simulator.url + "/"}
     add = ("account", "add", "user-42", "--email", "a@example.com", "--access-token", "tok")
     assert run(environment, *add).returncode == 0
-    url = f"http://127.0.0.1:{environment['PORT']}"
-    header = {"Authorization": f"Bearer {run(environment, 'token', 'user-42').stdout.strip()}"}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command("serve"), env=plain_environment(environment), stdout=log, stderr=log
-        )
-    try:
-        wait_until(lambda: is_ready(url))
-        started = requests.post(f"{url}/api/gmail/sync/smart", headers=header, timeout=10)
+    client = requests.Session()
+    client.headers["Authorization"] = (
+        f"Bearer {run(environment, 'token', 'user-42').stdout.strip()}"
+    )
+
+    with client, serving(environment, tmp_path / "log") as url:
+        started = client.post(f"{url}/api/gmail/sync/smart", timeout=LOADED_SECONDS)
         assert started.status_code == 202
         task = f"{url}/api/gmail/sync/{started.json()['task_id']}"
-        wait_until(
-            lambda: requests.get(task, headers=header, timeout=10).json()["outcome"] == "succeeded"
-        )
-        with requests.get(
-            f"{url}/api/gmail/sync/events", headers=header, stream=True, timeout=10
-        ) as stream:
-            next(stream.iter_lines())
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
+
+        def has_succeeded() -> bool:
+            found = client.get(task, timeout=LOADED_SECONDS).json()
+            return bool(found["outcome"] == "succeeded")
+
+        wait_until(has_succeeded, LOADED_SECONDS)
+        # A client that still reads events does not keep the service from ending.
+        stream = client.get(f"{url}/api/gmail/sync/events", stream=True, timeout=LOADED_SECONDS)
+        next(stream.iter_lines())
+
+    stream.close()
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {"run claimed", "run succeeded", "worker stopped"} <= {line["event"] for line in lines}
 
@@ -249,32 +272,19 @@ def test_serve_syncs_and_sigterm_ends_it_in_order(
 def test_serve_without_worker_needs_no_keys(environment: dict[str, str], tmp_path: Path) -> None:
     del environment["GMAIL_SYNC_CREDENTIALS_KEYS"]
     environment |= {"PORT": str(free_port())}
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command("serve", "--no-worker"),
-            env=plain_environment(environment),
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_until(lambda: is_ready(f"http://127.0.0.1:{environment['PORT']}"))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
+
+    with serving(environment, tmp_path / "log", "--no-worker") as url:
+        assert is_ready(url)
 
 
 def is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        return requests.get(f"{url}/readyz", timeout=LOADED_SECONDS).status_code == 200
     except requests.ConnectionError:
         return False
 
 
 def free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What the environment may say of tokens and addresses; each error is told in a sentence."""
+"""Which variables of tokens and addresses are valid, and the errors of those that are not."""
 
 import secrets
 
@@ -25,7 +25,7 @@ def errors(**environment: str) -> list[str]:
     return caught.value.errors
 
 
-def test_a_secret_alone_is_enough_and_may_have_an_audience_and_an_issuer() -> None:
+def test_a_secret_is_enough_and_may_have_an_audience_and_an_issuer() -> None:
     assert config(GMAIL_SYNC_JWT_SECRET=SECRET).jwt_audience is None
     more = {"GMAIL_SYNC_JWT_ISSUER": "us", "GMAIL_SYNC_JWT_AUDIENCE": "here"}
     found = config(GMAIL_SYNC_JWT_SECRET=SECRET, **more)
@@ -38,17 +38,17 @@ def test_an_issuer_comes_with_jwks_url_name_and_audience() -> None:
     assert found.jwt_secret is None
 
 
-def test_empty_variables_are_as_good_as_none() -> None:
+def test_empty_variables_have_their_defaults() -> None:
     assert config(GMAIL_SYNC_JWT_SECRET=SECRET, **dict.fromkeys(JWKS, "")).jwt_jwks_url is None
 
 
-def test_a_secret_and_an_issuer_are_one_too_many() -> None:
+def test_a_secret_and_an_issuer_exclude_each_other() -> None:
     (error,) = errors(GMAIL_SYNC_JWT_SECRET=SECRET, **JWKS)
     assert "both set" in error
 
 
 @pytest.mark.parametrize("name", ["GMAIL_SYNC_JWT_ISSUER", "GMAIL_SYNC_JWT_AUDIENCE"])
-def test_an_issuer_without_name_or_audience_is_not_trusted(name: str) -> None:
+def test_an_issuer_needs_a_name_and_an_audience(name: str) -> None:
     (error,) = errors(**{key: value for key, value in JWKS.items() if key != name})
     assert error.startswith(f"{name} is not set")
 
@@ -116,7 +116,7 @@ def test_this_machine_goes_without_https(name: str, url: str) -> None:
         "https://user:pass-word@mail.example\u2100",
     ],
 )
-def test_a_password_in_an_address_is_refused_and_not_said_again(name: str, url: str) -> None:
+def test_a_password_in_an_address_is_rejected_and_not_printed(name: str, url: str) -> None:
     (error,) = errors(**ADDRESSES[name] | {name: url})
     assert error.startswith(f"{name} is ")
     assert "pass-word" not in error

@@ -1,4 +1,4 @@
-"""What an audit finds, and what it asks Gmail for it."""
+"""What the comparison with Gmail finds, and the requests it sends."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ from tests.worker.conftest import EMAIL, REFRESH_TOKEN, USER, Account
 
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
 NO_DRIFT: dict[str, list[str]] = {"missing": [], "extra": [], "failed": [], "queued": []}
-Auditor = Callable[..., Findings]
+Verify = Callable[..., Findings]
 Db = psycopg.Connection[Row]
 
 
@@ -45,7 +45,7 @@ def google(simulator: Simulator, keys: str) -> Google:
 
 
 @pytest.fixture
-def audit(functions: Session, google: Google) -> Auditor:
+def verify(functions: Session, google: Google) -> Verify:
     def run(caller: FunctionCaller = functions) -> Findings:
         access = MailboxAccess(caller, google, USER, logs.configure("warning"))
         try:
@@ -92,23 +92,23 @@ def invent(db: Db, message_id: str) -> None:
 
 
 def test_after_a_sync_there_is_no_drift(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify
 ) -> None:
     mailbox.load(generate(600))
     account.sync()
 
-    findings = audit()
+    findings = verify()
 
     assert (findings.email, findings.remote, findings.local) == (EMAIL, 600, 600)
     assert (findings.drift, findings.coming, findings.full_sync_due) == (NO_DRIFT, [], False)
     assert findings.to_repair == []
 
 
-def test_drift_is_found_and_repaired_by_gmails_own_word(
+def test_drift_is_found_and_refetched_from_gmail(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
-    audit: Auditor,
+    verify: Verify,
     functions: Session,
     simulator: Simulator,
     db: Db,
@@ -123,7 +123,7 @@ def test_drift_is_found_and_repaired_by_gmails_own_word(
     db.execute("update gmail_sync.message set deleted_at = null where message_id = %s", [deleted])
     invent(db, "18c0000000000000")
 
-    findings = audit()
+    findings = verify()
 
     extra = sorted([deleted, "18c0000000000000"])
     assert findings.drift == NO_DRIFT | {"missing": sorted(ids[3:5]), "extra": extra}
@@ -135,16 +135,16 @@ def test_drift_is_found_and_repaired_by_gmails_own_word(
         "found": 4, "new": 1, "updated": 1, "deleted": 2,
     }  # fmt: skip
     assert simulator.requests.methods["messages.get"] == 4
-    assert audit().drift == NO_DRIFT
+    assert verify().drift == NO_DRIFT
     stored = db.execute("select message_id from gmail_sync.messages").fetchall()
     assert {row["message_id"] for row in stored} == set(ids)
 
 
-def test_what_a_listing_left_out_is_not_deleted_on_its_word(
+def test_a_message_the_listing_left_out_is_not_deleted(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
-    audit: Auditor,
+    verify: Verify,
     functions: Session,
     db: Db,
 ) -> None:
@@ -156,34 +156,34 @@ def test_what_a_listing_left_out_is_not_deleted_on_its_word(
 
     assert run is not None
     assert run["current_stats"]["unchanged"] == 3
-    assert audit().drift == NO_DRIFT
+    assert verify().drift == NO_DRIFT
 
 
-def test_mail_on_its_way_is_no_drift(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+def test_mail_that_is_coming_is_not_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify
 ) -> None:
     ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(5)]
     account.sync()
     late = mailbox.insert(MAIL % b"late", ["INBOX"])
     mailbox.delete(ids[0])
 
-    findings = audit()
+    findings = verify()
 
     assert (findings.drift, findings.coming) == (NO_DRIFT, sorted([late, ids[0]]))
     assert (findings.remote, findings.local) == (5, 5)
 
 
 def test_labels_taken_off_bring_no_message(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, db: Db
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, db: Db
 ) -> None:
     lost = mailbox.insert(MAIL % b"lost", ["INBOX", "UNREAD"])
     account.sync()
     lose(db, lost)
     mailbox.modify(lost, remove=["UNREAD"])
 
-    assert audit().drift == NO_DRIFT | {"missing": [lost]}
+    assert verify().drift == NO_DRIFT | {"missing": [lost]}
     account.sync()
-    assert audit().drift == NO_DRIFT | {"missing": [lost]}
+    assert verify().drift == NO_DRIFT | {"missing": [lost]}
 
 
 def test_records_are_read_as_a_sync_reads_them() -> None:
@@ -198,13 +198,13 @@ def test_records_are_read_as_a_sync_reads_them() -> None:
     assert list(named_ids(records)) == ["a", "b", "c"]
 
 
-def test_mail_that_arrives_during_the_audit_is_no_drift(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+def test_mail_that_arrives_meanwhile_is_not_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator
 ) -> None:
     mailbox.load(generate(1200))
     account.sync()
     with changed_at(simulator, "messages.list", lambda: mailbox.insert(MAIL % b"late"), request=2):
-        findings = audit()
+        findings = verify()
 
     assert (findings.drift, len(findings.coming)) == (NO_DRIFT, 1)
 
@@ -229,11 +229,11 @@ def changed_at(
 
 
 @pytest.mark.parametrize("step", ["reserve_account_quota", "compare_mailbox"])
-def test_a_sync_that_runs_meanwhile_makes_no_drift(
+def test_a_sync_that_runs_meanwhile_causes_no_drift(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
-    audit: Auditor,
+    verify: Verify,
     functions: Session,
     step: str,
 ) -> None:
@@ -246,12 +246,12 @@ def test_a_sync_that_runs_meanwhile_makes_no_drift(
         assert account.sync()["outcome"] == "succeeded"
 
     interrupted = Interrupted(functions, step, arrive_leave_and_sync)
-    assert audit(interrupted).drift == NO_DRIFT
+    assert verify(interrupted).drift == NO_DRIFT
     assert interrupted.acted
 
 
 def test_a_full_sync_under_way_leaves_only_what_is_queued(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator, db: Db
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator, db: Db
 ) -> None:
     mailbox.load(generate(40))
     account.sync()
@@ -261,20 +261,20 @@ def test_a_full_sync_under_way_leaves_only_what_is_queued(
     task_id = account.start(force_full=True)
     assert hang.wait_arrived(20)
 
-    findings = audit()
+    findings = verify()
 
     assert findings.drift == NO_DRIFT | {"queued": [lost]}
     assert findings.to_repair == []
     hang.release()
     account.finish(task_id)
-    assert audit().drift == NO_DRIFT
+    assert verify().drift == NO_DRIFT
 
 
 def test_dead_letters_are_shown_and_revived(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
-    audit: Auditor,
+    verify: Verify,
     functions: Session,
     simulator: Simulator,
 ) -> None:
@@ -284,7 +284,7 @@ def test_dead_letters_are_shown_and_revived(
     )
     assert account.sync()["current_stats"]["failed"] == 1
 
-    findings = audit()
+    findings = verify()
 
     assert findings.drift == NO_DRIFT | {"failed": [ids[1]]}
     simulator.faults.remove(broken.number)
@@ -292,25 +292,25 @@ def test_dead_letters_are_shown_and_revived(
     run = wait_for_run(functions, USER)
     assert run is not None
     assert run["current_stats"]["new"] == 1
-    assert audit().drift == NO_DRIFT
+    assert verify().drift == NO_DRIFT
 
 
-def test_with_an_expired_history_nothing_counts_as_on_its_way(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor
+def test_with_an_expired_history_no_message_counts_as_coming(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify
 ) -> None:
     mailbox.load(generate(5))
     account.sync()
     late = mailbox.insert(MAIL % b"late", ["INBOX"])
     mailbox.expire_history()
 
-    findings = audit()
+    findings = verify()
 
     assert (findings.full_sync_due, findings.coming) == (True, [])
     assert findings.drift == NO_DRIFT | {"missing": [late]}
 
 
-def test_empty_pages_and_repeated_ids_make_no_drift(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+def test_empty_pages_and_repeated_ids_cause_no_drift(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator
 ) -> None:
     mailbox.load(generate(700))
     account.sync()
@@ -318,36 +318,36 @@ def test_empty_pages_and_repeated_ids_make_no_drift(
     simulator.faults.add(Fault("messages.list", "duplicate"))
     simulator.faults.add(Fault("history.list", "empty_page", count=1))
 
-    findings = audit()
+    findings = verify()
 
     assert (findings.remote, findings.drift) == (700, NO_DRIFT)
 
 
-def test_an_account_that_was_never_synced_cannot_be_audited(
-    mailbox: Mailbox, account: Account, audit: Auditor, simulator: Simulator
+def test_an_account_that_was_never_synced_cannot_be_verified(
+    mailbox: Mailbox, account: Account, verify: Verify, simulator: Simulator
 ) -> None:
     with pytest.raises(NotSynced, match="no full sync"):
-        audit()
+        verify()
     assert not simulator.requests.methods
 
 
-def test_who_is_not_connected_is_refused_in_words(
-    account: Account, audit: Auditor, simulator: Simulator, db: Db
+def test_a_user_without_an_account_is_rejected(
+    account: Account, verify: Verify, simulator: Simulator, db: Db
 ) -> None:
     db.execute(
         "update gmail_sync.account"
         " set status = 'reauth_required', status_reason = 'Google said no.'"
     )
     with pytest.raises(AccountNotConnected, match=r"Google said no\."):
-        audit()
+        verify()
     db.execute("delete from gmail_sync.account")
     with pytest.raises(AccountNotConnected, match="no connected Gmail account"):
-        audit()
+        verify()
     assert not simulator.requests.methods
 
 
-def test_another_mailbox_is_refused(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+def test_another_mailbox_is_rejected(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator
 ) -> None:
     mailbox.load(generate(3))
     account.sync()
@@ -356,25 +356,25 @@ def test_another_mailbox_is_refused(
     simulator.requests.reset()
 
     with pytest.raises(AccountNotConnected, match=r"other@example\.com"):
-        audit()
+        verify()
     assert dict(simulator.requests.methods) == {"getProfile": 1}
 
 
 def test_an_empty_listing_of_a_full_mailbox_is_not_believed(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator
 ) -> None:
     account.sync()
-    assert audit().drift == NO_DRIFT
+    assert verify().drift == NO_DRIFT
     message_id = mailbox.insert(MAIL % b"one", ["INBOX"])
     with (
         changed_at(simulator, "messages.list", lambda: mailbox.delete(message_id), request=1),
         pytest.raises(EmptyListing),
     ):
-        audit()
+        verify()
 
 
-def test_a_revoked_grant_is_told_to_the_account(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator, db: Db
+def test_a_revoked_grant_marks_the_account(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator, db: Db
 ) -> None:
     mailbox.load(generate(3))
     account.sync()
@@ -384,7 +384,7 @@ def test_a_revoked_grant_is_told_to_the_account(
     simulator.requests.reset()
 
     with pytest.raises(ReauthRequired):
-        audit()
+        verify()
     state = db.execute("select status, status_reason from gmail_sync.account").fetchone()
     assert state is not None
     assert state["status"] == "reauth_required"
@@ -398,7 +398,7 @@ def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
     worker: Worker,
     functions: Session,
     google: Google,
-    audit: Auditor,
+    verify: Verify,
     db: Db,
 ) -> None:
     mailbox.load(generate(3))
@@ -412,7 +412,7 @@ def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
     sealed = google.cipher.encrypt(stored)
     functions.value("connect_account", USER, EMAIL, sealed, "google-2026", None)
 
-    findings = audit()
+    findings = verify()
 
     assert findings.drift == NO_DRIFT
     # getProfile twice, messages.list, history.list.
@@ -422,23 +422,23 @@ def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
     assert google.cipher.decrypt(row["credentials"])["token"] != "old"
 
 
-def test_gmail_that_does_not_answer_is_asked_again_and_charged_again(
-    mailbox: Mailbox, account: Account, worker: Worker, audit: Auditor, simulator: Simulator
+def test_requests_are_retried_and_charged_again(
+    mailbox: Mailbox, account: Account, worker: Worker, verify: Verify, simulator: Simulator
 ) -> None:
     mailbox.load(generate(3))
     account.sync()
     simulator.faults.add(Fault("messages.list", "error", status=503, count=1))
 
-    findings = audit()
+    findings = verify()
 
     assert (findings.drift, findings.requests) == (NO_DRIFT, 4)
 
 
-def test_gmail_that_stays_away_ends_the_audit(
+def test_gmail_that_does_not_answer_ends_it(
     mailbox: Mailbox,
     account: Account,
     worker: Worker,
-    audit: Auditor,
+    verify: Verify,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -449,7 +449,7 @@ def test_gmail_that_stays_away_ends_the_audit(
     simulator.requests.reset()
 
     with pytest.raises(Transient):
-        audit()
+        verify()
     assert simulator.requests.methods["messages.list"] == 3
 
 
@@ -469,14 +469,14 @@ def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
 
 
 @pytest.mark.parametrize("messages", [3_000, 100_000])
-def test_an_audit_costs_a_thousand_units_for_a_hundred_thousand_messages(
-    mailbox: Mailbox, account: Account, audit: Auditor, simulator: Simulator, db: Db, messages: int
+def test_it_costs_a_thousand_units_for_a_hundred_thousand_messages(
+    mailbox: Mailbox, account: Account, verify: Verify, simulator: Simulator, db: Db, messages: int
 ) -> None:
     simulator.set_limits(Limits("google-2026"))
     mailbox.load(generate(messages))
     fill(db, mailbox, "google-2026")
 
-    findings = audit()
+    findings = verify()
 
     pages = messages // 500
     assert (findings.remote, findings.local, findings.drift) == (messages, messages, NO_DRIFT)
@@ -520,7 +520,7 @@ def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
     assert {status.split()[1] for status in simulator.requests.statuses} == {"200"}
 
 
-def test_the_repair_waits_for_no_worker_where_there_is_none(
+def test_it_does_not_wait_for_the_run_without_a_worker(
     mailbox: Mailbox, account: Account, functions: Session
 ) -> None:
     functions.value("refetch_messages", USER, ["a"])

@@ -1,4 +1,4 @@
-"""gmail-sync audit as a shell sees it: output, exit status, and what it does without a worker."""
+"""gmail-sync verify as a shell sees it: output, exit status, and what it does without a worker."""
 
 import json
 import os
@@ -21,9 +21,9 @@ from tests.waiting import wait_until
 from tests.worker.conftest import EMAIL, USER, Account
 
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
-COMMAND = [sys.executable, "-m", "service.cli", "audit"]
+COMMAND = [sys.executable, "-m", "service.cli", "verify"]
 Db = psycopg.Connection[Row]
-MailboxComparison = Callable[..., subprocess.CompletedProcess[str]]
+Verify = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def environment(service_url: str, simulator: Simulator, keys: str) -> dict[str, 
 
 
 @pytest.fixture
-def audit(environment: dict[str, str]) -> MailboxComparison:
+def verify(environment: dict[str, str]) -> Verify:
     def run(*options: str, **changed: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*COMMAND, USER, *options],
@@ -70,26 +70,24 @@ def lose(db: Db, message_ids: list[str]) -> None:
     db.execute("delete from gmail_sync.message where message_id = any (%s)", [message_ids])
 
 
-def test_a_mailbox_without_drift_is_told_so_and_the_status_is_0(
-    ids: list[str], audit: MailboxComparison, functions: Session
-) -> None:
-    result = audit()
+def test_without_drift_the_status_is_0(ids: list[str], verify: Verify, functions: Session) -> None:
+    result = verify()
 
     (event,) = functions.rows("list_audit_events", USER, 1)
     assert (event["act"], event["actor"]) == ("operator_read", actor())
-    assert event["detail"] == {"view": "audit"}
+    assert event["detail"] == {"view": "verify"}
     assert (result.returncode, result.stderr) == (0, "")
     assert f"{EMAIL}: 30 messages in Gmail, 30 stored." in result.stdout
     assert "0 missing" in result.stdout
     assert "It took 3 requests and 0 units of quota." in result.stdout
 
 
-def test_drift_is_told_with_the_first_ids_and_the_status_is_1(
-    ids: list[str], audit: MailboxComparison, db: Db
+def test_drift_is_listed_with_the_first_ids_and_the_status_is_1(
+    ids: list[str], verify: Verify, db: Db
 ) -> None:
     lose(db, ids[:25])
 
-    result = audit()
+    result = verify()
 
     assert (result.returncode, result.stderr) == (1, "")
     assert "25 missing" in result.stdout
@@ -98,13 +96,13 @@ def test_drift_is_told_with_the_first_ids_and_the_status_is_1(
 
 
 def test_json_is_one_object_with_all_ids(
-    ids: list[str], mailbox: Mailbox, audit: MailboxComparison, functions: Session, db: Db
+    ids: list[str], mailbox: Mailbox, verify: Verify, functions: Session, db: Db
 ) -> None:
-    functions.value("connect_account", USER, EMAIL, sealed(functions), "google-2026", None)
+    functions.value("connect_account", USER, EMAIL, encrypted(functions), "google-2026", None)
     lose(db, ids[:25])
     late = mailbox.insert(MAIL % b"late", ["INBOX"])
 
-    result = audit("--json")
+    result = verify("--json")
 
     assert (result.returncode, result.stderr) == (1, "")
     # The history is read once more when something differs.
@@ -117,15 +115,15 @@ def test_json_is_one_object_with_all_ids(
         "extra": [],
         "failed": [],
         "queued": [],
-        "on_their_way": [late],
+        "coming": [late],
         "full_sync_due": False,
         "requests": 4,
         "units": 1 + 5 + 2 + 2,
-        "repair": None,
+        "refetch": None,
     }
 
 
-def sealed(functions: Session) -> bytes:
+def encrypted(functions: Session) -> bytes:
     row = functions.row("get_account_credentials", USER)
     assert row is not None
     credentials: bytes = row["credentials"]
@@ -133,137 +131,137 @@ def sealed(functions: Session) -> bytes:
 
 
 def test_repair_waits_for_its_run_and_the_status_is_0(
-    ids: list[str], audit: MailboxComparison, db: Db, mailbox: Mailbox
+    ids: list[str], verify: Verify, db: Db, mailbox: Mailbox
 ) -> None:
     lose(db, ids[:25])
 
-    result = audit("--repair")
+    result = verify("--repair")
 
     assert (result.returncode, result.stderr) == (0, "")
-    assert "Repair: 25 messages queued." in result.stdout
+    assert "Refetch: 25 messages queued." in result.stdout
     assert "Synced: 25 new." in result.stdout
-    assert audit().returncode == 0
+    assert verify().returncode == 0
 
 
 def test_repair_without_drift_starts_nothing(
-    ids: list[str], audit: MailboxComparison, account: Account
+    ids: list[str], verify: Verify, account: Account
 ) -> None:
     before = account.last_run()["task_id"]
 
-    result = audit("--repair", "--json")
+    result = verify("--repair", "--json")
 
-    assert (result.returncode, answer(result)["repair"]) == (0, None)
+    assert (result.returncode, answer(result)["refetch"]) == (0, None)
     assert account.last_run()["task_id"] == before
 
 
-def test_what_could_not_be_repaired_is_told_with_its_reason(
-    ids: list[str], audit: MailboxComparison, db: Db, simulator: Simulator
+def test_what_could_not_be_refetched_is_listed_with_its_reason(
+    ids: list[str], verify: Verify, db: Db, simulator: Simulator
 ) -> None:
     lose(db, ids[:2])
     simulator.faults.add(
         Fault("messages.get", "error", status=400, reason="invalidArgument", message_id=ids[0])
     )
 
-    result = audit("--repair")
+    result = verify("--repair")
     assert (result.returncode, result.stderr) == (1, "")
     assert "Synced: 1 new, 1 failed." in result.stdout
     assert f"{ids[0]}: Gmail refused the request itself" in result.stdout
-    assert "(given up)" in result.stdout
+    assert "(not retried)" in result.stdout
 
-    result = audit("--repair", "--json")
-    repair = answer(result)["repair"]
-    assert (result.returncode, repair["queued"], repair["succeeded"]) == (1, 1, False)
-    assert [row["error_class"] for row in repair["left"]] == ["bad_request"]
-    assert repair["run"]["outcome"] == "succeeded"
+    result = verify("--repair", "--json")
+    refetch = answer(result)["refetch"]
+    assert (result.returncode, refetch["queued"], refetch["succeeded"]) == (1, 1, False)
+    assert [row["error_class"] for row in refetch["left"]] == ["bad_request"]
+    assert refetch["run"]["outcome"] == "succeeded"
 
 
-def test_without_a_worker_the_repair_is_left_and_that_is_said(
-    ids: list[str], audit: MailboxComparison, db: Db, worker: Worker, functions: Session
+def test_without_a_worker_the_messages_stay_queued(
+    ids: list[str], verify: Verify, db: Db, worker: Worker, functions: Session
 ) -> None:
     worker.stop()
     lose(db, ids[:1])
 
-    result = audit("--repair")
+    result = verify("--repair")
 
     assert result.returncode == 1
-    assert "No worker picks the repair up" in result.stdout
+    assert "No worker is running" in result.stdout
     assert functions.rows("sync_status", USER)[0]["phase"] == "queued"
 
 
 def test_no_wait_leaves_the_run_to_the_workers(
-    ids: list[str], audit: MailboxComparison, db: Db, account: Account
+    ids: list[str], verify: Verify, db: Db, account: Account
 ) -> None:
     lose(db, ids[:1])
 
-    result = audit("--repair", "--no-wait", "--json")
+    result = verify("--repair", "--no-wait", "--json")
 
     assert result.returncode == 1
-    repair = answer(result)["repair"]
-    assert (repair["queued"], repair["run"], repair["succeeded"]) == (1, None, False)
+    refetch = answer(result)["refetch"]
+    assert (refetch["queued"], refetch["run"], refetch["succeeded"]) == (1, None, False)
     account.finish(account.last_run()["task_id"])
-    assert audit().returncode == 0
+    assert verify().returncode == 0
 
 
-def test_a_full_sync_that_is_due_is_told(
-    ids: list[str], audit: MailboxComparison, mailbox: Mailbox
+def test_it_reports_that_a_full_sync_is_due(
+    ids: list[str], verify: Verify, mailbox: Mailbox
 ) -> None:
     mailbox.expire_history()
 
-    result = audit()
+    result = verify()
 
     assert result.returncode == 0
     assert "a full sync is due" in result.stdout
 
 
-def not_audited(result: subprocess.CompletedProcess[str], *words: str) -> None:
+def not_verified(result: subprocess.CompletedProcess[str], *words: str) -> None:
     assert (result.returncode, result.stdout) == (2, "")
     assert "Traceback" not in result.stderr
     for word in words:
         assert word in result.stderr
 
 
-def test_what_cannot_be_audited_is_told_in_words_and_the_status_is_2(
+def test_what_cannot_be_verified_is_explained_and_the_status_is_2(
     mailbox: Mailbox,
     account: Account,
-    audit: MailboxComparison,
+    verify: Verify,
     functions: Session,
     environment: dict[str, str],
 ) -> None:
-    not_audited(audit(), "no full sync")
-    not_audited(audit(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"), "does not answer")
-    not_audited(audit(DATABASE_URL=""), "DATABASE_URL is not set")
-    not_audited(audit(GMAIL_SYNC_CREDENTIALS_KEYS=""), "openssl rand")
-    not_audited(audit(GMAIL_SYNC_CREDENTIALS_KEYS="A" * 43 + "="), "add the key that sealed")
+    not_verified(verify(), "no full sync")
+    not_verified(verify(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"), "does not answer")
+    not_verified(verify(DATABASE_URL=""), "DATABASE_URL is not set")
+    not_verified(verify(GMAIL_SYNC_CREDENTIALS_KEYS=""), "openssl rand")
+    not_verified(verify(GMAIL_SYNC_CREDENTIALS_KEYS="A" * 43 + "="), "add the key that sealed")
     result = subprocess.run(
         [*COMMAND, "nobody"], env=environment, capture_output=True, text=True, timeout=60
     )
-    not_audited(result, "user nobody has no connected Gmail account")
+    not_verified(result, "user nobody has no connected Gmail account")
 
 
-def test_a_revoked_grant_is_told_in_words_and_the_status_is_2(
-    ids: list[str], audit: MailboxComparison, simulator: Simulator, functions: Session
+def test_a_revoked_grant_is_explained_and_the_status_is_2(
+    ids: list[str], verify: Verify, simulator: Simulator, functions: Session
 ) -> None:
     simulator.faults.add(Fault("*", "error", status=401, reason="authError"))
 
-    not_audited(audit("--json"), "connect the Gmail account again")
-    # From now on Gmail is not even asked.
+    not_verified(verify("--json"), "connect the Gmail account again")
+    # From now on Gmail is not even called.
     simulator.requests.reset()
-    not_audited(audit(), "connect the Gmail account again")
+    not_verified(verify(), "connect the Gmail account again")
     assert not simulator.requests.methods
 
 
-def test_a_wait_for_the_quota_is_told(ids: list[str], audit: MailboxComparison, db: Db) -> None:
+def test_a_wait_for_quota_is_shown(ids: list[str], verify: Verify, db: Db) -> None:
     db.execute("update gmail_sync.quota_profile set window_length = '1 s', user_units = 5")
     db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
 
-    result = audit()
+    result = verify()
 
     assert result.returncode == 0
     assert "Waiting until" in result.stderr
     assert "quota for this minute" in result.stderr
 
 
-def test_a_terminal_shows_what_goes_on_and_ctrl_c_ends_it(
+def test_a_terminal_shows_the_progress_and_ctrl_c_ends_it(
     ids: list[str], environment: dict[str, str], simulator: Simulator
 ) -> None:
     hang = simulator.faults.add(Fault("history.list", "hang"))
