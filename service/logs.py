@@ -1,4 +1,4 @@
-"""Structured logs on stderr: one JSON object a line, or colours when a person is looking."""
+"""Structured logs on stderr: one JSON object a line, or colours on a terminal."""
 
 import logging
 import sys
@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 
 def configure(level: str = "info") -> FilteringBoundLogger:
-    """Set up structlog and return the process's logger; level is a name of module logging."""
+    """Set up structlog and return the process's logger; `level` is a level name of `logging`."""
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer()
         if sys.stderr.isatty()

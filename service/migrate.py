@@ -1,4 +1,4 @@
-"""The schema's revisions, run through Alembic."""
+"""The revisions of the schema, applied with Alembic."""
 
 from pathlib import Path
 
@@ -10,16 +10,16 @@ ROOT = Path(__file__).parents[1]
 
 
 def alembic_config(database_url: str | None = None) -> Config:
-    """Alembic's configuration; without a URL env.py takes DATABASE_URL."""
+    """Alembic's configuration; without a URL, env.py uses DATABASE_URL."""
     config = Config(ROOT / "alembic.ini")
-    # Logging is the caller's, not alembic.ini's.
+    # The caller configures logging, not alembic.ini.
     config.attributes["configure_logging"] = False
     config.attributes["database_url"] = database_url
     return config
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Bring the database to a revision. Raises psycopg.Error or alembic's CommandError."""
+    """Upgrade the database to a revision. Raises psycopg.Error and Alembic's CommandError."""
     command.upgrade(alembic_config(database_url), revision)
 
 
@@ -28,7 +28,7 @@ def downgrade(database_url: str, revision: str) -> None:
 
 
 def head() -> str:
-    """The revision this program was written for."""
+    """The revision that this version of the program needs."""
     revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
     if revision is None:
         raise RuntimeError("no revisions in db/migrations/versions")

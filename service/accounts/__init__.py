@@ -1,1 +1,1 @@
-"""Accounts: connecting, disconnecting, and credentials in use."""
+"""Accounts: connecting, disconnecting, and their credentials."""

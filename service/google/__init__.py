@@ -1,1 +1,1 @@
-"""Google accounts: consent, credentials, and clients made of them."""
+"""Google accounts: consent, credentials and their encryption."""

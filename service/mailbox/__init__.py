@@ -1,1 +1,1 @@
-"""A user's mailbox, opened with the account's credentials."""
+"""A user's mailbox outside of runs: content on demand, export, verification."""

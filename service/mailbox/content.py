@@ -1,4 +1,4 @@
-"""What is not kept in Postgres of a message, had from Gmail when somebody asks for it."""
+"""Content of a message on demand: from the raw copy in Postgres, else fetched from Gmail."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +11,7 @@ from service.mime import parts
 from service.mime.text import exact_base64
 from service.postgres.calls import FunctionCaller
 
-# How long somebody who waits for an answer lets us wait for the quota.
+# A user is waiting for the response, so waits for quota are short.
 MAX_QUOTA_WAIT = timedelta(seconds=5)
 
 
@@ -22,9 +22,10 @@ class NoSuchMessage(Exception):
 def raw_message(
     caller: FunctionCaller, mailboxes: MailboxOpener, user_id: str, message_id: str
 ) -> bytes:
-    """The RFC 822 bytes of a message, byte for byte as Gmail has them: the raw copy, else fetched.
+    """The RFC 822 bytes of a message, exactly as in Gmail: the raw copy, else fetched.
 
-    Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
+    Raises NoSuchMessage, CredentialsKeysMissing and what MailboxAccess raises; Gone when Gmail no
+    longer has the message.
     """
     raw = _raw_copy(caller, user_id, message_id)
     if raw is not None:
@@ -39,10 +40,9 @@ def raw_message(
 def attachment_bytes(
     caller: FunctionCaller, mailboxes: MailboxOpener, user_id: str, message_id: str, part_id: str
 ) -> bytes:
-    """The content of a part, from the raw copy, else fetched by its part_id, which stays while
-    attachmentIds expire.
+    """The content of a part: from the raw copy, else fetched.
 
-    Raises NoSuchMessage, NoKeys and what MailboxAccess raises: Gone when Gmail has it no more.
+    The part is found by its part_id, because attachmentIds expire. Raises what raw_message raises.
     """
     raw = _raw_copy(caller, user_id, message_id)
     for part in parts.PartReader().from_raw(raw).leaves() if raw is not None else ():
@@ -88,7 +88,7 @@ def _bodies(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _exact(encoded: Any) -> bytes:
-    """base64url of which not a byte is missing; MalformedResponse for anything else."""
+    """Decodes complete base64url; MalformedResponse for anything else."""
     if isinstance(encoded, str):
         with suppress(ValueError):
             return exact_base64(encoded)

@@ -1,7 +1,7 @@
-"""A user's mail as files: .eml as it came, and mbox in the form mboxrd.
+"""A user's mail as files: .eml with the original bytes, and mbox in the mboxrd format.
 
-mboxrd quotes every line that begins with any number of `>` and `From `, so it alone of the mboxes
-gives each message back byte for byte:
+mboxrd quotes every line that begins with any number of `>` and `From `. It is the only mbox format
+that restores each message byte for byte:
 https://www.loc.gov/preservation/digital/formats/fdd/fdd000385.shtml
 """
 
@@ -18,7 +18,7 @@ _NOT_IN_A_FROM_LINE = re.compile(r"[^\w.-]", re.ASCII)
 
 
 class Size(NamedTuple):
-    """How many messages an export holds, and how many are left out for want of a raw copy."""
+    """The number of messages in an export, and of those left out for lack of a raw copy."""
 
     messages: int
     without_raw: int
@@ -30,8 +30,10 @@ def size_of(caller: FunctionCaller, user_id: str) -> Size:
 
 
 def pages(caller: FunctionCaller, user_id: str) -> Iterator[list[Row]]:
-    """The messages that have a raw copy, oldest first, a few megabytes at a time: rows of
-    message_id, internal_date and raw."""
+    """The messages with a raw copy, oldest first, a few megabytes at a time.
+
+    Rows of message_id, internal_date and raw.
+    """
     page = caller.rows("export_messages", user_id)
     while page:
         last = page[-1]["message_id"]
@@ -40,14 +42,14 @@ def pages(caller: FunctionCaller, user_id: str) -> Iterator[list[Row]]:
 
 
 def mbox_pages(caller: FunctionCaller, user_id: str) -> Iterator[bytes]:
-    """All of them as an mboxrd, in pieces that are not empty."""
+    """All messages in mboxrd format, in pieces that are not empty."""
     for page in pages(caller, user_id):
         if page:
             yield b"".join(map(mbox_entry, page))
 
 
 def mbox_entry(row: Row) -> bytes:
-    """A message as it stands in an mboxrd. One whose last line has no end is given one."""
+    """A message in mboxrd format. A missing end of the last line is added."""
     sender = _NOT_IN_A_FROM_LINE.sub("-", row["message_id"])
     arrived = row["internal_date"].astimezone(UTC).ctime()
     quoted = _FROM_LINE.sub(rb">\1", row["raw"])
@@ -56,5 +58,5 @@ def mbox_entry(row: Row) -> bytes:
 
 
 def eml_name(message_id: str) -> str:
-    """A file name that stays in its folder, whatever the id holds."""
+    """A file name without path separators, whatever the id contains."""
     return f"{quote(message_id, safe='')}.eml"

@@ -1,4 +1,4 @@
-"""Waits for the run that repairs what an audit found, and says what it could not mend."""
+"""Waits for the run that refetches differing messages, and lists those that failed."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,25 +6,25 @@ from collections.abc import Callable, Iterable
 from service.postgres.calls import FunctionCaller, Row
 
 POLL_SECONDS = 0.5
-# How long a run may wait while there is no worker at all: one may just be starting.
+# How long a run may wait while there is no worker: one may be starting.
 PICK_UP_SECONDS = 10.0
-# As many as list_failed_messages gives at once.
+# The largest page of list_failed_messages.
 PAGE = 500
 
 
 def wait_for_run(
     caller: FunctionCaller,
     user_id: str,
-    on_look: Callable[[Row], None] = lambda run: None,
+    on_poll: Callable[[Row], None] = lambda run: None,
     pick_up_seconds: float = PICK_UP_SECONDS,
 ) -> Row | None:
-    """The user's latest run, once none is running; None when there is no worker to carry it out.
+    """The user's latest run, once it has ended; None if there is no worker to execute it.
 
-    on_look is told of the run at each look. Rows are those of sync_status.
+    on_poll is called with the run at each poll. Runs are rows of sync_status.
     """
     gives_up_at = time.monotonic() + pick_up_seconds
     while (run := caller.row("sync_status", user_id)) and run["is_syncing"]:
-        on_look(run)
+        on_poll(run)
         if run["claimed_at"] is not None or caller.value("sync_health")["workers"]:
             gives_up_at = time.monotonic() + pick_up_seconds
         elif time.monotonic() > gives_up_at:
@@ -34,7 +34,7 @@ def wait_for_run(
 
 
 def failed_messages(caller: FunctionCaller, user_id: str, message_ids: Iterable[str]) -> list[Row]:
-    """Those of the messages that could not be fetched, as list_failed_messages gives them."""
+    """The messages among these that could not be fetched, as rows of list_failed_messages."""
     wanted = set(message_ids)
     failed: list[Row] = []
     after = None

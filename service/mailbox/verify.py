@@ -1,7 +1,7 @@
-"""Compares a user's mail with all that Gmail lists.
+"""Compares a user's stored mail with Gmail's list of all messages.
 
-An audit reads the cursor first, then all ids, then the history since the cursor: what is named
-there is on its way, and everything else must agree, whatever syncs run meanwhile.
+The comparison reads the cursor first, then all ids, then the history since the cursor. Messages
+named in that history are about to be synced; all others must agree, even while syncs run.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,27 +14,27 @@ from service.gmail.errors import HistoryExpired
 from service.mailbox.access import MailboxAccess
 from service.postgres.calls import FunctionCaller
 
-# An audit is in nobody's way: it waits as long as the quota ledger books ahead.
+# Nobody waits for a comparison: it waits for as long as the ledger reserves quota ahead.
 MAX_QUOTA_WAIT = timedelta(hours=24)
-# What a sync acts on. It passes over labels that are taken off a message it does not have.
-NAMING = ("messagesAdded", "messagesDeleted", "labelsAdded")
+# The history events that a sync acts on. It ignores labels removed from unknown messages.
+SYNCED_EVENTS = ("messagesAdded", "messagesDeleted", "labelsAdded")
 DRIFT = ("missing", "extra", "failed", "queued")
 
 
 class NotSynced(Exception):
-    """There is no cursor to audit against."""
+    """No full sync has finished, so there is no cursor to compare from."""
 
 
 class EmptyListing(Exception):
-    """Gmail listed nothing of a mailbox that has messages."""
+    """Gmail listed no messages of a mailbox that has some."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What an audit found: ids by drift, as compare_mailbox names it, and those on their way.
+    """The result: ids by drift, as compare_mailbox names it, and ids that a sync will bring.
 
-    `queued` is no drift: those messages are known and wait for their sync. `units` are of quota,
-    0 where the account has no caps.
+    `queued` is not drift: those messages are known and wait for their sync. `units` are quota
+    units, 0 for an account without caps.
     """
 
     email: str
@@ -52,7 +52,7 @@ class Findings:
 
 
 class MailboxComparison:
-    """One audit of the mailbox that `access` speaks to. on_progress is told ids listed and total.
+    """One comparison of a mailbox. on_progress is called with the ids listed and their total.
 
     Raises NotSynced, EmptyListing, AccountNotConnected, QuotaUsedUp and GmailError.
     """
@@ -79,7 +79,7 @@ class MailboxComparison:
             coming, full_sync_due = set(), True
         drift = self._compare(remote, coming)
         if any(drift.values()) and not full_sync_due:
-            # A sync may have taken what reached Gmail between the history and the comparison.
+            # A sync may have stored mail that reached Gmail between the history and the comparison.
             coming = self._coming(str(cursor)) or coming
             drift = {kind: [i for i in ids if i not in coming] for kind, ids in drift.items()}
         return Findings(
@@ -112,7 +112,7 @@ class MailboxComparison:
         return list(ids)
 
     def _coming(self, cursor: str) -> set[str] | None:
-        """The ids a sync from the cursor will act on; None when it has to be a full one."""
+        """The ids that a sync from the cursor will act on; None if a full sync is needed."""
         coming: set[str] = set()
         page_token = None
         while True:
@@ -138,9 +138,9 @@ class MailboxComparison:
 
 
 def named_ids(records: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """The ids of messages that history records name, as a sync understands them."""
+    """The ids of messages in history records that a sync acts on."""
     for record in records:
-        for kind in NAMING:
+        for kind in SYNCED_EVENTS:
             for event in record.get(kind) or []:
                 if message_id := (event.get("message") or {}).get("id"):
                     yield str(message_id)

@@ -1,1 +1,1 @@
-"""The database: calls of stored functions, notifications, and errors."""
+"""The database: calls of stored functions, notifications and errors."""

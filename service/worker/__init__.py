@@ -1,1 +1,1 @@
-"""Claims runs and carries them out: Gmail in, function calls out."""
+"""Claims and executes runs: reads from Gmail, writes through function calls."""

@@ -1,7 +1,7 @@
-"""Empties the queue of one account: takes, fetches in threads, stores, batch by batch.
+"""Drains the queue of one account batch by batch: takes messages, fetches and stores them.
 
-Only the run's own thread talks to Postgres; the fetching threads talk to Gmail and parse. So a
-user's mail has one writer, and a slow answer holds up nothing but its batch.
+Only the run's own thread calls Postgres; the fetching threads call Gmail and parse. So a user's
+mail has one writer, and a slow response delays only its own batch.
 """
 
 from collections import deque
@@ -30,20 +30,18 @@ from service.worker.fetch_batch import Batch, TakenMessage, failure, fetch_batch
 from service.worker.run_end import HandedOver
 from service.worker.throttle import Throttle
 
-# Batches in flight for one account, and messages in each: one is stored while the next is fetched.
-# Google counts every part of a batch as a concurrent request of the user, and 25 at once is what
-# it bears; it is also the most that a crash can make us fetch twice.
+# Batches in flight for one account: one is stored while the next is fetched. Google counts every
+# part of a batch as a concurrent request of the user and accepts about 25. That is also the most
+# that is fetched twice after a crash.
 PARALLEL = 2
 LARGEST_BATCH = BATCH_SIZE // PARALLEL
-# What the messages of a batch should come to, in bytes: each is held several times over on its
-# way from the wire to Postgres.
+# The intended size of a batch. Memory holds several copies of each message on its way to Postgres.
 BATCH_BYTES = 4 << 20
-# Requests in a row that got no answer, while Gmail answers others, before the run is left to a
-# successor.
+# Unanswered requests in a row, while Gmail answers others, before the run is handed over.
 MAX_UNANSWERED_REQUESTS = 4
-# Seconds between looks at the lease while nothing comes in.
+# How often the lease is checked while nothing arrives.
 POLL_SECONDS = 1.0
-# How long a run that must end waits for what is in flight.
+# How long a run that must end waits for batches in flight.
 SHUTDOWN_GRACE_SECONDS = 5.0
 
 
@@ -66,24 +64,24 @@ class MessageFetcher:
         self._content_mode: ContentMode = "full"
         self._log = log
         self._in_flight: set[Future[Batch]] = set()
-        # What fetches the messages that one fetch was not enough for.
+        # Fetches of messages that need a second fetch.
         self._unfinished: deque[Callable[[], Batch]] = deque()
         self._parallel = PARALLEL
         self._largest_batch = LARGEST_BATCH
         self._batch_size = LARGEST_BATCH
-        self._misses = 0
+        self._unanswered = 0
         self._limits: list[RateLimited | DailyLimit] = []
 
     def drain_queue(self) -> None:
-        """Fetch until nothing is due. What cannot be had is booked as failed and waits.
+        """Fetch until nothing is due. Messages that fail are recorded and retried later.
 
-        Raises GmailError for what concerns the whole account, RunEnd and LeaseLost.
+        Raises account-wide GmailErrors, RunEnd and LeaseLost.
         """
         while True:
             self._throttle.check()
             while len(self._in_flight) < self._parallel and self._send_next():
                 pass
-            # Messages whose taking was never answered come back once nothing is in flight.
+            # If the result of a take was lost, its messages are returned here.
             if not self._in_flight and not self._calls.value("return_messages"):
                 return
             self._settle_first()
@@ -91,21 +89,21 @@ class MessageFetcher:
                 self._wait_for_limits()
 
     def _send_next(self) -> bool:
-        """Send what is unfinished, else take and send a batch; whether there was one."""
+        """Send an unfinished message, else a new batch; whether there was one."""
         if self._unfinished:
             self._send(1, self._unfinished.popleft())
             return True
         taken = self._calls.rows_as(TakenMessage, "take_messages", self._batch_size, BATCH_BYTES)
         if taken:
-            # It may have been switched since the run was claimed.
+            # The user may switch it during a run.
             mode = self._content_mode = taken[0].content_mode
             self._send(len(taken), lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 
     def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:
-        """Fetch in a thread what costs so many messages.get, once the quota has room for them."""
+        """Fetch in a thread once the quota allows that many messages.get."""
         if free_at := self._throttle.reserve("messages.get", gets):
-            # Nothing that was fetched waits in memory for the quota of what was not.
+            # Store what has been fetched before a wait for quota.
             while self._in_flight:
                 self._settle_first()
             self._throttle.wait_for_quota(free_at)
@@ -114,23 +112,23 @@ class MessageFetcher:
         self._in_flight.add(self._pool.submit(fetch))
 
     def _settle_first(self) -> None:
-        """Settle what has arrived, or after LOOK_SECONDS nothing."""
+        """Settle the batches that have arrived; returns after POLL_SECONDS at the latest."""
         done, _ = wait(self._in_flight, POLL_SECONDS, FIRST_COMPLETED)
         for future in done:
-            # One by one: where the first ends the run, the others are still there to be kept.
+            # One by one: if the first ends the run, the others can still be stored.
             self._in_flight.discard(future)
             self._settle(future.result())
         self._throttle.check()
 
     def _settle(self, batch: Batch) -> None:
-        """Book a batch, then do what the error asks that stopped it, if one did."""
+        """Store the results of a batch, then react to the error that stopped it, if any."""
         if batch.fetched:
             self._fit_to(batch.bytes_a_message())
             self._store(batch.fetched)
         if batch.refreshed:
             self._calls.value("refresh_messages", Jsonb(batch.refreshed))
         if batch.fetched or batch.refreshed:
-            self._misses = 0
+            self._unanswered = 0
 
         error = batch.stopped_by
         if isinstance(error, Transient):
@@ -145,32 +143,35 @@ class MessageFetcher:
             self._fetch_again(message_id, refused=False)
 
     def _fit_to(self, bytes_a_message: int) -> None:
-        """Let the next batches have as many messages as have room, growing slowly."""
+        """Size the next batches by the messages seen, growing slowly."""
         room = BATCH_BYTES // max(1, bytes_a_message)
         self._batch_size = max(1, min(self._largest_batch, room, 2 * self._batch_size))
 
     def _charge_attempts_or_wait(self, batch: Batch, error: Transient) -> None:
-        """A request got no answer. If Gmail answers others, its messages keep the attempt they
-        were charged, so that poison among them is found; if not, they wait for Gmail."""
+        """Handle a request without an answer.
+
+        If Gmail answers other requests, the messages keep their charged attempt, so that a message
+        that breaks requests is found. Otherwise the run waits for Gmail.
+        """
         if not self._gmail_answers():
             self._calls.value("return_messages", batch.untried)
             self._throttle.call_with_retry("getProfile", self._thread_client().profile)
             return
-        self._misses += 1
-        if self._misses > MAX_UNANSWERED_REQUESTS:
-            # Nothing at all has come since: this is more than a few bad messages.
+        self._unanswered += 1
+        if self._unanswered > MAX_UNANSWERED_REQUESTS:
+            # No message has arrived in between: this is more than a few bad messages.
             raise HandedOver(str(error))
         batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
 
     def _store_arrived(self) -> None:
-        """Before the run ends: what is on its way already is not to be fetched a second time."""
+        """Store what arrives before the run ends, so that it is not fetched twice."""
         arrived, _ = wait(self._in_flight, SHUTDOWN_GRACE_SECONDS)
         for future in arrived:
             if fetched := future.result().fetched:
                 self._store(fetched)
 
     def _store(self, messages: Sequence[StoredMessage]) -> None:
-        """Store messages together, or one by one when Postgres refuses one of them."""
+        """Store messages together, or one by one when Postgres rejects one of them."""
         try:
             self._calls.value(
                 "store_messages",
@@ -179,7 +180,7 @@ class MessageFetcher:
             )
         except psycopg.Error as error:
             if len(messages) == 1 and isinstance(error, psycopg.errors.QueryCanceled):
-                # Too slow is not refused: nothing is lost for the load of a moment.
+                # A timeout is not a rejection: a retry can succeed.
                 raise
             if len(messages) > 1:
                 for message in messages:
@@ -188,7 +189,7 @@ class MessageFetcher:
                 self._store_raw_only(messages[0], f"store_failed: {error}")
 
     def _store_raw_only(self, message: StoredMessage, reason: str) -> None:
-        """Postgres refused a message: keep its raw bytes and what Gmail itself says of it."""
+        """Postgres rejected a message: store only its raw bytes and Gmail's own fields."""
         self._log.warning("message refused", message_id=message.message_id, reason=reason)
         if message.is_bare():
             self._fail([failure(message.message_id, reason)])
@@ -196,7 +197,7 @@ class MessageFetcher:
             self._fetch_again(message.message_id, refused=True)
 
     def _fetch_again(self, message_id: str, *, refused: bool) -> None:
-        """Fetch a message in raw form; by itself, for it may be a large one."""
+        """Fetch a message in raw form, by itself because it may be large."""
         keep_raw = self._content_mode == "raw"
         self._unfinished.append(
             lambda: fetch_unfinished(
@@ -227,7 +228,7 @@ class MessageFetcher:
         self._limits.append(error)
 
     def _wait_for_limits(self) -> None:
-        """Wait once for all batches that were refused together, as long as the longest asks."""
+        """Wait once, for the longest limit of the batches in flight."""
         while self._in_flight:
             self._settle_first()
         limits, self._limits = self._limits, []

@@ -1,7 +1,7 @@
-"""The lease of one run: heartbeats from a thread and a connection of their own.
+"""The lease of one run: heartbeats from their own thread and connection.
 
-Nothing the sync does can keep the heart from beating, and nothing the heart meets can stop the
-sync but the loss of the lease.
+The sync cannot delay heartbeats, and a failed heartbeat does not stop the sync unless the lease is
+lost.
 """
 
 import threading
@@ -16,17 +16,17 @@ from structlog.typing import FilteringBoundLogger
 from service.postgres.calls import Session
 from service.postgres.errors import LeaseLost
 
-# The share of the heartbeat timeout without a beat after which a worker fences itself.
+# A worker fences itself after this share of the heartbeat timeout without a heartbeat.
 SELF_FENCE = 0.75
-# Seconds between tries to beat once one has failed.
+# The pause after a failed heartbeat.
 RETRY_SECONDS = 1.0
 
 
 class Lease:
-    """Keeps a claimed run alive while the `with` block lasts.
+    """Extends the lease of a claimed run during a `with` block.
 
-    interval and timeout are seconds, as claim_sync gave them. on_lost is called once, from the
-    heartbeat thread, so that a fetch in progress can be interrupted.
+    interval and timeout are seconds. on_lost is called once, from the heartbeat thread, to
+    interrupt a fetch in progress.
     """
 
     def __init__(
@@ -61,23 +61,23 @@ class Lease:
         self._thread.join(RETRY_SECONDS)
 
     def silent_for(self) -> float:
-        """Seconds since the last beat that reached the database."""
+        """Seconds since the last successful heartbeat."""
         return time.monotonic() - self._beat_at
 
     def check(self) -> None:
-        """Raise LeaseLost when this run may not write any more."""
+        """Raise LeaseLost when this run must stop writing."""
         if self._lost:
-            raise LeaseLost(f"task {self.task_id} holds no lease")
+            raise LeaseLost(f"task {self.task_id} has lost its lease")
         if self.silent_for() > self._self_fence:
-            raise LeaseLost(f"task {self.task_id} could not beat for {self.silent_for():.0f} s")
+            raise LeaseLost(f"task {self.task_id} sent no heartbeat for {self.silent_for():.0f} s")
 
     def stop_beating(self) -> None:
-        """Let the lease lapse: its run is about to end."""
+        """Stop the heartbeats, because the run is about to end."""
         self._stopped = True
         self._wake.set()
 
     def heartbeat_now(self) -> None:
-        """Ask the database at once whether the lease still holds."""
+        """Send a heartbeat now, to learn at once whether the lease is lost."""
         self._wake.set()
 
     def _run(self) -> None:
@@ -95,7 +95,7 @@ class Lease:
         self._session.close()
 
     def _beat(self) -> bool:
-        """Beat once; False when the lease is gone, or must be taken for gone."""
+        """Send one heartbeat; False if the lease is lost or must be assumed lost."""
         started_at = time.monotonic()
         try:
             held = bool(self._session.value("heartbeat", self.task_id))

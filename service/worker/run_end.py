@@ -1,16 +1,16 @@
-"""How a run can end other than by success.
+"""The ways a run can end without success.
 
 RunEnd
-├── Failed        for good: in words for the person, with the state the account is left in
-├── HandedOver    to a successor: a failure worth another try, or a wait too long to sit out
-└── Drained       to a successor at once: this worker shuts down
+├── Failed             permanently; may also change the account's status
+└── HandedOver         to a successor: after a temporary failure, or for a long wait
+    └── Drained        to a successor at once, because this worker shuts down
 """
 
 from datetime import datetime
 
 
 class RunEnd(Exception):
-    """Raised within a sync to end its run; the message is for a person."""
+    """Ends the run; the message is for a person."""
 
 
 class Failed(RunEnd):
@@ -20,7 +20,7 @@ class Failed(RunEnd):
 
 
 class HandedOver(RunEnd):
-    """not_before is when the successor may start; None leaves it to the number of tries."""
+    """The successor starts at not_before; None lets the database choose by the attempt."""
 
     def __init__(
         self, message: str, not_before: datetime | None = None, *, charge_attempt: bool = True

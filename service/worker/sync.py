@@ -15,23 +15,22 @@ from service.worker.run_end import Failed
 from service.worker.throttle import Throttle
 from service.worker.watch import Watch
 
-# A second full sync in one run can be due to history that expired during a very long first one;
-# a third would go on for ever.
+# History can expire during a very long full sync, so one run may do a second. A third could mean
+# an endless loop.
 MAX_FULL_SYNCS = 2
 CURSOR_REFUSED = (
     "Gmail does not understand the stored history id {cursor}. "
-    "Start a full sync: it compares all mail and takes a new one."
+    "Start a full sync: it compares all mail and stores a new one."
 )
-LOOP = (
-    "Gmail does not accept the history id it gave itself. The mail that is there was fetched; "
-    "try again later."
+HISTORY_LOOP = (
+    "Gmail does not accept its own history id. All listed mail was fetched; try again later."
 )
 
 
 class AccountSync:
-    """One run's work. Raises GmailError, RunEnd and LeaseLost; returns when all is done.
+    """The sync of one run. Raises GmailError, RunEnd and LeaseLost.
 
-    `thread_client` gives the calling thread its own client.
+    `thread_client` returns the calling thread's own client.
     """
 
     def __init__(
@@ -52,11 +51,11 @@ class AccountSync:
         self._watch = watch
 
     def run(self, sync_type: str, *, verified: bool) -> None:
-        """`verified` says that the mailbox is known to be the account's."""
+        """`verified`: the mailbox's address has been checked against the account."""
         if not verified:
             profile = self._throttle.call_with_retry("getProfile", self._client.profile)
             self._calls.value("confirm_mailbox_identity", profile.email)
-        # Before the changes are read: what comes later is pushed.
+        # Before the history is read: later changes are pushed.
         self._watch.renew()
         full_syncs = 0
         while True:
@@ -69,25 +68,25 @@ class AccountSync:
                 return
             except HistoryExpired as error:
                 if full_syncs == MAX_FULL_SYNCS:
-                    raise Failed(LOOP) from error
+                    raise Failed(HISTORY_LOOP) from error
                 self._calls.value("expire_history")
                 sync_type = "full"
 
-    def _ask_for_labels(self) -> Future[list[dict[str, Any]]]:
-        """Ask in another thread, so that this one can ask something else meanwhile."""
+    def _request_labels(self) -> Future[list[dict[str, Any]]]:
+        """Request the labels in another thread, in parallel with the next request."""
         self._throttle.charge("labels.list")
         return self._pool.submit(lambda: self._thread_client().labels())
 
-    def _store_labels(self, asked: Future[list[dict[str, Any]]]) -> None:
+    def _store_labels(self, requested: Future[list[dict[str, Any]]]) -> None:
         try:
-            labels = asked.result()
+            labels = requested.result()
         except GmailError:
             labels = self._throttle.call_with_retry("labels.list", self._client.labels)
         self._calls.value("store_labels", Jsonb(labels))
 
     def _full(self) -> None:
-        """List everything, fetch what is missing, drop what is gone."""
-        self._store_labels(self._ask_for_labels())
+        """List all messages, fetch missing ones, delete those that Gmail no longer has."""
+        self._store_labels(self._request_labels())
         profile = self._throttle.call_with_retry("getProfile", self._client.profile)
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
@@ -106,7 +105,7 @@ class AccountSync:
             except BadRequest:
                 if page_token is None or restarted:
                     raise
-                # The token has aged: from the first page again, and nothing is fetched twice.
+                # The page token expired: list from the first page again. Nothing is fetched twice.
                 self._calls.value("restart_listing")
                 page_token, restarted = None, True
                 continue
@@ -116,20 +115,20 @@ class AccountSync:
                 return
 
     def _incremental(self, *, until_quiet: bool) -> None:
-        """Take the changes since the cursor, and after a long sync those made meanwhile."""
+        """Apply the changes since the cursor; `until_quiet` repeats until there are none."""
         while True:
-            labels = self._ask_for_labels()
+            labels = self._request_labels()
             changed = self._take_history()
             if changed:
-                # It can name a label that was made a moment before it.
-                labels = self._ask_for_labels()
+                # The history can name a label that was created just before.
+                labels = self._request_labels()
             self._store_labels(labels)
             self._fetcher.drain_queue()
             if not (changed and until_quiet):
                 return
 
     def _take_history(self) -> bool:
-        """Page through the history once; whether there was any."""
+        """Apply the history once, page by page; whether there were changes."""
         cursor = str(self._calls.value("get_cursor"))
         page_token = history_id = None
         changed = restarted = False
@@ -143,12 +142,12 @@ class AccountSync:
                     raise Failed(CURSOR_REFUSED.format(cursor=cursor)) from error
                 if restarted:
                     raise
-                # The token has aged: on from the cursor, which has passed the pages taken.
+                # The page token expired: continue from the cursor, which is past the applied pages.
                 cursor = str(self._calls.value("get_cursor"))
                 page_token = history_id = None
                 restarted = True
                 continue
-            # Later pages name a newer id, although they leave out what happened meanwhile.
+            # Later pages have a newer id, but do not include the changes up to it.
             history_id = history_id or page.history_id
             changed = changed or bool(page.records)
             page_token = page.next_page_token

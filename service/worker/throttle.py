@@ -15,16 +15,16 @@ from service.worker.fenced_calls import FencedCalls
 from service.worker.lease import Lease
 from service.worker.run_end import Drained, HandedOver
 
-# A longer wait holds no worker's slot: a successor takes the run up when it is over.
-LONGEST_WAIT = timedelta(minutes=5)
-# How often a waiting run looks whether it was cancelled or its worker drains, in seconds.
+# A longer wait must not occupy a slot: a successor starts after it.
+MAX_WAIT = timedelta(minutes=5)
+# How often a waiting run checks for a lost lease.
 POLL_SECONDS = 0.5
 
 T = TypeVar("T")
 
 
 class Throttle:
-    """Lets requests pass when they may; `draining` is the worker's wish to shut down."""
+    """One run's limits; `draining` is set when the worker shuts down."""
 
     def __init__(
         self, calls: FencedCalls, lease: Lease, draining: threading.Event, clock: DatabaseClock
@@ -35,18 +35,18 @@ class Throttle:
         self._clock = clock
 
     def check(self) -> None:
-        """Raise LeaseLost or Drained when the run must not go on."""
+        """Raise LeaseLost or Drained when the run must stop."""
         self._lease.check()
         if self._draining.is_set():
             raise Drained
 
     def charge(self, method: str, calls: int = 1) -> None:
-        """Charge the quota for calls about to be sent, and wait for it where it is used up."""
+        """Charge calls to the quota, and wait until they may be sent."""
         if free_at := self.reserve(method, calls):
             self.wait_for_quota(free_at)
 
     def reserve(self, method: str, calls: int = 1) -> datetime | None:
-        """Charge the quota for calls; the time from when they may be sent, None for at once."""
+        """Charge calls to the quota; the time when they may be sent, or None for now."""
         self.check()
         free_at: datetime | None = self._calls.value("reserve_run_quota", method, calls)
         return free_at
@@ -77,15 +77,15 @@ class Throttle:
         self.wait_until(moment, str(error))
 
     def wait_for_retry_after(self, limit: RateLimited | DailyLimit) -> None:
-        """Wait as long as Google asks."""
+        """Wait until Google accepts requests again."""
         self.wait_until(retry_at(limit, self._clock.now()), str(limit))
 
     def wait_until(self, moment: datetime, reason: str) -> None:
-        """Wait in sight of everybody, or hand the run over when the wait is long."""
+        """Report the wait and wait; hand the run over if the wait is long."""
         self.check()
         self._calls.value("report_progress", "waiting", moment)
         seconds = (moment - self._clock.now()).total_seconds()
-        if seconds > LONGEST_WAIT.total_seconds():
+        if seconds > MAX_WAIT.total_seconds():
             raise HandedOver(reason, moment, charge_attempt=False)
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:

@@ -1,4 +1,4 @@
-"""A worker: slots that claim and carry out runs, a listener that wakes them, housekeeping."""
+"""A worker: slots that claim and execute runs, a listener that wakes them, and housekeeping."""
 
 import importlib.metadata
 import threading
@@ -14,20 +14,20 @@ from service.postgres.listener import Listener
 from service.worker.claim import Claim
 from service.worker.run import RunExecutor
 
-# The poll that stands behind the notifications, in seconds.
+# How often a slot polls for a run without a notification.
 POLL_SECONDS = 2.0
-# Passes of the fallback reaper, which are beats of the worker as well.
+# How often the fallback reaper runs and the worker sends its own heartbeat.
 HOUSEKEEPING_SECONDS = 10.0
-# Messages whose words are indexed at a time: no store waits longer for one of them than these take.
+# Messages indexed per call: a store of one of them waits for at most this many.
 INDEX_BATCH = 20
-# How long a drain may take: fetches are interrupted, what is stored is stored.
+# How long a drain may take. Fetches are interrupted; stored messages are kept.
 DRAIN_SECONDS = 10.0
 
 
 class Worker:
-    """Claims and carries out up to `concurrency` runs at once, from start() to stop().
+    """Claims and executes up to `concurrency` runs at once, from start() to stop().
 
-    `listen_url` leads straight to the database where `url` leads through a pooler.
+    `listen_url` connects directly to the database if `url` goes through a pooler.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Worker:
         log: FilteringBoundLogger,
         listen_url: str = "",
     ) -> None:
-        # A new one at each start: two workers never share one, whatever hosts are named.
+        # New at each start: host names can be equal, these ids never are.
         self.id = uuid.uuid4()
         self._url = url
         self._google = google
@@ -46,9 +46,9 @@ class Worker:
         self._log = log.bind(worker=str(self.id))
         self._draining = threading.Event()
         self._wakeup = threading.Condition()
-        self._rings = 0
+        self._wakeups = 0
         self._runs: dict[str, RunExecutor] = {}
-        self._listener = Listener(listen_url or url, self._heard, self._log)
+        self._listener = Listener(listen_url or url, self._on_change, self._log)
         self._threads = [
             *(
                 threading.Thread(target=self._serve_slot, name=f"slot {number}", daemon=True)
@@ -64,14 +64,14 @@ class Worker:
         self._log.info("worker started", concurrency=self._concurrency)
 
     def drain(self) -> None:
-        """Claim nothing more and begin to hand the running runs over. Does not wait."""
+        """Stop claiming and start to hand over the active runs. Does not wait."""
         self._draining.set()
         self._wake_slots(self._concurrency)
         for run in list(self._runs.values()):
             run.interrupt()
 
     def stop(self) -> None:
-        """Drain, and wait until that is done: DRAIN_SECONDS at most."""
+        """Drain, and wait for it for at most DRAIN_SECONDS."""
         ends_at = time.monotonic() + DRAIN_SECONDS
         self.drain()
         for thread in self._threads:
@@ -80,26 +80,26 @@ class Worker:
         left = [run.task_id for run in list(self._runs.values())]
         self._log.info("worker stopped", left_to_the_reaper=left)
 
-    def _heard(self, task_id: str) -> None:
-        # One run is for one slot; the others would only hold it up.
+    def _on_change(self, task_id: str) -> None:
+        # A run needs one slot; waking the others would only slow it down.
         self._wake_slots(1)
         if run := self._runs.get(task_id):
             run.heartbeat_now()
 
     def _wake_slots(self, slots: int) -> None:
-        """Have so many of the slots that wait look for a run, and whoever is about to wait."""
+        """Wake that many waiting slots. A slot that is about to wait claims once more instead."""
         with self._wakeup:
-            self._rings += 1
+            self._wakeups += 1
             self._wakeup.notify(slots)
 
-    def _wait_for_ring(self, heard: int) -> None:
+    def _wait_for_wakeup(self, seen: int) -> None:
         with self._wakeup:
-            self._wakeup.wait_for(lambda: self._rings != heard, POLL_SECONDS)
+            self._wakeup.wait_for(lambda: self._wakeups != seen, POLL_SECONDS)
 
     def _serve_slot(self) -> None:
         session = Session(self._url, "gmail-sync worker")
         while not self._draining.is_set():
-            rings = self._rings
+            seen = self._wakeups
             try:
                 claim = session.row_as(Claim, "claim_sync", self.id)
             except psycopg.Error as error:
@@ -107,7 +107,7 @@ class Worker:
                 self._draining.wait(POLL_SECONDS)
                 continue
             if claim is None:
-                self._wait_for_ring(rings)
+                self._wait_for_wakeup(seen)
                 continue
             log = self._log.bind(task_id=claim.task_id, user_id=claim.user_id)
             log.info("run claimed", sync_type=claim.sync_type, attempt=claim.attempt)

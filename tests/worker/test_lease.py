@@ -67,7 +67,7 @@ def test_silence_makes_the_worker_stop_before_the_lease_lapses(
             "select from gmail_sync.user_sync_status where task_id = %s for update", [task_id]
         )
         wait_until(lambda: lease.silent_for() > 0.75 * TIMEOUT, 5)
-        with pytest.raises(LeaseLost, match="could not beat"):
+        with pytest.raises(LeaseLost, match="no heartbeat"):
             lease.check()
 
 
