@@ -74,8 +74,8 @@ def create_app(
     Starts without a database too. Raises ConfigError when nothing says whose tokens are good.
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
-    feed_session = Session(config.database_url, "gmail-sync feed")
-    feed = events.ProgressBroadcaster(feed_session, config.listen_url or config.database_url, log)
+    session = Session(config.database_url, "gmail-sync feed")
+    broadcaster = events.ProgressBroadcaster(session, config.listen_url or config.database_url, log)
     probes = Pool(config.database_url, "gmail-sync probes", health.PROBE_CONNECTIONS)
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
@@ -85,10 +85,10 @@ def create_app(
     conversions = problems.conversions(log)
     provided = {
         "pool": pool,
-        "feed": feed,
+        "broadcaster": broadcaster,
         "probe": probe,
         "authentication": authentication,
-        "operator_reads": OperatorAccessLog(probes),
+        "access_log": OperatorAccessLog(probes),
         "request_metrics": metrics,
         "mailboxes": MailboxOpener(pool, google, log, stopping),
         "subscription": _subscription(config, log),
@@ -115,11 +115,11 @@ def create_app(
         middleware=[authentication.middleware],
         guards=[security.refuse_other_sites],
         exception_handlers=pages.errors(conversions, is_navigation),
-        lifespan=[_lifespan(pool, probe, feed, worker)],
+        lifespan=[_lifespan(pool, probe, broadcaster, worker)],
         openapi_config=_openapi(),
         logging_config=None,
     )
-    app.state.feed = feed
+    app.state.broadcaster = broadcaster
     app.state.worker = worker
     app.state.stopping = stopping
     routed = asgi.slashes_in_ids(app.asgi_handler)
@@ -133,7 +133,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Litestar, **options: Any) -> None:
         """`options` are uvicorn's, such as host and port."""
-        self._feed: events.ProgressBroadcaster = app.state.feed
+        self._broadcaster: events.ProgressBroadcaster = app.state.broadcaster
         self._worker: BackgroundWorker | None = app.state.worker
         self._stopping: threading.Event = app.state.stopping
         defaults = {
@@ -145,7 +145,7 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, **(defaults | options)))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._feed.end_streams()
+        self._broadcaster.end_streams()
         self._stopping.set()
         if self._worker:
             # While the last requests are answered.
@@ -191,7 +191,7 @@ def _provide(value: object) -> Provide:
 def _lifespan(
     pool: Pool,
     probe: health.Probe,
-    feed: events.ProgressBroadcaster,
+    broadcaster: events.ProgressBroadcaster,
     worker: BackgroundWorker | None,
 ) -> Any:
     @asynccontextmanager
@@ -203,8 +203,8 @@ def _lifespan(
         def start() -> None:
             stack.enter_context(pool)
             stack.enter_context(probe)
-            feed.start(loop)
-            stack.callback(feed.stop)
+            broadcaster.start(loop)
+            stack.callback(broadcaster.stop)
             if worker:
                 worker.start()
                 stack.callback(worker.stop)

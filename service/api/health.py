@@ -129,13 +129,13 @@ async def sync_health(
     request: Request[Any, Any, Any],
     probe: NamedDependency[Probe],
     authentication: NamedDependency[Authentication],
-    operator_reads: NamedDependency[OperatorAccessLog],
+    access_log: NamedDependency[OperatorAccessLog],
 ) -> Response[Health]:
     """Whether syncs are healthy, and why not; 200 also when they are not."""
     try:
         operator, health = await asyncio.gather(_operator(request, authentication), probe.health())
         if operator and health.zombie_task_details:
-            await probe.with_timeout(lambda: operator_reads.note(operator, "sync_health"))
+            await probe.with_timeout(lambda: access_log.record(operator, "sync_health"))
     except psycopg.Error:
         unknown = HealthUnknown(
             "The database cannot be asked; /readyz says why.", datetime.now(UTC)

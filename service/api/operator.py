@@ -1,4 +1,4 @@
-"""What operators may do: what a DBA can from psql, each act noted before it is done."""
+"""Operators' actions: what a DBA can do from psql. Each is recorded before it is performed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,46 +22,50 @@ from service.postgres.user_id import USER_ID
 
 @dataclass(frozen=True)
 class OperatorAction:
-    """`do` is given the user's id, which is empty for an act upon nobody in particular. What ends
-    or deletes something, is destructive."""
+    """`run` gets the user id, which is empty unless the action is `for_one_user`.
 
-    do: Callable[[FunctionCaller, str], list[Row]]
-    of_user: bool = False
+    `destructive`: it ends or deletes something, so the page asks for confirmation.
+    """
+
+    run: Callable[[FunctionCaller, str], list[Row]]
+    for_one_user: bool = False
     destructive: bool = False
 
 
-class Done(Struct):
-    """What an act did: the rows that its function returned. Intervals are in seconds."""
+class ActionResponse(Struct):
+    """The rows that the action's function returned. Intervals are in seconds."""
 
-    act: str
+    action: str
     rows: list[dict[str, Any]]
 
 
 def operators_only(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """A guard: raises 403 for whoever is no operator."""
+    """A guard: raises 403 unless the user is an operator."""
     if not connection.user.is_operator:
         raise problem(403, "operators_only", "This needs a token with the scope `operator`.")
 
 
 def perform(functions: FunctionCaller, actor: str, name: str, user_id: str = "") -> list[Row]:
-    """Do an act and tell what it did. Raises 404 when there is no such act or user, and 400 when it
-    needs a user, or none; SyncError; psycopg.Error. What cannot be noted is not done.
+    """Record an action in the audit log, then perform it and return what its function returned.
+
+    Raises 404 for an unknown action or user, and 400 for a user id that is missing or not wanted.
+    Raises SyncError and psycopg.Error. If the record fails, the action is not performed.
     """
-    act = ACTS.get(name)
-    if act is None:
-        raise problem(404, "no_such_act", f"It is one of {', '.join(ACTS)}.")
-    if act.of_user and not USER_ID.fullmatch(user_id):
+    action = ACTIONS.get(name)
+    if action is None:
+        raise problem(404, "no_such_action", f"It is one of {', '.join(ACTIONS)}.")
+    if action.for_one_user and not USER_ID.fullmatch(user_id):
         raise problem(400, "user_id_needed", "This needs the id of a user in `user_id`.")
-    if user_id and not act.of_user:
+    if user_id and not action.for_one_user:
         raise problem(400, "no_user_id_needed", "This is about all users: leave `user_id` out.")
     functions.value(
         "record_audit_event",
         "operator_act",
         actor,
-        Jsonb({"act": name}),
-        user_id if act.of_user else None,
+        Jsonb({"action": name}),
+        user_id if action.for_one_user else None,
     )
-    return act.do(functions, user_id)
+    return action.run(functions, user_id)
 
 
 def _start(functions: FunctionCaller, user_id: str) -> list[Row]:
@@ -74,13 +78,13 @@ def _cancel(functions: FunctionCaller, user_id: str) -> list[Row]:
     run = functions.row("sync_status", user_id)
     if run is None or not run["is_syncing"]:
         return []
-    # Should it have been taken over meanwhile, this ends the run that did.
+    # If another run has taken it over meanwhile, this ends that one.
     return [
         {"task_id": run["task_id"], "cancelled": functions.value("cancel_sync", run["task_id"])}
     ]
 
 
-ACTS = {
+ACTIONS = {
     "reap_zombie_syncs": OperatorAction(lambda functions, _: functions.rows("reap_zombie_syncs")),
     "enqueue_due_syncs": OperatorAction(lambda functions, _: functions.rows("enqueue_due_syncs")),
     "check_sync_consistency": OperatorAction(
@@ -92,31 +96,32 @@ ACTS = {
     "prune_sync_history": OperatorAction(
         lambda functions, _: functions.rows("prune_sync_history"), destructive=True
     ),
-    "start_sync": OperatorAction(_start, of_user=True),
-    "cancel_sync": OperatorAction(_cancel, of_user=True, destructive=True),
+    "start_sync": OperatorAction(_start, for_one_user=True),
+    "cancel_sync": OperatorAction(_cancel, for_one_user=True, destructive=True),
     "retry_failed_messages": OperatorAction(
-        lambda functions, user_id: functions.rows("retry_failed_messages", user_id), of_user=True
+        lambda functions, user_id: functions.rows("retry_failed_messages", user_id),
+        for_one_user=True,
     ),
 }
 
 
 @post(
-    "/api/operator/{act:str}",
+    "/api/operator/{action:str}",
     status_code=200,
     sync_to_thread=True,
     before_request=reject_request_body,
     guards=[operators_only],
     responses=error_responses(400, 401, 403, 404, 503),
 )
-def do_act(
+def perform_action(
     request: UserRequest,
     pool: NamedDependency[Pool],
-    act: FromPath[str],
+    action: FromPath[str],
     user_id: FromQuery[str] = "",
-) -> Done:
-    """Do what a DBA can from psql, under the name of its function."""
-    rows = perform(pool, request.user.user_id, act, user_id)
-    return Done(act, [_in_seconds(row) for row in rows])
+) -> ActionResponse:
+    """Call a maintenance function. The action is the function's name."""
+    rows = perform(pool, request.user.user_id, action, user_id)
+    return ActionResponse(action, [_in_seconds(row) for row in rows])
 
 
 def _in_seconds(row: Row) -> dict[str, Any]:
@@ -126,4 +131,4 @@ def _in_seconds(row: Row) -> dict[str, Any]:
     }
 
 
-ROUTES = [do_act]
+ROUTES = [perform_action]

@@ -1,4 +1,4 @@
-"""What operators see of other people's data, noted in the audit trail."""
+"""The audit log's record of operators who read other users' data."""
 
 import threading
 import time
@@ -7,28 +7,32 @@ from psycopg.types.json import Jsonb
 
 from service.postgres.calls import FunctionCaller
 
-# A page that asks again and again is one look.
-QUIET_SECONDS = 60
+# Reads of the same view within this time are one record.
+REPEAT_SECONDS = 60
 
 
 class OperatorAccessLog:
-    """Notes each operator's look at a view, at most once a minute in this process."""
+    """Records each operator's read of a view, at most once a minute in this process."""
 
     def __init__(self, functions: FunctionCaller) -> None:
         self._functions = functions
-        self._noted: dict[tuple[str, str], float] = {}
+        self._recorded_at: dict[tuple[str, str], float] = {}
         self._lock = threading.Lock()
 
-    def note(self, actor: str, view: str) -> None:
-        """To be called before anything is shown. Raises psycopg.Error: what is not noted is not
-        shown. Other people's ids are no part of the note: it outlives their accounts.
+    def record(self, actor: str, view: str) -> None:
+        """Call this before the data is shown: if the record fails, nothing is shown.
+
+        The record holds no ids of other users, because it outlives their accounts.
+        Raises psycopg.Error.
         """
         with self._lock:
             now = time.monotonic()
-            self._noted = {key: at for key, at in self._noted.items() if now - at < QUIET_SECONDS}
-            if (actor, view) in self._noted:
+            self._recorded_at = {
+                key: at for key, at in self._recorded_at.items() if now - at < REPEAT_SECONDS
+            }
+            if (actor, view) in self._recorded_at:
                 return
             self._functions.value(
                 "record_audit_event", "operator_read", actor, Jsonb({"view": view})
             )
-            self._noted[actor, view] = now
+            self._recorded_at[actor, view] = now

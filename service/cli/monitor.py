@@ -103,7 +103,7 @@ def _snapshot(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
     health = session.value("sync_health")
     runs = session.rows("list_running_syncs", limit)
     if runs or health["zombie_task_details"]:
-        reads.note(actor(), "running_syncs")
+        reads.record(actor(), "running_syncs")
     for run in runs:
         run["silent_seconds"] = run.pop("silent_for").total_seconds()
     return {"timestamp": health["timestamp"], "health": health, "runs": runs}

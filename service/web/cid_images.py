@@ -17,8 +17,8 @@ from service.postgres.calls import FunctionCaller
 from service.postgres.errors import SyncError
 
 # What a page can hold, and what one look at a mail may cost of the quota: 40 units each.
-MOST_IMAGES = 20
-MOST_BYTES = 10_000_000
+MAX_IMAGES = 20
+MAX_BYTES = 10_000_000
 # Whatever the mail calls them. SVG is none: it can hold scripts and refer to other places.
 _KINDS = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
@@ -28,7 +28,7 @@ _KINDS = {
 }
 
 
-def images(
+def inline_images(
     caller: FunctionCaller,
     mailboxes: MailboxOpener,
     user_id: str,
@@ -45,7 +45,7 @@ def images(
         for each in message["attachments"]
         if each["content_id"] in content_ids
     }
-    found, room = {}, MOST_BYTES
+    found, room = {}, MAX_BYTES
     for part_id, content in _contents(caller, mailboxes, user_id, message, wanted, from_gmail):
         room -= len(content)
         if room < 0:
@@ -80,7 +80,7 @@ def _contents(
                 yield part.part_id, part.content
         return
     try:
-        for part_id in list(wanted)[:MOST_IMAGES] if from_gmail else ():
+        for part_id in list(wanted)[:MAX_IMAGES] if from_gmail else ():
             yield part_id, attachment_bytes(caller, mailboxes, user_id, message_id, part_id)
     except (GmailError, SyncError, CredentialsKeysMissing, NoSuchMessage, QuotaUsedUp):
         # The mail is readable without; whoever wants them asks again.

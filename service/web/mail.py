@@ -1,12 +1,15 @@
 """Reading mail: the list and what a search finds, a thread, a message, and its HTML in a frame."""
 
 import re
+from datetime import datetime
 from typing import Any
 
+import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 from markupsafe import Markup
+from msgspec import Struct
 
 from service.api.asgi import with_slashes
 from service.api.auth.security import PAGE_CSP
@@ -44,6 +47,42 @@ _BODY_CSP = (
 )
 BODY_CSP = _BODY_CSP.format(images="")
 BODY_WITH_IMAGES_CSP = _BODY_CSP.format(images=" https:")
+
+
+class AttachmentLink(Struct):
+    name: str
+    size: int
+    type: str
+    path: str
+
+
+class MessageView(Struct, kw_only=True):
+    """A message as message_body.html shows it.
+
+    `frame` is the size of the frame for its HTML, None if its text is shown. Only the page of a
+    single message has headers and defects.
+    """
+
+    message_id: str
+    thread_id: str
+    internal_date: datetime
+    label_ids: list[str]
+    subject: str
+    sender: str
+    sender_name: str
+    recipients: str
+    cc: str
+    snippet: str
+    is_unread: bool
+    is_open: bool = True
+    text: str
+    is_cut: bool
+    frame: str | None = None
+    has_hidden_images: bool = False
+    has_text_and_html: bool
+    attachments: list[AttachmentLink]
+    headers: list[dict[str, Any]] = []
+    defects: list[str] = []
 
 
 @get("/mail", sync_to_thread=True)
@@ -89,18 +128,17 @@ def show_thread(
         found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, upto) or found
     if not found:
         raise problem(404, "no_such_thread", "You have no thread with this id.")
-    letters = [_letter(row, row["is_cut"]) for row in reversed(found[:THREAD_SIZE])]
-    for letter in letters:
-        letter["is_open"] = (
-            letter is letters[-1] or letter["is_unread"] or letter["message_id"] == message
-        )
+    rows = [row | {"thread_id": thread_id} for row in reversed(found[:THREAD_SIZE])]
+    views = [_message_view(row, row["is_cut"]) for row in rows]
+    for view in views:
+        view.is_open = view is views[-1] or view.is_unread or view.message_id == message
     return pages.page(
         request,
         "mail/thread.html",
         policy=FRAMING_CSP,
-        letters=letters,
+        messages=views,
         thread_id=thread_id,
-        alone=False,
+        single=False,
         earlier=found[THREAD_SIZE]["message_id"] if found[THREAD_SIZE:] else None,
         upto=upto,
         **_labels(pool, user_id),
@@ -123,9 +161,8 @@ def show_message(
         request,
         "mail/message.html",
         policy=FRAMING_CSP,
-        letter=_letter(row, len(row["body_text"] or "") > LONGEST_TEXT, plain),
-        alone=True,
-        message=row,
+        message=_message_view(row, len(row["body_text"] or "") > LONGEST_TEXT, plain),
+        single=True,
         **_labels(pool, user_id),
         **_TOOLS,
     )
@@ -145,7 +182,7 @@ def show_body(
     row = _message(pool, user_id, message_id)
     if row["body_html"] is None:
         raise no_such_message()
-    content = _cleaned(pool, mailboxes, user_id, row, images)
+    content = _sanitized(pool, mailboxes, user_id, row, images)
     answer = pages.page(
         request,
         "mail/body.html",
@@ -157,17 +194,17 @@ def show_body(
     return answer
 
 
-def _cleaned(
+def _sanitized(
     pool: FunctionCaller, mailboxes: MailboxOpener, user_id: str, row: Row, images: bool
 ) -> Markup | None:
-    """The one place that takes a stranger's HTML for markup; None where it cannot be cleaned."""
+    """The one place that takes a stranger's HTML for markup; None where it cannot be sanitized."""
     try:
-        cleaned = sanitize.clean(row["body_html"], images)
+        sanitized = sanitize.sanitize(row["body_html"], images)
     except sanitize.SanitizeTimeout:
         return None
-    own = sanitize.own_images(cleaned)
-    found = cid_images.images(pool, mailboxes, user_id, row, own, from_gmail=images)
-    return Markup(sanitize.with_images(cleaned, found))
+    own = sanitize.content_ids(sanitized)
+    found = cid_images.inline_images(pool, mailboxes, user_id, row, own, from_gmail=images)
+    return Markup(sanitize.insert_images(sanitized, found))
 
 
 def _line(text: str) -> str:
@@ -205,40 +242,43 @@ def _listed(row: Row) -> dict[str, Any]:
     }
 
 
-def _letter(row: Row, is_cut: bool, plain: bool = False) -> dict[str, Any]:
-    """A message as mail/letter.html shows it: its HTML if it has any, unless its text is wanted."""
+def _message_view(row: Row, is_cut: bool, plain: bool = False) -> MessageView:
+    """Shows the HTML if the message has any, unless `plain` asks for its text."""
     body_html = None if plain and row["body_text"] is not None else row["body_html"]
     fields = ("subject", "sender", "recipients", "cc")
-    return (
-        row
-        | {name: (row[name] or "")[:LONGEST_FIELD] for name in fields}
-        | {
-            "name": mail_text.sender_name((row["sender"] or "")[:300]),
-            "snippet": mail_text.snippet(row["snippet"]),
-            "is_unread": "UNREAD" in row["label_ids"],
-            "is_cut": is_cut and body_html is None,
-            "text": (row["body_text"] or "")[:LONGEST_TEXT],
-            "frame": mail_text.frame_size(body_html[:20_000]) if body_html is not None else None,
-            "asks_for_images": body_html is not None and sanitize.asks_for_images(body_html),
-            "both": row["body_html"] is not None and row["body_text"] is not None,
-            "attachments": [_attachment(row["message_id"], each) for each in row["attachments"]],
-            "is_open": True,
-        }
-    )
+    derived = {
+        "sender_name": mail_text.sender_name((row["sender"] or "")[:300]),
+        "snippet": mail_text.snippet(row["snippet"]),
+        "is_unread": "UNREAD" in row["label_ids"],
+        "is_cut": is_cut and body_html is None,
+        "text": (row["body_text"] or "")[:LONGEST_TEXT],
+        "has_text_and_html": row["body_html"] is not None and row["body_text"] is not None,
+        "attachments": [_attachment(row["message_id"], each) for each in row["attachments"]],
+    }
+    if body_html is not None:
+        derived["frame"] = mail_text.frame_size(body_html[:20_000])
+        derived["has_hidden_images"] = sanitize.has_hidden_images(body_html)
+    limited = {name: (row[name] or "")[:LONGEST_FIELD] for name in fields}
+    return msgspec.convert(row | limited | derived, MessageView)
 
 
-def _attachment(message_id: str, row: Row) -> dict[str, Any]:
+def _attachment(message_id: str, row: Row) -> AttachmentLink:
     part_id = row["part_id"]
-    segments = ["api", "gmail", "messages", message_id, "attachments", *filter(None, [part_id])]
-    name = safe_name(row["filename"] or "", f"attachment-{part_id or 0}", row["mime_type"])
-    return {"name": name, "size": row["size"], "type": row["mime_type"][:100], "segments": segments}
+    return AttachmentLink(
+        name=safe_name(row["filename"] or "", f"attachment-{part_id or 0}", row["mime_type"]),
+        size=row["size"],
+        type=row["mime_type"][:100],
+        path=mail_text.path(
+            "api", "gmail", "messages", message_id, "attachments", *filter(None, [part_id])
+        ),
+    )
 
 
 def _labels(pool: FunctionCaller, user_id: str) -> dict[str, Any]:
     """The menu of labels, and the names of those that are the user's own."""
     rows = pool.rows("list_labels", user_id)
     own = {row["label_id"]: row["name"] for row in rows if row["type"] == "user"}
-    return {"system_labels": SYSTEM_LABELS, "told_labels": BADGE_LABELS, "own_labels": own}
+    return {"system_labels": SYSTEM_LABELS, "badge_labels": BADGE_LABELS, "own_labels": own}
 
 
 _TOOLS: dict[str, Any] = {

@@ -15,7 +15,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 
 from service.api.auth.tokens import UserRequest
-from service.api.operator import ACTS, operators_only, perform
+from service.api.operator import ACTIONS, operators_only, perform
 from service.api.operator_access import OperatorAccessLog
 from service.postgres.calls import FunctionCaller, Pool, Row
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
@@ -23,30 +23,30 @@ from service.web.pages import Pages, time_zone
 
 BUCKET = timedelta(minutes=30)
 # As many lines as a table shows; of more it says how many.
-MOST_LINES = 50
+MAX_ROWS = 50
 COLUMNS = (*OUTCOMES, *WAITS, *RATES)
 
 
 class ActionForm(Struct, forbid_unknown_fields=True):
     """A button's form."""
 
-    act: str
+    action: str
     user_id: str = ""
     confirmed: bool = False
 
 
 @dataclass(frozen=True)
 class ActionResult:
-    """What became of an order: what its function returned, or the code of a problem; or nothing
-    yet, for it is to be confirmed first."""
+    """The rows that the action's function returned, or the code of a problem. With neither, the
+    action has to be confirmed first."""
 
-    order: ActionForm
+    form: ActionForm
     rows: Sequence[Row] | None = None
     problem: str | None = None
 
     @property
     def is_known(self) -> bool:
-        return self.order.act in ACTS
+        return self.form.action in ACTIONS
 
     @property
     def is_question(self) -> bool:
@@ -58,59 +58,59 @@ def show(
     request: UserRequest,
     pool: NamedDependency[Pool],
     pages: NamedDependency[Pages],
-    operator_reads: NamedDependency[OperatorAccessLog],
+    access_log: NamedDependency[OperatorAccessLog],
 ) -> Response[str]:
-    operator_reads.note(request.user.user_id, "operator")
+    access_log.record(request.user.user_id, "operator")
     return _page(request, pages, pool, None)
 
 
 @post("/operator", status_code=200, sync_to_thread=True, guards=[operators_only])
-def act(
+def perform_action(
     request: UserRequest,
     data: URLEncodedBody[ActionForm],
     pool: NamedDependency[Pool],
     pages: NamedDependency[Pages],
-    operator_reads: NamedDependency[OperatorAccessLog],
+    access_log: NamedDependency[OperatorAccessLog],
 ) -> Response[str]:
-    operator_reads.note(request.user.user_id, "operator")
-    return _page(request, pages, pool, _carry_out(pool, request.user.user_id, data))
+    access_log.record(request.user.user_id, "operator")
+    return _page(request, pages, pool, _perform(pool, request.user.user_id, data))
 
 
-def _carry_out(functions: FunctionCaller, actor: str, order: ActionForm) -> ActionResult:
-    known = ACTS.get(order.act)
-    if known and known.destructive and not order.confirmed:
-        return ActionResult(order)
+def _perform(functions: FunctionCaller, actor: str, form: ActionForm) -> ActionResult:
+    known = ACTIONS.get(form.action)
+    if known and known.destructive and not form.confirmed:
+        return ActionResult(form)
     try:
-        return ActionResult(order, perform(functions, actor, order.act, order.user_id.strip()))
+        return ActionResult(form, perform(functions, actor, form.action, form.user_id.strip()))
     except ProblemDetailsException as error:
         if not isinstance(error.extra, dict):
             raise
-        return ActionResult(order, problem=error.extra["code"])
+        return ActionResult(form, problem=error.extra["code"])
 
 
 def _page(
-    request: UserRequest, pages: Pages, functions: FunctionCaller, outcome: ActionResult | None
+    request: UserRequest, pages: Pages, functions: FunctionCaller, result: ActionResult | None
 ) -> Response[str]:
     language = pages.language(request)
     activity = functions.rows("sync_activity", p_bucket=BUCKET)
     return pages.page(
         request,
         "operator/operator.html",
-        outcome=outcome,
+        result=result,
         health=functions.value("sync_health"),
-        runs=functions.rows("list_running_syncs", MOST_LINES),
+        runs=functions.rows("list_running_syncs", MAX_ROWS),
         jobs=functions.rows("scheduler_status"),
-        workers=functions.rows("list_workers", MOST_LINES),
-        accounts=functions.rows("list_accounts_to_reconnect", MOST_LINES),
-        dead_letters=functions.rows("list_dead_letters", MOST_LINES),
+        workers=functions.rows("list_workers", MAX_ROWS),
+        accounts=functions.rows("list_accounts_to_reconnect", MAX_ROWS),
+        dead_letters=functions.rows("list_dead_letters", MAX_ROWS),
         busy=[row for row in activity if any(row[name] for name in COLUMNS)],
         columns=COLUMNS,
         figures=figures(language, time_zone(request), activity),
-        acts=ACTS,
-        most_lines=MOST_LINES,
+        actions=ACTIONS,
+        max_rows=MAX_ROWS,
         age=ages(language),
         when=datetime.fromisoformat,
     )
 
 
-ROUTES = [show, act]
+ROUTES = [show, perform_action]

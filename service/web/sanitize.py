@@ -1,7 +1,7 @@
-"""HTML that a stranger sent, made fit to be shown: what the lists do not name is not in it.
+"""Sanitizes the HTML of a message: only listed tags, attributes and CSS properties remain.
 
-They are the first lock. The policy and the sandbox of the frame it is shown in are the second, for
-they stop scripts, forms and whatever would be fetched from elsewhere just the same.
+The lists are the first barrier. The policy and the sandbox of the frame are the second: they stop
+scripts, forms and remote content too.
 """
 
 import re
@@ -22,8 +22,8 @@ TAGS = {
     "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "time", "tr", "tt",
     "u", "ul", "var", "wbr",
 }  # fmt: skip
-# What they hold is nothing to be read either.
-DROPPED = {
+# Their content is dropped as well.
+DROPPED_TAGS = {
     "applet", "audio", "canvas", "iframe", "math", "noembed", "noframes", "noscript", "object",
     "script", "select", "style", "svg", "template", "textarea", "title", "video",
 }  # fmt: skip
@@ -41,7 +41,7 @@ ATTRIBUTES = {
     "th": {"colspan", "nowrap", "rowspan"},
     "ul": {"type"},
 }  # fmt: skip
-# Of the element style nothing is kept, and of the attribute only what fetches nothing.
+# The element `style` is dropped. The attribute keeps only properties that fetch nothing.
 PROPERTIES = {
     "background", "background-color", "border", "border-bottom", "border-bottom-color",
     "border-bottom-left-radius", "border-bottom-right-radius", "border-bottom-style",
@@ -71,55 +71,54 @@ _BODY_COLOURS = {
     "background-color": re.compile(r"""\sbgcolor\s*=\s*["']?(#?\w+)""", re.IGNORECASE),
     "color": re.compile(r"""\stext\s*=\s*["']?(#?\w+)""", re.IGNORECASE),
 }
-_OF_THE_MAIL = re.compile(r'(<img [^>]*?src=")cid:([^"]*)(?=")', re.IGNORECASE)
+_CID_IMAGE = re.compile(r'(<img [^>]*?src=")cid:([^"]*)(?=")', re.IGNORECASE)
 
-# A parser's time grows with the square of how deep elements are nested, or of how many attributes
-# one has, and nobody else is served meanwhile. Up to so many characters that is half a second at
-# worst; what is longer is cleaned in a process of its own, which is given so long.
-SHORT = 10_000
-SECONDS = 5
-# Of images, as data: URLs: the mail's own once, or small ones many times.
-MOST_CHARACTERS = 20_000_000
+# The parser's time grows with the square of the depth of elements or of the number of attributes,
+# and it blocks this process. Up to this many characters it takes half a second at worst. Longer
+# HTML is sanitized in a process of its own, with a time limit.
+LONGEST_IN_PROCESS = 10_000
+TIMEOUT_SECONDS = 5
+# The total length of all data: URLs in a page.
+MAX_IMAGE_CHARACTERS = 20_000_000
 
 
 class SanitizeTimeout(Exception):
-    """It takes too long to clean: nobody has written this for people to read."""
+    """Sanitizing takes too long: no mail for people is built like this."""
 
 
-def asks_for_images(html: str) -> bool:
-    """Whether it would show images that are not there unless they are asked for."""
+def has_hidden_images(html: str) -> bool:
+    """Whether it has images that are shown only on request."""
     return _IMAGE.search(html) is not None
 
 
-def clean(html: str, remote_images: bool = False) -> str:
-    """What may be shown. Images that came with the mail have a src of cid: still, or of data:.
+def sanitize(html: str, remote_images: bool = False) -> str:
+    """The safe part of `html`. Inline images keep their src of cid: or data:.
 
-    Raises Unshowable.
+    Raises SanitizeTimeout.
     """
-    if len(html) <= SHORT:
-        return _clean(html, remote_images)
-    # Isolated, or this file would stand in for the standard library's html.
+    if len(html) <= LONGEST_IN_PROCESS:
+        return _sanitize(html, remote_images)
     command = [sys.executable, "-I", __file__, *(["images"] if remote_images else [])]
     try:
         done = subprocess.run(
-            command, input=html.encode(), capture_output=True, timeout=SECONDS, check=True
+            command, input=html.encode(), capture_output=True, timeout=TIMEOUT_SECONDS, check=True
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise SanitizeTimeout from error
     return done.stdout.decode()
 
 
-def own_images(cleaned: str) -> set[str]:
-    """The Content-IDs of the mail's own images that it shows."""
-    return {_content_id(source) for _, source in _OF_THE_MAIL.findall(cleaned)}
+def content_ids(sanitized: str) -> set[str]:
+    """The Content-IDs of the inline images it shows."""
+    return {_content_id(source) for _, source in _CID_IMAGE.findall(sanitized)}
 
 
-def with_images(cleaned: str, images: Mapping[str, str]) -> str:
-    """With the mail's own images in their places: `images` are data: URLs by Content-ID.
+def insert_images(sanitized: str, images: Mapping[str, str]) -> str:
+    """Replace the cid: URLs of inline images by `images`, data: URLs by Content-ID.
 
-    A mail may repeat one as often as it likes, but not more of them than a page can hold.
+    A message may repeat an image until the page holds MAX_IMAGE_CHARACTERS of them.
     """
-    room = MOST_CHARACTERS
+    room = MAX_IMAGE_CHARACTERS
 
     def shown(img: re.Match[str]) -> str:
         nonlocal room
@@ -127,7 +126,7 @@ def with_images(cleaned: str, images: Mapping[str, str]) -> str:
         room -= len(url)
         return img[1] + (url if room >= 0 else "")
 
-    return _OF_THE_MAIL.sub(shown, cleaned)
+    return _CID_IMAGE.sub(shown, sanitized)
 
 
 def _content_id(source: str) -> str:
@@ -135,7 +134,7 @@ def _content_id(source: str) -> str:
     return unquote(unescape(source))
 
 
-def _clean(html: str, remote_images: bool) -> str:
+def _sanitize(html: str, remote_images: bool) -> str:
     def attribute(_tag: str, name: str, value: str) -> str | None:
         match name:
             case "href":
@@ -150,7 +149,7 @@ def _clean(html: str, remote_images: bool) -> str:
     return nh3.clean(
         _BODY.sub(_body_as_div, html, count=1),
         tags=TAGS,
-        clean_content_tags=DROPPED,
+        clean_content_tags=DROPPED_TAGS,
         attributes=ATTRIBUTES,
         attribute_filter=attribute,
         set_tag_attribute_values={"a": {"target": "_blank"}},
@@ -160,7 +159,7 @@ def _clean(html: str, remote_images: bool) -> str:
 
 
 def _body_as_div(body: re.Match[str]) -> str:
-    """Its colours are meant for all that stands in it: white text would be lost without them."""
+    """Keep the colours of the body: without its background, white text would be invisible."""
     found = {name: colour.search(body[0]) for name, colour in _BODY_COLOURS.items()}
     colours = ";".join(f"{name}:{match[1]}" for name, match in found.items() if match)
     return f'<div style="{colours}"><div{body[0][len("<body") :]}'
@@ -168,7 +167,7 @@ def _body_as_div(body: re.Match[str]) -> str:
 
 def _source(value: str, remote_images: bool) -> str | None:
     if remote_images and _REMOTE.match(value):
-        # The frame takes images by https alone.
+        # The policy of the frame allows images over https only.
         return _REMOTE.sub("https://", value, count=1)
     return value if _EMBEDDED.fullmatch(value) else None
 
@@ -183,5 +182,5 @@ def _style(value: str) -> str | None:
 
 
 if __name__ == "__main__":
-    cleaned = _clean(sys.stdin.buffer.read().decode(), "images" in sys.argv)
-    sys.stdout.buffer.write(cleaned.encode())
+    sanitized = _sanitize(sys.stdin.buffer.read().decode(), "images" in sys.argv)
+    sys.stdout.buffer.write(sanitized.encode())

@@ -58,12 +58,12 @@ NEEDS_GOOGLE = {
     "GET /api/gmail/messages/{message_id}/raw",
 }
 # What shows or does for everybody, and is refused to whoever is no operator.
-FOR_OPERATORS = {"GET /operator", "POST /operator", "POST /api/operator/{act}"}
+FOR_OPERATORS = {"GET /operator", "POST /operator", "POST /api/operator/{action}"}
 WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_attachment"}
 # What stands in the addresses of things that are nobody's.
 NAMES_FOR_ALL = {
     "part_id": "1", "path": "openapi.json", "version": "old", "name": "page.css",
-    "act": "check_sync_consistency",
+    "action": "check_sync_consistency",
 }  # fmt: skip
 # A word in all that is ann's.
 MARK = "ann-of-the-mark"

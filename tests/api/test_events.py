@@ -110,7 +110,7 @@ def test_the_state_comes_at_once_and_then_each_change(
 def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
     with watching(ann) as stream:
         assert stream.run()["task_id"] is None
         wait_until(lambda: listens(db))
@@ -125,7 +125,7 @@ def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
 def test_a_click_is_told_at_once_while_starts_are_not_announced(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
     connect_account(functions, "bob")
     functions.rows("start_sync", "bob")
     db.execute(
@@ -144,7 +144,7 @@ def test_a_click_is_told_at_once_while_starts_are_not_announced(
 def test_who_clicks_is_told_at_once_where_nothing_is_heard(
     service_url: str, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
     connect_account(functions, "ann")
     with (
         serving(service_url, GMAIL_SYNC_LISTEN_URL=NOWHERE) as deaf,
@@ -173,7 +173,7 @@ def test_who_clicks_is_told_at_once_where_nothing_is_heard(
 def test_what_others_do_is_not_asked_about(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.INTERVAL_SECONDS", 60)
+    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
     connect_account(functions, "bob")
     with watching(ann) as stream:
         stream.run()
@@ -302,15 +302,18 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
         feed = ProgressBroadcaster(session, service_url, structlog.get_logger())
         feed.start(asyncio.get_running_loop())
         try:
-            with feed.watch("ann", None) as watcher:
+            with feed.subscribe("ann", None) as subscriber:
                 task_id = functions.value("start_sync_idempotent", "ann")
-                assert await watcher.news(10)
+                assert await subscriber.wait_for_change(10)
                 functions.value("cancel_sync", task_id)
-                await until(lambda: watcher.row and watcher.row["outcome"])
+                await until(lambda: subscriber.row and subscriber.row["outcome"])
                 newest = functions.value("start_sync_idempotent", "ann")
-                await until(lambda: watcher.row and watcher.row["task_id"] == newest)
-                assert await watcher.news(1)
-                return [newest, (watcher.row or {})["task_id"]], await watcher.news(0.1)
+                await until(lambda: subscriber.row and subscriber.row["task_id"] == newest)
+                assert await subscriber.wait_for_change(1)
+                return [
+                    newest,
+                    (subscriber.row or {})["task_id"],
+                ], await subscriber.wait_for_change(0.1)
         finally:
             await asyncio.to_thread(feed.stop)
 

@@ -56,14 +56,14 @@ database = "none"
 Authorization = "Bearer {ann}"
 
 [dictionaries]
-acts = {{ values = ["check_sync_consistency", "start_sync", "cancel_sync"] }}
+actions = {{ values = ["check_sync_consistency", "start_sync", "cancel_sync"] }}
 messages = {{ values = ["{mixed}", "{bare}", "gone"] }}
 parts = {{ values = ["1"] }}
 tasks = {{ values = ["{task_id}"] }}
 users = {{ values = ["ann", "bob"] }}
 
 [parameters]
-"path.act" = {{ dictionary = "acts", probability = 0.5 }}
+"path.action" = {{ dictionary = "actions", probability = 0.5 }}
 "path.message_id" = {{ dictionary = "messages", probability = 0.5 }}
 "path.part_id" = {{ dictionary = "parts", probability = 0.5 }}
 "path.task_id" = {{ dictionary = "tasks", probability = 0.5 }}
@@ -74,9 +74,9 @@ users = {{ values = ["ann", "bob"] }}
 include-path = "/api/gmail/callback"
 checks.positive_data_acceptance.expected-statuses = [303, 400]
 
-# Some acts need the id of a user, others none.
+# Some actions need the id of a user, others none.
 [[operations]]
-include-path = "/api/operator/{{act}}"
+include-path = "/api/operator/{{action}}"
 checks.positive_data_acceptance.expected-statuses = [200, 400, 404]
 
 # Litestar's own answer to OPTIONS knows the first handler of a path alone.

@@ -59,7 +59,7 @@ OF_ALL = {
     ("GET", "/api/gmail/callback"),
 }
 # Not for users at all.
-NOT_FOR_USERS = {("POST", "/api/gmail/push"), ("POST", "/api/operator/{act}")}
+NOT_FOR_USERS = {("POST", "/api/gmail/push"), ("POST", "/api/operator/{action}")}
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.operator import ACTS
+from service.api.operator import ACTIONS
 from service.postgres.calls import Connection, Session
 from tests.api.conftest import Running, client_of, connect_account, problem
 
@@ -18,13 +18,13 @@ def olga(running: Running) -> Iterator[httpx.Client]:
         yield client
 
 
-def path(act: str) -> str:
-    return f"/api/operator/{act}"
+def path(action: str) -> str:
+    return f"/api/operator/{action}"
 
 
-def done(answer: httpx.Response, act: str) -> list[dict[str, Any]]:
+def done(answer: httpx.Response, action: str) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
-    assert answer.json()["act"] == act
+    assert answer.json()["action"] == action
     rows: list[dict[str, Any]] = answer.json()["rows"]
     return rows
 
@@ -32,15 +32,17 @@ def done(answer: httpx.Response, act: str) -> list[dict[str, Any]]:
 def notes(db: Connection) -> list[tuple[Any, ...]]:
     """Who did what upon whom."""
     rows = db.execute(
-        "select actor, detail ->> 'act' as act, user_id from gmail_sync.audit_event"
+        "select actor, detail ->> 'action' as action, user_id from gmail_sync.audit_event"
         " where act = 'operator_act' order by id"
     )
     return [tuple(row.values()) for row in rows]
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_it_is_for_operators_only(ann: httpx.Client, db: Connection, act: str) -> None:
-    answer = ann.post(path(act), params={"user_id": "ann"} if ACTS[act].of_user else {})
+@pytest.mark.parametrize("action", ACTIONS)
+def test_it_is_for_operators_only(ann: httpx.Client, db: Connection, action: str) -> None:
+    answer = ann.post(
+        path(action), params={"user_id": "ann"} if ACTIONS[action].for_one_user else {}
+    )
     problem(answer, 403, "operators_only")
     assert notes(db) == []
     assert db.execute("select from gmail_sync.user_sync_status").fetchall() == []
@@ -59,10 +61,12 @@ def test_zombies_are_reaped_and_named(olga: httpx.Client, db: Connection) -> Non
     assert notes(db) == [("olga", "reap_zombie_syncs", None)] * 2
 
 
-@pytest.mark.parametrize("act", [name for name, act in ACTS.items() if not act.of_user])
-def test_an_act_for_all_is_done_twice_without_harm(olga: httpx.Client, act: str) -> None:
-    assert done(olga.post(path(act)), act) == done(olga.post(path(act)), act)
-    problem(olga.post(path(act), params={"user_id": "ann"}), 400, "no_user_id_needed")
+@pytest.mark.parametrize(
+    "action", [name for name, action in ACTIONS.items() if not action.for_one_user]
+)
+def test_an_act_for_all_is_done_twice_without_harm(olga: httpx.Client, action: str) -> None:
+    assert done(olga.post(path(action)), action) == done(olga.post(path(action)), action)
+    problem(olga.post(path(action), params={"user_id": "ann"}), 400, "no_user_id_needed")
 
 
 def test_a_user_s_sync_is_started_once_and_cancelled_once(
@@ -101,14 +105,14 @@ def test_a_mistyped_user_gets_no_sync(olga: httpx.Client, db: Connection) -> Non
 def test_a_user_is_needed_that_there_can_be(
     olga: httpx.Client, db: Connection, user_id: str
 ) -> None:
-    for act in ("start_sync", "cancel_sync", "retry_failed_messages"):
-        problem(olga.post(path(act), params={"user_id": user_id}), 400, "user_id_needed")
+    for action in ("start_sync", "cancel_sync", "retry_failed_messages"):
+        problem(olga.post(path(action), params={"user_id": user_id}), 400, "user_id_needed")
     assert notes(db) == []
 
 
-@pytest.mark.parametrize("act", ["schedule_jobs", "delete_account", "nope"])
-def test_there_is_no_other_act(olga: httpx.Client, act: str) -> None:
-    problem(olga.post(path(act), params={"user_id": "ann"}), 404, "no_such_act")
+@pytest.mark.parametrize("action", ["schedule_jobs", "delete_account", "nope"])
+def test_there_is_no_other_act(olga: httpx.Client, action: str) -> None:
+    problem(olga.post(path(action), params={"user_id": "ann"}), 404, "no_such_action")
 
 
 def test_what_cannot_be_noted_is_not_done(

@@ -141,7 +141,7 @@ def test_a_thread_opens_its_newest_its_unread_and_the_one_asked_for(
         ),
     )
     text = shown(ann, "/mail/threads/t?message=m3")
-    opened = re.findall(r'<details class="card letter" id="(\w+)"( open)?>', text)
+    opened = re.findall(r'<details class="card message" id="(\w+)"( open)?>', text)
     assert opened == [("m1", ""), ("m2", " open"), ("m3", " open"), ("m4", ""), ("m5", " open")]
 
 
@@ -153,7 +153,7 @@ def test_a_long_thread_comes_in_pages(ann: httpx.Client, functions: Session, tas
         *(stored(f"m{n}", thread_id="a/b", internal_date=n) for n in range(count)),
     )
     text = shown(ann, "/mail/threads/a%2Fb")
-    assert text.count('<details class="card letter"') == THREAD_SIZE
+    assert text.count('<details class="card message"') == THREAD_SIZE
     assert 'href="/mail/threads/a%2Fb?upto=m0"' in text
     assert 'id="m0"' in shown(ann, "/mail/threads/a%2Fb?upto=m0")
 
@@ -172,7 +172,7 @@ def test_what_was_found_is_shown_however_far_back_it_is(
     listed = shown(ann, "/mail?q=harvest")
     (address,) = re.findall(r'href="(/mail/threads/[^"]*)"', listed)
     assert address == "/mail/threads/t?message=m%2F0#m/0"
-    assert '<details class="card letter" id="m/0" open>' in shown(ann, address)
+    assert '<details class="card message" id="m/0" open>' in shown(ann, address)
     assert f'id="m/{THREAD_SIZE}"' in shown(ann, "/mail/threads/t?message=gone")
 
 
@@ -236,9 +236,9 @@ def test_html_is_shown_in_a_frame_that_can_do_nothing(
     assert body.headers["referrer-policy"] == "no-referrer"
     assert "<p>Hello <img></p>" in body.text
     assert "script" not in body.text
-    with_images = ann.get("/mail/messages/m1/body?images=true")
-    assert with_images.headers["content-security-policy"] == BODY_WITH_IMAGES_CSP
-    assert 'src="https://pics.example/a.png"' in with_images.text
+    insert_images = ann.get("/mail/messages/m1/body?images=true")
+    assert insert_images.headers["content-security-policy"] == BODY_WITH_IMAGES_CSP
+    assert 'src="https://pics.example/a.png"' in insert_images.text
 
 
 def test_policies_let_in_what_they_must_and_no_more() -> None:
@@ -264,7 +264,7 @@ def test_text_is_chosen_where_there_are_both(
 def test_html_that_cannot_be_cleaned_is_not_shown(
     ann: httpx.Client, functions: Session, task_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.web.sanitize.SECONDS", 0.2)
+    monkeypatch.setattr("service.web.sanitize.TIMEOUT_SECONDS", 0.2)
     store(functions, task_id, stored("m1", body_html="<div>" * 100_000))
     assert "no browser should be asked" in shown(ann, "/mail/messages/m1/body")
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.operator import ACTS
+from service.api.operator import ACTIONS
 from service.postgres.calls import Connection, Session
 from tests.api.conftest import connect_account
 from tests.functions.conftest import claimed, insert_run, queued, shift
@@ -49,8 +49,8 @@ def text_of(answer: httpx.Response, section: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", found[1])).split())
 
 
-def click(browser: httpx.Client, act: str, **fields: str) -> httpx.Response:
-    return browser.post(PAGE, data={"act": act, **fields})
+def click(browser: httpx.Client, action: str, **fields: str) -> httpx.Response:
+    return browser.post(PAGE, data={"action": action, **fields})
 
 
 def audit(db: Connection) -> list[tuple[Any, ...]]:
@@ -113,21 +113,21 @@ def test_the_charts_tell_in_words_too(olga: httpx.Client, db: Connection) -> Non
     assert len(re.findall(r'<rect class="(?:succeeded|failed)" x=', olga.get(PAGE).text)) == 2
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("action", ACTIONS)
 def test_a_button_says_what_it_did_or_asks_first(
-    olga: httpx.Client, functions: Session, db: Connection, trouble: None, act: str
+    olga: httpx.Client, functions: Session, db: Connection, trouble: None, action: str
 ) -> None:
-    fields = {"user_id": "bob"} if ACTS[act].of_user else {}
+    fields = {"user_id": "bob"} if ACTIONS[action].for_one_user else {}
     connect_account(functions, "bob")
-    answer = click(olga, act, **fields)
-    if ACTS[act].destructive:
+    answer = click(olga, action, **fields)
+    if ACTIONS[action].destructive:
         assert "<dialog open" in answer.text
         assert audit(db)[-1][0] == "operator_read"
-        answer = click(olga, act, confirmed="true", **fields)
+        answer = click(olga, action, confirmed="true", **fields)
     assert "<dialog" not in answer.text
     assert text_of(answer, "done").startswith("✓ ")
-    assert audit(db)[-1] == ("operator_act", "olga", fields.get("user_id"), {"act": act})
-    assert click(olga, act, confirmed="true", **fields).status_code == 200
+    assert audit(db)[-1] == ("operator_act", "olga", fields.get("user_id"), {"action": action})
+    assert click(olga, action, confirmed="true", **fields).status_code == 200
 
 
 def test_what_was_done_is_shown_with_what_is_true_now(olga: httpx.Client, trouble: None) -> None:
@@ -143,7 +143,7 @@ def test_a_mistake_is_told_in_place(olga: httpx.Client) -> None:
     answer = click(olga, "start_sync", user_id=" nobody ")
     assert "✕ Start sync" in text_of(answer, "done")
     assert "No account has this user id." in text_of(answer, "done")
-    assert "There is no such act." in text_of(click(olga, "delete_account"), "done")
+    assert "There is no such action." in text_of(click(olga, "delete_account"), "done")
     assert "This needs a user id." in text_of(click(olga, "start_sync"), "done")
     answer = click(olga, "reap_zombie_syncs", user_id="ann")
     assert "leave the user id out" in text_of(answer, "done")

@@ -67,7 +67,7 @@ class JwksKeySource:
         if header.get("alg") != self.algorithm or "kid" not in header:
             raise jwt.InvalidAlgorithmError(f"the token is not {self.algorithm} with a key id")
         key_id = header["kid"]
-        if key := self._keys.in_hand(key_id):
+        if key := self._keys.cached(key_id):
             return key
         asked = asyncio.get_running_loop().run_in_executor(
             self._asking, self._keys.get_signing_key, key_id
@@ -92,13 +92,13 @@ class CachedJwks(PyJWKClient):
         self._log = log
         self._asks_again_at = 0.0
 
-    def in_hand(self, key_id: str) -> PyJWK | None:
+    def cached(self, key_id: str) -> PyJWK | None:
         """A key that is kept, had without waiting for whoever asks the issuer just now."""
         kept = self.jwk_set_cache.get() if self.jwk_set_cache else None
         return self.match_kid(self._get_signing_keys_from_jwk_set(kept), key_id) if kept else None
 
     def get_signing_key(self, kid: str) -> PyJWK:
-        return self.in_hand(kid) or super().get_signing_key(kid)
+        return self.cached(kid) or super().get_signing_key(kid)
 
     def fetch_data(self) -> Any:
         """Raises KeysUnavailable, whatever is answered instead of keys."""
