@@ -1,5 +1,6 @@
 """Every block of the handbooks, run as written, each section in a database where it is needed."""
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from tests.functions.conftest import (
     store,
     taken,
 )
-from tests.handbook.handbook import PAGES, psql, run, sections, shape
+from tests.handbook.handbook import PAGES, ROOT, psql, run, sections, shape
 from tests.migrations.commands import alembic, schema
 
 USER = "user-42"
@@ -43,6 +44,8 @@ insert into legacy.user_sync_status values
   ('8a4e8a2c-0f0b-4d2f-9a58-1d2c7d1f6b11', 'sync_8a4e8a2c_1753133000', false, 'incremental',
     '2025-07-21 21:23:20', '2025-07-21 21:24:00', 100, '{"new": 3}', null);
 """
+# Columns of settings that no one changes.
+NOT_FOR_PEOPLE = {"only_row", "audit_salt"}
 # Called by other functions only, with their caller's rights.
 INNER = {"_adopt_rows", "_adoption_report", "_row_time", "_all_runs", "_row_violations"}
 
@@ -218,6 +221,16 @@ def test_every_function_for_people_is_called_in_the_handbook(
         }
     code = "".join(block.code for blocks in sections().values() for block in blocks)
     assert {name for name in functions - INNER if f"gmail_sync.{name}(" not in code} == set()
+
+
+def test_every_setting_is_explained(server: Cluster, migrated: str) -> None:
+    with psycopg.connect(server.url(migrated)) as connection:
+        columns = connection.execute(
+            "select column_name from information_schema.columns"
+            " where table_schema = 'gmail_sync' and table_name = 'settings'"
+        ).fetchall()
+    explained = set(re.findall(r"`(\w+)`", (ROOT / "db/handbook/installing.md").read_text()))
+    assert {name for (name,) in columns} - explained == NOT_FOR_PEOPLE
 
 
 def test_every_block_has_a_language_that_is_run_or_says_that_it_is_not() -> None:
