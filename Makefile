@@ -43,7 +43,7 @@ check: setup ## lint, format and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: setup ## measure beside peers and bare statements; results go to README.md
+bench: setup ## compare with peers and bare statements; results go to tests/benchmarks/README.md
 	@docker/install-postgres.sh --with-notmuch >&2
 	.venv/bin/python -m tests.benchmarks
 

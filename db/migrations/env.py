@@ -18,7 +18,9 @@ SESSION_OPTIONS = "-c lock_timeout=5s -c statement_timeout=15min -c timezone=UTC
 
 def run_migrations() -> None:
     if context.is_offline_mode():
-        raise CommandError("gmail-sync migrates online only; db/README.md tells how psql does it")
+        raise CommandError(
+            "gmail-sync migrates online only; db/handbook/installing.md says how psql does it"
+        )
     url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
     if not url:
         raise CommandError("DATABASE_URL is not set: DATABASE_URL=postgresql://… alembic …")

@@ -9,7 +9,7 @@ class Figure:
     """One line of the table.
 
     `value` is a ratio where something stands beside it, else in the `unit` named ("ms", "bytes").
-    `bar` is what it has to reach ("at least") or to stay within ("at most"); None: told only.
+    `bar` is what it has to reach ("at least") or to stay within ("at most"); None: no bar.
     `details` are the measures it was made of, their units in their names.
     """
 

@@ -1,4 +1,7 @@
-"""What a whole run has measured: results.json, and from it the chart and the table in README.md."""
+"""What a whole run has measured: results.json, and from it the chart and the tables.
+
+tests/benchmarks/README.md has every figure, README.md of the project those of HIGHLIGHTS.
+"""
 
 import json
 import os
@@ -17,8 +20,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 README = ROOT / "README.md"
 COMMAND = "make bench"
+# What tells a newcomer most.
+HIGHLIGHTS = (
+    "start_distinct", "start_python_distinct_procrastinate", "pickup_p99_pgqueuer", "growth_claim",
+    "throughput_real_1_google", "lieer", "quota", "sync_now", "fan_out", "memory",
+)  # fmt: skip
 HEAD = """\
-| what | beside | seen | bar | reached |
+| what | compared with | measured | bar | reached |
 | --- | --- | --- | --- | --- |
 """
 
@@ -43,7 +51,7 @@ def machine() -> dict[str, int | str | None]:
 
 
 def commit() -> str | None:
-    """What was measured, as git calls it; None where git knows nothing of it."""
+    """The commit that was measured; None outside of a repository."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
@@ -56,32 +64,41 @@ def write(results: Results, folder: Path = HERE, readme: Path = README) -> None:
     text = json.dumps(asdict(results), indent=2, ensure_ascii=False)
     (folder / "results.json").write_text(f"{text}\n")
     (folder / "chart.svg").write_text(chart(results.figures))
-    write_between(readme, COMMAND, section(results))
+    write_between(folder / "README.md", COMMAND, section(results))
+    write_between(readme, COMMAND, highlights(results))
 
 
 def read(folder: Path = HERE) -> Results:
-    """What was written. FileNotFoundError: nothing was."""
+    """What was written last. FileNotFoundError: nothing was written yet."""
     found = json.loads((folder / "results.json").read_text())
     return Results(**{**found, "figures": [Figure(**each) for each in found["figures"]]})
 
 
 def section(results: Results) -> str:
     where = results.machine
-    lines = "".join(line(figure) for figure in results.figures)
     return (
-        f"{HEAD}{lines}\n{left_out(results.not_measured)}"
+        f"{_table(results.figures)}\n{left_out(results.not_measured)}"
         f"`{COMMAND}` on {where['cores']} cores, Postgres {where['postgres']}, Python"
         f" {where['python']}, {where['date']}, commit {where['commit'] or 'unknown'};"
-        " [all it measured](tests/benchmarks/results.json).\n\n"
-        "![Each figure beside its bar](tests/benchmarks/chart.svg)\n"
+        " [all details](results.json).\n\n"
+        "![Each figure beside its bar](chart.svg)\n"
     )
 
 
+def highlights(results: Results) -> str:
+    """HIGHLIGHTS, and each figure that misses its bar."""
+    return _table([each for each in results.figures if each.name in HIGHLIGHTS or not each.reached])
+
+
+def _table(figures: list[Figure]) -> str:
+    return HEAD + "".join(map(line, figures))
+
+
 def line(figure: Figure) -> str:
-    bar = "told" if figure.bar is None else f"{figure.direction} {figure.amount(figure.bar)}"
+    bar = "–" if figure.bar is None else f"{figure.direction} {figure.amount(figure.bar)}"
     reached = "" if figure.bar is None else "yes" if figure.reached else "**no**"
-    seen = figure.amount(figure.value)
-    return f"| {figure.what} | {figure.beside} | {seen} | {bar} | {reached} |\n"
+    measured = figure.amount(figure.value)
+    return f"| {figure.what} | {figure.beside} | {measured} | {bar} | {reached} |\n"
 
 
 def left_out(not_measured: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What `make bench` writes, and what it wrote last: README.md and the chart tell nothing else."""
+"""What `make bench` writes, and what it wrote last: pages and chart show the same figures."""
 
 import json
 import re
@@ -14,23 +14,29 @@ from tests.markers import read_between
 
 FAST = Figure("fast", "`fast`", "slow", 2.5, bar=2, details={"ratios": [2.4, 2.5]})
 LARGE = Figure("large", "large", "small", 1.66, bar=1.5, direction="at most")
-TOLD = Figure("told", "told", "–", 12345, unit="bytes")
+WITHOUT_BAR = Figure("size", "size", "–", 12345, unit="bytes")
 RESULTS = report.Results(
     {"cores": 2, "python": "3.11", "postgres": "15.1", "date": "2026-11-22", "commit": None},
-    [FAST, LARGE, TOLD],
+    [FAST, LARGE, WITHOUT_BAR],
     {"peers": "no network"},
 )
 
 
-def test_readme_says_what_was_measured_and_nothing_else() -> None:
-    assert read_between(report.README, report.COMMAND) == report.section(report.read())
+PAGE = report.HERE / "README.md"
 
 
-def test_each_figure_of_the_readme_is_in_the_results() -> None:
+def test_the_page_and_the_readme_say_what_was_measured_and_nothing_else() -> None:
+    assert read_between(PAGE, report.COMMAND) == report.section(report.read())
+    assert read_between(report.README, report.COMMAND) == report.highlights(report.read())
+
+
+def test_each_highlight_is_measured() -> None:
+    assert set(report.HIGHLIGHTS) <= {figure.name for figure in report.read().figures}
+
+
+def test_each_figure_of_the_page_is_in_the_results() -> None:
     table = re.findall(
-        r"^\| (.*) \| .* \| ([\d.,]+) \S+ \| .* \|.*\|$",
-        read_between(report.README, report.COMMAND),
-        re.M,
+        r"^\| (.*) \| .* \| ([\d.,]+) \S+ \| .* \|.*\|$", read_between(PAGE, report.COMMAND), re.M
     )
 
     results = json.loads((report.HERE / "results.json").read_text())
@@ -46,20 +52,24 @@ def test_chart_shows_what_was_measured() -> None:
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("Before.\n<!-- make bench -->\nold\n<!-- end -->\nAfter.\n")
+    page, readme = tmp_path / "README.md", tmp_path / "first.md"
+    for document in (page, readme):
+        document.write_text("Before.\n<!-- make bench -->\nold\n<!-- end -->\nAfter.\n")
 
     report.write(RESULTS, tmp_path, readme)
 
     assert report.read(tmp_path) == RESULTS
-    text = readme.read_text()
+    text = page.read_text()
     assert text.startswith("Before.\n<!-- make bench -->\n| what |")
     assert text.endswith("<!-- end -->\nAfter.\n")
     assert "| `fast` | slow | 2.5 × | at least 2 × | yes |\n" in text
     assert "| large | small | 1.66 × | at most 1.5 × | **no** |\n" in text
-    assert "| told | – | 12,345 bytes | told |  |\n" in text
+    assert "| size | – | 12,345 bytes | – |  |\n" in text
     assert "Not measured: peers (no network).\n" in text
     assert "old" not in text.splitlines()
+    # No highlight, but it missed its bar.
+    assert "| large | small | 1.66 × | at most 1.5 × | **no** |\n" in readme.read_text()
+    assert "fast" not in readme.read_text()
 
 
 def test_chart_draws_past_the_line_what_is_better_than_its_bar() -> None:
@@ -72,7 +82,7 @@ def test_chart_draws_past_the_line_what_is_better_than_its_bar() -> None:
     assert float(missed.attrib["x"]) + float(missed.attrib["width"]) == pytest.approx(line)
 
 
-def test_a_benchmark_that_fails_is_told_and_costs_no_other_figure(
+def test_a_benchmark_that_fails_is_reported_and_costs_no_other_figure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(benchmarks, "BENCHMARKS", ("no_such_module", "start"))

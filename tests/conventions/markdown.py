@@ -8,6 +8,7 @@ ROOT = Path(__file__).parents[2]
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 _TARGET = re.compile(r"\]\(([^)\s]+)\)")
 _LINK = re.compile(r"!?\[([^][]*)\]\([^)]*\)")
+_WRITTEN_BY_A_COMMAND = re.compile(r"<!-- make .*?<!-- end[^>]*-->", re.S)
 _CODE = re.compile(r"`[^`]*`")
 
 
@@ -49,8 +50,8 @@ def _resolves(page: Path, target: str) -> bool:
 
 
 def markdown_prose(text: str) -> Iterator[str]:
-    """Paragraphs, list items and cells of tables, without code and targets of links."""
-    text = re.sub(r"<!--.*?-->", "", _FENCED.sub("\n", text), flags=re.S)
+    """Paragraphs, list items and cells of tables, without code, targets of links and figures."""
+    text = _WRITTEN_BY_A_COMMAND.sub("", _FENCED.sub("\n", text))
     # An image can be the text of a link.
     text = _LINK.sub(r"\1", _LINK.sub(r"\1", text))
     text = _CODE.sub("code", text).replace("**", "")
