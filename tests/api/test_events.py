@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -41,6 +42,7 @@ class Stream:
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         self._lines = response.iter_lines()
+        self.keepalives = 0
 
     def next(self) -> dict[str, str] | None:
         """The next event with its fields; None at the end of the stream."""
@@ -50,6 +52,7 @@ class Stream:
                 return fields
             name, _, value = line.partition(": ")
             fields[name] = value
+            self.keepalives += line.startswith(":")
         return None
 
     def run(self) -> dict[str, Any]:
@@ -94,9 +97,8 @@ def test_the_state_comes_at_once_and_then_each_change(
     with watching(ann) as stream:
         assert stream.run()["task_id"] is None
         task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
-        began = time.monotonic()
         assert stream.run()["phase"] == "queued"
-        assert time.monotonic() - began < KEEPALIVE_SECONDS / 2
+        assert stream.keepalives == 0
         claim(functions, task_id)
         assert stream.run()["phase"] == "listing"
         list_page(functions, task_id, "m1", "m2")
@@ -194,10 +196,9 @@ def test_a_client_that_comes_back_gets_the_truth_at_once(
         first = stream.next()
     assert first is not None
     task_id = functions.row("start_sync", "ann")["task_id"]  # type: ignore[index]
-    began = time.monotonic()
     with watching(ann, **{"Last-Event-ID": first["id"]}) as stream:
         again = stream.next()
-        assert time.monotonic() - began < KEEPALIVE_SECONDS / 2
+        assert stream.keepalives == 0
         assert again is not None
         assert json.loads(again["data"])["task_id"] == task_id
         assert again["id"] != first["id"]
@@ -240,13 +241,17 @@ def test_a_hundred_watchers_cost_one_query_a_second(
             streams.enter_context(watching(client))
         wait_until(lambda: asks(db))
         starts = set()
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline:
+
+        def asked_often() -> bool:
             session = feed_session(db)
             assert session is not None
             starts.add(session["query_start"])
-            time.sleep(0.02)
-    assert 3 <= len(starts) <= 5
+            return len(starts) == 5
+
+        wait_until(asked_often)
+    # By the database's clock: less often on a busy machine, never more often.
+    apart = [later - earlier for earlier, later in pairwise(sorted(starts))]
+    assert min(apart) > timedelta(seconds=0.9), apart
 
 
 def test_the_feed_outlives_its_connection(ann: httpx.Client, functions: Session, db: Db) -> None:

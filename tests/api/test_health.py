@@ -1,6 +1,5 @@
 """Health, probes and metrics, with a database and without."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -151,7 +150,6 @@ def test_without_a_database_the_service_starts_and_says_so() -> None:
                 ("GET", "/api/scheduler/status"),
             ]
         ]
-        began = time.monotonic()
         assert client.get("/livez").json() == {"status": "alive"}
         assert not any(each.done() for each in slow)
         problem(client.get("/readyz"), 503, "not_ready")
@@ -163,7 +161,6 @@ def test_without_a_database_the_service_starts_and_says_so() -> None:
         metrics = client.get("/metrics")
         assert metrics.status_code == 200
         assert "\ngmail_sync_database_up 0.0\n" in metrics.text
-        assert time.monotonic() - began < 20
         for each in slow:
             answer = each.result(30)
             problem(answer, 503, "database_unavailable")

@@ -3,7 +3,6 @@
 import gzip
 import socket
 import threading
-import time
 from base64 import urlsafe_b64decode
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +13,7 @@ from service.gmail.api import GmailApi
 from service.mime.parse import parse_full, unfilled_text_parts
 from service.simulator import Fault, Mailbox, Simulator
 from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, Connect
+from tests.waiting import wait_until
 
 
 def test_profile_tells_address_cursor_and_total(connect: Connect, mailbox: Mailbox) -> None:
@@ -189,7 +189,7 @@ def test_a_server_that_is_not_there_is_transient(connect: Connect) -> None:
 def test_interrupt_ends_a_call_that_no_timeout_ends(
     connect: Connect, simulator: Simulator, method: str, action: str
 ) -> None:
-    hung = simulator.faults.add(Fault(method, action, seconds=20))  # type: ignore[arg-type]
+    hung = simulator.faults.add(Fault(method, action, seconds=600))  # type: ignore[arg-type]
     token = "access-1" if method == "getProfile" else ""
     client = connect(token, refresh_token=REFRESH_TOKEN)
     caught: list[Exception] = []
@@ -201,14 +201,13 @@ def test_interrupt_ends_a_call_that_no_timeout_ends(
             caught.append(error)
 
     thread = threading.Thread(target=call)
-    began = time.monotonic()
     thread.start()
-    assert hung.wait_arrived(5)
+    assert hung.wait_arrived(20)
     client.interrupt()
-    thread.join(5)
+    # Sooner than any timeout: that of a socket is 30 s.
+    thread.join(20)
     assert not thread.is_alive()
     assert len(caught) == 1
-    assert time.monotonic() - began < 5
     client.interrupt()
     with pytest.raises(errors.Transient, match="interrupted"):
         client.profile()
@@ -234,11 +233,9 @@ def test_interrupt_reaches_an_answer_whose_socket_http_client_forgot(connect: Co
                 b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{"
             )
             connections = client._transport._http.connections
-            deadline = time.monotonic() + 5
-            while any(each.sock for each in connections.values()) and time.monotonic() < deadline:
-                failed.wait(0.01)
+            wait_until(lambda: not any(each.sock for each in connections.values()))
             client.interrupt()
-            thread.join(5)
+            thread.join(20)
         assert failed.is_set()
 
 

@@ -220,6 +220,7 @@ def test_only_pixels_are_put_in() -> None:
         assert data_url(content) is None
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(
     "html",
     ["<div>" * 200_000, "<p " + " ".join(f"a{n}" for n in range(200_000)) + ">", "<b><p></b>" * 99],
@@ -245,19 +246,19 @@ def test_what_is_cleaned_while_others_wait_takes_no_time() -> None:
     formatting = "".join(f"<b a={n}>" for n in range(LONGEST_IN_PROCESS // 10))
     html = formatting + "<p>" * ((LONGEST_IN_PROCESS - len(formatting)) // 3)
     assert LONGEST_IN_PROCESS - 3 < len(html) <= LONGEST_IN_PROCESS
-    began = time.monotonic()
+    began = time.thread_time()
     sanitize(html)
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("beginning", ["", "<img src=", "<img src='"])
 @pytest.mark.parametrize("piece", ["<img ", "<img src ", "<", "<!--", "<body ", "<style ", " "])
 def test_looking_at_it_takes_time_in_line_with_its_length(beginning: str, piece: str) -> None:
     html = beginning + piece * (1_000_000 // len(piece))
-    began = time.monotonic()
+    began = time.thread_time()
     has_hidden_images(html)
     frame_size(html)
-    assert time.monotonic() - began < 2
+    assert time.thread_time() - began < 2
 
 
 def test_a_text_is_text_but_for_its_links() -> None:
@@ -284,9 +285,9 @@ def test_real_mail_holds_nothing_either_and_takes_no_time(name: str) -> None:
             continue
         seen += 1
         for remote_images in (False, True):
-            began = time.monotonic()
+            began = time.thread_time()
             cleaned = sanitize(body, remote_images)
-            slowest = max(slowest, time.monotonic() - began)
+            slowest = max(slowest, time.thread_time() - began)
             inspect(cleaned, remote_images)
     assert seen == {"ham-2002": 187, "mime-cases": 76, "non-english": 8}[name]
     assert slowest < 2, slowest

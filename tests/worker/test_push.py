@@ -119,6 +119,7 @@ def age_watch(db: Db, interval: str) -> None:
     )
 
 
+@pytest.mark.serial
 def test_mail_is_in_postgres_within_two_seconds_and_nobody_clicks(
     mailbox: Mailbox, account: Account, serve: Publisher, db: Db
 ) -> None:

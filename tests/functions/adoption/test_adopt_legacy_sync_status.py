@@ -512,6 +512,7 @@ def found_nothing(db: Connection) -> bool:
     return not db.execute("select * from gmail_sync.check_sync_consistency()").fetchall()
 
 
+@pytest.mark.serial
 def test_many_rows_are_adopted_in_time(db: Connection) -> None:
     legacy_table(db, user_id="uuid", started_at="timestamp")
     db.execute(

@@ -1,6 +1,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from tests.functions.conftest import (
     counts,
     listed,
     message,
+    only,
     queued,
     run_of,
     set_run,
@@ -29,11 +31,13 @@ def test_reaps_a_run_whose_lease_lapsed_and_no_other(functions: Session, db: Con
     dead = zombie(functions, db, "dead")
     alive = claimed(functions, "alive")
     waiting = queued(functions, "waiting")
-    shift(db, alive, "-59 s", "updated_at")
+    shift(db, alive, "-45 s", "updated_at")
     shift(db, waiting, "-10 days", "updated_at", "started_at", "not_before")
     (row,) = functions.rows("reap_zombie_syncs")
     assert (row["task_id"], row["user_id"], row["cause"]) == (dead, "dead", "silent")
-    assert 61 <= row["silent_for"].total_seconds() < 75
+    silent_since = run_of(db, dead)["updated_at"]
+    most = only(db, "select clock_timestamp() - %s", silent_since)
+    assert timedelta(seconds=61) <= row["silent_for"] <= most
     assert row["successor"] == successor_of(db, dead)["task_id"]
     assert run_of(db, alive)["is_syncing"]
     assert run_of(db, waiting)["is_syncing"]
@@ -46,7 +50,7 @@ def test_a_reaped_run_says_what_happened(functions: Session, db: Connection) -> 
     functions.rows("reap_zombie_syncs")
     run = run_of(db, dead)
     assert (run["outcome"], run["progress_percentage"], run["phase"]) == ("reaped", 0, "done")
-    assert re.fullmatch(r"No heartbeat for 6\d s: the worker is gone\.", run["error_message"])
+    assert re.fullmatch(r"No heartbeat for \d+ s: the worker is gone\.", run["error_message"])
     assert run["updated_at"] == silent_since
 
 

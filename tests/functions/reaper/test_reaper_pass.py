@@ -31,7 +31,7 @@ def test_a_pass_beats_and_reaps(functions: Session, db: Connection, reaper: str)
     assert run_of(db, dead)["outcome"] == "reaped"
     age = beat_age(db, reaper)
     assert age is not None
-    assert age < 5
+    assert age < 31
 
 
 def test_a_pass_of_nobody_known_reaps_nothing(functions: Session, db: Connection) -> None:
@@ -75,6 +75,7 @@ def note_each_beat(db: Connection) -> None:
     )
 
 
+@pytest.mark.serial
 def test_loops_of_fifty_seconds_a_minute_leave_no_gap_and_do_not_overlap(db: Connection) -> None:
     note_each_beat(db)
     started = only(db, "select clock_timestamp()")

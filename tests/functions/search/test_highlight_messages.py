@@ -1,7 +1,5 @@
 """highlight_messages."""
 
-import time
-
 import pytest
 
 from service.postgres.calls import Row, Session
@@ -89,8 +87,7 @@ def test_no_query_fails(functions: Session, query: str) -> None:
 @pytest.mark.parametrize("query", ["a " * 250, f'"{"a " * 250}"', "a b c d -e " * 40])
 @pytest.mark.parametrize("text", ["a " * 10_000, "a-" * 10_000, "<" * 20_000])
 def test_no_query_takes_long(functions: Session, query: str, text: str) -> None:
-    """Asked for all of these words at once, ts_headline takes minutes."""
+    """Asked for all of these words at once, ts_headline takes minutes, and the session's
+    statement_timeout would end it."""
     stored(functions, subject=text, body_text=text)
-    began = time.monotonic()
     highlight(functions, query, "m")
-    assert time.monotonic() - began < 2
