@@ -1,7 +1,6 @@
 """One's own Gmail account: how it stands, and the end of it."""
 
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
 from litestar import delete, get
 from litestar.di import NamedDependency
@@ -10,14 +9,13 @@ from msgspec import Struct
 
 from service.accounts import disconnect as account_end
 from service.accounts.connect import OAuthConnector
+from service.accounts.rows import AccountStatus, ContentMode, get_account
 from service.api.auth.tokens import UserRequest
 from service.api.events import notify_own_streams
 from service.api.fields import reject_request_body
 from service.api.problems import error_responses
 from service.google.configuration import Google
 from service.postgres.calls import Pool
-
-Status = Literal["connected", "reauth_required", "suspended", "disconnected"]
 
 
 class AccountConnection(Struct, kw_only=True):
@@ -28,9 +26,9 @@ class AccountConnection(Struct, kw_only=True):
 
     can_connect: bool
     email: str | None = None
-    status: Status = "disconnected"
+    status: AccountStatus = "disconnected"
     status_reason: str | None = None
-    content_mode: Literal["full", "raw"] | None = None
+    content_mode: ContentMode | None = None
     quota_profile: str | None = None
     sync_interval_seconds: int | None = None
     connected_at: datetime | None = None
@@ -54,20 +52,20 @@ def connection(
 ) -> AccountConnection:
     """The Gmail account, and whether one can be connected here."""
     can_connect = connector is not None
-    row = pool.row("list_accounts", request.user.user_id)
-    if row is None:
+    account = get_account(pool, request.user.user_id)
+    if account is None:
         return AccountConnection(can_connect=can_connect)
-    interval: timedelta | None = row["sync_interval"]
+    interval = account.sync_interval
     return AccountConnection(
         can_connect=can_connect,
-        email=row["email"],
-        status=row["status"],
-        status_reason=row["status_reason"],
-        content_mode=row["content_mode"],
-        quota_profile=row["quota_profile"],
+        email=account.email,
+        status=account.status,
+        status_reason=account.status_reason,
+        content_mode=account.content_mode,
+        quota_profile=account.quota_profile,
         sync_interval_seconds=int(interval.total_seconds()) if interval else None,
-        connected_at=row["connected_at"],
-        synced=row["history_id"] is not None,
+        connected_at=account.connected_at,
+        synced=account.history_id is not None,
     )
 
 

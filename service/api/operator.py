@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery
 from msgspec import Struct
 from psycopg.types.json import Jsonb
 
+from service.accounts.rows import get_account
 from service.api.auth.cookies import Connection
 from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
@@ -69,7 +70,7 @@ def perform(functions: FunctionCaller, actor: str, name: str, user_id: str = "")
 
 
 def _start(functions: FunctionCaller, user_id: str) -> list[Row]:
-    if functions.row("list_accounts", user_id) is None:
+    if get_account(functions, user_id) is None:
         raise problem(404, "no_such_user", "No account has this user id.")
     return functions.rows("start_sync", user_id, False, "sql")
 

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
+from service.accounts.rows import USABLE, get_account
 from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
 from service.api.events import notify_own_streams
@@ -194,17 +195,16 @@ def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
 
 def _require_account(pool: Pool, user_id: str) -> None:
     """Raises 409 unless Google lets us in (DESIGN.md, section 5: start never looks)."""
-    account = pool.row("list_accounts", user_id)
-    status = account["status"] if account else "disconnected"
-    if status in ("connected", "suspended"):
+    account = get_account(pool, user_id)
+    if account and account.status in USABLE:
         # A sync is how we find out that Google has let a suspended account in again.
         return
-    if account is None or status == "disconnected":
+    if account is None or account.status == "disconnected":
         detail = "No Gmail account is connected. Connect one, then sync."
     else:
-        detail = f"Google no longer lets us read {account['email']}. Connect it again, then sync."
-    if account and account["status_reason"]:
-        detail += f" Google said: {account['status_reason']}"
+        detail = f"Google no longer lets us read {account.email}. Connect it again, then sync."
+    if account and account.status_reason:
+        detail += f" Google said: {account.status_reason}"
     raise problem(409, "account_not_connected", detail)
 
 

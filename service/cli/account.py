@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from service.accounts.rows import get_account
 from service.cli.context import open_session, record_operator_read
 from service.cli.lazy import LazyCommand, LazyGroup
 from service.config import QUOTA_PROFILES
@@ -70,7 +71,7 @@ def add(
     stored = _authorized_user(credentials) if credentials else {"token": access_token}
     with open_session("account") as (config, session):
         encrypted = make_cipher(config).encrypt(stored)
-        if quota_profile is None and not session.rows("list_accounts", user):
+        if quota_profile is None and get_account(session, user) is None:
             quota_profile = config.quota_profile
         session.value("connect_account", user, email, encrypted, quota_profile, content_mode)
     click.echo(f"{email} is connected for user {user}.")

@@ -7,6 +7,7 @@ from typing import Literal
 import click
 from psycopg.types.json import Jsonb
 
+from service.accounts.rows import get_credentials
 from service.cli.context import actor, open_session
 from service.cli.google import make_cipher
 from service.google.cipher import CredentialCipher, WrongKey
@@ -103,6 +104,6 @@ def _rotate(caller: FunctionCaller, cipher: CredentialCipher, row: Row) -> Resul
             return "unchanged"
         if caller.value("replace_credentials", user_id, stored, encrypted):
             return "encrypted"
-        account = caller.row("get_account_credentials", user_id)
-        stored = account and account["credentials"]
+        account = get_credentials(caller, user_id)
+        stored = account.credentials if account else None
     return "disconnected"

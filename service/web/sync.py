@@ -10,6 +10,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from service.accounts.connect import OAuthConnector
+from service.accounts.rows import get_account
 from service.api.auth.tokens import UserRequest
 from service.api.fields import AfterTaskId
 from service.api.runs import RunView
@@ -55,7 +56,7 @@ def show(
         counts=run_text.COUNTS,
         took=partial(run_text.took, language=language),
         changes=partial(run_text.changes, language=language),
-        account=pool.row("list_accounts", user_id),
+        account=get_account(pool, user_id),
         can_connect=connector is not None,
         connect_error=_connect_error(connect_error, language),
         failed=failed[:FAILED_SHOWN],

@@ -15,7 +15,7 @@ from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.postgres.calls import Row, Session
-from service.simulator import Mailbox, Simulator
+from service.simulator import ArmedFault, Fault, Mailbox, Simulator
 from service.worker.worker import Worker
 from tests.waiting import wait_until
 
@@ -85,6 +85,14 @@ class Account:
 
     def sync(self, force_full: bool = False, seconds: float = PATIENCE_SECONDS) -> Row:
         return self.finish(self.start(force_full), seconds)
+
+
+def start_held(simulator: Simulator, account: Account, fault: Fault) -> tuple[str, ArmedFault]:
+    """The task_id of a new run that is held up by `fault`, and the fault to release."""
+    held = simulator.faults.add(fault)
+    task_id = account.start()
+    wait_until(lambda: held.struck == fault.count, 60)
+    return task_id, held
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from service.simulator import ArmedFault, Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.functions.traces import places
 from tests.waiting import wait_until
-from tests.worker.conftest import ACCESS_TOKEN, EMAIL, REFRESH_TOKEN, USER, Account
+from tests.worker.conftest import ACCESS_TOKEN, EMAIL, REFRESH_TOKEN, USER, Account, start_held
 from tests.worker.tables import account_row, messages
 
 CLIENT = {"client_id": "client", "client_secret": "secret"}
@@ -99,10 +99,7 @@ def beside() -> Iterator[ThreadPoolExecutor]:
 
 def fetching(simulator: Simulator, account: Account) -> tuple[str, ArmedFault]:
     """The task_id of a run that has mail on its way, and what holds it up."""
-    held = simulator.faults.add(Fault("batch", "hang", after=2, count=2))
-    task_id = account.start()
-    wait_until(lambda: held.struck == 2)
-    return task_id, held
+    return start_held(simulator, account, Fault("batch", "hang", after=2, count=2))
 
 
 def dead_grant(simulator: Simulator, ending: Future[DisconnectResult], revoke: ArmedFault) -> None:

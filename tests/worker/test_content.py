@@ -65,6 +65,17 @@ def synced_pdf(mailbox: Mailbox, account: Account, content_mode: str = "full") -
     return message_id
 
 
+def synced_pdf_with_caps(
+    mailbox: Mailbox, account: Account, functions: Session, charges: int = 0
+) -> str:
+    """The id of WITH_PDF, synced before its account got quota caps and so many charges."""
+    message_id = synced_pdf(mailbox, account)
+    functions.rows("set_quota_profile", USER, "google-2026")
+    if charges:
+        functions.rows("reserve_account_quota", USER, "messages.get", charges)
+    return message_id
+
+
 def charged(db: psycopg.Connection[Row]) -> int:
     row = db.execute("select coalesce(sum(units), 0)::int as u from gmail_sync.quota_charge")
     return int((row.fetchone() or {})["u"])
@@ -108,8 +119,7 @@ def test_a_fresh_attachment_id_is_fetched_each_time_and_charged(
     functions: Session,
     db: psycopg.Connection[Row],
 ) -> None:
-    message_id = synced_pdf(mailbox, account)
-    functions.rows("set_quota_profile", USER, "google-2026")
+    message_id = synced_pdf_with_caps(mailbox, account, functions)
     simulator.requests.reset()
     for times in (1, 2):
         assert pdf_of(user, message_id).content == PDF
@@ -144,9 +154,7 @@ def test_used_up_quota_is_told_with_the_time_and_nothing_is_sent(
     functions: Session,
     db: psycopg.Connection[Row],
 ) -> None:
-    message_id = synced_pdf(mailbox, account)
-    functions.rows("set_quota_profile", USER, "google-2026")
-    functions.rows("reserve_account_quota", USER, "messages.get", 300)
+    message_id = synced_pdf_with_caps(mailbox, account, functions, charges=300)
     simulator.requests.reset()
     answer = pdf_of(user, message_id)
     problem(answer, 503, "gmail_quota")
@@ -163,10 +171,8 @@ def test_a_short_wait_for_the_quota_is_waited_for(
     functions: Session,
     db: psycopg.Connection[Row],
 ) -> None:
-    message_id = synced_pdf(mailbox, account)
     db.execute("update gmail_sync.quota_profile set window_length = '2 s'")
-    functions.rows("set_quota_profile", USER, "google-2026")
-    functions.rows("reserve_account_quota", USER, "messages.get", 300)
+    message_id = synced_pdf_with_caps(mailbox, account, functions, charges=300)
     assert raw_of(user, message_id).status_code == 200
     row = db.execute(
         "select max(charged_at) <= clock_timestamp() as sent_in_time from gmail_sync.quota_charge"

@@ -17,7 +17,7 @@ from service.simulator import Mailbox, Simulator, generate, load
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
 from tests.waiting import wait_until
-from tests.worker.conftest import EMAIL, USER, Account, WorkerProcess
+from tests.worker.conftest import EMAIL, USER, Account, WorkerProcess, start_held
 
 HAM = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
@@ -67,9 +67,7 @@ def test_the_heartbeat_moves_while_the_fetch_blocks(
 ) -> None:
     """Old bug: the heartbeat shared loop and connection with the sync, and its fate."""
     mailbox.load(generate(5))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("messages.get", "hang", count=1))
     before = account.run(task_id)
 
     wait_until(
@@ -92,9 +90,7 @@ def test_a_worker_that_beats_while_its_fetch_hangs_is_reaped_as_stalled(
     db: psycopg.Connection[Row],
 ) -> None:
     mailbox.load(generate(5))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, _ = start_held(simulator, account, Fault("messages.get", "hang", count=1))
     db.execute(
         "update gmail_sync.user_sync_status set claimed_at = now() - interval '1 h',"
         " progressed_at = now() - interval '31 min' where task_id = %s",
@@ -112,9 +108,7 @@ def test_cancel_ends_a_run_whose_fetch_blocks_at_once(
     mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator, functions: Session
 ) -> None:
     mailbox.load(generate(5))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, _ = start_held(simulator, account, Fault("messages.get", "hang", count=1))
 
     assert functions.value("cancel_sync", task_id)
 
@@ -172,10 +166,8 @@ def test_a_worker_stopped_past_its_lease_writes_not_one_row(
     functions: Session,
 ) -> None:
     mailbox.load(generate(100))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=30))
     late = start_worker()
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("messages.get", "hang", count=1, after=30))
     late.signal(signal.SIGSTOP)
     start_worker()
     wait_until(lambda: functions.rows("reap_zombie_syncs"), 10)
@@ -198,10 +190,8 @@ def test_sigterm_hands_the_run_over_and_charges_no_attempt(
     db: psycopg.Connection[Row],
 ) -> None:
     mailbox.load(generate(100))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=30))
     draining = start_worker()
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, _ = start_held(simulator, account, Fault("messages.get", "hang", count=1, after=30))
 
     draining.signal(signal.SIGTERM)
     # The fetch still hangs: it was interrupted.
@@ -248,9 +238,7 @@ def test_a_broken_connection_to_postgres_is_survived(
     db: psycopg.Connection[Row],
 ) -> None:
     mailbox.load(generate(100))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=30))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("messages.get", "hang", count=1, after=30))
 
     db.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"

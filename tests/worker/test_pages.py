@@ -8,7 +8,7 @@ from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
-from tests.worker.conftest import Account
+from tests.worker.conftest import Account, start_held
 from tests.worker.tables import account_row, queue, stored
 from tests.worker.test_sync import MAIL, NOTHING
 
@@ -182,9 +182,7 @@ def test_a_message_that_goes_between_listing_and_fetching_is_gone(
     db: psycopg.Connection[Row],
 ) -> None:
     ids = [mailbox.insert(MAIL % str(number).encode()) for number in range(5)]
-    hang = simulator.faults.add(Fault("batch", "hang", count=1))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("batch", "hang", count=1))
     mailbox.delete(ids[1])
     hang.release()
 
@@ -242,9 +240,7 @@ def test_a_history_that_expires_during_a_full_sync_costs_no_mail(
     db: psycopg.Connection[Row],
 ) -> None:
     mailbox.load(generate(40))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=20))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("messages.get", "hang", count=1, after=20))
     late = mailbox.insert(MAIL % b"late")
     mailbox.delete(mailbox.message_ids()[-1])
     mailbox.expire_history()

@@ -17,7 +17,7 @@ from service.postgres.calls import Row, connect
 from service.simulator import Fault, Limits, Mail, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
-from tests.worker.conftest import ACCESS_TOKEN, EMAIL, USER, Account, WorkerProcess
+from tests.worker.conftest import ACCESS_TOKEN, EMAIL, USER, Account, WorkerProcess, start_held
 
 pytestmark = pytest.mark.serial
 
@@ -117,9 +117,9 @@ def test_counts_and_percentage_are_true_throughout_a_sync_with_faults(
     for status, every in ((500, 61), (429, 193)):
         simulator.faults.add(Fault("messages.get", "error", status=status, every=every, count=3))
     simulator.faults.add(Fault("batch", "drop", every=17, count=2))
-    hang = simulator.faults.add(Fault("messages.get", "hang", after=400, count=1))
-    task_id = account.start()
-    assert hang.wait_arrived(60)
+    task_id, hang = start_held(
+        simulator, account, Fault("messages.get", "hang", after=400, count=1)
+    )
     stored = {row["message_id"] for row in db.execute("select message_id from gmail_sync.message")}
     unknown = [each for each in reversed(ids) if each not in stored][:20]
     known = sorted(stored)[:30]

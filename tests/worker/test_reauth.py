@@ -9,8 +9,7 @@ from service.google.cipher import CredentialCipher
 from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
-from tests.waiting import wait_until
-from tests.worker.conftest import ACCESS_TOKEN, EMAIL, REFRESH_TOKEN, USER, Account
+from tests.worker.conftest import ACCESS_TOKEN, EMAIL, REFRESH_TOKEN, USER, Account, start_held
 
 Database = psycopg.Connection[Row]
 CLIENT = {"client_id": "client", "client_secret": "secret"}
@@ -65,9 +64,7 @@ def test_not_one_fetch_more_is_sent_on_a_dead_grant(
     simulator: Simulator, mailbox: Mailbox, account: Account, worker: Worker, db: Database
 ) -> None:
     mailbox.load(generate(MESSAGES))
-    held = simulator.faults.add(Fault("batch", "hang", after=2, count=2))
-    task_id = account.start()
-    wait_until(lambda: held.struck == 2)
+    task_id, held = start_held(simulator, account, Fault("batch", "hang", after=2, count=2))
     simulator.tokens.revoke(EMAIL)
     before = Counter(simulator.requests.methods)
     held.release()
@@ -95,9 +92,7 @@ def test_after_reconnecting_the_sync_goes_on_with_nothing_fetched_twice(
     db: Database,
 ) -> None:
     mailbox.load(generate(MESSAGES))
-    held = simulator.faults.add(Fault("batch", "hang", after=2, count=2))
-    task_id = account.start()
-    wait_until(lambda: held.struck == 2)
+    task_id, held = start_held(simulator, account, Fault("batch", "hang", after=2, count=2))
     simulator.tokens.revoke(EMAIL)
     held.release()
     account.finish(task_id)

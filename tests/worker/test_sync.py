@@ -7,7 +7,7 @@ from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator, generate
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
-from tests.worker.conftest import USER, Account
+from tests.worker.conftest import USER, Account, start_held
 
 NOTHING = dict.fromkeys(
     ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending"), 0
@@ -171,9 +171,7 @@ def test_changes_made_during_a_full_sync_are_taken_by_it(
     simulator: Simulator,
 ) -> None:
     ids = [mailbox.insert(MAIL % str(number).encode(), ["INBOX"]) for number in range(40)]
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=20))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(simulator, account, Fault("messages.get", "hang", count=1, after=20))
     late = mailbox.insert(MAIL % b"late", ["INBOX"])
     mailbox.delete(ids[-1])
     mailbox.modify(ids[0], add=["STARRED"])

@@ -11,7 +11,7 @@ from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.worker.worker import Worker
 from tests.waiting import wait_until
-from tests.worker.conftest import USER, Account, WorkerProcess
+from tests.worker.conftest import USER, Account, WorkerProcess, start_held
 
 # What a sync asks for before it fetches.
 QUIET = {"getProfile", "history.list", "labels.list"}
@@ -81,9 +81,9 @@ def test_a_switch_while_a_sync_runs_misses_no_message(
     after: int,
 ) -> None:
     mailbox.load(generate(60))
-    hang = simulator.faults.add(Fault("messages.get", "hang", count=1, after=after))
-    task_id = account.start()
-    assert hang.wait_arrived(20)
+    task_id, hang = start_held(
+        simulator, account, Fault("messages.get", "hang", count=1, after=after)
+    )
 
     functions.value("set_content_mode", USER, "raw")
     hang.release()
