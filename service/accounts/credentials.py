@@ -1,7 +1,7 @@
-"""An account's credentials in use: opened from the vault, and saved as soon as Google renews them.
+"""An account's credentials in use: decrypted, and saved as soon as Google renews them.
 
-Google may rotate a refresh token when it renews an access token, so what it gave is kept at once,
-whoever asked: a run, an audit, or a request for an attachment.
+Google may rotate the refresh token when it renews an access token. So renewed credentials are saved
+at once, in a run as well as in a request for an attachment.
 """
 
 import threading
@@ -12,6 +12,7 @@ import psycopg
 from google.oauth2.credentials import Credentials
 from structlog.typing import FilteringBoundLogger
 
+from service.accounts.rows import get_credentials
 from service.gmail.client import GmailClient
 from service.google.cipher import WrongKey
 from service.google.configuration import Google
@@ -20,7 +21,7 @@ from service.postgres.calls import FunctionCaller
 
 
 class AccountCredentials:
-    """`sealed` is as the database keeps it. Raises WrongKey and UnusableCredentials.
+    """`encrypted` is the stored value. Raises WrongKey and UnusableCredentials.
 
     `caller` is called from the threads of the account's clients.
     """
@@ -30,18 +31,18 @@ class AccountCredentials:
         caller: FunctionCaller,
         google: Google,
         user_id: str,
-        sealed: bytes,
+        encrypted: bytes,
         log: FilteringBoundLogger,
     ) -> None:
         self._caller = caller
         self._google = google
         self._user_id = user_id
         self._log = log
-        self._stored = google.cipher.decrypt(sealed)
+        self._stored = google.cipher.decrypt(encrypted)
         self._unsaved = False
-        # What the database has, and so the version of the credentials a verdict is about.
-        self.sealed = sealed
-        # One for all clients: what one renews, all use.
+        # The stored value, which is also the version of the credentials.
+        self.encrypted = encrypted
+        # Shared by all clients, so that one renews for all.
         self._credentials = google.credentials(self._stored)
         self._renewing = threading.Lock()
 
@@ -55,12 +56,14 @@ class AccountCredentials:
             renewing=self._renewing,
         )
 
-    def refuse(self, status: str, reason: str) -> None:
-        """Note that Google refused these credentials, unless the account has others by now."""
-        self._caller.value("mark_credentials_rejected", self._user_id, self.sealed, status, reason)
+    def mark_rejected(self, status: str, reason: str) -> None:
+        """Record that Google rejected these credentials, unless the account has others now."""
+        self._caller.value(
+            "mark_credentials_rejected", self._user_id, self.encrypted, status, reason
+        )
 
     def save_unsaved(self) -> None:
-        """Try once more to keep what the database could not take when it was renewed."""
+        """Save renewed credentials that could not be saved at once."""
         if self._unsaved:
             self._save(self._credentials)
 
@@ -68,28 +71,30 @@ class AccountCredentials:
         self._unsaved = True
         renewed = refreshed(self._stored, credentials)
         try:
-            kept = self._replace(renewed) or (self._sealed_anew() and self._replace(renewed))
+            saved = self._replace(renewed) or (self._is_rotated() and self._replace(renewed))
         except psycopg.Error as error:
             self._log.warning("renewed credentials not saved yet", error=str(error))
             return
         self._unsaved = False
-        if kept:
+        if saved:
             self._stored = renewed
 
     def _replace(self, renewed: dict[str, Any]) -> bool:
-        sealed = self._google.cipher.encrypt(renewed)
-        kept: bool = self._caller.value("replace_credentials", self._user_id, self.sealed, sealed)
-        if kept:
-            self.sealed = sealed
-        return kept
+        encrypted = self._google.cipher.encrypt(renewed)
+        replaced: bool = self._caller.value(
+            "replace_credentials", self._user_id, self.encrypted, encrypted
+        )
+        if replaced:
+            self.encrypted = encrypted
+        return replaced
 
-    def _sealed_anew(self) -> bool:
-        """Whether what the database has by now is what we had, under another key."""
-        row = self._caller.row("get_account_credentials", self._user_id)
-        if row is None or row["credentials"] is None:
+    def _is_rotated(self) -> bool:
+        """Whether the stored credentials are the same as ours, encrypted with another key."""
+        row = get_credentials(self._caller, self._user_id)
+        if row is None or row.credentials is None:
             return False
         with suppress(WrongKey):
-            if self._google.cipher.decrypt(row["credentials"]) == self._stored:
-                self.sealed = row["credentials"]
+            if self._google.cipher.decrypt(row.credentials) == self._stored:
+                self.encrypted = row.credentials
                 return True
         return False

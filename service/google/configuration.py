@@ -13,8 +13,8 @@ from service.google.credentials import load_credentials
 
 @dataclass(frozen=True)
 class Google:
-    """timeout is seconds for each socket operation; topic is the Pub/Sub topic to which Gmail
-    publishes changes, None where nobody listens to them."""
+    """`timeout` is seconds for each socket operation. `topic` is the Pub/Sub topic to which Gmail
+    publishes changes; without one, changes are not pushed."""
 
     api: GmailApi
     token_uri: str
@@ -25,5 +25,5 @@ class Google:
     topic: str | None = None
 
     def credentials(self, stored: Mapping[str, Any]) -> Credentials:
-        """What the vault opened, ready for use. Raises UnusableCredentials."""
+        """Decrypted credentials, ready for use. Raises UnusableCredentials."""
         return load_credentials(stored, self.token_uri, self.client_id, self.client_secret)

@@ -125,7 +125,7 @@ class MailboxAccess:
                 now=self._clock.now,
             )
         except (ReauthRequired, AccountBlocked) as error:
-            self._refuse(error)
+            self._mark_rejected(error)
             raise
 
     def _wait_after(self, deadline: datetime, error: GmailError, moment: datetime) -> None:
@@ -150,9 +150,9 @@ class MailboxAccess:
         if self._stopping.wait(max(0.0, wait.total_seconds())):
             raise QuotaUsedUp(moment, wait)
 
-    def _refuse(self, error: ReauthRequired | AccountBlocked) -> None:
+    def _mark_rejected(self, error: ReauthRequired | AccountBlocked) -> None:
         status = "suspended" if isinstance(error, AccountBlocked) else "reauth_required"
-        self._credentials.refuse(status, storable(str(error)))
+        self._credentials.mark_rejected(status, storable(str(error)))
 
 
 class MailboxOpener:

@@ -23,6 +23,14 @@ class Attachment(msgspec.Struct, frozen=True):
     inline: bool  # shown within the text
 
 
+class RefreshedMessage(msgspec.Struct, frozen=True):
+    """The fields of a stored message that can change, as refresh_messages takes them."""
+
+    message_id: str
+    history_id: str
+    label_ids: list[str]
+
+
 class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """internal_date is in milliseconds since 1970, size_estimate in bytes, and snippet is
     HTML-escaped, all as Gmail gives them. sent_at is the Date header in ISO 8601, UTC. defects say

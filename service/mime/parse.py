@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from service.mime import parts
-from service.mime.message import Attachment, Header, StoredMessage
+from service.mime.message import Attachment, Header, RefreshedMessage, StoredMessage
 from service.mime.text import storable
 
 # No real id is longer, and a longer one would not fit into an index.
@@ -57,14 +57,14 @@ def parse_bare(message: dict[str, Any], why: str) -> StoredMessage:
     return msgspec.structs.replace(bare, body_text=None)
 
 
-def parse_state(message: dict[str, Any]) -> dict[str, Any]:
-    """From any format, what can change of a message: as refresh_messages takes it."""
+def parse_state(message: dict[str, Any]) -> RefreshedMessage:
+    """The fields of a message that can change, from any format."""
     reader = MailReader()
-    return {
-        "message_id": _id(message.get("id")),
-        "history_id": reader.history_id(message.get("historyId")),
-        "label_ids": reader.label_ids(message.get("labelIds")),
-    }
+    return RefreshedMessage(
+        _id(message.get("id")),
+        reader.history_id(message.get("historyId")),
+        reader.label_ids(message.get("labelIds")),
+    )
 
 
 def is_whole(message: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
+import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
@@ -26,7 +27,13 @@ from service.gmail.errors import (
 )
 from service.mime.message import StoredMessage, to_json
 from service.worker.fenced_calls import FencedCalls
-from service.worker.fetch_batch import Batch, TakenMessage, failure, fetch_batch, fetch_unfinished
+from service.worker.fetch_batch import (
+    Batch,
+    FailedFetch,
+    TakenMessage,
+    fetch_batch,
+    fetch_unfinished,
+)
 from service.worker.run_end import HandedOver
 from service.worker.throttle import Throttle
 
@@ -126,7 +133,7 @@ class MessageFetcher:
             self._fit_to(batch.bytes_a_message())
             self._store(batch.fetched)
         if batch.refreshed:
-            self._calls.value("refresh_messages", Jsonb(batch.refreshed))
+            self._calls.value("refresh_messages", Jsonb(batch.refreshed, msgspec.json.encode))
         if batch.fetched or batch.refreshed:
             self._unanswered = 0
 
@@ -161,7 +168,7 @@ class MessageFetcher:
         if self._unanswered > MAX_UNANSWERED_REQUESTS:
             # No message has arrived in between: this is more than a few bad messages.
             raise HandedOver(str(error))
-        batch.failures += [failure(each, f"{error.code}: {error}") for each in batch.untried]
+        batch.failures += [FailedFetch.by_gmail(each, error) for each in batch.untried]
 
     def _store_arrived(self) -> None:
         """Store what arrives before the run ends, so that it is not fetched twice."""
@@ -186,13 +193,13 @@ class MessageFetcher:
                 for message in messages:
                     self._store([message])
             else:
-                self._store_raw_only(messages[0], f"store_failed: {error}")
+                self._store_raw_only(messages[0], str(error))
 
     def _store_raw_only(self, message: StoredMessage, reason: str) -> None:
         """Postgres rejected a message: store only its raw bytes and Gmail's own fields."""
         self._log.warning("message refused", message_id=message.message_id, reason=reason)
         if message.is_bare():
-            self._fail([failure(message.message_id, reason)])
+            self._fail([FailedFetch(message.message_id, "store_failed", reason)])
         else:
             self._fetch_again(message.message_id, refused=True)
 
@@ -205,9 +212,13 @@ class MessageFetcher:
             )
         )
 
-    def _fail(self, failures: list[dict[str, object]]) -> None:
-        self._log.warning("messages failed", failures=failures)
-        self._calls.value("fail_messages", Jsonb(failures))
+    def _fail(self, failures: list[FailedFetch]) -> None:
+        rows = [
+            {**msgspec.to_builtins(each), "error": f"{each.error_code}: {each.error_message}"}
+            for each in failures
+        ]
+        self._log.warning("messages failed", failures=rows)
+        self._calls.value("fail_messages", Jsonb(rows))
 
     def _gmail_answers(self) -> bool:
         try:

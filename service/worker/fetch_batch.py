@@ -1,16 +1,16 @@
-"""Fetches one batch of messages and parses it. Runs in a thread; knows nothing of Postgres."""
+"""Fetches and parses one batch of messages. Runs in a thread, without access to Postgres."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import msgspec
 
 from service.accounts.rows import ContentMode
 from service.gmail.client import GmailClient
 from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone
-from service.mime.message import StoredMessage
+from service.mime.message import RefreshedMessage, StoredMessage
 from service.mime.parse import is_whole, parse_bare, parse_full, parse_raw, parse_state
 from service.mime.text import storable
 
@@ -23,24 +23,43 @@ class TakenMessage(msgspec.Struct, frozen=True):
     content_mode: ContentMode
 
 
+class FailedFetch(msgspec.Struct, frozen=True):
+    """A message that could not be fetched or parsed. `permanent` ones are not retried."""
+
+    message_id: str
+    error_code: str
+    error_message: str
+    gone: bool = False
+    permanent: bool = False
+
+    @classmethod
+    def by_gmail(cls, message_id: str, error: GmailError) -> Self:
+        return cls(
+            message_id,
+            error.code,
+            str(error),
+            gone=isinstance(error, Gone),
+            permanent=isinstance(error, BadRequest),
+        )
+
+
 @dataclass
 class Batch:
-    """What became of the messages of one batch; each is in one of the first five lists.
+    """The results of one batch. Each message is in one of the first five lists.
 
-    refreshed and failures are what refresh_messages and fail_messages take. unfinished are those
-    that must be fetched in raw form to be read. untried are those Gmail gave no answer about,
-    because of `stopped_by`.
+    `unfinished` messages must be fetched again in raw form. `untried` ones got no answer from
+    Gmail, because of `stopped_by`.
     """
 
     fetched: list[StoredMessage] = field(default_factory=list)
-    refreshed: list[dict[str, Any]] = field(default_factory=list)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    refreshed: list[RefreshedMessage] = field(default_factory=list)
+    failures: list[FailedFetch] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
     untried: list[str] = field(default_factory=list)
     stopped_by: GmailError | None = None
 
     def bytes_a_message(self) -> int:
-        """How large the messages were on an average that were fetched whole; 0 for none."""
+        """The average size of the messages fetched whole; 0 for none."""
         sizes = [
             len(each.raw or b"") + len(each.body_text or "") + len(each.body_html or "")
             for each in self.fetched
@@ -51,7 +70,7 @@ class Batch:
 def fetch_batch(
     client: GmailClient, content_mode: ContentMode, taken: Sequence[TakenMessage]
 ) -> Batch:
-    """Fetch what take_messages handed out: known messages in minimal form, others whole."""
+    """Fetch the taken messages: known ones in minimal form, others whole."""
     batch = Batch()
     known = [each.message_id for each in taken if each.known]
     unknown = [each.message_id for each in taken if not each.known]
@@ -66,33 +85,26 @@ def fetch_batch(
 def fetch_unfinished(
     client: GmailClient, message_id: str, *, keep_raw: bool, refused: bool
 ) -> Batch:
-    """Fetch in raw form what format full could not tell. Of mail that no parser reads, or whose
-    texts Postgres `refused`, the raw bytes are kept and what Gmail itself says of it."""
+    """Fetch in raw form a message that format full did not suffice for.
+
+    If it cannot be parsed, or Postgres `refused` it, only the raw bytes and Gmail's own fields are
+    kept.
+    """
     batch = Batch()
     _fetch_raw(client, batch, [message_id], keep_raw=keep_raw, refused=refused)
     return batch
 
 
-def failure(message_id: str, error: str, error_is: GmailError | None = None) -> dict[str, Any]:
-    """A message that could not be had, as fail_messages takes it."""
-    return {
-        "message_id": message_id,
-        "error": error,
-        "gone": isinstance(error_is, Gone),
-        "permanent": isinstance(error_is, BadRequest),
-    }
-
-
 def _fetch_known(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
     for message in _fetch(client, batch, message_ids, "minimal"):
-        with _booking_failure(batch, message["id"]):
+        with _recording_failure(batch, message["id"]):
             batch.refreshed.append(parse_state(message))
 
 
 def _fetch_full(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
     for message in _fetch(client, batch, message_ids, "full"):
         try:
-            # Gmail hands out large texts apart; one raw fetch costs no more than one of them.
+            # Gmail sends large texts separately; one raw fetch costs no more than one of them.
             parsed = parse_full(message) if is_whole(message) else None
         except Exception:
             parsed = None
@@ -111,7 +123,7 @@ def _fetch_raw(
     refused: bool = False,
 ) -> None:
     for message in _fetch(client, batch, message_ids, "raw"):
-        with _booking_failure(batch, message["id"]):
+        with _recording_failure(batch, message["id"]):
             parsed = parse_bare(message, "refused by Postgres") if refused else _parse_raw(message)
             if not (keep_raw or parsed.is_bare()):
                 parsed = msgspec.structs.replace(parsed, raw=None)
@@ -126,14 +138,13 @@ def _parse_raw(message: dict[str, Any]) -> StoredMessage:
 
 
 @contextmanager
-def _booking_failure(batch: Batch, message_id: str) -> Iterator[None]:
-    """Whatever one message does to us costs that message, never the others of its batch."""
+def _recording_failure(batch: Batch, message_id: str) -> Iterator[None]:
+    """An unexpected error fails its own message, not the others of the batch."""
     try:
         yield
     except Exception as error:
-        batch.failures.append(
-            failure(message_id, f"unreadable: {storable(f'{type(error).__name__}: {error}')}")
-        )
+        reason = storable(f"{type(error).__name__}: {error}")
+        batch.failures.append(FailedFetch(message_id, "unreadable", reason))
 
 
 def _fetch(
@@ -142,7 +153,7 @@ def _fetch(
     message_ids: Sequence[str],
     content: Literal["full", "raw", "minimal"],
 ) -> Iterator[dict[str, Any]]:
-    """The messages that came, each let go before the next; the others are sorted into the batch."""
+    """The fetched messages, each freed before the next; the others are sorted into the batch."""
     if not message_ids:
         return
     if batch.stopped_by is not None:
@@ -168,4 +179,4 @@ def _sort(batch: Batch, message_id: str, error: GmailError) -> None:
         batch.stopped_by = error
         batch.untried.append(message_id)
     else:
-        batch.failures.append(failure(message_id, f"{error.code}: {error}", error))
+        batch.failures.append(FailedFetch.by_gmail(message_id, error))

@@ -149,7 +149,7 @@ class RunExecutor:
         if isinstance(end, Failed):
             if self._account and end.account_status:
                 # First, because Google's verdict on the account is valid without a lease too.
-                self._account.refuse(end.account_status, reason)
+                self._account.mark_rejected(end.account_status, reason)
                 # The messages in flight did not cause this, so no attempt is charged.
                 self._calls.value("return_messages")
             self._calls.value("release_sync", reason)
