@@ -9,9 +9,8 @@ import pytest
 from psycopg import sql
 
 from service import migrate
-from service.demo.cluster import Cluster
 from service.postgres.calls import Session, connect
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()

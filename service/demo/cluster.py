@@ -16,10 +16,9 @@ import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
-import psycopg
 from psycopg import sql
 from testing.postgresql import Postgresql
 
@@ -76,27 +75,9 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
         login = f"{quote(user, safe='')}:{quote(password or self.password, safe='')}"
         return f"postgresql://{login}@127.0.0.1:{self.settings['port']}/{quote(database, safe='')}"
 
-    def create_database(self, name: str, template: str = "template1") -> None:
-        """Create a database as a copy of `template`, which nobody may be connected to."""
-        statement = "create database {} template {}"
-        self._execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
-
-    def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is still connected to it."""
-        self._execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-    def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
-        """Restart on the same port and data, as `pg_ctl restart -m mode` does."""
-        self._shut_down(SHUTDOWN_SIGNALS if mode == "fast" else SHUTDOWN_SIGNALS[1:])
-        self.start()
-
     @property
     def socket_folder(self) -> Path:
         return Path(self.base_dir) / "tmp"
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True, connect_timeout=10) as server:
-            server.execute(statement)
 
     # What testing.postgresql calls.
 

@@ -14,12 +14,12 @@ import msgspec
 import requests
 from cryptography.fernet import Fernet
 
-from service.demo.cluster import Cluster
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Connection, Row, Session, connect
 from service.simulator import Fault
 from tests.benchmarks.gmail import EMAIL, TOKEN, tiny
 from tests.benchmarks.postgres import new_database, running_server
+from tests.cluster import Cluster
 from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
 from tests.waiting import wait_until
 

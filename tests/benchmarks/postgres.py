@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from service.demo.cluster import Cluster, find_programs, installed_pg_configs
+from service.demo.cluster import find_programs, installed_pg_configs
 from service.postgres.calls import Connection
+from tests.cluster import Cluster
 from tests.conftest import make_template
 from tests.functions.conftest import only
 

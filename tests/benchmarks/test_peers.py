@@ -5,11 +5,11 @@ import math
 import pytest
 import requests
 
-from service.demo.cluster import Cluster
 from tests.benchmarks import lieer, pickup, start_python
 from tests.benchmarks.gmail import TOKEN
 from tests.benchmarks.machine import Installation
 from tests.benchmarks.peers.environment import Environment
+from tests.cluster import Cluster
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from service.demo.cluster import Cluster
 from tests.benchmarks import growth, heartbeat, start, storage
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
+from tests.cluster import Cluster
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from service.demo.cluster import Cluster
 from service.simulator.quota import Charge
 from tests.benchmarks import events, memory, nothing_new, quota, sync_now, throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import Installation
+from tests.cluster import Cluster
 
 SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),

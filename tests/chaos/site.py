@@ -20,13 +20,12 @@ from cryptography.fernet import Fernet
 from psycopg import sql
 
 from service import migrate
-from service.demo.cluster import Cluster
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Connection, Row, connect
 from service.simulator import Simulator, generate
 from tests.chaos.host import Host
 from tests.chaos.proxy import Proxy
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL
 

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, connect
 from tests.cli.test_commands import run
+from tests.cluster import Cluster
 
 TABLE = "legacy.user_sync_status"
 STUCK = "sync_60f2ccbd-d754-4fa0-aa4d-35a7d6551d38_1753133270"

@@ -17,9 +17,9 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Row
 from service.simulator import Simulator, generate
+from tests.cluster import Cluster
 from tests.waiting import wait_until
 
 SECRET = secrets.token_hex(32)

@@ -19,9 +19,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Session
 from tests.cli.test_commands import command, plain_environment, run
+from tests.cluster import Cluster
 from tests.waiting import wait_until
 
 USER = "60f2ccbd-d754-4fa0-aa4d-35a7d6551d38"

@@ -9,7 +9,8 @@ from typing import Literal
 import psycopg
 import pytest
 
-from service.demo.cluster import Cluster, find_programs, installed_pg_configs
+from service.demo.cluster import find_programs, installed_pg_configs
+from tests.cluster import Cluster
 from tests.waiting import wait_until
 
 OWNER = """

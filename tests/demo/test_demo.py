@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from service.demo.cluster import Cluster
+from tests.cluster import Cluster
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection
+from tests.cluster import Cluster
 
 # An argument of each type as SQL has it, harmless and valid where there is such a thing.
 TYPICAL: Mapping[str, str] = {

@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 from service import migrate
-from service.demo.cluster import Cluster
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 
 LOGINS = ("app", "reader", "dba", "service")
 

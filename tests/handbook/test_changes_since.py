@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Session
+from tests.cluster import Cluster
 from tests.functions.conftest import claimed, history, message, record, store
 from tests.handbook.handbook import psql, sections
 

@@ -11,8 +11,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service import migrate
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Session, connect
+from tests.cluster import Cluster
 from tests.functions.conftest import (
     claimed,
     connected,

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from service import logs
 from service.config import Config, ConfigError
-from service.demo.cluster import Cluster, as_server_user, server_user
+from service.demo.cluster import as_server_user, server_user
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
@@ -24,6 +24,7 @@ from service.postgres.calls import SESSION, Row, Session, connect
 from service.simulator import Simulator, generate
 from service.worker import worker as worker_module
 from service.worker.worker import Worker
+from tests.cluster import Cluster
 from tests.handbook.handbook import psql, sections
 from tests.waiting import wait_until
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.demo.cluster import Cluster
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 from tests.migrations.commands import alembic
 
 

@@ -4,7 +4,7 @@ from alembic.script import ScriptDirectory
 
 from db.migrations.install import FUNCTIONS, OWNER, current_files, sorted_for_install
 from service import migrate
-from service.demo.cluster import Cluster
+from tests.cluster import Cluster
 from tests.migrations.commands import (
     ALEMBIC,
     alembic,

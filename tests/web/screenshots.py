@@ -17,7 +17,6 @@ from psycopg import sql
 
 from service import logs, migrate
 from service.api.auth.tokens import COOKIE
-from service.demo.cluster import Cluster
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
@@ -28,7 +27,7 @@ from service.simulator.generate import generate
 from service.simulator.mail import Mail
 from service.worker.worker import Worker
 from tests.api.conftest import KEY, serving, token
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 from tests.functions.conftest import insert_run, only
 from tests.waiting import wait_until
 from tests.web.conftest import CHROMIUM

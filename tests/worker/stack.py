@@ -9,13 +9,13 @@ import psycopg
 from cryptography.fernet import Fernet
 
 from service import logs
-from service.demo.cluster import Cluster
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.postgres.calls import Row, Session, connect
 from service.simulator import Mailbox, Simulator
 from service.worker.worker import Worker
+from tests.cluster import Cluster
 from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL, Account
 

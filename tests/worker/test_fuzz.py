@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Row
 from service.simulator.encoding import base64url
 from service.simulator.faults import Fault
+from tests.cluster import Cluster
 from tests.worker.stack import Stack, running_stack
 
 EXAMPLES = os.environ.get("GMAIL_SYNC_FUZZ_EXAMPLES")

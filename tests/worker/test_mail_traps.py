@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from service.demo.cluster import Cluster
 from service.mime.text import storable
+from tests.cluster import Cluster
 from tests.worker.stack import Stack, running_stack
 
 

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from service.demo.cluster import Cluster
 from service.mime.parse import NO_CONTENT
 from service.postgres.calls import Row
 from service.simulator import Mailbox, Simulator
 from service.simulator.encoding import base64url
 from service.simulator.faults import Fault
 from service.worker.worker import Worker
+from tests.cluster import Cluster
 from tests.worker.conftest import Account
 from tests.worker.stack import Stack, running_stack
 

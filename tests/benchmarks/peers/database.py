@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.demo.cluster import Cluster
 from tests.benchmarks.peers.environment import Environment
 from tests.benchmarks.postgres import new_database
+from tests.cluster import Cluster
 
 
 @contextmanager

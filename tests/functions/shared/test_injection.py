@@ -5,8 +5,8 @@ import json
 import pytest
 from psycopg import sql
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Session
+from tests.cluster import Cluster
 from tests.functions.conftest import busy_user, only
 from tests.functions.routines import TYPICAL, Routine, login, routines, sqlstate
 from tests.functions.shared.test_roles import MAY_EXECUTE

@@ -10,8 +10,8 @@ from psycopg.errors import Diagnostic
 from psycopg.types.json import Jsonb
 
 from service import migrate
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Session, connect
+from tests.cluster import Cluster
 from tests.functions.conftest import claimed, listed, message, only, stored_messages
 from tests.functions.crowd import add_ended_runs, add_running_runs
 

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Session
+from tests.cluster import Cluster
 from tests.functions.conftest import busy_user
 from tests.functions.routines import login, routines, sqlstate
 from tests.functions.shared.test_roles import MAY_EXECUTE, VIEWS

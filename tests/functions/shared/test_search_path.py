@@ -8,8 +8,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from db.migrations.install import FUNCTIONS
-from service.demo.cluster import Cluster
 from service.postgres.calls import Connection, Row, Session
+from tests.cluster import Cluster
 from tests.functions.conftest import busy_user, claimed, message, shift, stored_messages
 from tests.functions.routines import login, routines, sqlstate
 from tests.functions.shared.test_roles import MAY_EXECUTE
