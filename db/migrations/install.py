@@ -3,7 +3,7 @@
 db/functions/ is the truth and is edited in place. Before the first release the baseline installs
 it as it stands. `make freeze` copies it to snapshots/0001/ at that release. From then on no
 revision reads db/functions: each installs the copies under snapshots/<revision>/ and, going down,
-restores what they replaced. An empty copy stands for a removed file: its revision drops the object.
+restores what they replaced. An empty copy means a removed file: its revision drops the object.
 """
 
 import logging

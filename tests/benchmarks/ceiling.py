@@ -1,10 +1,10 @@
-"""Downloads a mailbox in batches, and throws it away: nobody can store it any faster.
+"""Downloads a mailbox in batches and throws it away: the fastest that any sync could be.
 
-In as many threads with as large batches as a worker, by google-api-python-client as it comes
-("google") or with our own coding of batches around its requests, as workers do ("ours").
+It uses as many threads and as large batches as a worker. "google" is google-api-python-client as it
+is. "ours" codes the batches around its requests as workers do.
 
-Run by throughput.py in a process of its own. Says that it is ready, begins at a line of its input,
-and prints when it began and ended (seconds since 1970), CPU seconds and messages as JSON.
+throughput.py runs it in a process of its own. It reports that it is ready and begins at a line of
+input. It prints JSON: begin and end (seconds since 1970), CPU seconds and messages.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The figures that have a bar to reach, drawn as plain SVG.
 
-How far past its bar each is, on a logarithmic scale that ends at LIMIT times either way: right of
-the line is better than was asked for, whichever way a figure counts.
+Each column shows how far a figure is past its bar, on a logarithmic scale from 1/LIMIT to LIMIT.
+Right of the line is better than the bar, for both directions.
 """
 
 import math

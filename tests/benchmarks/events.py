@@ -1,11 +1,11 @@
-"""How soon watchers are told: after a click, and all of a thousand who watch the same run.
+"""How soon open streams show a change: after a click, and for a thousand streams of one run.
 
-The service (without a worker) runs in a process of its own; clicks are HTTP, streams are HTTP,
-one connection each. A click counts from when its request is sent until the first event of its run
-has come; the clicks of as many users follow one another without a pause. Nobody takes the runs, so
-after 3 s starts are no longer announced by NOTIFY, as while all workers are busy. A change (a run
-begins, a run ends) counts from when it is committed until each stream has its event.
-Progress in between is asked for once a second, so it comes up to a second later.
+The service (without a worker) runs in a process of its own. Clicks and streams are HTTP, with one
+connection each. A click is timed from its request to the first event of its run. The clicks of as
+many users follow one another without a pause. No worker takes the runs, so after 3 s starts are no
+longer announced by NOTIFY, as while all workers are busy. A change (a run begins, a run ends) is
+timed from its commit until each stream has its event. Progress in between is queried once a second,
+so it comes up to a second later.
 """
 
 import asyncio
@@ -97,7 +97,7 @@ def serving(installation: Installation) -> Iterator[tuple[Database, ApiServer]]:
 
 @asynccontextmanager
 async def watching(server: ApiServer, users: Sequence[str]) -> AsyncIterator[list[Stream]]:
-    """A stream for each, which has told how things stand."""
+    """A stream for each user, after its first event."""
     streams: list[Stream] = []
     try:
         for user in users:
@@ -135,7 +135,7 @@ async def click(server: ApiServer, users: Sequence[str]) -> list[float]:
 async def fan_out(
     server: ApiServer, database: Database, watchers: int, changes: int
 ) -> list[float]:
-    """Seconds from each change until each stream has told of it."""
+    """Seconds from each change until each stream has its event."""
     dice = random.Random(1)
     waits: list[float] = []
     async with watching(server, ["watched"] * watchers) as streams:

@@ -1,10 +1,10 @@
-"""What the functions that look at all runs cost as ended runs pile up.
+"""What the functions that read all runs cost as ended runs pile up.
 
-Three databases with 10,000 running runs, every tenth still queued, and 1,000, 100,000 and 1,000,000
-ended ones spread over as long as history is kept; vacuumed and analyzed. They take turns, a turn is
-the median time of some calls over one connection like the service's. Each call is rolled back, so
-that every one finds the same: nine zombies to reap, a thousand queued runs to claim from. No commit
-is waited for, which would only hide what grows.
+Three databases have 10,000 running runs, every tenth still queued. They have 1,000, 100,000 and
+1,000,000 ended runs, spread over the retention time, vacuumed and analyzed. They take turns. A turn
+is the median time of some calls over one connection like the service's. Each call is rolled back,
+so all find the same: nine zombies to reap, a thousand queued runs to claim from. No commit waits
+for the disk, because that would only hide what grows.
 """
 
 import statistics

@@ -1,8 +1,8 @@
-"""heartbeat() beside the bare UPDATE by primary key, and how many beats are HOT.
+"""heartbeat() beside the bare UPDATE by primary key, and how many heartbeats are HOT.
 
-pgbench as it comes over 8 connections, fsync on, both sides as the same login, and once more with
-prepared statements, which spare the UPDATE its planning and are told without a bar. The clients
-share 10,000 running runs: each beats at random for those that are its own.
+Both sides use pgbench with its defaults over 8 connections and one login, fsync on. They run once
+more with prepared statements, which save the UPDATE its planning; that has no bar. The clients
+share 10,000 running runs: each sends heartbeats at random for its own.
 """
 
 from collections.abc import Iterator

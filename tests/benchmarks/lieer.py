@@ -1,16 +1,15 @@
 """A first sync of a mailbox, beside lieer's first pull of the same.
 
-lieer knows Google's address alone, but heeds https_proxy and HTTPLIB2_CA_CERTS: so it comes to the
-simulator through a proxy that answers for Google. Our worker, one, comes through the same proxy
-with the same TLS. Quota off, fsync on; both have started when the clock does. Each ends with all
-mail stored and found by its words: ours in Postgres (`full`: headers, bodies, attachments listed),
-lieer with the whole messages as files, indexed by notmuch. Ours is still to be indexed then,
-for searches to be fast: lieer_indexed counts the time that takes too. A first sync, not counted,
-has the simulator parse its mail.
+lieer only knows Google's address, but heeds https_proxy and HTTPLIB2_CA_CERTS. So it reaches the
+simulator through a proxy that answers for Google. Our worker, one, uses the same proxy with the
+same TLS. Quota off, fsync on; both have started when the clock does. Each ends with all mail stored
+and searchable. Ours is in Postgres (`full`: headers, bodies, attachments listed). lieer has the
+whole messages as files, indexed by notmuch. Ours still has to be indexed for fast searches:
+lieer_indexed counts that time too. A first sync, not counted, makes the simulator parse its mail.
 
-lieer is built on libnotmuch (Debian: libnotmuch-dev and a C compiler); where that is missing,
+lieer is built on libnotmuch (Debian: libnotmuch-dev and a C compiler). Where that is missing,
 nothing is measured. msgvault, a Go program, and OpenArchiver, a stack of several services, are left
-out: neither comes from a package registry.
+out: neither is in a package registry.
 """
 
 from collections.abc import Iterator

@@ -65,7 +65,7 @@ class Database:
         return [row["pid"] for row in rows]
 
     def environment(self, endpoint: str) -> dict[str, str]:
-        """What a worker has to be told to sync from a Gmail at `endpoint`."""
+        """What a worker needs to sync from a Gmail at `endpoint`."""
         return {
             "DATABASE_URL": self.url,
             "GMAIL_SYNC_CREDENTIALS_KEYS": self.keys,

@@ -1,8 +1,8 @@
-"""A sync that finds nothing new, beside the one question to Gmail it cannot do without.
+"""A sync that finds nothing new, beside the one request to Gmail that it needs.
 
-An incremental sync from the click to its end and one history.list by the same google client, over
-a connection that is open, take turns; with 80 ms latency a request, about what Google takes, and
-with none, where all that is left is our own work.
+An incremental sync, from the click to its end, takes turns with one history.list. The latter uses
+the same google client over an open connection. One figure has a latency of 80 ms a request, about
+what Google takes. The other has none, so only our own work is left.
 """
 
 import time

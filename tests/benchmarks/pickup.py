@@ -1,12 +1,11 @@
-"""From a request that is committed until an idle worker has it in hand, beside two job queues.
+"""From a committed request until an idle worker has it, beside two job queues.
 
-Three workers wait, each as it comes: ours with its four slots, procrastinate's, pgqueuer's; all of
-them listen for notifications. The sides take turns, each with requests of its own at random
-moments, one after another, fsync on. The jobs have nothing to do: ours are for users who have no
-account.
+Three workers wait with their default settings: ours with its four slots, procrastinate's and
+pgqueuer's. All listen for notifications. The sides take turns with requests of their own at random
+moments, one after another, fsync on. The jobs do nothing: ours are for users without an account.
 
-It begins when the requesting client is told that its request is committed, and ends when the
-worker, whose claim has been committed then, begins with the job: ours logs "run claimed", the
+The time begins when the requesting client knows that its request is committed. It ends when the
+worker, whose claim is then committed, begins the job. Ours logs "run claimed", and the
 peers' jobs print the time.
 """
 
@@ -63,9 +62,9 @@ def measured(
 
 
 class Side:
-    """`ask` makes so many requests, and tells when each was committed, in seconds since 1970.
+    """`ask` makes so many requests, and returns when each was committed, in seconds since 1970.
 
-    `claims` tells when the worker had each job in hand, of all until now.
+    `claims` returns when the worker began each job so far.
     """
 
     def __init__(
@@ -145,7 +144,7 @@ def side_of(
 
 
 def figure(ours: Side, peer: Side, percentile: int) -> Figure:
-    """Theirs to ours: from 1 on ours is no slower."""
+    """Theirs to ours: above 1 ours is faster."""
     turns = Turns(peer.percentile(percentile), ours.percentile(percentile))
     return Figure(
         f"pickup_p{percentile}_{peer.name}",

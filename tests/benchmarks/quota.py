@@ -1,9 +1,9 @@
-"""A full sync with the quota on, beside the most that Google's quota lets through.
+"""A full sync with the quota on, beside the most that Google's quota allows.
 
-The simulator enforces the units of profile google-2026 (6,000 a window, 20 a message) and our
-ledger keeps the same, both with windows of 10 s in place of 60: what is lost at the turn of a
-window weighs six times as much. The first window's worth goes at once; the rate is taken where
-Google counts, over the windows after it. One quota error fails the benchmark.
+The simulator enforces the units of profile google-2026 (6,000 a window, 20 a message), and our
+ledger keeps the same. Both have windows of 10 s instead of 60, so a loss at the turn of a window
+weighs six times as much. The first window's units go at once. The rate is measured where Google
+counts, over the windows after it. One quota error fails the benchmark.
 """
 
 from collections.abc import Iterator, Sequence

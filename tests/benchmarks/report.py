@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 README = ROOT / "README.md"
 COMMAND = "make bench"
-# What tells a newcomer most.
+# The figures that say most to a newcomer.
 HIGHLIGHTS = (
     "start_distinct", "start_python_distinct_procrastinate", "pickup_p99_pgqueuer", "growth_claim",
     "throughput_real_1_google", "lieer", "quota", "sync_now", "fan_out", "memory",

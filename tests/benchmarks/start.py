@@ -1,14 +1,14 @@
-"""start_sync_idempotent beside the bare INSERT it cannot do without.
+"""start_sync_idempotent beside the bare INSERT that it needs.
 
-pgbench as it comes over 8 connections, fsync on, both sides as the same login. The INSERT makes the
-row that a start makes, column for column, or meets the user's running run; it says nothing of the
-run it met, checks no argument, tells no worker. Distinct users: each call makes a run. Hot users:
-ten, so that nearly each call finds one.
+Both sides use pgbench with its defaults over 8 connections and one login, fsync on. The INSERT
+creates the row that a start creates, column for column, or meets the user's active run. It does not
+return the run it met, checks no argument and wakes no worker. Distinct users: each call creates a
+run. Hot users: ten, so nearly each call finds one.
 
-Starts outrun any workers here, so a run waits already, as in the longer part of every such rush.
-Before that, workers are woken by NOTIFY, and commits that notify wait for one another in Postgres,
-whatever they hold: told as start_waking, without a bar. So are prepared statements: they spare the
-INSERT its planning, which the function never does twice.
+Starts outrun any workers here, so a run already waits, as in most of such a rush. Before that,
+workers are woken by NOTIFY. Commits that notify wait for one another in Postgres, whatever they
+hold. That is start_waking, which has no bar. Prepared statements have none either: they save the
+INSERT its planning, which the function never repeats.
 """
 
 from collections.abc import Iterator

@@ -1,18 +1,17 @@
-"""A click, asked from Python over 8 connections: ours beside the two job queues for Postgres.
+"""A click, sent from Python over 8 connections: ours beside the two job queues for Postgres.
 
-Both sides run in one environment and through one driver: beside procrastinate psycopg in threads,
-beside pgqueuer asyncpg in tasks, each the faster of its two ways. Each turn starts with an empty
-database of one cluster, fsync on, nobody working; its first four seconds are not counted. Distinct
-users: each request makes a job. Hot users: ten, so that nearly all requests meet a job that is
-there already.
+Both sides run in one environment and through one driver. Beside procrastinate that is psycopg in
+threads, beside pgqueuer asyncpg in tasks. Each is the faster of its two ways. Each turn starts with
+an empty database of one cluster, fsync on, without workers. Its first four seconds are not counted.
+Distinct users: each request creates a job. Hot users: ten, so nearly all requests meet a job.
 
 Commits that notify wait for one another, in all three. Ours notifies unless a run has been due for
-3 s, when all workers are busy and will look by themselves: so what is counted is a backlog.
+3 s. Then all workers are busy and will look for work themselves. So this measures a backlog.
 
-What is asked for is not quite the same. Ours answers with the task_id of the run that does it,
-be it queued, running, or a zombie's successor. procrastinate's queueing_lock holds for jobs that
-wait, not for one that runs, and says by an exception that there is one; pgqueuer's dedupe_key
-(on_conflict="skip") holds for both, and says nothing of the job that is there.
+The three requests are not quite the same. Ours returns the task_id of the run that does the work,
+whether it is queued, running, or a zombie's successor. procrastinate's queueing_lock holds for jobs
+that wait, not for one that runs, and raises an exception if there is one. pgqueuer's dedupe_key
+(on_conflict="skip") holds for both, and returns nothing about the job that exists.
 """
 
 from collections.abc import Iterator

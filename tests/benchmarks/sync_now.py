@@ -1,8 +1,8 @@
-"""A click when 100 new mails have come, beside fetching these one after another.
+"""A click when 100 new mails have arrived, beside fetching them one after another.
 
-Each request to Gmail takes 80 ms more than the simulator needs, a batch as long as a single one.
-An incremental sync from the click to its end (history, labels, batches, Postgres) and 100 times
-messages.get by the same google client over a connection that is open take turns.
+Each request to Gmail takes 80 ms more than the simulator needs, a batch as long as a single one. An
+incremental sync runs from the click to its end: history, labels, batches, Postgres. It takes turns
+with 100 times messages.get by the same google client over an open connection.
 """
 
 import time

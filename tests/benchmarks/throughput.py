@@ -1,13 +1,12 @@
 """How fast workers sync mailboxes, beside how fast these could be downloaded at all.
 
-A worker's full sync with the quota off (list, batch, parse, Postgres with fsync on), and two
-ceilings that throw everything away, in as many threads with as large batches: the same google
-client, and the same with our own coding of batches, which takes half its CPU. They take turns,
-each in a process of its own beside a simulator of its own; with two users, two workers sync at
-once, and two downloads run at once. On a machine with few cores all of them share these, so only
-the ratio means anything elsewhere. What workers do later in their spare time is told beside it:
-indexing the words for the search. A first download, not counted, has each simulator parse its
-mail.
+A worker's full sync has the quota off: list, batch, parse, Postgres with fsync on. Two ceilings
+throw everything away, in as many threads with as large batches. One is the same google client. The
+other has our own coding of batches, which takes half its CPU. They take turns, each in a process of
+its own with a simulator of its own. With two users, two workers sync at once, and two downloads run
+at once. On a machine with few cores all of them share these, so only the ratio means anything
+elsewhere. A further figure is the indexing of words, which workers do later in their spare time. A
+first download, not counted, makes each simulator parse its mail.
 """
 
 import json

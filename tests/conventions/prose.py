@@ -3,7 +3,9 @@
 A sentence has at most 25 words. Some words are banned, each with the words to use in its place.
 """
 
+import ast
 import re
+import tomllib
 from collections.abc import Iterator
 
 LONGEST_SENTENCE = 25
@@ -61,3 +63,29 @@ def sql_prose(text: str) -> Iterator[str]:
 
 def _uncommented(text: str) -> str:
     return re.sub(r"--.*", "", text)
+
+
+def python_prose(source: str) -> Iterator[str]:
+    """The docstrings and comments of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield _prose(ast.get_docstring(node) or "")
+    for block in re.findall(r"(?:^[ ]*# (?!fmt:|type:|noqa).*\n)+", source, re.M):
+        yield _prose(re.sub(r"^[ ]*#[ ]?", "", block, flags=re.M))
+
+
+def toml_prose(source: str) -> Iterator[str]:
+    """The texts of a file of words."""
+    values: list[object] = [tomllib.loads(source)]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            values.extend(value.values())
+        elif isinstance(value, str):
+            yield value
+
+
+def _prose(text: str) -> str:
+    """Without drawings; code is one word, and each item of a list is by itself."""
+    text = re.sub(r"^.*[├└│─▶].*$", "", re.sub(r"`[^`]*`", "code", text), flags=re.M)
+    return re.sub(r"\n(?=\s*[-*] )", "\n\n", text)

@@ -23,7 +23,7 @@ NO_SECURITY_DEFINER = [
     "schedule_jobs", "unschedule_jobs",
 ]  # fmt: skip
 # What a start and the storing of mail run through. Only functions that run as the owner with a
-# pinned path call them: to change user and path once more for each took a tenth of the time.
+# pinned path call them. To switch user and path in each took a tenth of the time.
 INNER = [
     "_dead_letter_exhausted", "_enqueue_missing_raw", "_enqueue_run", "_fence", "_fetch_state",
     "_from_epoch_ms", "_join_run", "_lease_owner", "_lock_user_mail", "_max_calls",

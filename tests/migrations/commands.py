@@ -22,7 +22,7 @@ EDITED = ("heartbeat", "store_messages", "claim_sync", "_running_run")
 def run(
     command: list[str], url: str | None, folder: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """A command in a folder, with DATABASE_URL and PATH alone in its environment."""
+    """A command in a folder, with only DATABASE_URL and PATH in its environment."""
     environment = {"PATH": os.environ["PATH"], **({"DATABASE_URL": url} if url else {})}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=SECONDS

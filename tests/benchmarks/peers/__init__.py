@@ -1,5 +1,5 @@
 """Other people's programs, measured beside ours in environments of their own.
 
-environment.py makes those environments and runs the other modules here in them: these import
-nothing of the service, take their orders from the command line, and print JSON.
+environment.py creates those environments and runs the other modules here in them. These import
+nothing of the service, read arguments from the command line, and print JSON.
 """

@@ -1,8 +1,8 @@
 """Google's address, answered by a simulator, for programs that know no other.
 
-A proxy for HTTPS: whatever host a client wants to be connected to, it is answered here, with a
-certificate that the environment vouches for, and all it says goes on to the simulator in the
-clear. A client that needs no proxy may connect to `url` as it is.
+A proxy for HTTPS. Whatever host a client wants, it is answered here, with a certificate that the
+environment trusts. All it sends goes on to the simulator without TLS. A client that needs no proxy
+can connect to `url` directly.
 """
 
 import socket
