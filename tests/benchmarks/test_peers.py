@@ -11,6 +11,8 @@ from tests.benchmarks.machine import Installation
 from tests.benchmarks.peers.environment import Environment
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.gate
+
 
 @pytest.fixture
 def installation(cluster: Cluster, template: str) -> Installation:

@@ -10,6 +10,8 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.gate
+
 
 @pytest.fixture
 def server(cluster: Cluster, template: str) -> Server:

@@ -10,6 +10,8 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import Installation
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.gate
+
 SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),
     "quota": lambda it: quota.figures(it, window=4, windows=1),

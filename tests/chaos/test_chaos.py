@@ -6,6 +6,8 @@ from tests.chaos.matrix import FAULTS
 from tests.chaos.site import Site
 from tests.chaos.trial import Fault, strike_once
 
+pytestmark = pytest.mark.gate
+
 QUICK = [fault for fault in FAULTS if fault.quick]
 
 

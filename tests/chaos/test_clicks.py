@@ -17,6 +17,8 @@ from tests.chaos.clicks import (
 from tests.chaos.figures import tell
 from tests.chaos.server import ApiServer, allow_descriptors
 
+pytestmark = pytest.mark.gate
+
 
 @pytest.fixture
 def server(service_url: str, tmp_path: Path) -> Iterator[ApiServer]:

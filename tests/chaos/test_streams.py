@@ -11,6 +11,8 @@ from tests.chaos.figures import tell
 from tests.chaos.server import ApiServer
 from tests.chaos.streams import OWN_DESCRIPTORS, USERS, WATCHERS, wave
 
+pytestmark = pytest.mark.gate
+
 # Resident memory, in bytes, that a crowd may leave behind beyond what the one before it left.
 SLACK = 10 << 20
 

@@ -40,7 +40,12 @@ def running_under(group: int) -> list[str]:
 
 @pytest.mark.skipif(not MAIL.is_dir(), reason="the optional folder ../shared/mail")
 @pytest.mark.parametrize(
-    ("name", "count"), [("ham-2002", 4150), ("mime-cases", 209), ("non-english", 65)]
+    ("name", "count"),
+    [
+        pytest.param("ham-2002", 4150, marks=pytest.mark.gate),
+        pytest.param("mime-cases", 209, marks=pytest.mark.gate),
+        ("non-english", 65),
+    ],
 )
 def test_make_demo_once_syncs_real_mail_and_ends_in_a_json_summary(name: str, count: int) -> None:
     result = subprocess.run(
@@ -73,6 +78,7 @@ def folder() -> Iterator[Path]:
         yield path
 
 
+@pytest.mark.gate
 def test_the_demo_stays_up_until_ctrl_c_and_leaves_nothing(cluster: Cluster, folder: Path) -> None:
     """Beside another Postgres: the tests' own."""
     output = folder / "output"

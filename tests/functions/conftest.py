@@ -251,7 +251,7 @@ def locked(database_url: str) -> Iterator[Callable[[str], psycopg.Connection[Row
         connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cron_url() -> Iterator[str]:
     """The migrated database pg_cron works in, with a zombie for it to find.
 
@@ -267,18 +267,3 @@ def cron_url() -> Iterator[str]:
                 [ZOMBIE_OF_THE_SCHEDULER],
             )
         yield cluster.url()
-
-
-def needs_pg_cron(item: pytest.Item) -> bool:
-    return "cron_url" in getattr(item, "fixturenames", [])
-
-
-@pytest.fixture(scope="session", autouse=True)
-def start_pg_cron_early(request: pytest.FixtureRequest) -> None:
-    if any(needs_pg_cron(item) for item in request.session.items):
-        request.getfixturevalue("cron_url")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What waits for pg_cron's minute comes last: most of the minute has then passed."""
-    items.sort(key=needs_pg_cron)

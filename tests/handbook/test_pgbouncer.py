@@ -28,6 +28,8 @@ from tests.cluster import Cluster
 from tests.handbook.handbook import psql, sections
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.gate
+
 SECTION = "pgbouncer in transaction mode"
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 USER = "user-42"

@@ -23,6 +23,8 @@ from tests.worker.conftest import (  # noqa: F401
     worker,
 )
 
+pytestmark = pytest.mark.gate
+
 ROUNDS = 3
 LOCK_SECONDS = 5
 

@@ -8,7 +8,10 @@ from service.postgres.calls import Connection, Session
 from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.contents import Contents
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.gate,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 # What mail looks like in its frame is its sender's doing.

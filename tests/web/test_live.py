@@ -215,6 +215,7 @@ def test_a_page_that_nobody_has_looked_at_asks_for_nothing(
     assert [path for path in asked if path.startswith("/api/")] == ["/api/gmail/sync/events"]
 
 
+@pytest.mark.gate
 def test_a_stream_that_is_refused_is_asked_for_ever_less(
     window: BrowserContext, functions: Session, task_id: str
 ) -> None:

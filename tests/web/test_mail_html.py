@@ -275,7 +275,9 @@ def test_a_text_is_text_but_for_its_links() -> None:
 
 
 @needs_mail
-@pytest.mark.parametrize("name", ["ham-2002", "mime-cases", "non-english"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("ham-2002", marks=pytest.mark.gate), "mime-cases", "non-english"]
+)
 def test_real_mail_holds_nothing_either_and_takes_no_time(name: str) -> None:
     seen, slowest = 0, 0.0
     for raw in read(MAIL / f"{name}.mbox.xz"):

@@ -316,7 +316,9 @@ def test_an_mbox_leaves_out_what_has_no_raw_copy_and_says_so(
 
 
 @needs_mail
-@pytest.mark.parametrize("name", ["non-english", "mime-cases", "ham-2002"])
+@pytest.mark.parametrize(
+    "name", ["non-english", "mime-cases", pytest.param("ham-2002", marks=pytest.mark.gate)]
+)
 def test_real_mail_comes_back_byte_for_byte(
     user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, name: str
 ) -> None:

@@ -116,6 +116,7 @@ def test_cancel_ends_a_run_whose_fetch_blocks_at_once(
     assert account.sync()["outcome"] == "succeeded"
 
 
+@pytest.mark.gate
 def test_kill_9_in_the_middle_loses_nothing_and_fetches_hardly_anything_twice(
     mailbox: Mailbox,
     account: Account,
@@ -305,6 +306,7 @@ def test_gmail_out_of_order_for_a_moment_is_waited_out(
     assert run["current_stats"]["new"] == 30
 
 
+@pytest.mark.gate
 def test_the_service_reaps_when_pg_cron_does_not(
     account: Account, worker: Worker, db: psycopg.Connection[Row], mailbox: Mailbox
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_switch_while_a_sync_runs_misses_no_message(
     assert raws(db) == {each: mailbox.raw(each) for each in mailbox.message_ids()}
 
 
+@pytest.mark.gate
 def test_kill_9_in_the_middle_resumes_and_fetches_hardly_anything_twice(
     mailbox: Mailbox,
     account: Account,

@@ -468,7 +468,7 @@ def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
     )
 
 
-@pytest.mark.parametrize("messages", [3_000, 100_000])
+@pytest.mark.parametrize("messages", [3_000, pytest.param(100_000, marks=pytest.mark.gate)])
 def test_it_costs_a_thousand_units_for_a_hundred_thousand_messages(
     mailbox: Mailbox, account: Account, verify: Verify, simulator: Simulator, db: Db, messages: int
 ) -> None:

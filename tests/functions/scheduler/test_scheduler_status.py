@@ -26,6 +26,7 @@ def cron(cron_url: str) -> Iterator[Session]:
     session.close()
 
 
+@pytest.mark.gate
 def test_the_scheduler_really_runs_and_reaps(cron: Session, cron_url: str) -> None:
     """Old bug: two schedulers, of which the cleaning one did not run."""
     with connect(cron_url, "test") as db:

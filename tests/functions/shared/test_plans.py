@@ -15,6 +15,8 @@ from tests.cluster import Cluster
 from tests.functions.conftest import claimed, listed, message, only, stored_messages
 from tests.functions.crowd import add_ended_runs, add_running_runs
 
+pytestmark = pytest.mark.gate
+
 MAIL_TABLES = {
     "account", "attachment", "fetch_queue", "message", "message_words", "touched",
     "user_sync_status",
