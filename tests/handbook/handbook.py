@@ -24,7 +24,9 @@ PART = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block. `login` stands after its language: the role that runs it.
+    """One fenced block. `login` follows its language: the role that runs it.
+
+    A block `sh service` is a command of the service, with the environment of one.
 
     `output` is the text block right below, which shows what it prints.
     """
@@ -59,13 +61,13 @@ def _sections(text: str) -> Iterator[tuple[str, list[Block]]]:
     yield heading, blocks
 
 
-def run(command: list[str], code: str, **environment: str) -> str:
-    """What a command prints that is fed `code`; it must succeed."""
+def run(command: list[str], code: str, folder: Path = ROOT, **environment: str) -> str:
+    """What a command prints that reads `code`; it must succeed."""
     path = os.pathsep.join([*map(str, PROGRAMS), os.environ["PATH"]])
     result = subprocess.run(
         command,
         input=code,
-        cwd=ROOT,
+        cwd=folder,
         env={"PATH": path, "LANG": "C.UTF-8", "PGOPTIONS": "-c timezone=UTC", **environment},
         capture_output=True,
         text=True,

@@ -135,7 +135,8 @@ WITH_PG_CRON = {"Is everything healthy?", "pg_cron died"}
 RUNNABLE = {
     title: blocks
     for title, blocks in sections().items()
-    if any(block.language in ("sql", "sh") for block in blocks) and title != INSTALLING
+    if any(block.language in ("sql", "sh") and block.login != "service" for block in blocks)
+    and title != INSTALLING
 }
 
 
