@@ -50,7 +50,7 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
 
         `fsync=False` is faster and loses data only with the machine, not with the server.
         `settings` go to postgresql.conf. An empty `folder` may be given, which is then left to its
-        owner. RuntimeError: nothing to run, or it does not start.
+        owner. Raises RuntimeError if no server is installed or it does not start.
         """
         self.password = secrets.token_urlsafe(24)
         self._cron_database = cron_database
@@ -111,7 +111,7 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
         return dict(super().dsn(**parameters))
 
     def poststart(self) -> None:
-        """Nothing: the base class makes a database `test` here."""
+        """Does nothing; the base class creates a database `test` here."""
 
     def terminate(self, *_signals: object) -> None:
         self._shut_down(SHUTDOWN_SIGNALS)

@@ -53,7 +53,7 @@ SHUTDOWN_GRACE_SECONDS = 5.0
 
 
 class MessageFetcher:
-    """`thread_client` returns the calling thread's own client."""
+    """Fetches the due messages of one account. `thread_client` returns a thread's own client."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class MessageFetcher:
     def _settle(self, batch: Batch) -> None:
         """Store the results of a batch, then react to the error that stopped it, if any."""
         if batch.fetched:
-            self._fit_to(batch.bytes_a_message())
+            self._fit_to(batch.average_bytes())
             self._store(batch.fetched)
         if batch.refreshed:
             self._calls.value("refresh_messages", Jsonb(batch.refreshed, msgspec.json.encode))
@@ -149,9 +149,9 @@ class MessageFetcher:
         for message_id in batch.unfinished:
             self._fetch_again(message_id, refused=False)
 
-    def _fit_to(self, bytes_a_message: int) -> None:
+    def _fit_to(self, average_bytes: int) -> None:
         """Size the next batches by the messages seen, growing slowly."""
-        room = BATCH_BYTES // max(1, bytes_a_message)
+        room = BATCH_BYTES // max(1, average_bytes)
         self._batch_size = max(1, min(self._largest_batch, room, 2 * self._batch_size))
 
     def _charge_attempts_or_wait(self, batch: Batch, error: Transient) -> None:

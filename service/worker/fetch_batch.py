@@ -58,7 +58,7 @@ class Batch:
     untried: list[str] = field(default_factory=list)
     stopped_by: GmailError | None = None
 
-    def bytes_a_message(self) -> int:
+    def average_bytes(self) -> int:
         """The average size of the messages fetched whole; 0 for none."""
         sizes = [
             len(each.raw or b"") + len(each.body_text or "") + len(each.body_html or "")

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
+import pytest
+from psycopg.adapt import PyFormat
+from psycopg.types.array import ListBinaryDumper
 
+from service.accounts.rows import AccountRow, CredentialsRow
+from service.postgres.calls import Pool, connect
+from service.worker.claim import Claim
+from service.worker.fetch_batch import TakenMessage
 from tests.conftest import SERVICE_LOGIN
 
 SERVICE = Path(__file__).parents[2] / "service"
-CALLERS = {"rows", "row", "value"}
+# How many arguments come before the function's name.
+CALLERS = {"rows": 0, "row": 0, "value": 0, "rows_as": 1, "row_as": 1}
 DATA_CHANGE = re.compile(
     r"\b(insert\s+into|delete\s+from|update\s+[\w.]+\s+set|truncate\s+(table\s+)?[\w.]+\s*;?$"
     r"|merge\s+into|copy\s+[\w.]+\s+(from|to)"
@@ -46,9 +55,9 @@ def calls() -> Iterator[Call]:
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
                 and node.func.attr in CALLERS
-                and node.args
-                and isinstance(node.args[0], ast.Constant)
-                and isinstance(node.args[0].value, str)
+                and len(node.args) > (position := CALLERS[node.func.attr])
+                and isinstance(name := node.args[position], ast.Constant)
+                and isinstance(name.value, str)
             ):
                 continue
             starred = any(isinstance(each, ast.Starred) for each in node.args)
@@ -56,8 +65,8 @@ def calls() -> Iterator[Call]:
             before = 1 if ast.unparse(node.func.value) == "self._calls" else 0
             yield Call(
                 f"{path.relative_to(SERVICE)}:{node.lineno}",
-                node.args[0].value,
-                None if starred else len(node.args) - 1 + before,
+                name.value,
+                None if starred else len(node.args) - position - 1 + before,
                 frozenset(each.arg for each in node.keywords if each.arg),
             )
 
@@ -92,13 +101,44 @@ def test_every_function_the_service_calls_exists(
         )
     }
     found = list(calls())
-    assert {"start_sync", "sync_progress", "sync_health"} <= {call.function for call in found}
+    assert {"start_sync", "sync_progress", "sync_health", "claim_sync", "list_accounts"} <= {
+        call.function for call in found
+    }
     mistakes = [
         f"{call.where}: {call.function} {wrong}"
         for call in found
         if (wrong := mistake(call, functions))
     ]
     assert mistakes == []
+
+
+@pytest.mark.parametrize(
+    ("function", "struct"),
+    [
+        ("claim_sync", Claim),
+        ("take_messages", TakenMessage),
+        ("list_accounts", AccountRow),
+        ("get_account_credentials", CredentialsRow),
+    ],
+)
+def test_a_struct_has_only_columns_that_its_function_returns(
+    db: psycopg.Connection[dict[str, Any]], function: str, struct: type[msgspec.Struct]
+) -> None:
+    row = db.execute(
+        "select proargnames as names from pg_proc"
+        " where pronamespace = 'gmail_sync'::regnamespace and proname = %s",
+        [function],
+    ).fetchone()
+    assert row is not None
+    assert set(struct.__struct_fields__) - set(row["names"]) == set()
+
+
+def test_every_connection_sends_lists_in_binary(service_url: str) -> None:
+    """As text, raw mail would take twice its size."""
+    with Pool(service_url, "test", 1) as pool, pool.connection() as pooled:
+        assert pooled.adapters.get_dumper(list, PyFormat.AUTO) is ListBinaryDumper
+    with connect(service_url, "test") as single:
+        assert single.adapters.get_dumper(list, PyFormat.AUTO) is ListBinaryDumper
 
 
 def test_the_service_holds_no_data_change_statement() -> None:
