@@ -4,7 +4,6 @@ Google may rotate the refresh token when it renews an access token. So renewed c
 at once, in a run as well as in a request for an attachment.
 """
 
-import threading
 from contextlib import suppress
 from typing import Any
 
@@ -43,18 +42,11 @@ class AccountCredentials:
         # The stored value, which is also the version of the credentials.
         self.encrypted = encrypted
         # Shared by all clients, so that one renews for all.
-        self._credentials = google.credentials(self._stored)
-        self._renewing = threading.Lock()
+        self._credentials = google.credentials(self._stored, self._save)
 
     def new_client(self) -> GmailClient:
         """A client for one thread."""
-        return GmailClient(
-            self._google.api,
-            self._credentials,
-            timeout=self._google.timeout,
-            on_refresh=self._save,
-            renewing=self._renewing,
-        )
+        return GmailClient(self._google.api, self._credentials, timeout=self._google.timeout)
 
     def mark_rejected(self, status: str, reason: str) -> None:
         """Record that Google rejected these credentials, unless the account has others now."""

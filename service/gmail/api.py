@@ -1,10 +1,15 @@
 """google-api-python-client's request builders, pointed at one endpoint."""
 
 import json
+from typing import Literal
 
-import httplib2
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
+from googleapiclient.http import HttpRequest
+
+from service.gmail.multipart import ANY_ID
+
+Format = Literal["full", "raw", "minimal"]
 
 
 class GmailApi:
@@ -18,7 +23,8 @@ class GmailApi:
             "rootUrl": root,
             "baseUrl": root,
         }
-        users = build_from_document(document, http=httplib2.Http()).users()
+        # Transport sends the requests, so they need no http of their own.
+        users = build_from_document(document, http=object()).users()
         self.users = users
         self.messages = users.messages()
         self.attachments = users.messages().attachments()
@@ -26,3 +32,13 @@ class GmailApi:
         self.labels = users.labels()
         self.batch_url = root + document["batchPath"]
         self.has_batch = True
+        self._any_message: dict[Format, HttpRequest] = {}
+
+    def any_message(self, format: Format) -> HttpRequest:  # noqa: A002
+        """The request for a message of which ANY_ID stands for the id.
+
+        Building a request takes as long as reading its answer, so it is built once.
+        """
+        if format not in self._any_message:
+            self._any_message[format] = self.messages.get(userId="me", id=ANY_ID, format=format)
+        return self._any_message[format]

@@ -12,7 +12,7 @@ from http.client import HTTPException
 from typing import Any, NamedTuple
 
 import google.auth.exceptions
-import httplib2
+import urllib3.exceptions
 from googleapiclient.errors import HttpError
 
 from service.gmail.errors import (
@@ -100,10 +100,21 @@ def classify(error: Exception, method: str = "") -> GmailError:
         return _classify_refusal(error)
     if isinstance(
         error,
-        OSError | HTTPException | httplib2.HttpLib2Error | google.auth.exceptions.TransportError,
+        OSError
+        | HTTPException
+        | urllib3.exceptions.HTTPError
+        | google.auth.exceptions.TransportError,
     ):
-        return Transient(str(error) or type(error).__name__)
+        cause = _cause(error)
+        return Transient(str(cause) or type(cause).__name__)
     return MalformedResponse(f"{type(error).__name__}: {error}")
+
+
+def _cause(error: BaseException) -> BaseException:
+    """urllib3 wraps the error that says what happened, and writes its own objects around it."""
+    wrapped = (each for each in (error.__cause__, *error.args) if isinstance(each, Exception))
+    inner = next(wrapped, None)
+    return _cause(inner) if inner else error
 
 
 def _classify_answer(error: HttpError, method: str) -> GmailError:

@@ -6,21 +6,18 @@ Nothing here sleeps or tries twice, for each attempt is charged to the quota bef
 is a GmailError.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from google.oauth2.credentials import Credentials
 from googleapiclient.http import HttpRequest
-from httplib2 import Response
 
 from service.gmail import multipart
 from service.gmail.answers import Fetched, HistoryPage, MessagePage, Profile
-from service.gmail.api import GmailApi
+from service.gmail.api import Format, GmailApi
 from service.gmail.classify import classify
 from service.gmail.errors import (
     ACCOUNT_WIDE_ERRORS,
@@ -29,7 +26,7 @@ from service.gmail.errors import (
     TokenExpired,
     TooLarge,
 )
-from service.gmail.transport import LargeAnswer, Transport
+from service.gmail.transport import Credentials, LargeAnswer, Response, Transport
 from service.mime.text import exact_base64
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
@@ -40,16 +37,11 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 # What servers answer that have no batch endpoint.
 NO_BATCH = (404, 405, 501)
 
-Format = Literal["full", "raw", "minimal"]
 T = TypeVar("T")
 
 
 class GmailClient:
-    """One account, for one thread. `timeout` is seconds for each socket operation.
-
-    on_refresh is called with the credentials after each refresh, so that they can be stored.
-    Clients that share credentials share the lock `renewing`, so that one of them renews for all.
-    """
+    """One account, for one thread. `timeout` is seconds for each socket operation."""
 
     def __init__(
         self,
@@ -58,11 +50,9 @@ class GmailClient:
         *,
         timeout: float = 30.0,
         user_agent: str = "gmail-sync",
-        on_refresh: Callable[[Credentials], None] | None = None,
-        renewing: "threading.Lock | None" = None,
     ) -> None:
         self._api = api
-        self._transport = Transport(credentials, timeout, user_agent, on_refresh, renewing)
+        self._transport = Transport(credentials, timeout, user_agent)
 
     def __enter__(self) -> "GmailClient":
         return self
@@ -168,8 +158,7 @@ class GmailClient:
     def _fetch_group(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
         if len(ids) == 1:
             return [self._fetch_one(ids[0], format)]
-        # Building a request takes as long as reading its answer, and only the id tells them apart.
-        request = self._api.messages.get(userId="me", id=multipart.ANY_ID, format=format)
+        request = self._api.any_message(format)
         parts, missing = self._batch(request, ids)
         if not self._api.has_batch:
             return [self._fetch_one(ids[0], format)]
@@ -210,7 +199,7 @@ class GmailClient:
             boundary = multipart.boundary_of(response)
         except IncompleteRead as error:
             cut = error
-            response, content, boundary = Response({"status": "200"}), error.partial, None
+            response, content, boundary = Response(200), error.partial, None
             if isinstance(error, LargeAnswer):
                 missing = TooLarge()
         except Exception as error:

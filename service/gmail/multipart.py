@@ -9,17 +9,15 @@ Source: https://developers.google.com/workspace/gmail/api/guides/batch
 
 import re
 import uuid
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
-import httplib2
 from googleapiclient.http import HttpRequest
 
+from service.gmail.transport import Response
+
 ANY_ID = "ANY_ID"
-# Bytes; more than the largest answer that is read has when it is whole.
-_LARGEST_ANSWER = 1 << 27
 
 # Up to the content of a part: its own head, and that of the answer in it.
 _HEADS = re.compile(rb"\s*+(.*?)\r?\n\r?\n(.*?)(?:\r?\n\r?\n|\Z)", re.DOTALL)
@@ -28,7 +26,7 @@ _CONTENT_ID = re.compile(rb"^content-id:.*?(?<!\d)(\d{1,9})>?\s*$", re.IGNORECAS
 
 
 class Part(NamedTuple):
-    response: httplib2.Response
+    response: Response
     content: bytes
 
 
@@ -56,7 +54,6 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
     `cut` says that `content` is the beginning of an answer, so its last part is left out.
     Without `boundary` the first line tells it.
     """
-    content = _inflated(content)
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
     spans = list(_spans(content, b"\n--" + boundary))
@@ -73,7 +70,7 @@ def _spans(content: bytes, boundary: bytes) -> Iterator[tuple[int, int]]:
     yield start, len(content)
 
 
-def boundary_of(response: httplib2.Response) -> bytes | None:
+def boundary_of(response: Response) -> bytes | None:
     found = re.search(r'boundary="?([^";]+)', response.get("content-type", ""))
     return found[1].encode() if found else None
 
@@ -87,17 +84,6 @@ def _part(answer: bytes, start: int, end: int) -> tuple[int, Part] | None:
     # The line end before the boundary belongs to it.
     content = answer[heads.end() : end - answer.endswith(b"\r", start, end)]
     fields = (line.partition(":") for line in heads[2].decode("latin-1").split("\n")[1:])
-    headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-    response = httplib2.Response({**headers, "status": status[1].decode()})
-    response.reason = status[2].decode("latin-1")
+    headers = {name.strip(): value.strip() for name, _, value in fields}
+    response = Response(int(status[1]), status[2].decode("latin-1"), headers)
     return int(index[1]), Part(response, content)
-
-
-def _inflated(content: bytes) -> bytes:
-    """An answer that was cut short is still as it came over the wire."""
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    try:
-        return zlib.decompressobj(wbits=31).decompress(content, _LARGEST_ANSWER)
-    except zlib.error:
-        return b""

@@ -1,65 +1,82 @@
-"""The wire under the Gmail client: signed requests that never hang and can be interrupted.
+"""The HTTP transport under the Gmail client: signed requests that can always be interrupted.
 
-It stands where googleapiclient expects an httplib2.Http, and is the one place that renews
-tokens, so that every renewal has our timeout. No request is sent twice: the quota counts each.
-httplib2 is not thread-safe: one Transport a thread.
+Every token is renewed here, so that every renewal has our timeout. No request is sent twice,
+because each one is charged to the quota. A kept connection that Gmail has closed is replaced
+before a request is sent. A Transport belongs to one thread.
 """
 
 import json
-import socket
-import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from http.client import HTTPResponse, IncompleteRead
-from io import BufferedReader
-from typing import Any, NamedTuple
-from weakref import WeakSet
+from http.client import IncompleteRead
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import SplitResult, urlsplit
 
-import httplib2
 from google.auth.exceptions import RefreshError, TransportError
-from google.oauth2.credentials import Credentials
+from urllib3 import BaseHTTPResponse
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import DecodeError, ProtocolError
 
-# How long a connection may take to be made, TLS included, in seconds.
+from service.gmail.connections import InterruptibleSockets, connect
+
+# How long TCP, and then TLS, may take to connect, in seconds.
 CONNECT_SECONDS = 5.0
 
-# The largest answer once it is inflated, in bytes: Gmail's largest message in base64, and more. A
-# mail of zeros shrinks a thousandfold, so httplib2's guard of 100:1 would make it unfetchable.
+# The largest answer, in bytes, on the wire and once it is inflated. Gmail's largest message in
+# base64 is smaller. There is no bound on the ratio, for a mail of zeros shrinks a thousandfold.
 _LARGEST_ANSWER = 1 << 27
 
-# Seconds between two renewals because of a 401: one that comes sooner is not the token's fault.
+# Seconds between two renewals because of a 401. An earlier 401 is not the token's fault.
 _RENEWAL_SECONDS = 60.0
 
 
-class Transport:
-    """Sends requests with the account's token. Timeouts are seconds for each socket operation.
+class Credentials(Protocol):
+    """What the transport needs of the credentials that an account's threads share."""
 
-    A server that sends a byte now and then outlives any socket timeout: whoever keeps the
+    token: str | None
+
+    @property
+    def refresh_token(self) -> str | None: ...
+
+    @property
+    def valid(self) -> bool: ...
+
+    def apply(self, headers: dict[str, str], token: str | None = None) -> None: ...
+
+    def renew(self, request: Callable[..., Any], refused: str | None = None) -> bool:
+        """Have a valid token other than `refused`; whether this call renewed it."""
+
+
+class Response(dict[str, str]):
+    """The head of an answer, as googleapiclient reads it; names of headers are in lower case."""
+
+    def __init__(self, status: int, reason: str = "", headers: Mapping[str, str] | None = None):
+        super().__init__({name.lower(): value for name, value in (headers or {}).items()})
+        self.status = status
+        self.reason = reason
+
+
+class LargeAnswer(IncompleteRead):
+    """An answer was longer than asked for; `partial` is its beginning."""
+
+
+class Transport:
+    """Sends requests with the account's token. `timeout` is seconds for each socket operation.
+
+    A server that sends a byte now and then outlives any socket timeout. Whatever keeps the
     deadline calls interrupt() from another thread.
     """
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        timeout: float,
-        user_agent: str,
-        on_refresh: Callable[[Credentials], None] | None = None,
-        renewing: "threading.Lock | None" = None,
-    ) -> None:
-        """`renewing` is held by whoever renews credentials that several threads share."""
+    def __init__(self, credentials: Credentials, timeout: float, user_agent: str) -> None:
         self._credentials = credentials
-        self._user_agent = user_agent
-        self._on_refresh = on_refresh
-        self._renewing = renewing or threading.Lock()
+        self._user_agent = f"{user_agent} (gzip)"
+        self._timeout = timeout
         self._renewed_at = -_RENEWAL_SECONDS
         self._accepted = True
         self._sent_token: str | None = None
-        self._sockets = _InterruptibleSockets()
-        self._http = httplib2.Http(
-            timeout=timeout, decode_limit_ratio=0, decode_limit_hard=_LARGEST_ANSWER
-        )
-        # A redirect is never Gmail's answer, and must not carry the request elsewhere.
-        self._http.follow_redirects = False
+        self._sockets = InterruptibleSockets()
+        self._connections: dict[str, HTTPConnection] = {}
 
     def request(
         self,
@@ -67,73 +84,100 @@ class Transport:
         method: str = "GET",
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        most: int | None = None,
-    ) -> tuple[httplib2.Response, bytes]:
-        """The answer, whatever its status. Of one longer than `most` bytes LargeAnswer is raised
-        with the beginning."""
-        with self._renewing:
-            if self._credentials.refresh_token and not self._credentials.valid:
-                self._renew()
+        most: int = _LARGEST_ANSWER,
+    ) -> tuple[Response, bytes]:
+        """The answer, whatever its status.
+
+        Raises LargeAnswer when it has more than `most` bytes on the wire, and IncompleteRead when
+        it breaks off; both have its beginning.
+        """
+        if self._credentials.refresh_token and not self._credentials.valid:
+            self._credentials.renew(self._ask_for_token)
         self._sent_token = self._credentials.token
-        signed = {**(headers or {}), "user-agent": f"{self._user_agent} (gzip)"}
-        self._credentials.apply(signed)  # type: ignore[no-untyped-call]
-        return self._send(uri, most, method=method, body=body, headers=signed)
+        signed = {**(headers or {}), "user-agent": self._user_agent, "accept-encoding": "gzip"}
+        self._credentials.apply(signed, self._sent_token)
+        return self._send(uri, method, body, signed, most)
 
     def renew(self) -> bool:
-        """After a 401: whether there is a new access token now; False too when one that was renewed
-        for the same reason was never accepted. RefreshError when the token endpoint refuses."""
-        with self._renewing:
-            return self._renew_refused()
+        """After a 401: whether there is a new access token now.
 
-    def _renew_refused(self) -> bool:
+        False too when Gmail never accepted the one that replaced the last refused one.
+        RefreshError when the token endpoint refuses.
+        """
         if self._credentials.token != self._sent_token:
             return True
         if not (self._credentials.refresh_token and self._accepted):
             return False
         if time.monotonic() - self._renewed_at < _RENEWAL_SECONDS:
-            raise TransportError("refused for once with a token that is good")  # type: ignore[no-untyped-call]
-        self._renew()
-        self._renewed_at = time.monotonic()
-        self._accepted = False
+            raise TransportError("Gmail refused a token that it accepted before")  # type: ignore[no-untyped-call]
+        if self._credentials.renew(self._ask_for_token, refused=self._sent_token):
+            self._renewed_at = time.monotonic()
+            self._accepted = False
         return True
 
     def accepted(self) -> None:
         """Note that Gmail answered to the token."""
         self._accepted = True
 
-    def _renew(self) -> None:
-        """google-auth retries a failing endpoint after sleeping; refusals are raised from inside
-        its request, so that it never does."""
-        self._credentials.refresh(self._ask_for_token)  # type: ignore[no-untyped-call]
-        if self._on_refresh:
-            self._on_refresh(self._credentials)
-
     def interrupt(self) -> None:
         """Ends what the owning thread is waiting for, and refuses what it would send next.
 
-        Safe from any thread, at any time, and more than once.
+        Safe from any thread, at any time, and more than once. Only the lookup of a host's name
+        goes on to its end.
         """
-        self._sockets.shut()
+        self._sockets.interrupt()
 
     def close(self) -> None:
-        self._http.close()
+        for each in self._connections.values():
+            each.close()
 
     def _send(
-        self, uri: str, most: int | None = None, **arguments: Any
-    ) -> tuple[httplib2.Response, bytes]:
-        connection_type = self._sockets.connection_type(uri, most)
+        self,
+        uri: str,
+        method: str,
+        body: str | bytes | None,
+        headers: Mapping[str, str],
+        most: int = _LARGEST_ANSWER,
+    ) -> tuple[Response, bytes]:
+        self._sockets.check()
+        where = urlsplit(uri)
+        connection = self._connection(where)
         try:
-            response, content = self._http.request(
-                uri, connection_type=connection_type, **arguments
+            connection.request(
+                method,
+                f"{where.path}?{where.query}" if where.query else where.path,
+                body=body,
+                headers=headers,
+                preload_content=False,
+                decode_content=False,
             )
-        except Exception:
-            # A connection that timed out or broke may still hold half an answer.
-            self._http.close()
+            response = connection.getresponse()
+            head = Response(response.status, response.reason or "", response.headers)
+            return head, _content(response, most)
+        except BaseException:
+            # It may still hold the rest of an answer.
+            connection.close()
             raise
-        return response, content
 
-    def _ask_for_token(self, url: str, **arguments: Any) -> "_Answer":
-        response, content = self._send(url, **arguments)
+    def _connection(self, where: SplitResult) -> HTTPConnection:
+        """The kept connection to a server, unless the server has closed it, or a new one."""
+        origin = f"{where.scheme}://{where.netloc}"
+        kept = self._connections.get(origin)
+        if kept and kept.is_connected:
+            return kept
+        if kept:
+            kept.close()
+        made = connect(where, self._sockets, min(self._timeout, CONNECT_SECONDS))
+        made.timeout = self._timeout
+        self._connections[origin] = made
+        return made
+
+    def _ask_for_token(
+        self, url: str, method: str, body: bytes, headers: Mapping[str, str]
+    ) -> "_Answer":
+        """google-auth retries a failing endpoint after it has slept. An exception from inside its
+        request prevents that."""
+        response, content = self._send(url, method, body, headers)
         try:
             answer = json.loads(content)
         except ValueError:
@@ -144,118 +188,50 @@ class Transport:
                 f"HTTP {response.status}", answer, retryable=passing
             )
         if not isinstance(answer, dict) or "access_token" not in answer:
-            raise TransportError("no token in the token endpoint's answer")  # type: ignore[no-untyped-call]
-        return _Answer(response.status, dict(response), content)
-
-
-class LargeAnswer(IncompleteRead):
-    """An answer was longer than asked for; `partial` is its beginning."""
+            raise TransportError("the token endpoint's answer has no token")  # type: ignore[no-untyped-call]
+        return _Answer(response.status, response, content)
 
 
 class _Answer(NamedTuple):
     """What google-auth reads of an HTTP answer."""
 
     status: int
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     data: bytes
 
 
-class _InterruptibleSockets:
-    """The sockets of one Transport, so that another thread can shut them.
+def _content(response: BaseHTTPResponse, most: int) -> bytes:
+    """The whole content, inflated."""
+    wire, missing = _read(response, most + 1)
+    too_large = len(wire) > most
+    content = wire
+    if response.headers.get("content-encoding", "").lower() == "gzip":
+        content = _inflated(wire, whole=not (too_large or missing))
+    if too_large:
+        raise LargeAnswer(content)
+    if missing:
+        raise IncompleteRead(content, missing)
+    return content
 
-    http.client forgets a socket whose answer ends with the connection, so sockets are noted, and
-    refused, where they are made. httplib2 sends a request again over a new connection when the
-    first breaks; it may where the old one was kept from before and found closed, and no further.
-    """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: WeakSet[socket.socket] = WeakSet()
-        self._shut = False
-        self._connected = False
-        self.most: int | None = None
-        noted, sockets = self._noted, self
-
-        class Bounded(HTTPResponse):
-            def __init__(self, *arguments: Any, **named: Any) -> None:
-                super().__init__(*arguments, **named)
-                self.fp = _Reader(self.fp.detach())
-
-            def read(self, amt: int | None = None) -> bytes:
-                if amt is not None or sockets.most is None:
-                    return super().read(amt)
-                content = super().read(sockets.most + 1)
-                if len(content) > sockets.most:
-                    raise LargeAnswer(content)
-                if self.length:
-                    raise IncompleteRead(content, self.length)
-                return content
-
-        class Plain(httplib2.HTTPConnectionWithTimeout):  # type: ignore[misc]
-            response_class = Bounded
-
-            def connect(self) -> None:
-                noted(self, super().connect)
-
-        class Secure(httplib2.HTTPSConnectionWithTimeout):  # type: ignore[misc]
-            response_class = Bounded
-
-            def connect(self) -> None:
-                noted(self, super().connect)
-
-        self._types = {"http": Plain, "https": Secure}
-
-    def connection_type(self, uri: str, most: int | None) -> type:
-        """The class of connections for a request, of whose answer `most` bytes are read."""
-        self._refuse()
-        self.most = most
-        self._connected = False
-        return self._types[uri.partition(":")[0]]
-
-    def shut(self) -> None:
-        with self._lock:
-            self._shut = True
-            for each in self._open:
-                _shut_down(each)
-
-    def _noted(self, connection: Any, connect: Callable[[], None]) -> None:
-        """Connect within CONNECT_SECONDS, for until there is a socket nobody can shut it."""
-        self._refuse()
-        if self._connected:
-            raise ConnectionAbortedError("the connection broke")
-        self._connected = True
-        timeout = connection.timeout
-        connection.timeout = min(timeout, CONNECT_SECONDS)
-        try:
-            connect()
-        finally:
-            connection.timeout = timeout
-        connection.sock.settimeout(timeout)
-        self._note(connection.sock)
-
-    def _note(self, made: socket.socket) -> None:
-        with self._lock:
-            self._open.add(made)
-        try:
-            self._refuse()
-        except ConnectionAbortedError:
-            _shut_down(made)
+def _read(response: BaseHTTPResponse, most: int) -> tuple[bytes, int | None]:
+    """At most so many bytes from the wire, and how many are missing from the answer."""
+    try:
+        return response.read(most), response.length_remaining
+    except ProtocolError as error:
+        cut = error.args[-1]
+        if not isinstance(cut, IncompleteRead):
             raise
-
-    def _refuse(self) -> None:
-        if self._shut:
-            raise ConnectionAbortedError("interrupted")
+        # Of an answer in chunks, http.client says only that there is more.
+        return cut.partial, cut.expected or 1
 
 
-class _Reader(BufferedReader):
-    """Hides from http.client that an answer is multipart: email's parser, which reads its head,
-    would compile a pattern for the boundary, and that takes longer than reading the parts."""
-
-    def readline(self, size: int | None = -1) -> bytes:
-        return super().readline(size).replace(b": multipart/", b": x-multipart/", 1)
-
-
-def _shut_down(each: socket.socket) -> None:
-    with suppress(OSError):  # closed already
-        # Not SSLSocket.shutdown, which takes the TLS state away under the reading thread.
-        socket.socket.shutdown(each, socket.SHUT_RDWR)
+def _inflated(wire: bytes, *, whole: bool) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        content = inflater.decompress(wire, _LARGEST_ANSWER)
+    except zlib.error as error:
+        raise DecodeError(f"not gzip: {error}") from error
+    if whole and not inflater.eof:
+        raise DecodeError("the gzip has no end, or inflates to too much")
+    return content

@@ -1,14 +1,12 @@
 """How to reach Google, as one process is configured to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from google.oauth2.credentials import Credentials
-
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
-from service.google.credentials import load_credentials
+from service.google.credentials import SharedCredentials, load_credentials
 
 
 @dataclass(frozen=True)
@@ -24,6 +22,12 @@ class Google:
     timeout: float = 30.0
     topic: str | None = None
 
-    def credentials(self, stored: Mapping[str, Any]) -> Credentials:
+    def credentials(
+        self,
+        stored: Mapping[str, Any],
+        on_refresh: Callable[[SharedCredentials], None] | None = None,
+    ) -> SharedCredentials:
         """Decrypted credentials, ready for use. Raises UnusableCredentials."""
-        return load_credentials(stored, self.token_uri, self.client_id, self.client_secret)
+        return load_credentials(
+            stored, self.token_uri, self.client_id, self.client_secret, on_refresh
+        )

@@ -1,7 +1,7 @@
 """google-auth's Credentials, made of what an account stores."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,31 +28,47 @@ class SharedCredentials(Credentials):
     one is dead for all, and no request leaves with an access token that outlived its grant.
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(
+        self, on_refresh: "Callable[[SharedCredentials], None] | None" = None, **fields: Any
+    ) -> None:
+        """`on_refresh` stores what a renewal changed, before another thread can renew."""
         super().__init__(**fields)  # type: ignore[no-untyped-call]
         self._renewing = threading.Lock()
         self._refusal: RefreshError | None = None
+        self._on_refresh = on_refresh
 
-    def refresh(self, request: Any) -> None:
-        """Raises google.auth's RefreshError and TransportError."""
-        seen = self.token
+    def renew(self, request: Callable[..., Any], refused: str | None = None) -> bool:
+        """Have a valid access token other than `refused`; whether this call renewed it.
+
+        Raises google.auth's RefreshError and TransportError.
+        """
         with self._renewing:
-            if self._refusal is None and self.token != seen:
-                return  # another thread has, while this one waited
             if self._refusal is not None:
                 raise self._refusal
-            try:
-                super().refresh(request)  # type: ignore[no-untyped-call]
-            except RefreshError as error:
-                # A page instead of an answer is not Google's word on the grant.
-                if not error.retryable and isinstance(error.args[-1], dict):
-                    self._refusal, self.token = error, None
-                raise
+            if self.valid and self.token != refused:
+                return False  # another thread has, while this one waited
+            self._refresh(request)
+            if self._on_refresh:
+                self._on_refresh(self)
+            return True
+
+    def _refresh(self, request: Callable[..., Any]) -> None:
+        try:
+            self.refresh(request)  # type: ignore[no-untyped-call]
+        except RefreshError as error:
+            # A page instead of an answer is not Google's word on the grant.
+            if not error.retryable and isinstance(error.args[-1], dict):
+                self._refusal, self.token = error, None
+            raise
 
 
 def load_credentials(
-    stored: Mapping[str, Any], token_uri: str, client_id: str | None, client_secret: str | None
-) -> Credentials:
+    stored: Mapping[str, Any],
+    token_uri: str,
+    client_id: str | None,
+    client_secret: str | None,
+    on_refresh: Callable[[SharedCredentials], None] | None = None,
+) -> SharedCredentials:
     """Credentials from an access token alone, or from Google's authorized_user JSON.
 
     A client or a token endpoint named in `stored` wins over the configured one, but that Google's
@@ -65,6 +81,7 @@ def load_credentials(
     if own_uri and own_uri not in GOOGLES_TOKEN_ENDPOINTS:
         token_uri = own_uri
     return SharedCredentials(
+        on_refresh,
         token=token.strip() if token else None,
         refresh_token=refresh_token,
         token_uri=token_uri,

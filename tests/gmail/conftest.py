@@ -72,13 +72,17 @@ Connect = Callable[..., GmailClient]
 
 @pytest.fixture
 def connect(simulator: Simulator, mailbox: Mailbox) -> Iterator[Connect]:
-    """Makes clients of the mailbox: connect(token=…, refresh_token=…, timeout=…)."""
+    """Makes clients of the mailbox: connect(token=…, refresh_token=…, on_refresh=…, timeout=…)."""
     made: list[GmailClient] = []
     api = GmailApi(simulator.url)
 
     def make(token: str = TOKEN, refresh_token: str | None = None, **options: Any) -> GmailClient:
         credentials = load_credentials(
-            {"token": token, "refresh_token": refresh_token}, f"{simulator.url}/token", "id", "s"
+            {"token": token, "refresh_token": refresh_token},
+            f"{simulator.url}/token",
+            "id",
+            "s",
+            options.pop("on_refresh", None),
         )
         made.append(GmailClient(options.pop("api", api), credentials, **options))
         return made[-1]

@@ -6,20 +6,21 @@ from datetime import UTC, datetime, timedelta
 from http.client import IncompleteRead, RemoteDisconnected
 from typing import Any
 
-import httplib2
 import pytest
+import urllib3
 from google.auth.exceptions import RefreshError, TransportError
 from googleapiclient.errors import HttpError
 
 from service.gmail import errors
 from service.gmail.classify import CLASSES, CLASSES_BY_STATUS, classify
+from service.gmail.transport import Response
 
 GET, HISTORY = "gmail.users.messages.get", "gmail.users.history.list"
 
 
 def answer(status: int, content: object, **headers: str) -> HttpError:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return HttpError(httplib2.Response({"status": str(status), **headers}), body)
+    return HttpError(Response(status, headers=headers), body)
 
 
 def google(status: int, reason: str = "", message: str = "no", **error: Any) -> HttpError:
@@ -139,7 +140,7 @@ def test_survives_any_shape_of_the_envelope(error: object) -> None:
         ConnectionResetError(),
         RemoteDisconnected("closed"),
         IncompleteRead(b""),
-        httplib2.ServerNotFoundError("gone"),
+        urllib3.exceptions.ProtocolError("gone"),
         TransportError("no token"),  # type: ignore[no-untyped-call]
         refused(None, retryable=True),
         refused(None),

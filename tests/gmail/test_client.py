@@ -232,7 +232,7 @@ def test_interrupt_reaches_an_answer_whose_socket_http_client_forgot(connect: Co
             connection.sendall(
                 b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\n{"
             )
-            connections = client._transport._http.connections
+            connections = client._transport._connections
             wait_until(lambda: not any(each.sock for each in connections.values()))
             client.interrupt()
             thread.join(20)

@@ -1,5 +1,9 @@
 """Tokens: renewed where that helps, with a timeout on every path, never in a loop."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 from google.oauth2.credentials import Credentials
 
@@ -74,6 +78,32 @@ def test_a_revoked_grant_is_asked_for_once_by_all_clients_of_an_account(
         with GmailClient(api, credentials) as client, pytest.raises(errors.ReauthRequired):
             client.fetch(mailbox.message_ids()[:3], "full")
     assert simulator.requests.methods == {"batch": 1, "token": 1}
+
+
+@pytest.mark.parametrize("token", [TOKEN, ""], ids=["refused", "missing"])
+def test_ten_threads_renew_a_token_once_and_save_it_once(
+    simulator: Simulator, mailbox: Mailbox, token: str
+) -> None:
+    simulator.tokens.expire(TOKEN)
+    saved: list[str] = []
+    stored = {"token": token, "refresh_token": REFRESH_TOKEN}
+    uri, api = f"{simulator.url}/token", GmailApi(simulator.url)
+    credentials = load_credentials(
+        stored, uri, "id", "secret", lambda renewed: saved.append(renewed.token)
+    )
+    together = threading.Barrier(10)
+
+    def call(_: int) -> str:
+        with GmailClient(api, credentials) as client:
+            together.wait(10)
+            with suppress(errors.TokenExpired):
+                client.profile()
+            return client.profile().email
+
+    with ThreadPoolExecutor(10) as pool:
+        assert list(pool.map(call, range(10))) == [EMAIL] * 10
+    assert saved == [credentials.token]
+    assert simulator.requests.methods["token"] == 1
 
 
 @pytest.mark.parametrize(

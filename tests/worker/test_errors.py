@@ -2,11 +2,11 @@
 
 import json
 
-import httplib2
 import psycopg
 from googleapiclient.errors import HttpError
 
 from service.gmail import classify, errors
+from service.gmail.transport import Response
 from service.postgres.calls import Row
 from service.simulator import ApiError, Mailbox, Simulator, generate
 from service.worker.worker import Worker
@@ -50,7 +50,7 @@ def test_no_entry_of_the_tables_is_left_out() -> None:
 @each([answer for answer in answers.ALL if answer.method != "token" and answer.action == "error"])
 def test_each_answer_is_of_the_class_it_is_listed_under(answer: Answer) -> None:
     envelope = ApiError(answer.status, answer.message, answer.reason).envelope()
-    response = httplib2.Response({"status": str(answer.status)})
+    response = Response(answer.status)
     error = HttpError(response, json.dumps(envelope).encode())
 
     assert type(classify.classify(error, f"gmail.users.{answer.method}")) is answer.kind
