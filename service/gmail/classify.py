@@ -1,4 +1,4 @@
-"""Which of our errors an answer of Google's is: by status and reason, told in one table.
+"""Maps Google's answers to our errors, by status and reason.
 
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
@@ -53,23 +53,23 @@ CLASSES_BY_STATUS: dict[int, type[GmailError]] = {
     429: RateLimited,
 }
 
-# A 404 means what the method was asked for. The id of an attachment expires while its message
-# stays, so there it only means: fetch the message again.
+# A 404 depends on the method. The id of an attachment expires before its message, so there it
+# means only that the message must be fetched again.
 CLASSES_OF_404: dict[str, type[GmailError]] = {
     "gmail.users.messages.get": Gone,
     "gmail.users.history.list": HistoryExpired,
     "gmail.users.messages.attachments.get": Transient,
 }
 
-# Google gives both cases of each pair the same status and reason, so the text is all there is.
-# Should it change, the class without it is the harmless one: the engine retries, and gives up.
+# Google gives both cases of each pair the same status and reason, so only the text differs.
+# If the text changes, the general class applies. It is harmless: the sync retries, then gives up.
 CLASSES_BY_MESSAGE_TEXT: dict[tuple[type[GmailError], str], type[GmailError]] = {
     (Transient, "Mail service not enabled"): AccountBlocked,
     (RateLimited, "Too many concurrent requests"): TooManyConcurrent,
     (BadRequest, "Only one user push notification client"): WatchedElsewhere,
 }
 
-# The token endpoint's `error`. Others are the operator's to mend, or pass.
+# The token endpoint's `error`. The operator must correct any other, or it is temporary.
 TOKEN_ERRORS: dict[str, type[GmailError]] = {
     "invalid_grant": ReauthRequired,
     "unauthorized_client": ReauthRequired,
@@ -134,7 +134,7 @@ def _classify_answer(error: HttpError, method: str) -> GmailError:
 
 
 def _classify_without_envelope(error: HttpError, status: int) -> GmailError:
-    """A proxy's page or a wrong server: it says nothing about the account or the message."""
+    """A proxy's page or a wrong server. It does not concern the account or the message."""
     said = f"HTTP {status}, not in Gmail's format"
     if status == 429:
         return RateLimited(said, status=status, retry_at=_retry_at("", error.resp))

@@ -2,7 +2,7 @@
 
 googleapiclient builds every request and reads every answer that is not plain JSON. It does not
 send them: its retries sleep where no progress can be shown, and its token refresh has no timeout.
-Nothing here sleeps or tries twice, for each attempt is charged to the quota before; every failure
+Nothing here sleeps or retries, because each request is charged to the quota first. Every failure
 is a GmailError.
 """
 
@@ -34,7 +34,7 @@ BATCH_SIZE = 25
 # Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
-# What servers answer that have no batch endpoint.
+# The answers of servers without a batch endpoint.
 NO_BATCH = (404, 405, 501)
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ class GmailClient:
         return self._call(request, read)
 
     def history(self, start_history_id: str, page_token: str | None = None) -> HistoryPage:
-        """A page of changes after start_history_id; HistoryExpired when Gmail has them no more."""
+        """A page of changes after start_history_id; HistoryExpired if Gmail no longer has them."""
 
         def read(answer: dict[str, Any]) -> HistoryPage:
             records = list(answer.get("history") or [])
@@ -119,7 +119,7 @@ class GmailClient:
         return self._call(self._api.users.watch(userId="me", body={"topicName": topic}), read)
 
     def stop(self) -> None:
-        """Have Gmail publish changes no more, to whatever topic."""
+        """Have Gmail stop publishing changes, to any topic."""
         request = self._api.users.stop(userId="me")
         response, content = self._send(request)
         if response.status >= 300:  # else there is nothing to read

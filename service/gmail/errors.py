@@ -1,8 +1,8 @@
-"""What Gmail can answer instead of mail, one class for each way the engine must react.
+"""Errors of Gmail, one class for each way in which the sync must react.
 
 GmailError                    message is for a person: what happened, and what to do
 ├── Gone                      the message does not exist any more
-├── HistoryExpired            the cursor is of no use: a full sync is needed
+├── HistoryExpired            the cursor has expired: a full sync is needed
 ├── RateLimited               wait, not before retry_at where Google says when
 │   └── TooManyConcurrent     and ask for less at once
 ├── DailyLimit                the project's own cap for the day
@@ -12,9 +12,9 @@ GmailError                    message is for a person: what happened, and what t
 │   └── MalformedResponse     an answer, but not one of Gmail's
 ├── ReauthRequired            the account must be connected again
 ├── AccountBlocked            Google or an administrator refuses this account
-├── Forbidden                 refused for a reason that says nothing of the account
+├── Forbidden                 refused for a reason that does not concern the account
 └── BadRequest                asking again will not help: broken state or setup
-    └── WatchedElsewhere      changes go to another topic: stop that first
+    └── WatchedElsewhere      changes go to another topic: stop() first
 
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
@@ -26,7 +26,7 @@ from service.mime.text import storable
 
 
 class GmailError(Exception):
-    """Base of all. `code` is stable; `reason` and `status` (HTTP) are Google's, for the log."""
+    """Base class. `code` is stable. `reason` and `status` (HTTP) are Google's, for the log."""
 
     code: ClassVar[str] = "gmail_error"
     advice: ClassVar[str] = "Gmail did not answer as expected."
@@ -46,7 +46,7 @@ class Gone(GmailError):
 
 class HistoryExpired(GmailError):
     code = "history_expired"
-    advice = "Gmail no longer keeps the changes since the last sync; all mail is compared anew."
+    advice = "Gmail no longer keeps the changes since the last sync; all mail is compared again."
 
 
 class RateLimited(GmailError):

@@ -52,7 +52,7 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
     """The parts that can be read, by index: some may be missing, in any order, or cut short.
 
     `cut` says that `content` is the beginning of an answer, so its last part is left out.
-    Without `boundary` the first line tells it.
+    Without `boundary`, the first line is it.
     """
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
