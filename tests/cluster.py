@@ -42,8 +42,8 @@ class Cluster(demo.Cluster):
 
 @contextmanager
 def fast_cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
-    """In memory where that has room: most of the time a test takes is for the 300 files of its
-    database, if they come and go on a disk."""
+    """In memory if that has room. On a disk, most of a test's time goes to the 300 files of its
+    database."""
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     with (
         TemporaryDirectory(dir=MEMORY if roomy else None) as folder,

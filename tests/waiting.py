@@ -1,4 +1,4 @@
-"""Bounded polls, for what no event tells of."""
+"""Bounded polls, for what no event announces."""
 
 import time
 from collections.abc import Callable

@@ -39,7 +39,7 @@ class LocalIssuer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells the service to trust this issuer."""
+        """The environment that makes the service trust this issuer."""
         return {
             "GMAIL_SYNC_JWT_JWKS_URL": self.jwks_url,
             "GMAIL_SYNC_JWT_ISSUER": ISSUER,

@@ -1,4 +1,5 @@
-"""Every route, whoever asks: nobody, another user, the user, an operator; with every bad token."""
+"""Every route for every caller: nobody, another user, the user, an operator; with every bad
+token."""
 
 import base64
 import hmac
@@ -50,14 +51,14 @@ OPEN = {
     "POST /sign-in/demo",
     "POST /sign-out",
 }
-# What only Gmail has, which this installation cannot ask: refused for that reason alone.
+# What only Gmail has, which this installation cannot ask: refused only for that reason.
 NEEDS_GOOGLE = {
     "GET /api/gmail/connect",
     "GET /api/gmail/messages/{message_id}/attachments",
     "GET /api/gmail/messages/{message_id}/attachments/{part_id}",
     "GET /api/gmail/messages/{message_id}/raw",
 }
-# What shows or does for everybody, and is refused to whoever is no operator.
+# What shows or does for everybody, and is refused to others than operators.
 FOR_OPERATORS = {"GET /operator", "POST /operator", "POST /api/operator/{action}"}
 WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_attachment"}
 # What stands in the addresses of things that are nobody's.

@@ -292,7 +292,7 @@ def test_an_answer_is_taken_from_whoever_is_signed_in_only_if_it_is_the_same_per
 
 @pytest.mark.parametrize("lifetime", [-1, None])
 def test_a_token_that_is_none_is_as_nobody_s(browser: Browser, lifetime: int | None) -> None:
-    """Whoever set out by bearer token has no other; the sealed cookie says who it was."""
+    """A user who began with a bearer token has no other; the encrypted cookie names the user."""
     value = token("bob", lifetime=timedelta(seconds=lifetime)) if lifetime else "rubbish"
     browser.http.cookies.set(COOKIE, value)
     assert browser.connect() == "/"

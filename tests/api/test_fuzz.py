@@ -1,5 +1,5 @@
-"""Whatever our own OpenAPI allows, and what it does not, is asked for: no answer is a 5xx, and each
-is one that the document promises.
+"""Requests that our OpenAPI document allows, and others. No answer is a 5xx, and each is one that
+the document promises.
 
 The same requests each time, few enough for `make test`; GMAIL_SYNC_FUZZ_EXAMPLES=1000 makes so many
 for each operation, other ones each time. What fails is printed with a curl that shows it again.
@@ -79,7 +79,7 @@ checks.positive_data_acceptance.expected-statuses = [303, 400]
 include-path = "/api/operator/{{action}}"
 checks.positive_data_acceptance.expected-statuses = [200, 400, 404]
 
-# Litestar's own answer to OPTIONS knows the first handler of a path alone.
+# Litestar's own answer to OPTIONS only knows the first handler of a path.
 [[operations]]
 include-path = "/api/gmail/connection"
 checks.allow_header_conformance.enabled = false

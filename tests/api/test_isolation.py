@@ -46,7 +46,7 @@ OWN = {
     ("DELETE", "/api/gmail/connection"),
     ("DELETE", "/api/gmail/account"),
 }
-# They tell of nobody by name; health names users to operators.
+# They name no user; health names users to operators.
 OF_ALL = {
     ("GET", "/api/gmail/sync/health"),
     ("GET", "/api/scheduler/status"),

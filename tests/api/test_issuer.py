@@ -216,7 +216,7 @@ def test_a_flood_of_unknown_keys_holds_up_nobody_else_while_the_issuer_hangs(
 
 
 def test_a_secret_among_the_keys_is_no_key(nobody: httpx.Client, issuer: LocalIssuer) -> None:
-    """A public secret: whoever reads it could sign."""
+    """A public secret: each of its readers could sign."""
     secret = b"0123456789abcdef0123456789abcdef"
     published = json.loads(issuer.jwks())["keys"]
     published.append({"kty": "oct", "kid": "oct", "k": base64url_encode(secret).decode()})

@@ -38,7 +38,7 @@ Push = Callable[..., httpx.Response]
 
 @pytest.fixture
 def keeper() -> Iterator[Simulator]:
-    """Whoever has Google's keys."""
+    """A sender with Google's keys."""
     with Simulator() as simulator:
         yield simulator
 

@@ -1,4 +1,4 @@
-"""What bad requests are told, and whether answers are what /schema promises."""
+"""The answers to bad requests, and whether answers are what /schema promises."""
 
 from typing import Any
 

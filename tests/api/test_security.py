@@ -1,4 +1,4 @@
-"""What browsers are told with every answer."""
+"""The headers that browsers get with every answer."""
 
 import asyncio
 from typing import Any

@@ -39,7 +39,7 @@ class Clicks(list[Click]):
         return quantiles([click.seconds for click in self], n=100)[98] * 1000
 
     def judge(self, db: Connection) -> None:
-        """Fail unless each user has one run, whose task_id each of the user's clicks was told."""
+        """Fail unless each user has one run, whose task_id each of the user's clicks returned."""
         runs = {row["user_id"]: row["ids"] for row in db.execute(TASKS)}
         assert runs == {click.user_id: [click.task_id] for click in self}
         told = {(click.user_id, click.task_id) for click in self}

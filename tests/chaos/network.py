@@ -76,7 +76,7 @@ def slow(name: Wire) -> Callable[[Scene], AbstractContextManager[None]]:
 
 @contextmanager
 def cut_off_from_postgres(scene: Scene) -> Iterator[None]:
-    """Past the lease: its holder must stop by itself, for nobody can tell it to."""
+    """Past the lease: its holder must stop by itself, because no message reaches it."""
     holder = scene.holder()
     holder.postgres.hold("there", "back")
     try:

@@ -29,7 +29,7 @@ REFUSED = "connection slots|too many clients"
 OURS = "application_name like 'gmail-sync %%' and datname = current_database()"
 TERMINATE_OURS = f"select pg_terminate_backend(pid) from pg_stat_activity where {OURS}"
 
-# Whoever stores a message waits for this advisory lock, after the messages before it of its batch.
+# A store of a message waits for this advisory lock, after the messages before it of its batch.
 GATE = 4711
 HOLD_STORES = f"""
     create schema chaos;
@@ -121,7 +121,7 @@ def transaction_left_open(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def killed_within_a_store(scene: Scene) -> Iterator[None]:
-    """The statement ends in time, with nobody to tell."""
+    """The statement ends in time, without a client."""
     with _stores_held(scene):
         kill(scene.holder())
     yield

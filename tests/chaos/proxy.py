@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 Direction = Literal["there", "back"]
 
-# Closing a socket with it tells the other side that the connection broke (RST), not that it ended.
+# Closing a socket with it shows the other side that the connection broke (RST), not that it ended.
 LINGER_NOT = struct.pack("ii", 1, 0)
 START_SECONDS = 10
 CHUNK = 1 << 16

@@ -22,7 +22,7 @@ GIT_SECONDS = 30
 
 @contextmanager
 def rolled_back(scene: Scene) -> Iterator[None]:
-    """The program first and then the schema, as db/README.md tells; and on again."""
+    """The program first and then the schema, as db/handbook/upgrading.md says, and on again."""
     url = scene.site.cluster.url()
     with TemporaryDirectory() as folder:
         revision = unpack_release_before(Path(folder))

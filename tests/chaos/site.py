@@ -34,8 +34,8 @@ T = TypeVar("T")
 CALM = "calm"
 LOGIN = "service_login"
 REAP_SECONDS = 0.25
-# Not many connections, so that a crowd takes them in no time. Whoever looks on and repairs gets in
-# where nobody else does. The log tells SQLSTATEs.
+# Not many connections, so that a crowd takes them in no time. The observer and the repair get in
+# where no other client does. The log shows SQLSTATEs.
 SETTINGS = {
     "max_connections": "80",
     "superuser_reserved_connections": "10",

@@ -63,8 +63,8 @@ class Soaked(NamedTuple):
 
 
 def soak(site: Site, seconds: float, dice: random.Random) -> Soaked:
-    """Fails when a user does not come out with all the mail, or is left with a run, or when a
-    vacuum must leave dead rows because somebody might still see them."""
+    """Fails if a user does not have all the mail in the end, or still has a run. It also fails if a
+    vacuum must leave dead rows because a transaction might still see them."""
     site.set_durations(LEASE_SECONDS, STALL_SECONDS)
     for user_id in USERS:
         site.start(user_id)

@@ -119,8 +119,8 @@ class Crowd:
 
 
 class Wave(NamedTuple):
-    """What a crowd has cost: the longest any of them waited for news, how often the feed asked the
-    database in a second, and what the server held once all had left."""
+    """What a crowd has cost. It is the longest wait for news, the feed's queries in a second, and
+    what the server held once all had left."""
 
     slowest_news: float
     questions: float
@@ -131,8 +131,8 @@ class Wave(NamedTuple):
 def wave(
     server: ApiServer, functions: Session, db: Connection, size: int, *, restart: bool = False
 ) -> Wave:
-    """Let a crowd watch a run of each user from its start to its end, which a restarted server
-    must tell them of. Fails when one of them misses a step, or stays with the server for ever."""
+    """Let a crowd watch a run of each user from its start to its end, which a restarted server must
+    report. Fails when one of them misses a step, or stays with the server for ever."""
     before = server.resources()
     with Crowd(server, size) as crowd:
         crowd.wait(lambda watcher: watcher.events)

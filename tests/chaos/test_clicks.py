@@ -1,4 +1,4 @@
-"""A thousand clicks at once: one run for a user, no error. p99 is told."""
+"""A thousand clicks at once: one run for a user, no error. p99 is reported."""
 
 from collections.abc import Iterator
 from pathlib import Path

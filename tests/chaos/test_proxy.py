@@ -23,7 +23,7 @@ class _Echo(socketserver.StreamRequestHandler):
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    """A proxy before a server that says again what it is told."""
+    """A proxy before a server that echoes what it receives."""
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.02])
         thread.start()

@@ -73,8 +73,8 @@ class Scene:
 class Fault:
     """One line of the matrix.
 
-    `strike` breaks something and gives back once it is broken, or mended again where it mends
-    itself; what follows its `yield` comes when the sync went on. `run` says what must become of
+    `strike` breaks something and yields once it is broken, or once it has recovered by itself.
+    The code after its `yield` runs when the sync continues. `run` says what must become of
     the run that was struck. Lease and stall timeout are in seconds, as is the shortest and longest
     `gap` between the blows of a long trial. `quick`: struck once in `make gate` too.
     """
@@ -141,8 +141,8 @@ def _sync(site: Site, fault: Fault) -> Iterator[Witness]:
 
 
 def _blow(site: Site, fault: Fault, witness: Witness) -> float:
-    """Strike once; the seconds from then until the sync had gone on: from the blow if another
-    run had to take over, else from the end of what was broken."""
+    """Strike once; returns the seconds until the sync continued. They count from the fault if
+    another run had to take over, else from the end of the fault."""
     witness.wait_until(site.is_up)
     task_id = witness.now["task_id"]
     scene = Scene(site, witness.user_id, task_id, witness)

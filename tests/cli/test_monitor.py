@@ -25,7 +25,7 @@ from tests.cluster import Cluster
 from tests.waiting import wait_until
 
 USER = "60f2ccbd-d754-4fa0-aa4d-35a7d6551d38"
-# What a terminal is told: to the top left; the other screen and back; hide the cursor and show it.
+# What a terminal receives: to the top left; the other screen and back; hide the cursor and show it.
 HOME = "\x1b[H"
 OTHER_SCREEN, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
@@ -292,7 +292,7 @@ def test_one_look_in_a_terminal_is_printed_and_stays(terminal: Any) -> None:
 
 
 def test_a_healthy_look_exits_with_0(service_url: str, db: Connection) -> None:
-    # This database is not pg_cron's, of which health complains: stand in for its part alone.
+    # This database is not pg_cron's, of which health complains: replace only that part.
     db.execute(
         "create or replace function gmail_sync._unhealthy_reasons(p_facts gmail_sync._health_facts)"
         " returns text[] language sql as $$ select '{}'::text[] $$"

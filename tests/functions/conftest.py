@@ -255,8 +255,8 @@ def locked(database_url: str) -> Iterator[Callable[[str], psycopg.Connection[Row
 def cron_url() -> Iterator[str]:
     """The migrated database pg_cron works in, with a zombie for it to find.
 
-    It has a cluster of its own: while pg_cron 1.4 runs a job, its launcher looks at nothing else,
-    and a `drop database` anywhere in its cluster waits for it, up to a minute.
+    It has a cluster of its own: while pg_cron 1.4 runs a job, its launcher is blocked. Then a
+    `drop database` anywhere in its cluster waits for it, up to a minute.
     """
     with fast_cluster() as cluster:
         migrate.upgrade(cluster.url())

@@ -1,4 +1,4 @@
-"""Each row of the error table, and what is told from the text alone."""
+"""Each row of the error table, and what only the text shows."""
 
 import json
 import socket

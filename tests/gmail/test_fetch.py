@@ -191,5 +191,5 @@ def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
     ids=["blanks", "digits"],
 )
 def test_an_absurd_part_is_no_more_work_than_it_is_long(part: bytes) -> None:
-    """Looked for at each of its bytes anew, it would hold the interpreter for many minutes."""
+    """If each of its bytes started a new search, it would hold the interpreter for many minutes."""
     assert multipart.decode(b"--batch_x\r\n" + part + b"\r\n--batch_x--", BOUNDARY) == {}

@@ -1,9 +1,9 @@
 """Every order in which actors can make their calls, tried on the real functions in one transaction.
 
 Depth first: a call is made in a savepoint, what can come after it is explored, and it is undone.
-An actor is at a place in its program, which is all it remembers beside the run it holds. Where
-tables and actors stand as they stood before, under whatever names of tasks, nothing new can follow,
-and the search turns back; so it also counts orders that it does not walk.
+An actor is at a place in its program, which is all it remembers beside the run it holds. If
+tables and actors are as they were before, apart from the names of tasks, nothing new can follow.
+The search turns back there, so it also counts orders that it does not walk.
 """
 
 import json
@@ -67,8 +67,8 @@ class World:
 
 @dataclass
 class Search:
-    """`rules` look at the content before and after a call, with its actor's stand before it, and at
-    each new state; they name what is broken. `limit` is the number of calls in a row."""
+    """`rules` check the content before and after a call, with its actor's stand before it. They
+    also check each new state, and name what is broken. `limit` is the number of calls in a row."""
 
     world: World
     programs: Programs
@@ -120,7 +120,7 @@ class Search:
 
 
 def state_key(stands: dict[str, Stand], content: Content, depth: int) -> str:
-    """The same for states that differ in the names of tasks alone."""
+    """The same for states that only differ in the names of tasks."""
     key = json.dumps([depth, content, [[s.place, s.task_id] for s in stands.values()]])
     for number, run in enumerate(content["runs"]):
         key = key.replace(run["task_id"], f"run {number + 1}")

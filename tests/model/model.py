@@ -21,7 +21,7 @@ class Refused(Exception):
 
 @dataclass
 class Run:
-    """`task_id` is None until the database has told it. `place` is that in the queue."""
+    """`task_id` is None until the database has returned it. `place` is that in the queue."""
 
     user: str
     sync_type: str
@@ -46,7 +46,7 @@ class Run:
 
 @dataclass
 class Mailbox:
-    """A user's mail: `stored` tells which messages are there still, `queue` which are given up.
+    """A user's mail: `stored` says which messages are still there, `queue` which are given up.
     `account` is None where there is none, else whether it is connected."""
 
     account: bool | None = None

@@ -1,7 +1,7 @@
-"""No two calls lock crosswise, whoever makes them: no deadlock, and no error but those told.
+"""No two calls lock crosswise: there is no deadlock, and no error except the documented ones.
 
-Each pair of functions that write runs at the same moment, for the same user and for two, in each
-state of their runs, with a pause at each row that is written. The gate takes what is likeliest to
+Each pair of writing functions runs at the same moment, for the same user and for two. It does so in
+each state of their runs, with a pause at each written row. The gate takes what is likeliest to
 meet; GMAIL_SYNC_CHAOS=1 takes every pair.
 """
 
@@ -56,7 +56,7 @@ def meetings() -> Iterator[tuple[str, str, str]]:
 
 
 def error_of(lane: Connection, name: str, user: str, start: Barrier) -> str | None:
-    """What a call is refused with that nobody was told of."""
+    """An error of a call that is not documented."""
     start.wait(20)
     try:
         lane.execute("select pg_sleep(0.02 * random())")

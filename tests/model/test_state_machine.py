@@ -40,7 +40,7 @@ search = settings(
     stateful_step_count=60 if LONG else 40,
     derandomize=not LONG,
     print_blob=LONG,
-    # To shrink an example is for whoever hunts it: it takes minutes.
+    # To shrink an example takes minutes: do it when you hunt for one.
     phases=[Phase.generate, *([Phase.shrink] if LONG else [])],
     database=None,
     deadline=None,

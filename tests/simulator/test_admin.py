@@ -1,4 +1,4 @@
-"""The simulator told what to do over HTTP, and counting."""
+"""The simulator is controlled over HTTP, and counts."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pictures of the page that README.md shows: `python -m tests.web.screenshots` makes them anew.
+"""The pictures of the page that README.md shows: `python -m tests.web.screenshots` renews them.
 
 A simulated mailbox is synced by a real worker; what the pictures show is how it then stands.
 """

@@ -30,7 +30,7 @@ from service.web.sanitize import (
 MAIL = Path(__file__).parents[3] / "shared" / "mail"
 needs_mail = pytest.mark.skipif(not MAIL.is_dir(), reason="the optional folder ../shared/mail")
 
-# Each would run, ask for something elsewhere, or act for whoever reads it.
+# Each would run, ask for something elsewhere, or act for the reader.
 HOSTILE = [
     "<script>alert(1)</script>",
     "<SCRIPT SRC=https://evil.example/x.js></SCRIPT>",
@@ -93,7 +93,7 @@ ALLOWED_SOURCE = re.compile(r"(cid:.*|data:image/(png|jpe?g|gif|webp);base64,[\w
 
 
 class Inspector(HTMLParser):
-    """Fails on all that may not be left. Written anew and not with the lists of the cleaner."""
+    """Fails on all that may not be left. Written independently of the sanitizer's lists."""
 
     def __init__(self, remote_images: bool = False) -> None:
         super().__init__()

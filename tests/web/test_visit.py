@@ -1,4 +1,4 @@
-"""A person at a browser: a first visit, by keyboard alone, in Chinese, in the dark, on a phone.
+"""A person at a browser: a first visit, only by keyboard, in Chinese, in the dark, on a phone.
 
 And what strangers wrote, wherever it is shown.
 """
@@ -296,7 +296,7 @@ def nothing_ran(page: Page) -> None:
 
 @pytest.mark.serial
 def test_the_first_paint_comes_at_once(window_of: WindowOf, contents: Contents) -> None:
-    """Beside an answer of one word: without a GPU that alone takes a browser some 50 ms."""
+    """Beside an answer of one word: without a GPU a browser needs 50 ms for that."""
     contents.fill()
     page = window_of("ann").page
 

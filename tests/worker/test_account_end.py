@@ -225,7 +225,7 @@ def test_a_grant_that_comes_while_another_is_ended_is_ended_too(
 def test_an_account_that_is_only_half_taken_away_can_be_taken_away_again(
     simulator: Simulator, account: Account, google: Google, functions: Session, db: Connection
 ) -> None:
-    """Whoever was at it died before Google was asked."""
+    """The process died before it asked Google."""
     functions.value("begin_disconnect", USER)
     assert disconnect(functions, google) == DisconnectResult(done=True, revoked=True, warning=None)
     assert simulator.tokens.grants() == []

@@ -197,7 +197,7 @@ def test_an_expired_token_is_renewed_kept_and_charged_once_more(
     functions.rows("connect_account", USER, mailbox.email, sealed, "google-2026")
     simulator.tokens.expire("access")
     assert raw_of(user, message_id).content == mailbox.raw(message_id)
-    # Connected anew, it is asked whose mailbox it is, in vain at first.
+    # Connected again, it is asked whose mailbox it is, in vain at first.
     assert charged(db) == 22
     kept = functions.rows("get_account_credentials", USER)[0]["credentials"]
     assert google.cipher.decrypt(kept)["token"] not in (None, "access")

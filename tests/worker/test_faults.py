@@ -221,7 +221,7 @@ def test_a_worker_that_has_drained_ends_without_further_work(
     assert worker.wait(10) == 0
 
     after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    # The interpreter alone took 0.4 s and more to look for garbage at its end.
+    # Garbage collection at the interpreter's end took 0.4 s and more.
     assert after - before - spent < 0.2
 
 

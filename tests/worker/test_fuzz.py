@@ -28,7 +28,7 @@ fuzz = settings(
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,
-    # To shrink an example is for whoever hunts it: each try is a sync.
+    # Each try of shrinking an example is a sync: do it when you hunt for one.
     phases=[Phase.explicit, Phase.generate, *([Phase.shrink] if EXAMPLES else [])],
     suppress_health_check=list(HealthCheck),
 )

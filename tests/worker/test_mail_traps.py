@@ -1,7 +1,7 @@
 """Mail that Postgres cannot hold as sent still arrives, and says what could not be kept.
 
 Each trap of GMAIL.md section 4, DESIGN.md section 4 and the notes on the shared mail is put into
-one mailbox and synced, in both content modes; then each is looked at by a test of its own.
+one mailbox. It is synced in both content modes, and each trap has a test of its own.
 """
 
 from base64 import b64encode

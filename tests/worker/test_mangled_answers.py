@@ -172,7 +172,7 @@ class Synced(NamedTuple):
 
 
 def mangle(simulator: Simulator, message_id: str, fields: dict[str, Any]) -> None:
-    """From now on this is the answer for the message; json writes what is no UTF-8 as escapes."""
+    """From now on this is the answer for the message; json escapes what is not UTF-8."""
     whole = {
         "id": message_id,
         "threadId": message_id,

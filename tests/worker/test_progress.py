@@ -178,7 +178,7 @@ def test_the_eta_under_a_quota_is_within_half_as_much_again_of_the_truth(
     db: psycopg.Connection[Row],
     keys: str,
 ) -> None:
-    """Told at a quarter and at half of the way; a window of 2 s stands in for Google's minute."""
+    """Estimates at a quarter and at half of the way; a window of 2 s replaces Google's minute."""
     simulator.add_mailbox(
         EMAIL,
         ACCESS_TOKEN,

@@ -1,8 +1,8 @@
 """The quota is used up and never overdrawn: by one worker, by several, fairly among users.
 
 The simulator enforces Google's windows and our ledger keeps the same, both with the length of a
-window scaled down. How well a window is used is measured where Google counts: the time from when
-the first cap's worth of units was spent (which goes in one burst) until five more were.
+window scaled down. How well a window is used is measured where Google counts. The first cap's worth
+of units goes in one burst. The time runs from its end until five more were spent.
 """
 
 import statistics
@@ -23,7 +23,7 @@ from tests.worker.conftest import WorkerProcess
 pytestmark = pytest.mark.serial
 
 PROFILE = "google-2026"
-# Seconds a window is scaled down to: what is lost is told in parts of a window.
+# Seconds a window is scaled down to: losses are reported in parts of a window.
 WINDOW = 4.0
 WINDOWS = 5
 GET = 20  # units

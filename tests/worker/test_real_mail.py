@@ -1,8 +1,8 @@
 """Real mail arrives as it was sent: bytes, headers, labels, dates, threads.
 
-The source is read here by other means than the product's parser: a header field is what stands
-in the file, unfolded, wherever it is plain ASCII without encoded words; bodies are compared where
-the standard library's parser understands them.
+The source is read here by other means than the product's parser. A header field is the text of the
+file, unfolded, if it is plain ASCII without encoded words. Bodies are compared if the standard
+library's parser understands them.
 """
 
 import email

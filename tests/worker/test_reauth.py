@@ -33,7 +33,7 @@ def connect(
 
 
 def reconnect(functions: Session, simulator: Simulator, keys: str) -> None:
-    """Consent was given anew."""
+    """Consent was given again."""
     tokens = simulator.tokens
     connect(functions, keys, tokens.allow(EMAIL), tokens.allow_refresh(EMAIL))
 

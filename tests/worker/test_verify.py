@@ -76,7 +76,7 @@ class Interrupted(FunctionCaller):
 
 
 def lose(db: Db, message_id: str) -> None:
-    """What must never happen: a stored message is no more there."""
+    """What must never happen: a stored message disappears."""
     db.execute("delete from gmail_sync.message where message_id = %s", [message_id])
 
 
@@ -454,7 +454,7 @@ def test_gmail_that_does_not_answer_ends_it(
 
 
 def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
-    """USER has synced all of the mailbox, as far as the tables tell."""
+    """USER has synced all of the mailbox, as far as the tables show."""
     db.execute(
         "insert into gmail_sync.message (user_id, message_id, thread_id, history_id,"
         " internal_date, label_ids, headers, snippet, size_estimate, change_number)"

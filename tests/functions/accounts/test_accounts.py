@@ -124,7 +124,7 @@ def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> Non
         {"label_id": "L1", "name": "Renamed", "type": "user"},
     ]
     assert functions.rows("list_labels", "bo") == []
-    # Gmail always has some: none is no answer to act on.
+    # Gmail always has some: an empty answer is ignored.
     functions.rows("store_labels", task_id, Jsonb([]))
     assert len(functions.rows("list_labels", "ann")) == 2
     assert stored_messages(db)["m"]["label_ids"] == ["L1"]

@@ -146,7 +146,7 @@ def disconnect(functions: Session, user: str) -> None:
 def test_no_late_write_brings_mail_back(
     sessions: Callable[[int], list[Session]], functions: Session, db: Connection
 ) -> None:
-    """Stores and disconnecting race; whoever comes second finds the first done."""
+    """Stores and disconnecting race; the second finds the first done."""
     for round_ in range(8):
         user = f"user-{round_}"
         task_id = claimed(functions, user)

@@ -1,4 +1,4 @@
-"""What is wrong with runs, told in words: in our table and in tables without our rules."""
+"""What is wrong with runs, in words: in our table and in tables without our rules."""
 
 import pytest
 from psycopg import sql

@@ -22,7 +22,7 @@ from tests.functions.conftest import (
 
 
 def again(functions: Session, task_id: str) -> str:
-    """The user's next run, which counts anew."""
+    """The user's next run, which counts from zero."""
     functions.value("release_sync", task_id)
     return claimed(functions)
 

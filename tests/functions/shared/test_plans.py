@@ -1,5 +1,5 @@
-"""With a million ended runs, ten thousand running ones, and mail of fifty users, each function that
-is called often finds its rows by the index made for it, with plans that are good for any user."""
+"""With a million ended runs, ten thousand running ones, and mail of fifty users, each frequent
+function uses the index made for it. The plans suit any user."""
 
 import json
 import re

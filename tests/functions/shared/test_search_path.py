@@ -1,4 +1,4 @@
-"""A search_path full of traps fools no function: whoever calls it, it means pg_catalog and us."""
+"""A search_path full of traps misleads no function: each uses pg_catalog and our schema."""
 
 import re
 from collections.abc import Iterator
