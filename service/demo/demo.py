@@ -1,4 +1,4 @@
-"""The demo: Postgres, simulator and service on this machine, and a first sync to watch."""
+"""The demo: Postgres, simulator and service on this machine, and a first sync."""
 
 import json
 import os
@@ -31,14 +31,14 @@ USER = "demo"
 EMAIL = "demo@example.com"
 LOGIN = "gmail_sync_login"
 DEFAULT_PORT = 8000
-# Seconds without an event after which the stream of progress is taken for broken.
+# Seconds without an event after which the event stream counts as broken.
 STREAM_SECONDS = 60
 
 
 def run(*, once: bool, mail: Path | None, messages: int) -> bool:
-    """Run the demo; whether its sync succeeded. Ctrl-C ends it in order.
+    """Run the demo. Returns whether its sync succeeded; Ctrl-C stops everything in order.
 
-    Raises RuntimeError with what to do when something does not start.
+    Raises RuntimeError with a remedy if something does not start.
     """
     console = Console(stderr=True)
     summary: dict[str, Any] | None = None
@@ -59,7 +59,7 @@ def run(*, once: bool, mail: Path | None, messages: int) -> bool:
 
 
 class Installation:
-    """What the demo has started, as a person or an application would use it."""
+    """What the demo has started, used as a person or an application would use it."""
 
     def __init__(self, service_url: str, database_url: str, token: str) -> None:
         self.url = service_url
@@ -69,7 +69,7 @@ class Installation:
         self._http.headers["Authorization"] = f"Bearer {token}"
 
     def sync(self, console: Console) -> dict[str, Any]:
-        """Ask for a sync as a click would, and follow it to its end. The run's summary."""
+        """Start a sync as a click does, follow it to its end, and return its summary."""
         answer = self._http.post(f"{self.url}/api/gmail/sync/smart", timeout=30)
         answer.raise_for_status()
         run: dict[str, Any] = {}
@@ -92,7 +92,7 @@ class Installation:
         }
 
     def explain(self) -> None:
-        """Print what to try, ready to paste."""
+        """Print commands to try."""
         header = f"-H 'Authorization: Bearer {self._token}'"
         print(
             f"""
@@ -113,7 +113,7 @@ Ctrl-C stops everything and removes it.
         )
 
     def _states(self, task_id: str) -> Iterator[dict[str, Any]]:
-        """Each state of a run as it comes over the event stream, the ended one last."""
+        """Each state of a run from the event stream; the last is that of the ended run."""
         with self._http.get(
             f"{self.url}/api/gmail/sync/events", stream=True, timeout=STREAM_SECONDS
         ) as stream:
@@ -154,8 +154,8 @@ def _start(
     console.print("Starting the service …")
     keys, secret = Fernet.generate_key().decode(), secrets.token_hex(32)
     session = Session(login_url, "gmail-sync demo")
-    sealed = CredentialCipher([keys]).encrypt({"token": access_token})
-    session.value("connect_account", USER, EMAIL, sealed, "unlimited", "full")
+    encrypted = CredentialCipher([keys]).encrypt({"token": access_token})
+    session.value("connect_account", USER, EMAIL, encrypted, "unlimited", "full")
     session.close()
     port = _service_port()
     service_url = f"http://127.0.0.1:{port}"
@@ -177,7 +177,7 @@ def _start(
 
 
 def _make_login(cluster: Cluster) -> str:
-    """The database user of the service: a member of gmail_sync_service and nothing else."""
+    """The database user of the service: a member of gmail_sync_service only."""
     password = secrets.token_urlsafe()
     with psycopg.connect(cluster.url(), autocommit=True) as connection:
         connection.execute(
@@ -189,7 +189,7 @@ def _make_login(cluster: Cluster) -> str:
 
 
 def _service_port() -> int:
-    """PORT, or 8000, or a free one where that is taken."""
+    """PORT, or 8000, or a free port if that is taken."""
     wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
     with socket.socket() as probe:
         try:
@@ -217,7 +217,7 @@ def _phase(run: dict[str, Any]) -> str:
 
 
 def _seconds(run: dict[str, Any]) -> float:
-    """From the click to the end of the run."""
+    """From the start to the end of the run."""
     started, finished = (
         datetime.fromisoformat(run[name]) for name in ("started_at", "finished_at")
     )

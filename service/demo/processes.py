@@ -1,4 +1,4 @@
-"""The demo's own processes: started apart from its terminal, and never left behind."""
+"""The demo's processes. They have no terminal, and end with the demo."""
 
 import os
 import shutil
@@ -18,9 +18,9 @@ STOP_SECONDS = 20
 
 
 class Process:
-    """A gmail-sync command in the background, for as long as the `with` block lasts.
+    """A gmail-sync command in the background, stopped at the end of the `with` block.
 
-    Its output goes to a file that is shown when it fails to start.
+    Its output goes to a file, which the error shows if it does not start.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Process:
         self._ready_url = ready_url
 
     def __enter__(self) -> Self:
-        # Ctrl-C is the demo's to handle; if the demo is killed, its processes end too.
+        # The demo handles Ctrl-C. If it is killed, its processes get SIGTERM.
         guard = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(

@@ -1,71 +1,67 @@
 """The simulator's own routes, for a test in another process. JSON both ways.
 
 GET, POST, DELETE /simulator/faults         list; add a Fault; clear
-POST /simulator/faults/{number}/release     let go what it holds
-DELETE /simulator/faults/{number}           take one off
+POST /simulator/faults/{number}/release     release the requests that it holds
+DELETE /simulator/faults/{number}           remove one
 PUT, DELETE /simulator/quota                Limits in force; off
-GET, DELETE /simulator/requests             counters; back to zero
+GET, DELETE /simulator/requests             counters; reset
 POST /simulator/mailboxes/{email}/expire-history
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from service.simulator.errors import ApiError
 from service.simulator.faults import ArmedFault, Fault
-from service.simulator.http_types import Request, Response, error_reply, json_reply
+from service.simulator.http_types import Request, Response, error_response, json_response
 from service.simulator.quota import Limits, Quota
-
-if TYPE_CHECKING:
-    from service.simulator.gateway import Gateway
+from service.simulator.state import State
 
 PREFIX = "/simulator/"
 
 
-def answer(gateway: "Gateway", request: Request) -> Response:
+def answer(state: State, request: Request) -> Response:
     try:
-        return _answer(gateway, request)
+        return _answer(state, request)
     except ApiError as error:
-        return error_reply(error)
+        return error_response(error)
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
-        return error_reply(ApiError(400, str(error)))
+        return error_response(ApiError(400, str(error)))
 
 
-def _answer(gateway: "Gateway", request: Request) -> Response:
+def _answer(state: State, request: Request) -> Response:
     match request.verb, request.path.removeprefix(PREFIX).split("/"):
         case "GET", ["requests"]:
-            return json_reply(
-                gateway.requests.snapshot() | {"peak_units": gateway.quota.peak_units}
-            )
+            return json_response(state.requests.snapshot() | {"peak_units": state.quota.peak_units})
         case "DELETE", ["requests"]:
-            gateway.requests.reset()
+            state.requests.reset()
         case "PUT", ["quota"]:
-            gateway.quota = Quota(msgspec.json.decode(request.body, type=Limits))
+            state.quota = Quota(msgspec.json.decode(request.body, type=Limits))
         case "DELETE", ["quota"]:
-            gateway.quota = Quota(Limits())
-        case "POST", ["mailboxes", email, "expire-history"] if email in gateway.mailboxes:
-            gateway.mailboxes[email].expire_history()
+            state.quota = Quota(Limits())
+        case "POST", ["mailboxes", email, "expire-history"] if email in state.mailboxes:
+            state.mailboxes[email].expire_history()
         case _, ["faults", *rest]:
-            return _faults(gateway, request, rest)
+            return _faults(state, request, rest)
         case _:
             raise ApiError(404)
     return Response(204)
 
 
-def _faults(gateway: "Gateway", request: Request, rest: list[str]) -> Response:
+def _faults(state: State, request: Request, rest: list[str]) -> Response:
     match request.verb, rest:
         case "GET", []:
-            return json_reply([_shape(armed) for armed in gateway.faults.all()])
+            return json_response([_shape(armed) for armed in state.faults.all()])
         case "POST", []:
             fault = msgspec.json.decode(request.body, type=Fault)
-            return json_reply(_shape(gateway.faults.add(fault)), 201)
+            return json_response(_shape(state.faults.add(fault)), 201)
         case "DELETE", []:
-            gateway.faults.clear()
+            state.faults.clear()
         case "DELETE", [number]:
-            gateway.faults.remove(int(number))
+            state.faults.remove(int(number))
         case "POST", [number, "release"]:
-            for armed in gateway.faults.all():
+            for armed in state.faults.all():
                 if armed.number == int(number):
                     armed.release()
         case _:

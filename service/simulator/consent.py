@@ -1,4 +1,4 @@
-"""The consent page, and the codes it hands out: each good once, for the client that asked.
+"""The consent page and its codes. A code is valid once, for the client that requested it.
 
 Google: https://developers.google.com/identity/protocols/oauth2/web-server
 """
@@ -16,21 +16,21 @@ from service.simulator.http_types import Request, Response
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the person on the page does: who signs in, and which rights are given.
+    """What the user does on the page: the account that signs in, and the scopes granted.
 
-    Without an `email` the one hinted at, or else the first mailbox; without `scopes` all that are
-    asked for. `error` refuses, with Google's word for it, such as access_denied.
+    `email` defaults to the login_hint, or else to the first mailbox; `scopes` to those requested.
+    With `error`, one of Google's codes such as access_denied, the user refuses.
     """
 
     email: str = ""
     scopes: tuple[str, ...] | None = None
     error: str = ""
-    # Google leaves it out where consent was given before and is not asked for again.
+    # Google omits it if the user has consented before and is not prompted again.
     refresh_token: bool = True
 
 
 class Code(msgspec.Struct, frozen=True):
-    """What was consented to, and by whom it may be redeemed."""
+    """What the user consented to, and the client that may redeem it."""
 
     email: str
     scope: str
@@ -40,7 +40,7 @@ class Code(msgspec.Struct, frozen=True):
 
 
 class ConsentPage:
-    """Decides at once, as `decision` says. Thread-safe."""
+    """Answers at once, as `decision` says. Thread-safe."""
 
     def __init__(self) -> None:
         self.decision = Decision()
@@ -48,7 +48,7 @@ class ConsentPage:
         self._codes: dict[str, Code] = {}
 
     def answer(self, request: Request, first_email: str) -> Response:
-        """GET /o/oauth2/v2/auth: back to the application, with a code or with the refusal."""
+        """GET /o/oauth2/v2/auth: a redirect to the application, with a code or an error."""
         decision = self.decision
         answer = {"state": request.one("state")}
         if decision.error:
@@ -63,13 +63,13 @@ class ConsentPage:
                 request.one("redirect_uri"),
                 decision.refresh_token and request.one("access_type") == "offline",
             )
-            answer |= {"code": self._hand_out(code), "scope": scope}
+            answer |= {"code": self._issue(code), "scope": scope}
         target = request.one("redirect_uri")
         mark = "&" if "?" in target else "?"
         return Response(302, headers={"Location": f"{target}{mark}{urlencode(answer)}"})
 
     def redeem(self, form: Mapping[str, str]) -> Code | None:
-        """What a code stands for; None when it is used up, or not this client's."""
+        """The consent behind a code; None if it was used, or belongs to another client."""
         with self._lock:
             code = self._codes.pop(form.get("code", ""), None)
         if code is None or form.get("redirect_uri", "") != code.redirect_uri:
@@ -78,7 +78,7 @@ class ConsentPage:
             return None
         return code
 
-    def _hand_out(self, code: Code) -> str:
+    def _issue(self, code: Code) -> str:
         name = f"4/{secrets.token_urlsafe(24)}"
         with self._lock:
             self._codes[name] = code

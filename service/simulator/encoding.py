@@ -11,17 +11,17 @@ _NONCE = 48  # bytes; Gmail's attachment ids are long too
 
 
 def padded_base64url(data: bytes) -> str:
-    """As whole messages come: clients that decode these strictly work at Gmail."""
+    """As Gmail pads raw messages: clients with strict decoders work."""
     return urlsafe_b64encode(data).decode("ascii")
 
 
 def base64url(data: bytes) -> str:
-    """Without padding, as everything else does."""
+    """Without padding, as for everything else."""
     return padded_base64url(data).rstrip("=")
 
 
 def from_base64url(encoded: str) -> bytes:
-    """Decode with or without padding, both alphabets; ValueError when it is neither."""
+    """Decode both alphabets, with or without padding. Raises ValueError."""
     clean = encoded.encode().translate(bytes.maketrans(b"+/", b"-_"), b"\r\n").rstrip(b"=")
     if not _BASE64URL.fullmatch(clean):
         raise ValueError("not base64url")
@@ -31,15 +31,15 @@ def from_base64url(encoded: str) -> bytes:
         raise ValueError("not base64url") from error
 
 
-def seal(kind: str, content: str, nonce: bytes = b"") -> str:
-    """An opaque token that `unseal` opens for the same kind only."""
+def encode_token(kind: str, content: str, nonce: bytes = b"") -> str:
+    """An opaque token, which `decode_token` accepts only for the same kind."""
     data = nonce + content.encode()
     check = zlib.crc32(kind.encode() + b"\0" + data)
     return base64url(check.to_bytes(4, "big") + data)
 
 
-def unseal(kind: str, token: str, nonce_length: int = 0) -> str:
-    """What was sealed; ValueError when the token is foreign or damaged."""
+def decode_token(kind: str, token: str, nonce_length: int = 0) -> str:
+    """The content of a token. Raises ValueError for a foreign or damaged one."""
     data = from_base64url(token)
     if zlib.crc32(kind.encode() + b"\0" + data[4:]) != int.from_bytes(data[:4], "big"):
         raise ValueError("not a token of this kind")
@@ -48,9 +48,9 @@ def unseal(kind: str, token: str, nonce_length: int = 0) -> str:
 
 def attachment_id(message_id: str, part_id: str) -> str:
     """Different at each call, as Gmail's are, and always valid for its message."""
-    return seal(f"attachment {message_id}", part_id, secrets.token_bytes(_NONCE))
+    return encode_token(f"attachment {message_id}", part_id, secrets.token_bytes(_NONCE))
 
 
 def attachment_part(message_id: str, attachment: str) -> str:
-    """The part id an attachment id stands for; ValueError when it is not one of this message."""
-    return unseal(f"attachment {message_id}", attachment, _NONCE)
+    """The part id an attachment id stands for; ValueError if it belongs to another message."""
+    return decode_token(f"attachment {message_id}", attachment, _NONCE)

@@ -42,10 +42,10 @@ USAGE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceede
 
 
 class ApiError(Exception):
-    """A refusal; reason and message default to what Gmail says with this HTTP status.
+    """An error response. Reason and message default to those of Gmail for the HTTP status.
 
-    A reason in capitals stands where Google's newer front ends put it: it is the status, or else
-    in an ErrorInfo, and there is no list of errors.
+    A reason in capitals goes where Google's newer front ends put it: into the status or else an
+    ErrorInfo, and there is no list of errors.
     """
 
     def __init__(self, status: int, message: str = "", reason: str = "") -> None:

@@ -7,27 +7,27 @@ from typing import Any
 import msgspec
 
 from service.simulator import multipart
-from service.simulator.encoding import seal
+from service.simulator.encoding import encode_token
 from service.simulator.errors import ApiError
 from service.simulator.faults import Action, ArmedFault, Fault
-from service.simulator.http_types import Request, Response, error_reply
+from service.simulator.http_types import Request, Response, error_response
 
 _WAITS: tuple[Action, ...] = ("hang", "latency")
 _DELIVERIES: tuple[Action, ...] = ("drip", "truncate", "drop")
 _PAGES: tuple[Action, ...] = ("empty_page", "duplicate", "invalid_page_token", "wrong_estimate")
 _ITEMS = ("messages", "history")
-_ESTIMATE = 201  # what Gmail answers to most questions
+_ESTIMATE = 201  # what Gmail answers to most requests
 
 
 def delivery(struck: Sequence[ArmedFault]) -> ArmedFault | None:
-    """The fault in how the reply is to be sent, if any."""
+    """The fault in how the response is to be sent, if any."""
     return next((armed for armed in struck if armed.fault.action in _DELIVERIES), None)
 
 
 def refusal(
-    struck: Sequence[ArmedFault], shape: Callable[[ApiError], Response] = error_reply
+    struck: Sequence[ArmedFault], shape: Callable[[ApiError], Response] = error_response
 ) -> Response | None:
-    """Waits as told, then gives the answer in place of carrying out the request, if any."""
+    """Waits as the faults require. Returns the answer that replaces the request, if any."""
     for armed in struck:
         if armed.fault.action in _WAITS:
             armed.pause()
@@ -40,26 +40,26 @@ def refusal(
     return None
 
 
-def spoil(struck: Sequence[ArmedFault], request: Request, reply: Response) -> Response:
-    """The reply after the faults that change what it says."""
+def apply_faults(struck: Sequence[ArmedFault], request: Request, response: Response) -> Response:
+    """The response with the faults that change its content."""
     for armed in struck:
         action = armed.fault.action
         if action == "cut":
-            cut(reply)
+            cut(response)
         elif action == "reorder":
-            multipart.reverse(reply)
-        elif action == "mangle" and reply.status == 200:
-            reply.body = armed.fault.body.encode()
-        elif action in _PAGES and reply.status == 200:
-            page = msgspec.json.decode(reply.body)
-            _spoil_page(armed, request, page)
-            reply.body = msgspec.json.encode(page)
-    return reply
+            multipart.reverse(response)
+        elif action == "mangle" and response.status == 200:
+            response.body = armed.fault.body.encode()
+        elif action in _PAGES and response.status == 200:
+            page = msgspec.json.decode(response.body)
+            _alter_page(armed, request, page)
+            response.body = msgspec.json.encode(page)
+    return response
 
 
-def cut(reply: Response) -> None:
-    reply.body = reply.body[: len(reply.body) // 2]
-    reply.fetched = ()
+def cut(response: Response) -> None:
+    response.body = response.body[: len(response.body) // 2]
+    response.fetched = ()
 
 
 def _error(fault: Fault) -> ApiError:
@@ -76,7 +76,7 @@ def _time(retry_after: str | float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _spoil_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> None:
+def _alter_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> None:
     key = next((name for name in _ITEMS if name in page), "")
     action = armed.fault.action
     if action == "invalid_page_token" and "nextPageToken" in page:
@@ -84,7 +84,7 @@ def _spoil_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> No
     elif action == "empty_page":
         page.pop(key, None)
         kind = "history" if request.path.endswith("history") else "messages"
-        page["nextPageToken"] = request.one("pageToken") or seal(kind, "")
+        page["nextPageToken"] = request.one("pageToken") or encode_token(kind, "")
     elif action == "wrong_estimate":
         page["resultSizeEstimate"] = _ESTIMATE
     elif action == "duplicate" and key:

@@ -1,9 +1,9 @@
-"""Faults a test can switch on: which requests they strike, and what then goes wrong.
+"""Faults that a test can switch on: the requests they strike, and their effects.
 
 What each action does:
 
     error               answer `status`, `reason`, `message`; the request is not carried out. The
-                        token endpoint says it as OAuth does: `reason` is its `error`
+                        token endpoint answers as OAuth does: `reason` is its `error`
     html                answer `status` with an HTML page, as Google's front ends do
     hang, latency       wait `seconds`, or until released, then go on
     drip                send the body byte by byte, `seconds` apart
@@ -15,7 +15,7 @@ What each action does:
     duplicate           a list repeats an id within the page, and the last id of the page before
     invalid_page_token  a list answers a nextPageToken that will be refused
     wrong_estimate      a list answers a resultSizeEstimate that has nothing to do with it
-    mangle              what would have succeeded answers `body` as its JSON, whatever that is
+    mangle              a request that succeeds is answered with `body` as its JSON
 
 Pushes, the method "push", can be struck by drop, duplicate and reorder.
 """
@@ -74,7 +74,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ArmedFault:
-    """A fault in force, and what it has met so far."""
+    """An active fault, and the requests it has matched so far."""
 
     def __init__(self, number: int, fault: Fault) -> None:
         self.number = number
@@ -90,11 +90,11 @@ class ArmedFault:
         return self._arrived.wait(timeout)
 
     def release(self) -> None:
-        """Let everything go on that this fault holds up, now and later."""
+        """Release all requests that this fault holds, now and later."""
         self._released.set()
 
     def pause(self, seconds: float | None = None) -> None:
-        """Wait as long as the fault says, or else `seconds`, or else until released."""
+        """Wait for the fault's seconds, or else `seconds`, or else until released."""
         self._released.wait(seconds if self.fault.seconds is None else self.fault.seconds)
 
     def matches(self, method: str, email: str, message_id: str, part: bool) -> bool:
@@ -118,7 +118,7 @@ class ArmedFault:
 
 
 class Faults:
-    """The faults in force. Thread-safe."""
+    """The active faults. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -132,7 +132,7 @@ class Faults:
             return armed
 
     def remove(self, number: int) -> None:
-        """Take a fault off and release what it holds; unknown numbers are no error."""
+        """Remove a fault and release what it holds. An unknown number is not an error."""
         with self._lock:
             gone = [armed for armed in self._armed if armed.number == number]
             self._armed = tuple(armed for armed in self._armed if armed.number != number)

@@ -1,20 +1,13 @@
-"""The way of a request: who asks, is it within quota, does a fault strike it, what is answered."""
+"""From a request to its answer: the token, the quota, the faults that strike, and the method."""
 
 import logging
-from collections.abc import Mapping
 from contextlib import ExitStack
-
-import msgspec
 
 from service.simulator import admin, fault_effects, multipart, routes
 from service.simulator.errors import ApiError
-from service.simulator.faults import ArmedFault, Faults
-from service.simulator.http_types import UPLOAD, Request, Response, error_reply, json_reply
-from service.simulator.mailbox import Mailbox
-from service.simulator.oidc import OidcIssuer
-from service.simulator.quota import Limits, Quota
-from service.simulator.requestlog import RequestLog
-from service.simulator.tokens import Tokens, refused
+from service.simulator.http_types import UPLOAD, Request, error_response, json_response
+from service.simulator.state import Answer, State
+from service.simulator.tokens import oauth_error
 
 BATCH_PATHS = ("/batch", "/batch/gmail/v1")
 _OAUTH = {
@@ -26,33 +19,21 @@ _OAUTH = {
 _log = logging.getLogger(__name__)
 
 
-class Answer(msgspec.Struct):
-    """A reply, and the fault in how it is to be sent, if any."""
-
-    reply: Response
-    delivery: ArmedFault | None = None
-
-
 class Gateway:
-    """Answers requests from many threads; everything it holds is thread-safe."""
+    """Answers requests from many threads."""
 
-    def __init__(self, mailboxes: Mapping[str, Mailbox]) -> None:
-        self.mailboxes = mailboxes
-        self.tokens = Tokens()
-        self.identity = OidcIssuer()
-        self.faults = Faults()
-        self.requests = RequestLog()
-        self.quota = Quota(Limits())
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     def answer(self, request: Request) -> Answer:
         """The answer to a request as it came over HTTP; never raises."""
         if request.path.startswith(admin.PREFIX):
-            return Answer(admin.answer(self, request))
+            return Answer(admin.answer(self._state, request))
         with ExitStack() as in_flight:
             answer = self._answer(request, in_flight, part=False)
         if answer.delivery is None:
-            # Before it is sent: whoever has the answer finds it counted.
-            self.requests.delivered(answer.reply.fetched)
+            # Counted before it is sent, so that a client that has the answer finds it counted.
+            self._state.requests.delivered(answer.response.fetched)
         return answer
 
     def _answer(self, request: Request, in_flight: ExitStack, part: bool) -> Answer:
@@ -69,52 +50,54 @@ class Gateway:
                 method = route.method
                 answer = self._gmail(route, request, in_flight, part)
         except ApiError as error:
-            answer = Answer(error_reply(error))
+            answer = Answer(error_response(error))
         except Exception:
             _log.exception("the simulator failed at %s %s", request.verb, request.path)
-            answer = Answer(error_reply(ApiError(500)))
-        self.requests.answered(method, answer.reply.status, request.bearer())
+            answer = Answer(error_response(ApiError(500)))
+        self._state.requests.answered(method, answer.response.status, request.bearer())
         return answer
 
     def _gmail(
         self, route: routes.Route, request: Request, in_flight: ExitStack, part: bool
     ) -> Answer:
-        email = self.tokens.owner(request.bearer())
+        email = self._state.tokens.owner(request.bearer())
         if route.user not in ("me", email):
             raise ApiError(403, f"Delegation denied for {email}", "forbidden")
         if part and request.path.startswith(UPLOAD):
             raise ApiError(400, "Media uploads are not allowed in a batch", "badRequest")
-        quota = self.quota
+        quota = self._state.quota
         quota.enter(email, route.method)
         in_flight.callback(quota.leave, email)
-        struck = self.faults.strike(route.method, email, route.first_id, part)
+        struck = self._state.faults.strike(route.method, email, route.first_id, part)
         refusal = fault_effects.refusal(struck)
         if refusal is not None:
             return Answer(refusal, fault_effects.delivery(struck))
         ids = (route.first_id, route.second_id)
-        reply = route.handler(self.mailboxes[email], request, *ids)
-        return Answer(fault_effects.spoil(struck, request, reply), fault_effects.delivery(struck))
+        response = route.handler(self._state.mailboxes[email], request, *ids)
+        response = fault_effects.apply_faults(struck, request, response)
+        return Answer(response, fault_effects.delivery(struck))
 
     def _oauth(self, method: str, request: Request) -> Answer:
-        struck = self.faults.strike(method, "", "", part=False)
-        reply = fault_effects.refusal(struck, refused)
-        if reply is None:
+        struck = self._state.faults.strike(method, "", "", part=False)
+        response = fault_effects.refusal(struck, oauth_error)
+        if response is None:
             if method == "token":
-                reply = self.tokens.grant(request)
+                response = self._state.tokens.grant(request)
             elif method == "revoke":
-                reply = self.tokens.withdraw(request)
+                response = self._state.tokens.revoke_token(request)
             elif method == "certs":
-                reply = json_reply(self.identity.keys())
+                response = json_response(self._state.issuer.keys())
             else:
-                reply = self.tokens.consent.answer(request, next(iter(self.mailboxes), ""))
-            reply = fault_effects.spoil(struck, request, reply)
-        return Answer(reply, fault_effects.delivery(struck))
+                first_email = next(iter(self._state.mailboxes), "")
+                response = self._state.tokens.consent.answer(request, first_email)
+            response = fault_effects.apply_faults(struck, request, response)
+        return Answer(response, fault_effects.delivery(struck))
 
     def _batch(self, request: Request, in_flight: ExitStack) -> Answer:
-        """Parts hold their places in flight until all are done, as if they ran at once."""
-        # Without an outer token each part stands for itself; a wrong one is refused outright.
-        email = self.tokens.owner(request.bearer()) if request.bearer() else ""
-        struck = self.faults.strike("batch", email, "", part=False)
+        """All parts count as in flight until the last is done, as if they ran in parallel."""
+        # Without an outer token each part needs its own. A wrong outer token fails the batch.
+        email = self._state.tokens.owner(request.bearer()) if request.bearer() else ""
+        struck = self._state.faults.strike("batch", email, "", part=False)
         refusal = fault_effects.refusal(struck)
         if refusal is not None:
             return Answer(refusal, fault_effects.delivery(struck))
@@ -123,10 +106,10 @@ class Gateway:
             answer = self._answer(inner, in_flight, part=True)
             action = answer.delivery.fault.action if answer.delivery else None
             if action == "truncate":
-                fault_effects.cut(answer.reply)
+                fault_effects.cut(answer.response)
             if action != "drop":
-                answers.append((content_id, answer.reply))
+                answers.append((content_id, answer.response))
         return Answer(
-            fault_effects.spoil(struck, request, multipart.write(answers)),
+            fault_effects.apply_faults(struck, request, multipart.write(answers)),
             fault_effects.delivery(struck),
         )

@@ -1,4 +1,4 @@
-"""A made-up mailbox of any size: each message is built on demand from (seed, index) alone."""
+"""A generated mailbox of any size: each message is built on demand from (seed, index)."""
 
 import functools
 import random
@@ -95,7 +95,7 @@ def _head(
 
 
 def _word(text: str, charset: str) -> str:
-    """An encoded word (RFC 2047) where one is needed; emoji and the like in UTF-8."""
+    """An encoded word (RFC 2047) if the text needs one; emoji are in UTF-8."""
     if text.isascii():
         return text
     known = "utf-8" if charset == "us-ascii" else charset

@@ -1,7 +1,7 @@
 """Tolerant reading of mail headers: from bytes, never raising, whatever the mail holds.
 
-The email package is not used for this: some of its policies raise on broken headers, and none keeps
-the exact bytes of a nested part.
+The email package is not used: some of its policies raise on broken headers, and none keeps the
+exact bytes of a nested part. Nothing of service/mime is used either; mime.py says why.
 """
 
 import binascii
@@ -22,7 +22,7 @@ _NOT_CHARSETS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode
 
 
 def split_head(data: bytes) -> tuple[Headers, bytes]:
-    """The header fields, unfolded, and the body. A line that is no header begins the body."""
+    """The header fields, unfolded, and the body. A line that is not a header begins the body."""
     headers: Headers = []
     position = 0
     while position < len(data):

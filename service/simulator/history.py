@@ -1,4 +1,4 @@
-"""The history of a mailbox: what changed, in order, and which ids can still be asked about."""
+"""The history of a mailbox: its changes in order, and the oldest history id still valid."""
 
 import random
 import zlib
@@ -10,11 +10,11 @@ from service.simulator.errors import ApiError
 from service.simulator.mail import Mail
 
 _FIRST_ID = 1_000_000
-_LARGEST_GAP = 40  # ids grow with random gaps, as Gmail's do
+_MAX_GAP = 40  # ids grow with random gaps, as Gmail's do
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message as it stands; a change of labels makes a new one. internal_date: epoch ms."""
+    """An immutable message; a change of labels creates a new one. internal_date: epoch ms."""
 
     id: str
     thread_id: str
@@ -44,18 +44,18 @@ class History:
         self._oldest = self.current
 
     def next_id(self) -> int:
-        self.current += self._gaps.randint(1, _LARGEST_GAP)
+        self.current += self._gaps.randint(1, _MAX_GAP)
         return self.current
 
     def skip_to(self, history_id: int) -> None:
-        """Go on counting from here; ids never go back."""
+        """Continue from this id; ids never decrease."""
         self.current = max(self.current, history_id)
 
     def record(self, change: Change) -> None:
         self._changes.append(change)
 
     def begin_here(self) -> None:
-        """Forget what was: ids before the current one are expired."""
+        """Drop all changes: ids before the current one are expired."""
         self._changes.clear()
         self._oldest = self.current
 

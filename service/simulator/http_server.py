@@ -1,4 +1,4 @@
-"""HTTP/1.1 with keep-alive, a thread a connection: fast, small, and able to misbehave on demand."""
+"""HTTP/1.1 with keep-alive and a thread for each connection. It can misbehave on demand."""
 
 import re
 import socketserver
@@ -8,10 +8,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from socket import SHUT_RDWR, socket
 
-from service.simulator.gateway import Answer
 from service.simulator.http_types import Request, Response
+from service.simulator.state import Answer
 
-_LONGEST_LINE = 65_536
+_MAX_LINE = 65_536
 _LENGTH = re.compile(r"[0-9]{1,9}")  # bytes; Gmail takes messages of 150 MB
 _IDLE = 300.0  # seconds a connection may be silent
 _STOP = 5.0  # seconds the threads get to end
@@ -19,7 +19,7 @@ _DRIP = 0.1  # seconds between bytes when the fault does not say
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """Serves `answer` from `start` to `stop`; both give back when it is so."""
+    """Serves `answer` from `start` to `stop`. Both return once it has started or stopped."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -38,7 +38,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
         self._main.start()
 
     def stop(self) -> None:
-        """Close everything. What a fault holds must have been released before."""
+        """Close everything. Requests that faults hold must have been released before."""
         if self._main.is_alive():
             self.shutdown()
         self.server_close()
@@ -73,15 +73,15 @@ class _Connection(socketserver.StreamRequestHandler):
                 if request.headers.get("connection", "").lower() == "close":
                     return
         except OSError:
-            return  # the client went away, or was silent for too long
+            return  # the client closed the connection, or was silent for too long
 
     def _read(self) -> Request | None:
-        """The next request; None at the end of the connection or of sense."""
-        line = self.rfile.readline(_LONGEST_LINE).decode("latin-1").split()
+        """The next request; None at the end of the connection or for invalid HTTP."""
+        line = self.rfile.readline(_MAX_LINE).decode("latin-1").split()
         if len(line) != 3:
             return None
         headers = {}
-        while (field := self.rfile.readline(_LONGEST_LINE)) not in (b"\r\n", b"\n", b""):
+        while (field := self.rfile.readline(_MAX_LINE)) not in (b"\r\n", b"\n", b""):
             name, _, value = field.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
         length = headers.get("content-length", "0")
@@ -92,20 +92,20 @@ class _Connection(socketserver.StreamRequestHandler):
         return Request.of(line[0], line[1], headers, body)
 
     def _send(self, answer: Answer) -> bool:
-        """Send the reply as its fault says; whether the connection goes on."""
-        reply = answer.reply
-        status = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
-        head = status.encode() + reply.head()
+        """Send the response as its fault requires; whether the connection stays open."""
+        response = answer.response
+        status = f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"
+        head = status.encode() + response.head()
         fault = answer.delivery.fault if answer.delivery else None
         if answer.delivery is None or fault is None:
-            self.request.sendall(head + reply.body)
+            self.request.sendall(head + response.body)
             return True
         if fault.action == "truncate":
-            self.request.sendall(head + reply.body[: len(reply.body) // 2])
+            self.request.sendall(head + response.body[: len(response.body) // 2])
         elif fault.action == "drip":
             self.request.sendall(head)
-            for position in range(len(reply.body)):
-                self.request.sendall(reply.body[position : position + 1])
+            for position in range(len(response.body)):
+                self.request.sendall(response.body[position : position + 1])
                 answer.delivery.pause(_DRIP)
             return True
         return False

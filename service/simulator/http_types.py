@@ -1,4 +1,4 @@
-"""What the HTTP layer and the rest hand each other: a request read, a reply to send."""
+"""Requests and responses, as the HTTP layer passes them to the rest."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from service.simulator.errors import ApiError, invalid_value
 JSON = "application/json; charset=UTF-8"
 NOTHING: Mapping[str, str] = {}
 UPLOAD = "/upload"  # the prefix of paths that take media
-# Longer than Google's 64 bits: other servers speak this API too, and name larger ids.
+# Longer than 64 bits: other servers of this API have larger ids than Google.
 _NUMBER = re.compile(r"[0-9]{1,40}")
 
 
@@ -64,7 +64,7 @@ class Request(msgspec.Struct):
 
 
 class Response(msgspec.Struct):
-    """An answer. `fetched` are the message ids whose content it carries, for the request log."""
+    """A response. `fetched` are the message ids whose content it carries, for the request log."""
 
     status: int
     body: bytes = b""
@@ -73,7 +73,7 @@ class Response(msgspec.Struct):
     fetched: tuple[str, ...] = ()
 
     def head(self) -> bytes:
-        """The header lines of the reply, without the status line, ending in the blank line."""
+        """The header lines of the response, without the status line, ending in the blank line."""
         lines = [f"{name}: {value}" for name, value in self.headers.items()]
         if self.body:
             lines.append(f"Content-Type: {self.content_type}")
@@ -81,13 +81,13 @@ class Response(msgspec.Struct):
         return "\r\n".join(lines).encode("latin-1")
 
 
-def json_reply(content: object, status: int = 200) -> Response:
+def json_response(content: object, status: int = 200) -> Response:
     return Response(status, msgspec.json.encode(content))
 
 
-def error_reply(error: ApiError) -> Response:
-    reply = json_reply(error.envelope(), error.status)
+def error_response(error: ApiError) -> Response:
+    response = json_response(error.envelope(), error.status)
     if error.status == 401:
         realm = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
-        reply.headers = {"WWW-Authenticate": realm}
-    return reply
+        response.headers = {"WWW-Authenticate": realm}
+    return response

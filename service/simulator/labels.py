@@ -1,4 +1,4 @@
-"""The labels of a mailbox: Gmail's own, whose id is their name, and the user's."""
+"""The labels of a mailbox: system labels, whose id is their name, and user labels."""
 
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ class Label(msgspec.Struct, omit_defaults=True, rename="camel"):
 
 
 class _Change(msgspec.Struct, rename="camel"):
-    """What a client may write; anything else in the body is ignored, as Gmail does."""
+    """The fields a client may write. As at Gmail, others are ignored."""
 
     name: str | None = None
     message_list_visibility: Literal["show", "hide"] | None = None
@@ -56,7 +56,7 @@ class Labels:
         return self._by_id[label_id]
 
     def id_of(self, name: str) -> str:
-        """The id of the label with this name, made if missing."""
+        """The id of the label with this name, which is created if missing."""
         found = self._named(name)
         return found.id if found else self.create({"name": name}).id
 
@@ -64,7 +64,7 @@ class Labels:
         change = _read(body)
         if not change.name:
             raise ApiError(400, "Invalid label name")
-        self._refuse_taken(change.name)
+        self._check_free(change.name)
         self._last_number += 1
         label = Label(f"Label_{self._last_number}", change.name, "user", "show", "labelShow")
         return self._store(label, change)
@@ -73,7 +73,7 @@ class Labels:
         label = self._own(label_id, "update")
         change = _read(body)
         if change.name and change.name != label.name:
-            self._refuse_taken(change.name)
+            self._check_free(change.name)
         return self._store(label, change)
 
     def delete(self, label_id: str) -> None:
@@ -88,7 +88,7 @@ class Labels:
     def _named(self, name: str) -> Label | None:
         return next((item for item in self._by_id.values() if item.name == name), None)
 
-    def _refuse_taken(self, name: str) -> None:
+    def _check_free(self, name: str) -> None:
         if self._named(name):
             raise ApiError(409, "Label name exists or conflicts")
 

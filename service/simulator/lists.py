@@ -4,11 +4,11 @@ from typing import Any
 
 from service.simulator import encoding, resources
 from service.simulator.errors import ApiError, invalid_value
-from service.simulator.http_types import Request, Response, json_reply
+from service.simulator.http_types import Request, Response, json_response
 from service.simulator.mailbox import Mailbox
 
-_DEFAULT_PAGE, _LARGEST_PAGE = 100, 500
-# lieer asks so, and no mailbox here has any.
+_DEFAULT_PAGE, _MAX_PAGE = 100, 500
+# The query of lieer; no mailbox here has chats.
 _NO_CHATS = "-in:chats"
 
 
@@ -22,13 +22,13 @@ def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respo
     found, position_after = mailbox.page(
         after, _page_size(request), request.many("labelIds"), request.flag("includeSpamTrash")
     )
-    # The estimate ignores the filters: as at Google, it is no count to rely on.
+    # The estimate ignores the filters: as at Google, it is not a reliable count.
     page: dict[str, Any] = {"resultSizeEstimate": mailbox.totals()[0]}
     if found:
         page["messages"] = [resources.reference(message) for message in found]
     if position_after:
-        page["nextPageToken"] = encoding.seal("messages", "{} {}".format(*position_after))
-    return json_reply(page)
+        page["nextPageToken"] = encoding.encode_token("messages", "{} {}".format(*position_after))
+    return json_response(page)
 
 
 def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
@@ -39,7 +39,7 @@ def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respon
     for wanted in types:
         if wanted not in resources.HISTORY_TYPES:
             raise invalid_value("history_types", "HistoryType", wanted)
-    # Later pages end where the first one saw the end, though they name the current id.
+    # Later pages end at the id that the first page saw, though they return the current one.
     after, _, last = _position("history", request).partition(" ")
     changes, more, current = mailbox.changes(
         start, int(after or start), _page_size(request), int(last) if last else None
@@ -51,19 +51,21 @@ def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respon
         page["history"] = records
     if more:
         # Filtered after the cut, so a page can be empty and still have a next one, as at Google.
-        page["nextPageToken"] = encoding.seal("history", f"{changes[-1].id} {last or current}")
-    return json_reply(page)
+        page["nextPageToken"] = encoding.encode_token(
+            "history", f"{changes[-1].id} {last or current}"
+        )
+    return json_response(page)
 
 
 def _page_size(request: Request) -> int:
     size = request.number("maxResults", "max_results", "TYPE_UINT32")
-    return min(size or _DEFAULT_PAGE, _LARGEST_PAGE)
+    return min(size or _DEFAULT_PAGE, _MAX_PAGE)
 
 
 def _position(kind: str, request: Request) -> str:
-    """Where the page begins: what the token holds, empty for the first page."""
+    """The page's position, which its token holds; empty for the first page."""
     token = request.one("pageToken")
     try:
-        return encoding.unseal(kind, token) if token else ""
+        return encoding.decode_token(kind, token) if token else ""
     except ValueError as error:
         raise ApiError(400, "Invalid pageToken") from error

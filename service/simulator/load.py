@@ -9,7 +9,7 @@ from pathlib import Path
 from service.simulator.mail import Mail
 from service.simulator.sample_labels import labels_for
 
-_FALLBACK_EPOCH = 1_000_000_000_000  # milliseconds: September 2001, for mail without any date
+_FALLBACK_EPOCH = 1_000_000_000_000  # milliseconds: September 2001, for mail without a date
 _XZ_MAGIC = b"\xfd7zXZ\x00"
 _FROM_LINE = re.compile(rb"^From [^\n]*(?:\n|\Z)", re.MULTILINE)
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
@@ -22,7 +22,7 @@ def load(path: Path) -> Iterator[Mail]:
 
 
 def read(path: Path) -> Iterator[bytes]:
-    """The exact bytes of each message; FileNotFoundError when there is no such path."""
+    """The exact bytes of each message; FileNotFoundError if the path does not exist."""
     if path.is_dir():
         for file in sorted(path.rglob("*.eml")):
             yield file.read_bytes()

@@ -1,4 +1,4 @@
-"""A message as it arrives: exact bytes on demand, and what threading and sorting need to know."""
+"""A message as it arrives: its exact bytes on demand, and the fields for threads and sorting."""
 
 import re
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from service.simulator import mime
 from service.simulator.headers import Headers, first, plain, split_head
 
 _MESSAGE_ID = re.compile(rb"<[^<>\s]+>")
-_SANE_YEARS = (
+_PLAUSIBLE_YEARS = (
     int(datetime(1980, 1, 1, tzinfo=UTC).timestamp()),
     int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()),
 )
@@ -70,7 +70,7 @@ class Mail:
         return mime.parse(self.raw())
 
     def summary(self) -> tuple[int, str]:
-        """Size in bytes and snippet; worked out once."""
+        """Size in bytes and snippet; computed once."""
         if self._size is None or self._snippet is None:
             raw = self.raw()
             self._size, self._snippet = len(raw), mime.snippet(mime.parse(raw))
@@ -78,17 +78,17 @@ class Mail:
 
 
 def _date(headers: Headers) -> int | None:
-    """When the message arrived, or was dated; None when neither is told in a sane year."""
+    """When the message arrived or was sent; None if neither is in a plausible year."""
     received = first(headers, "received").rpartition(b";")[2]
     for value in (received, first(headers, "date")):
         seconds = _seconds(plain(value))
-        if seconds is not None and _SANE_YEARS[0] <= seconds < _SANE_YEARS[1]:
+        if seconds is not None and _PLAUSIBLE_YEARS[0] <= seconds < _PLAUSIBLE_YEARS[1]:
             return seconds * 1000
     return None
 
 
 def date_header(raw: bytes) -> int | None:
-    """The Date header in epoch milliseconds, if it has one in a sane year."""
+    """The Date header in epoch milliseconds, if it is in a plausible year."""
     headers, _ = split_head(raw)
     return _date([(name, value) for name, value in headers if name.lower() == "date"])
 
@@ -98,5 +98,5 @@ def _seconds(value: str) -> int | None:
         parsed = parsedate_tz(value)
         return int(mktime_tz(parsed)) if parsed else None
     except (ValueError, TypeError, IndexError, OverflowError):
-        # The parser of the standard library raises on some of what real mail calls a date.
+        # The standard library's parser raises on some dates of real mail.
         return None

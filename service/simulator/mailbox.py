@@ -32,7 +32,7 @@ class Mailbox:
         clock: Callable[[], float] = time.time,
         publish: Callable[[str, int], None] = lambda email, history_id: None,
     ) -> None:
-        """`publish` is told of each change while the mailbox is watched; it must not wait."""
+        """`publish` is called with each change while the mailbox is watched. It must not wait."""
         self.email = email
         self._clock = clock
         self._publish = publish
@@ -49,7 +49,7 @@ class Mailbox:
     # Filling and changing.
 
     def load(self, mails: Iterable[Mail]) -> None:
-        """Add mail that was there before anyone looked: it is listed but not in the history."""
+        """Add mail that is listed but has no history records."""
         with self._lock:
             for mail in mails:
                 ids = [self._label_id(label) for label in mail.labels]
@@ -66,7 +66,7 @@ class Mailbox:
         internal_date: int | None = None,
         message_id: str = "",
     ) -> str:
-        """Add a message now, or at internal_date (epoch ms); gives its id, made up when empty."""
+        """Add a message now, or at internal_date (epoch ms); returns its id, made up if empty."""
         now = int(self._clock() * 1000)
         mail = Mail.of(raw, (), now)
         mail.internal_date = now if internal_date is None else internal_date
@@ -102,7 +102,7 @@ class Mailbox:
         self.modify(message_id, remove=["TRASH"])
 
     def delete(self, message_id: str) -> None:
-        """Delete for good."""
+        """Delete permanently."""
         with self._lock:
             message = self.get(message_id)
             del self._messages[message_id]
@@ -120,9 +120,6 @@ class Mailbox:
         with self._lock:
             return self._labels.create(body)
 
-    def rename_label(self, label_id: str, name: str) -> None:
-        self.update_label(label_id, {"name": name})
-
     def update_label(self, label_id: str, body: dict[str, Any]) -> Label:
         """Apply a Label body of the API. Messages get no history records from it."""
         with self._lock:
@@ -137,13 +134,13 @@ class Mailbox:
                 self._messages[message.id] = msgspec.structs.replace(message, label_ids=kept)
 
     def expire_history(self) -> None:
-        """From now on every history id given out so far is answered 404."""
+        """From now on every history id returned so far is answered with 404."""
         with self._lock:
             self._history.next_id()
             self._history.begin_here()
 
     def skip_history(self, history_id: int) -> None:
-        """The ids of changes to come are larger than this one."""
+        """Later changes have ids larger than this one."""
         with self._lock:
             self._history.skip_to(history_id)
 
@@ -156,7 +153,7 @@ class Mailbox:
                     "(call /stop then try again)",
                 )
             self._watched_topic = topic
-            # Gmail tells at once that it will.
+            # Gmail publishes once as soon as the watch begins.
             self._publish(self.email, self._history.current)
 
     def stop_watch(self) -> None:
@@ -181,14 +178,8 @@ class Mailbox:
             return self._messages[message_id]
 
     def raw(self, message_id: str) -> bytes:
-        """The exact bytes the API serves."""
+        """The exact bytes that the API serves."""
         return self.get(message_id).mail.raw()
-
-    def label_ids(self, message_id: str) -> tuple[str, ...]:
-        return self.get(message_id).label_ids
-
-    def internal_date(self, message_id: str) -> int:
-        return self.get(message_id).internal_date
 
     def totals(self) -> tuple[int, int]:
         """Messages and threads, spam and trash included."""
@@ -210,9 +201,9 @@ class Mailbox:
     def page(
         self, after: tuple[int, str] | None, limit: int, labels: Sequence[str], hidden: bool
     ) -> tuple[list[Message], tuple[int, str] | None]:
-        """Messages newest first, and the position to go on after, if there are more.
+        """Messages newest first, and the position after which to continue, if there are more.
 
-        A position outlives changes of the mailbox. `labels`: all of them must be on a message;
+        A position stays valid when the mailbox changes. `labels`: all of them must be on a message;
         `hidden`: with spam and trash.
         """
         found: list[Message] = []
@@ -240,7 +231,7 @@ class Mailbox:
             current = self._history.current
             return *self._history.page(start, after, limit, last or current), current
 
-    # Inner workings; the lock is held.
+    # Helpers, called with the lock held.
 
     def _record(self, change: Change) -> None:
         self._history.record(change)
@@ -258,7 +249,7 @@ class Mailbox:
         message_id = message_id or self._new_id()
         thread = thread_id or self._thread(mail) or message_id
         for reference in (mail.message_id, *mail.references):
-            # A reply can come before what it answers, so ids only referred to count too.
+            # A reply can arrive before the message it answers, so referenced ids count too.
             if reference:
                 self._thread_of.setdefault(reference, thread)
         message = Message(

@@ -1,4 +1,4 @@
-"""What the Gmail methods do, the paged lists aside.
+"""The Gmail methods, except the paged lists.
 
 Each is called with the mailbox, the request, and the first and second id of the path.
 """
@@ -11,15 +11,15 @@ import msgspec
 
 from service.simulator import mail, resources, uploads
 from service.simulator.errors import ApiError, invalid_value
-from service.simulator.http_types import UPLOAD, Request, Response, json_reply
+from service.simulator.http_types import UPLOAD, Request, Response, json_response
 from service.simulator.mailbox import Mailbox
 
 _WATCH_LIFETIME = 7 * 24 * 3600  # seconds
-_MOST_IDS = 1000  # of one batchModify or batchDelete
+_MAX_IDS = 1000  # of one batchModify or batchDelete
 
 
 def get_profile(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
-    return json_reply(resources.profile(mailbox))
+    return json_response(resources.profile(mailbox))
 
 
 def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
@@ -28,7 +28,7 @@ def watch(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
         raise ApiError(400, "Invalid topicName does not match projects/{project}/topics/*")
     mailbox.watch(topic)
     expiration = int((time.time() + _WATCH_LIFETIME) * 1000)
-    return json_reply({"historyId": str(mailbox.history_id), "expiration": str(expiration)})
+    return json_response({"historyId": str(mailbox.history_id), "expiration": str(expiration)})
 
 
 def stop(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
@@ -41,13 +41,13 @@ def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) ->
     if form not in resources.FORMATS:
         raise invalid_value("format", "MessageFormat", form)
     found = mailbox.get(message_id)
-    reply = json_reply(resources.message(found, form, request.many("metadataHeaders")))
-    reply.fetched = (message_id,)
-    return reply
+    response = json_response(resources.message(found, form, request.many("metadataHeaders")))
+    response.fetched = (message_id,)
+    return response
 
 
 def get_attachment(mailbox: Mailbox, request: Request, message_id: str, second: str) -> Response:
-    return json_reply(resources.attachment(mailbox.get(message_id), second))
+    return json_response(resources.attachment(mailbox.get(message_id), second))
 
 
 def insert_message(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
@@ -63,7 +63,7 @@ def _add_message(mailbox: Mailbox, request: Request, default_source: str) -> Res
     dated = request.one("internalDateSource", default_source) == "dateHeader"
     date = mail.date_header(upload.content) if dated else None
     message_id = mailbox.insert(upload.content, upload.label_ids, upload.thread_id, date)
-    return json_reply(resources.outline(mailbox.get(message_id)))
+    return json_response(resources.outline(mailbox.get(message_id)))
 
 
 def modify_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
@@ -98,10 +98,10 @@ def batch_delete(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respon
 
 
 def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]) -> Response:
-    """Google promises nothing about ids that do not exist: they are passed over."""
+    """Ids that do not exist are skipped; Google does not specify them."""
     ids = _strings(body, "ids")
-    if not ids or len(ids) > _MOST_IDS:
-        raise ApiError(400, f"Invalid ids value: 1 to {_MOST_IDS} ids, got {len(ids)}")
+    if not ids or len(ids) > _MAX_IDS:
+        raise ApiError(400, f"Invalid ids value: 1 to {_MAX_IDS} ids, got {len(ids)}")
     for message_id in ids:
         try:
             act(message_id)
@@ -112,7 +112,7 @@ def _for_each(mailbox: Mailbox, body: dict[str, Any], act: Callable[[str], None]
 
 
 def _outline(mailbox: Mailbox, message_id: str) -> Response:
-    return json_reply(resources.outline(mailbox.get(message_id)))
+    return json_response(resources.outline(mailbox.get(message_id)))
 
 
 def _strings(body: dict[str, Any], key: str) -> Sequence[str]:
@@ -123,20 +123,20 @@ def _strings(body: dict[str, Any], key: str) -> Sequence[str]:
 
 
 def list_labels(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
-    return json_reply({"labels": mailbox.labels()})
+    return json_response({"labels": mailbox.labels()})
 
 
 def get_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:
     label = mailbox.label(label_id)
-    return json_reply(msgspec.to_builtins(label) | resources.label_counts(mailbox, label))
+    return json_response(msgspec.to_builtins(label) | resources.label_counts(mailbox, label))
 
 
 def create_label(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
-    return json_reply(mailbox.create_label_from(request.json()))
+    return json_response(mailbox.create_label_from(request.json()))
 
 
 def update_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:
-    return json_reply(mailbox.update_label(label_id, request.json()))
+    return json_response(mailbox.update_label(label_id, request.json()))
 
 
 def delete_label(mailbox: Mailbox, request: Request, label_id: str, _2: str) -> Response:

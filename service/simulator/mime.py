@@ -1,4 +1,8 @@
-"""The part tree of a message, numbered and shaped as Gmail's `payload`."""
+"""The part tree of a message, numbered and shaped as Gmail's `payload`.
+
+A parser of its own, though service/mime has one. Tests compare what a sync stores with what this
+one served, so it is an independent oracle: with shared code both would make the same mistake.
+"""
 
 import html
 import re
@@ -20,7 +24,7 @@ from service.simulator.headers import (
 
 INLINE_TEXT_LIMIT = 1_000_000  # bytes; longer text comes by attachmentId
 SNIPPET_LENGTH = 200  # characters
-_DEEPEST = 40  # levels of nesting read before the rest counts as one leaf
+_MAX_DEPTH = 40  # levels of nesting read before the rest counts as one leaf
 _TYPE = re.compile(r"[^\s/;]+/[^\s/;]+")
 _INVISIBLE = re.compile(r"(?is)<(style|script|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 
@@ -58,10 +62,10 @@ def parse(raw: bytes, part_id: str = "", default: str = "text/plain", depth: int
     readable = mime_type.startswith("text/") and not filename and disposition != "attachment"
     charset = options.get("charset", "").split("(")[0].strip()
     part = Part(part_id, headers, mime_type, filename, charset, not readable, body, [])
-    if depth < _DEEPEST:
+    if depth < _MAX_DEPTH:
         part.children = _children(part, options.get("boundary", ""), depth + 1)
     if mime_type.startswith("multipart/"):
-        # A container that cannot be split is shown as the text it is.
+        # A container that cannot be split is shown as text.
         part.attached = False
     return part
 
@@ -92,8 +96,8 @@ def _child_id(parent: str, index: int) -> str:
 def split_multipart(body: bytes, boundary: str) -> list[bytes]:
     """The parts between the delimiter lines; the last may lack its closing delimiter."""
     mark = re.escape(b"--" + boundary.encode("utf-8"))
-    # That a line begins there is looked at afterwards: a pattern that does not begin with plain
-    # characters is tried at each byte.
+    # The line's start is checked afterwards: a pattern that begins with a look-behind is tried at
+    # each byte.
     found = re.finditer(mark + rb"(--)?[ \t]*(?=\r?\n|\Z)", body)
     delimiters = [each for each in found if body[each.start() - 1 : each.start()] in (b"", b"\n")]
     pieces = []
@@ -147,7 +151,7 @@ def snippet(root: Part) -> str:
             shown = html.unescape(_INVISIBLE.sub(" ", shown))
         words = " ".join(shown.split())[:SNIPPET_LENGTH]
         if words:
-            # A character reference can name a lone surrogate, which JSON in UTF-8 cannot carry.
+            # A character reference can be a lone surrogate, which JSON in UTF-8 cannot contain.
             whole = words.encode("utf-8", "replace").decode("utf-8")
             return html.escape(whole).replace("&#x27;", "&#39;")
     return ""

@@ -18,7 +18,7 @@ _REQUEST_LINE = re.compile(r"([A-Z]+) (\S+)(?: HTTP/1\.[01])?\s*")
 
 
 def read(request: Request) -> list[tuple[str, Request]]:
-    """The inner requests with their Content-IDs; ApiError 400 when they are none or too many."""
+    """The inner requests with their Content-IDs; ApiError 400 if there are none or too many."""
     kind, options = parameters(request.headers.get("content-type", "").encode())
     pieces: list[bytes] = []
     if kind == "multipart/mixed" and options.get("boundary"):
@@ -34,13 +34,13 @@ def read(request: Request) -> list[tuple[str, Request]]:
 
 
 def _read_part(piece: bytes, authorization: str) -> tuple[str, Request]:
-    """An inner request; the outer Authorization holds unless the part brings its own."""
+    """An inner request. It has the outer Authorization unless it brings its own."""
     outer, content = split_head(piece)
     line, _, rest = content.lstrip(b"\r\n").partition(b"\n")
     match = _REQUEST_LINE.fullmatch(plain(line))
     if not match:
         raise ApiError(
-            400, "Failed to parse batch request: a part is no HTTP request", "badRequest"
+            400, "Failed to parse batch request: a part is not an HTTP request", "badRequest"
         )
     fields, body = split_head(rest)
     headers = {"authorization": authorization} if authorization else {}
@@ -51,18 +51,18 @@ def _read_part(piece: bytes, authorization: str) -> tuple[str, Request]:
 
 
 def write(answers: Sequence[tuple[str, Response]]) -> Response:
-    """One reply of all parts, each named after the Content-ID of its request."""
+    """One response with all parts, each named after its request's Content-ID."""
     boundary = f"batch_{secrets.token_urlsafe(18)}"
-    parts = [_write_part(content_id, reply) for content_id, reply in answers]
-    fetched = tuple(message_id for _, reply in answers for message_id in reply.fetched)
+    parts = [_write_part(content_id, response) for content_id, response in answers]
+    fetched = tuple(message_id for _, response in answers for message_id in response.fetched)
     return _join(boundary, parts, fetched)
 
 
-def _write_part(content_id: str, reply: Response) -> bytes:
+def _write_part(content_id: str, response: Response) -> bytes:
     named = f"Content-ID: <response-{content_id.strip('<>')}>\r\n" if content_id else ""
-    phrase = HTTPStatus(reply.status).phrase
-    head = f"Content-Type: application/http\r\n{named}\r\nHTTP/1.1 {reply.status} {phrase}\r\n"
-    return head.encode("latin-1", "replace") + reply.head() + reply.body
+    phrase = HTTPStatus(response.status).phrase
+    head = f"Content-Type: application/http\r\n{named}\r\nHTTP/1.1 {response.status} {phrase}\r\n"
+    return head.encode("latin-1", "replace") + response.head() + response.body
 
 
 def _join(boundary: str, parts: Sequence[bytes], fetched: tuple[str, ...]) -> Response:
@@ -73,9 +73,9 @@ def _join(boundary: str, parts: Sequence[bytes], fetched: tuple[str, ...]) -> Re
     return Response(200, body, content_type, fetched=fetched)
 
 
-def reverse(reply: Response) -> None:
-    """Turn the order of the parts round; a reply that is no batch stays as it is."""
-    kind, options = parameters(reply.content_type.encode())
+def reverse(response: Response) -> None:
+    """Reverse the order of the parts. A response that is not a batch does not change."""
+    kind, options = parameters(response.content_type.encode())
     if kind == "multipart/mixed":
-        parts = split_multipart(reply.body, options["boundary"])
-        reply.body = _join(options["boundary"], parts[::-1], ()).body
+        parts = split_multipart(response.body, options["boundary"])
+        response.body = _join(options["boundary"], parts[::-1], ()).body

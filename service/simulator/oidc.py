@@ -1,4 +1,4 @@
-"""Google as one who signs identities: OIDC tokens of service accounts, and the keys to check them.
+"""Google as an OIDC issuer: tokens of service accounts, and the keys that verify them.
 
 https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions
 """
@@ -17,7 +17,7 @@ LIFETIME = 3600  # seconds
 
 
 class OidcIssuer:
-    """A key pair and its name; thread-safe. The pair is made when it is first needed."""
+    """A key pair and its id. Thread-safe. The pair is generated at its first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,9 +32,9 @@ class OidcIssuer:
             return self._key
 
     def token(self, audience: str, email: str, **claims: Any) -> str:
-        """A token of a service account; `claims` replace what Google would say."""
+        """A token of a service account; `claims` replace Google's own."""
         now = int(time.time())
-        said = {
+        standard = {
             "iss": ISSUER,
             "aud": audience,
             "sub": "108000000000000000000",
@@ -43,7 +43,7 @@ class OidcIssuer:
             "iat": now,
             "exp": now + LIFETIME,
         }
-        return jwt.encode(said | claims, self.key, "RS256", headers={"kid": self.key_id})
+        return jwt.encode(standard | claims, self.key, "RS256", headers={"kid": self.key_id})
 
     def keys(self) -> dict[str, Any]:
         """The JWKS, as https://www.googleapis.com/oauth2/v3/certs has it."""

@@ -25,7 +25,7 @@ _STOP = 5.0  # seconds the thread gets to end
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """Where pushes go, and whom their tokens name."""
+    """Where pushes go, and the claims of their tokens."""
 
     url: str
     audience: str
@@ -33,15 +33,15 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class Publisher:
-    """Pushes what it is told of, from a thread of its own, until it is acknowledged (2xx).
+    """Pushes each published change from its own thread until it is acknowledged (2xx).
 
     Faults of method "push" strike notifications: `drop` loses one, `duplicate` sends it twice,
     `reorder` sends it after the next one. `answers` are the HTTP statuses of all deliveries.
     """
 
-    def __init__(self, subscription: Subscription, identity: OidcIssuer, faults: Faults) -> None:
+    def __init__(self, subscription: Subscription, issuer: OidcIssuer, faults: Faults) -> None:
         self._subscription = subscription
-        self._identity = identity
+        self._issuer = issuer
         self._faults = faults
         self._lock = threading.Lock()
         self._published_at: dict[str, float] = {}  # by address, monotonic seconds
@@ -66,7 +66,7 @@ class Publisher:
         return time.monotonic() - self._published_at.get(email, -INTERVAL) >= INTERVAL
 
     def publish(self, email: str, history_id: int) -> None:
-        """Tell of a change, unless the second's one is spent. Does not wait."""
+        """Push a change, unless one was pushed within the last second. Does not wait."""
         with self._lock:
             if not self.is_ready(email):
                 return
@@ -102,7 +102,7 @@ class Publisher:
 
     def _deliver(self, session: requests.Session, envelope: dict[str, Any]) -> bool:
         to = self._subscription
-        token = self._identity.token(to.audience, to.service_account)
+        token = self._issuer.token(to.audience, to.service_account)
         try:
             answer = session.post(
                 to.url,

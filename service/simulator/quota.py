@@ -64,7 +64,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Charge(NamedTuple):
-    """Units that were allowed, at a time of the quota's clock, in seconds."""
+    """Units charged at a time of the quota's clock, in seconds."""
 
     at: float
     email: str
@@ -105,7 +105,7 @@ class Quota:
         self._lock = threading.Lock()
 
     def enter(self, email: str, method: str) -> None:
-        """Charge a request and hold its place in flight; ApiError 403 or 429 when over a limit."""
+        """Charge a request and count it as in flight. ApiError 403 or 429 if over a limit."""
         with self._lock:
             most = self.limits.max_in_flight
             if most is not None and self._in_flight[email] >= most:

@@ -1,4 +1,4 @@
-"""What was asked of the simulator, counted."""
+"""Counters of the requests to the simulator."""
 
 import threading
 from collections import Counter

@@ -73,7 +73,7 @@ def attachment(found: Message, attachment_id: str) -> dict[str, Any]:
 
 
 def history(change: Change, types: Sequence[str], label_id: str) -> dict[str, Any] | None:
-    """A History record holding the wanted types only; None when nothing of it is wanted."""
+    """A History record with only the wanted types; None if it has none of them."""
     labels = {*change.message.label_ids, *change.added, *change.removed}
     if label_id and label_id not in labels:
         return None
@@ -98,7 +98,7 @@ def _entries(change: Change) -> list[tuple[str, str, dict[str, Any]]]:
 
 
 def label_counts(mailbox: Mailbox, label: Label) -> dict[str, int]:
-    """What labels.get tells and labels.list does not."""
+    """The counts, which labels.get returns and labels.list does not."""
     messages = mailbox.messages_with(label.id)
     unread = [message for message in messages if "UNREAD" in message.label_ids]
     return {

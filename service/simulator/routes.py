@@ -16,7 +16,7 @@ Handler = Callable[[Mailbox, Request, str, str], Response]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A request understood. `user` is as the path has it: an address or "me"."""
+    """The method of a request. `user` is an address or "me", as in the path."""
 
     method: str
     handler: Handler
@@ -26,7 +26,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 def find(request: Request) -> Route:
-    """The route of a Gmail path; ApiError 404 when there is no such method."""
+    """The route of a Gmail path; ApiError 404 if there is no such method."""
     path = request.path.removeprefix(UPLOAD)
     user, _, tail = path.removeprefix(PREFIX).partition("/")
     pieces = tail.split("/")

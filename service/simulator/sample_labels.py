@@ -1,4 +1,4 @@
-"""Which labels a message gets: a mix that is varied, plausible and the same at every start."""
+"""The labels of a message: varied, plausible and the same at every start."""
 
 CATEGORIES = (
     "CATEGORY_PERSONAL",

@@ -4,7 +4,7 @@ import msgspec
 
 
 class SampleLanguage(msgspec.Struct, frozen=True):
-    """`charsets`: those its mail is sent in; each can hold every text here."""
+    """`charsets`: those of its mail; each can encode every text of the language."""
 
     charsets: tuple[str, ...]
     people: tuple[str, ...]

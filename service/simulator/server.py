@@ -6,33 +6,33 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.simulator.faults import Faults
 from service.simulator.gateway import Gateway
 from service.simulator.generate import generate
 from service.simulator.http_server import HttpServer
 from service.simulator.load import load
 from service.simulator.mail import Mail
 from service.simulator.mailbox import Mailbox
-from service.simulator.oidc import OidcIssuer
 from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits, Quota
-from service.simulator.requestlog import RequestLog
-from service.simulator.tokens import Tokens
+from service.simulator.state import State
 
 
 class Simulator:
     """A Gmail on this machine, for as long as the `with` block lasts.
 
     Serves the Gmail API, batches, OAuth and Google's keys under `url` (no slash at the end);
-    DESIGN.md §8 (`simulate`). No faults and no quota until asked. Searches (`q`) are refused;
-    `fields` is ignored.
+    DESIGN.md §8 (`simulate`). There are no faults and no quota at first. Searches (`q`) are
+    rejected; `fields` is ignored.
     """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._mailboxes: dict[str, Mailbox] = {}
-        self._gateway = Gateway(self._mailboxes)
+        self._state = State()
+        self.faults = self._state.faults
+        self.issuer = self._state.issuer
+        self.requests = self._state.requests
+        self.tokens = self._state.tokens
         self._publisher: Publisher | None = None
-        self._server = HttpServer(host, port, self._gateway.answer)
+        self._server = HttpServer(host, port, Gateway(self._state).answer)
         bound_host, bound_port = self._server.server_address[:2]
         self.url = f"http://{bound_host!s}:{bound_port}"
 
@@ -52,7 +52,7 @@ class Simulator:
         self._server.start()
 
     def stop(self) -> None:
-        """Release what faults hold, close all connections; takes 10 seconds at most."""
+        """Release what faults hold and close all connections, within 10 seconds."""
         self.faults.clear()
         if self._publisher:
             self._publisher.stop()
@@ -65,10 +65,10 @@ class Simulator:
         refresh_token: str = "",
         messages: Iterable[Mail] = (),
     ) -> Mailbox:
-        """A mailbox, in place of any before it, and the tokens that are good for it."""
+        """Add or replace a mailbox, and accept these tokens for it."""
         mailbox = Mailbox(email, publish=self._publish)
         mailbox.load(messages)
-        self._mailboxes[email] = mailbox
+        self._state.mailboxes[email] = mailbox
         if access_token:
             self.tokens.allow(email, access_token)
         if refresh_token:
@@ -76,8 +76,8 @@ class Simulator:
         return mailbox
 
     def push_to(self, subscription: Subscription) -> Publisher:
-        """From now on push the changes of watched mailboxes; what does so. To be called once."""
-        self._publisher = Publisher(subscription, self.identity, self.faults)
+        """From now on push the changes of watched mailboxes. To be called once."""
+        self._publisher = Publisher(subscription, self.issuer, self.faults)
         self._publisher.start()
         return self._publisher
 
@@ -86,28 +86,12 @@ class Simulator:
             self._publisher.publish(email, history_id)
 
     @property
-    def identity(self) -> OidcIssuer:
-        return self._gateway.identity
-
-    @property
-    def faults(self) -> Faults:
-        return self._gateway.faults
-
-    @property
-    def requests(self) -> RequestLog:
-        return self._gateway.requests
-
-    @property
-    def tokens(self) -> Tokens:
-        return self._gateway.tokens
-
-    @property
     def quota(self) -> Quota:
-        return self._gateway.quota
+        return self._state.quota
 
     def set_limits(self, limits: Limits) -> None:
-        """Put a quota in force, with nothing spent yet; `Limits()` is none."""
-        self._gateway.quota = Quota(limits)
+        """Start a quota with nothing spent; `Limits()` means no quota."""
+        self._state.quota = Quota(limits)
 
 
 def run(
@@ -120,7 +104,8 @@ def run(
 ) -> None:
     """Serve one mailbox until SIGINT or SIGTERM. Prints its URL once it answers.
 
-    The mail of a path, or that many generated messages, or none. To be called from the main thread.
+    It holds the mail at a path, or a number of generated messages. To be called from the main
+    thread.
     """
     stops = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)

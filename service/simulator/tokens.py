@@ -1,4 +1,4 @@
-"""Who may speak for which mailbox: access tokens and refresh tokens."""
+"""Access tokens and refresh tokens, and the mailbox that each opens."""
 
 import secrets
 import threading
@@ -10,9 +10,9 @@ import msgspec
 
 from service.simulator.consent import ConsentPage
 from service.simulator.errors import ApiError
-from service.simulator.http_types import Request, Response, json_reply
+from service.simulator.http_types import Request, Response, json_response
 
-LIFETIME = 3599  # seconds, as Google's answer says
+LIFETIME = 3599  # seconds, as in Google's answers
 SCOPE = "https://www.googleapis.com/auth/gmail.modify"
 
 
@@ -31,7 +31,7 @@ class Tokens:
         self.consent = ConsentPage()
 
     def allow(self, email: str, access_token: str = "", lifetime: float = 10**9) -> str:
-        """Let an access token (made up when empty) speak for a mailbox; lifetime in seconds."""
+        """Accept an access token (made up if empty) for a mailbox. `lifetime` is in seconds."""
         token = access_token or f"ya29.{secrets.token_urlsafe(24)}"
         with self._lock:
             self._access[token] = _Access(email, time.monotonic() + lifetime)
@@ -44,28 +44,28 @@ class Tokens:
         return token
 
     def expire(self, access_token: str) -> None:
-        """From now on the access token is answered 401; refresh tokens stay good."""
+        """From now on the access token is answered with 401; refresh tokens stay valid."""
         with self._lock:
             self._access.pop(access_token, None)
 
     def revoke(self, email: str) -> None:
-        """The user withdrew consent: all tokens of the mailbox die."""
+        """As if the user revoked the consent: all tokens of the mailbox become invalid."""
         with self._lock:
             self._access = {t: a for t, a in self._access.items() if a.email != email}
             self._refresh = {t: e for t, e in self._refresh.items() if e != email}
 
     def grants(self) -> list[str]:
-        """The mailboxes that refresh tokens are good for."""
+        """The mailboxes of all valid refresh tokens."""
         with self._lock:
             return list(self._refresh.values())
 
     def known(self) -> list[str]:
-        """All tokens that are good for something."""
+        """All valid tokens."""
         with self._lock:
             return [*self._access, *self._refresh]
 
     def owner(self, access_token: str) -> str:
-        """The mailbox a token speaks for; ApiError 401."""
+        """The mailbox of a token. Raises ApiError 401."""
         if not access_token:
             raise ApiError(401, "Login Required.", "required")
         access = self._access.get(access_token)
@@ -79,23 +79,23 @@ class Tokens:
         grant_type = form.get("grant_type", "")
         if grant_type == "refresh_token":
             email = self._refresh.get(form.get("refresh_token", ""))
-            return self._issue(email, SCOPE) if email else _dead_grant()
+            return self._issue(email, SCOPE) if email else _invalid_grant()
         if grant_type == "authorization_code":
             code = self.consent.redeem(form)
             if code is None:
-                return _dead_grant()
+                return _invalid_grant()
             return self._issue(code.email, code.scope, refresh=code.refresh_token)
-        return _refusal("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
+        return _error("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
 
-    def withdraw(self, request: Request) -> Response:
+    def revoke_token(self, request: Request) -> Response:
         """POST /revoke, by access or refresh token."""
         token = _form(request).get("token", "") or request.one("token")
         access = self._access.get(token)
         email = access.email if access else self._refresh.get(token)
         if email is None:
-            return _refusal("invalid_token", "Token expired or revoked")
+            return _error("invalid_token", "Token expired or revoked")
         self.revoke(email)
-        return json_reply({})
+        return json_response({})
 
     def _issue(self, email: str, scope: str, *, refresh: bool = False) -> Response:
         answer: dict[str, Any] = {
@@ -106,7 +106,7 @@ class Tokens:
         }
         if refresh:
             answer["refresh_token"] = self.allow_refresh(email)
-        return json_reply(answer)
+        return json_response(answer)
 
 
 def _form(request: Request) -> dict[str, str]:
@@ -114,14 +114,14 @@ def _form(request: Request) -> dict[str, str]:
     return {name: values[-1] for name, values in fields.items()}
 
 
-def _dead_grant() -> Response:
-    return _refusal("invalid_grant", "Token has been expired or revoked.")
+def _invalid_grant() -> Response:
+    return _error("invalid_grant", "Token has been expired or revoked.")
 
 
-def refused(error: ApiError) -> Response:
-    """A refusal in the words of OAuth: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
-    return _refusal(error.reason, error.message, error.status)
+def oauth_error(error: ApiError) -> Response:
+    """An error in the format of OAuth: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
+    return _error(error.reason, error.message, error.status)
 
 
-def _refusal(error: str, description: str, status: int = 400) -> Response:
-    return json_reply({"error": error, "error_description": description}, status)
+def _error(error: str, description: str, status: int = 400) -> Response:
+    return json_response({"error": error, "error_description": description}, status)

@@ -27,7 +27,7 @@ class _Metadata(msgspec.Struct, rename="camel"):
 
 
 def read(request: Request, is_upload: bool) -> Upload:
-    """ApiError 400 when there is no message in it."""
+    """Raises ApiError 400 if it contains no message."""
     if not is_upload:
         metadata = _metadata(request.json())
         return _upload(_raw(metadata.raw), metadata)

@@ -138,7 +138,7 @@ def test_answers_are_what_the_document_promises(
             examples=EXAMPLES or 10,
             ann=token("ann", "operator"),
             bob=token("bob"),
-            pubsub=simulator.identity.token(AUDIENCE, ACCOUNT),
+            pubsub=simulator.issuer.token(AUDIENCE, ACCOUNT),
             **ids,
         )
     )

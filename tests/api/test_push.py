@@ -69,7 +69,7 @@ def push(pushed: Running, keeper: Simulator) -> Iterator[Push]:
             return client.post(
                 "/api/gmail/push",
                 content=sent if body is None else body,
-                headers=bearer(token or keeper.identity.token(AUDIENCE, ACCOUNT)),
+                headers=bearer(token or keeper.issuer.token(AUDIENCE, ACCOUNT)),
             )
 
         yield push
@@ -150,7 +150,7 @@ def test_a_push_with_a_bad_token_is_refused(
     push: Push, keeper: Simulator, functions: Session, db: Connection, bad: Callable[..., str]
 ) -> None:
     connect_account(functions, "ann")
-    problem(push(token=bad(keeper.identity)), 401, "not_authenticated")
+    problem(push(token=bad(keeper.issuer)), 401, "not_authenticated")
     assert runs(db) == []
 
 
@@ -165,7 +165,7 @@ def test_a_push_of_our_subscription_starts_a_run(
     push: Push, keeper: Simulator, functions: Session, db: Connection, issuer: str
 ) -> None:
     connect_account(functions, "ann")
-    answer = push(token=keeper.identity.token(AUDIENCE, ACCOUNT, iss=issuer))
+    answer = push(token=keeper.issuer.token(AUDIENCE, ACCOUNT, iss=issuer))
     assert (answer.status_code, answer.content) == (204, b"")
     assert [(run["user_id"], run["source"]) for run in runs(db)] == [("ann", "push")]
 
@@ -216,7 +216,7 @@ def test_while_the_database_is_away_a_push_is_to_come_again(
         answer = httpx.post(
             f"{running.url}/api/gmail/push",
             content=envelope({"emailAddress": ANN, "historyId": 1}),
-            headers=bearer(keeper.identity.token(AUDIENCE, ACCOUNT)),
+            headers=bearer(keeper.issuer.token(AUDIENCE, ACCOUNT)),
             timeout=20,
         )
     assert answer.status_code == 503
@@ -398,7 +398,7 @@ def test_a_push_and_a_click_share_a_run(push: Push, functions: Session, db: Conn
 
 
 def test_no_token_reaches_the_log(push: Push, pushed: Running, keeper: Simulator) -> None:
-    token = keeper.identity.token("https://elsewhere.example", ACCOUNT)
+    token = keeper.issuer.token("https://elsewhere.example", ACCOUNT)
     push(token=token)
     wait_until(lambda: any(line["event"] == "request" for line in pushed.log))
     assert token not in str(pushed.log)

@@ -109,4 +109,4 @@ def test_parts_can_change_the_mailbox(connect: Any, mailbox: Mailbox) -> None:
     messages = client.users().messages()
     batch.add(messages.modify(userId="me", id=message_id, body={"addLabelIds": ["STARRED"]}))
     batch.execute()
-    assert "STARRED" in mailbox.label_ids(message_id)
+    assert "STARRED" in mailbox.get(message_id).label_ids

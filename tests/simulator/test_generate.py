@@ -34,7 +34,7 @@ def test_it_is_varied() -> None:
     text = b"".join(part.content() for part in parts if not part.attached).decode()
     for sample in ("请在星期五", "ご確認ください", "القطار", "Посмотри", "Äpfel", "🍅"):
         assert sample in text
-    labels = {mailbox.label_ids(message_id) for message_id in mailbox.message_ids()}
+    labels = {mailbox.get(message_id).label_ids for message_id in mailbox.message_ids()}
     assert {(), ("SPAM",), ("TRASH",), ("SENT",)} <= labels
     messages, threads = mailbox.totals()
     assert threads < messages

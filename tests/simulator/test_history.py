@@ -102,9 +102,9 @@ def test_renaming_and_deleting_a_label_leave_no_record(history: Call, mailbox: M
     label = mailbox.create_label("Short-lived")
     message_id = mailbox.insert(b"Subject: x\r\n\r\n", [label])
     start = mailbox.history_id
-    mailbox.rename_label(label, "Renamed")
+    mailbox.update_label(label, {"name": "Renamed"})
     mailbox.delete_label(label)
-    assert mailbox.label_ids(message_id) == ()
+    assert mailbox.get(message_id).label_ids == ()
     assert history(start)[1] == {"historyId": str(start)}
 
 

@@ -32,7 +32,7 @@ def test_creates_renames_colours_and_deletes(gmail: Any, mailbox: Mailbox) -> No
     )
     message_id = mailbox.insert(b"Subject: x\r\n\r\n", [made["id"]])
     labels.delete(userId="me", id=made["id"]).execute()
-    assert mailbox.label_ids(message_id) == ()
+    assert mailbox.get(message_id).label_ids == ()
 
 
 def test_get_counts_messages_and_threads(gmail: Any, mailbox: Mailbox) -> None:

@@ -85,7 +85,7 @@ def test_real_mail_falls_into_threads_and_has_varied_labels(mail_folder: Path) -
     mailbox.load(load(mail_folder / "ham-2002.mbox.xz"))
     messages, threads = mailbox.totals()
     assert (messages, 2000 < threads < 3000) == (4150, True)
-    labels = {label for i in mailbox.message_ids() for label in mailbox.label_ids(i)}
+    labels = {label for i in mailbox.message_ids() for label in mailbox.get(i).label_ids}
     assert {"INBOX", "UNREAD", "SENT", "STARRED", "CATEGORY_SOCIAL", "Label_1"} <= labels
     assert not {"SPAM", "TRASH"} & labels
 

@@ -74,7 +74,7 @@ def reason(error: HttpError) -> str:
 
 
 def test_lists_all_newest_first_whatever_the_page_size(gmail: Any, mailbox: Mailbox) -> None:
-    dates = [mailbox.internal_date(message_id) for message_id in mailbox.message_ids()]
+    dates = [mailbox.get(message_id).internal_date for message_id in mailbox.message_ids()]
     assert dates == sorted(dates, reverse=True)
     assert len(dates) == COUNT
     for size in (1, 7, COUNT, 500):
@@ -98,7 +98,7 @@ def test_lists_messages_that_carry_all_the_labels(gmail: Any, mailbox: Mailbox) 
     found = listed(gmail, labelIds=["STARRED", "IMPORTANT"], includeSpamTrash=True)
     assert chosen in found
     for message_id in found:
-        assert {"STARRED", "IMPORTANT"} <= set(mailbox.label_ids(message_id))
+        assert {"STARRED", "IMPORTANT"} <= set(mailbox.get(message_id).label_ids)
 
 
 def test_a_search_that_leaves_out_chats_finds_all_mail(gmail: Any, mailbox: Mailbox) -> None:
@@ -240,9 +240,9 @@ def test_inserts_and_imports_json_media_and_both_at_once(gmail: Any, mailbox: Ma
     both = gmail.messages().insert(userId="me", body=labels, media_body=media).execute()
     for answer in (in_json, by_upload, both):
         assert mailbox.raw(answer["id"]) == raw
-    assert mailbox.label_ids(both["id"]) == ("STARRED",)
-    assert mailbox.internal_date(by_upload["id"]) == 1_643_709_600_000
-    assert mailbox.internal_date(in_json["id"]) > 1_700_000_000_000
+    assert mailbox.get(both["id"]).label_ids == ("STARRED",)
+    assert mailbox.get(by_upload["id"]).internal_date == 1_643_709_600_000
+    assert mailbox.get(in_json["id"]).internal_date > 1_700_000_000_000
     with pytest.raises(HttpError):
         gmail.messages().insert(userId="me", body={"labelIds": ["INBOX"]}).execute()
 
@@ -250,13 +250,13 @@ def test_inserts_and_imports_json_media_and_both_at_once(gmail: Any, mailbox: Ma
 def test_modifies_trashes_and_deletes(gmail: Any, mailbox: Mailbox) -> None:
     first, second = (mailbox.insert(b"Subject: x\r\n\r\n") for _ in range(2))
     gmail.messages().trash(userId="me", id=first).execute()
-    assert set(mailbox.label_ids(first)) == {"UNREAD", "TRASH"}
+    assert set(mailbox.get(first).label_ids) == {"UNREAD", "TRASH"}
     gmail.messages().untrash(userId="me", id=first).execute()
-    assert mailbox.label_ids(first) == ("UNREAD",)
+    assert mailbox.get(first).label_ids == ("UNREAD",)
     change = {"ids": [first, second, "unknown"], "addLabelIds": ["STARRED"]}
     assert gmail.messages().batchModify(userId="me", body=change).execute() == ""
-    assert "STARRED" in mailbox.label_ids(first)
-    assert "STARRED" in mailbox.label_ids(second)
+    assert "STARRED" in mailbox.get(first).label_ids
+    assert "STARRED" in mailbox.get(second).label_ids
     gmail.messages().delete(userId="me", id=first).execute()
     gmail.messages().batchDelete(userId="me", body={"ids": [second]}).execute()
     assert not {first, second} & set(mailbox.message_ids())

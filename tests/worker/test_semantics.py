@@ -184,7 +184,7 @@ def test_a_renamed_label_is_renamed_and_touches_no_message(
     label_id = mailbox.create_label("Before")
     mailbox.insert(MAIL % b"one", [label_id])
     in_one_run(account)
-    mailbox.rename_label(label_id, "After")
+    mailbox.update_label(label_id, {"name": "After"})
     before = messages(db)
 
     run = in_one_run(account)
