@@ -57,21 +57,21 @@ def _adopt(connection: Connection, table: str) -> list[Row]:
 
 def _refusal(error: psycopg.Error, table: str) -> Exception | None:
     """The message for errors that have a special meaning in this command."""
-    words = error.diag.message_primary
+    message = error.diag.message_primary
     match error:
         case psycopg.errors.InsufficientPrivilege():
             return click.ClickException(
-                f"{words}: connect as a member of gmail_sync_dba that has SELECT on {table}"
+                f"{message}: connect as a member of gmail_sync_dba that has SELECT on {table}"
             )
         case psycopg.errors.LockNotAvailable():
-            return click.ClickException(f"{words}: nothing was adopted; try again later")
+            return click.ClickException(f"{message}: nothing was adopted; try again later")
         case (
             psycopg.errors.InvalidName()
             | psycopg.errors.SyntaxError()
             | psycopg.errors.FeatureNotSupported()
             | psycopg.errors.WrongObjectType()
         ):
-            return click.ClickException(f"{table!r} is not a table: {words}")
+            return click.ClickException(f"{table!r} is not a table: {message}")
     return sync_error(error)
 
 

@@ -18,16 +18,16 @@ def friendly_errors() -> Iterator[None]:
     except ConfigError as error:
         raise click.ClickException("\n       ".join(error.errors)) from error
     except Exception as error:
-        words = _database_words(error) or _google_words(error)
-        if words is None:
+        message = _database_message(error) or _google_message(error)
+        if message is None:
             raise
-        raise click.ClickException(words) from error
+        raise click.ClickException(message) from error
 
 
 # Their classes are imported once there is an error: most commands end without one.
 
 
-def _database_words(error: Exception) -> str | None:
+def _database_message(error: Exception) -> str | None:
     import psycopg
 
     from service.postgres.errors import SyncError
@@ -46,7 +46,7 @@ def _database_words(error: Exception) -> str | None:
     return None
 
 
-def _google_words(error: Exception) -> str | None:
+def _google_message(error: Exception) -> str | None:
     from service.gmail.errors import GmailError
     from service.google.cipher import WrongKey
     from service.google.credentials import UnusableCredentials

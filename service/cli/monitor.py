@@ -111,15 +111,15 @@ def _snapshot(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
 
 def _failed_snapshot(error: psycopg.Error) -> Row:
     now = datetime.now(UTC).isoformat()
-    words = f"the database does not answer: {str(error).partition(chr(10))[0]}"
-    health = {"healthy": False, "timestamp": now, "error": words}
+    message = f"the database does not answer: {str(error).partition(chr(10))[0]}"
+    health = {"healthy": False, "timestamp": now, "error": message}
     return {"timestamp": now, "health": health, "runs": []}
 
 
 def _head(health: dict[str, Any], last: dict[str, Any]) -> Text:
     """Whether syncs are healthy, why not, and facts of the last snapshot that succeeded."""
-    words, style = ("healthy", "bold green") if health["healthy"] else ("unhealthy", "bold red")
-    head = Text.assemble("gmail-sync  ", (words, style), f"  {_clock(health)}\n")
+    state, style = ("healthy", "bold green") if health["healthy"] else ("unhealthy", "bold red")
+    head = Text.assemble("gmail-sync  ", (state, style), f"  {_clock(health)}\n")
     for reason in [health["error"]] if "error" in health else health["reasons"]:
         head.append(f"- {reason}\n", "red")
     if "error" in health:

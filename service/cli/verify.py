@@ -100,11 +100,11 @@ class ProgressReporter:
         self._line.update(f"Refetching: {RunView.of(run).message}")
 
     def show_wait(self, until: datetime, why: str) -> None:
-        words = f"Waiting until {until:%H:%M:%S} UTC: {why}"
+        message = f"Waiting until {until:%H:%M:%S} UTC: {why}"
         if self._console.is_terminal:
-            self._line.update(words)
+            self._line.update(message)
         else:
-            click.echo(words, err=True)
+            click.echo(message, err=True)
 
 
 def _verify(
