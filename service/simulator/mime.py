@@ -1,7 +1,7 @@
 """The part tree of a message, numbered and shaped as Gmail's `payload`.
 
 A parser of its own, though service/mime has one. Tests compare what a sync stores with what this
-one served, so it is an independent oracle: with shared code both would make the same mistake.
+one served. It is an independent oracle: with shared code, both would make the same mistake.
 """
 
 import html
