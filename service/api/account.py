@@ -1,4 +1,4 @@
-"""One's own Gmail account: how it stands, and the end of it."""
+"""The user's Gmail account: its connection, and how to end it."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ from service.postgres.calls import Pool
 
 
 class AccountConnection(Struct, kw_only=True):
-    """The account, or none: disconnected, without an address.
+    """The account; without one: disconnected, no address.
 
-    `status_reason` says in words what Google said. `synced` is true once all mail was seen.
+    `status_reason` is what Google said. `synced` is true after the first complete sync.
     """
 
     can_connect: bool
@@ -36,8 +36,7 @@ class AccountConnection(Struct, kw_only=True):
 
 
 class Disconnected(Struct, kw_only=True):
-    """What was done. `revoked` is false where Google holds no grant of ours, or may hold one
-    still: `warning` says why."""
+    """`revoked` is false if Google holds no grant of ours or may still hold one: see `warning`."""
 
     done: bool
     revoked: bool
@@ -50,7 +49,7 @@ def connection(
     pool: NamedDependency[Pool],
     connector: NamedDependency[OAuthConnector | None],
 ) -> AccountConnection:
-    """The Gmail account, and whether one can be connected here."""
+    """The Gmail account, and whether this server can connect one."""
     can_connect = connector is not None
     account = get_account(pool, request.user.user_id)
     if account is None:
@@ -83,7 +82,7 @@ def disconnect(
     google: NamedDependency[Google | None],
     delete_mail: FromQuery[bool] = False,
 ) -> Disconnected:
-    """End the grant at Google and forget it here; the mail stays unless it is to go."""
+    """Revoke the grant at Google and delete the credentials; mail stays unless `delete_mail`."""
     end = account_end.disconnect(pool, google, request.user.user_id, delete_mail)
     return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
@@ -99,7 +98,7 @@ def disconnect(
 def delete_account(
     request: UserRequest, pool: NamedDependency[Pool], google: NamedDependency[Google | None]
 ) -> Disconnected:
-    """End the grant at Google and delete everything there is of the user."""
+    """Revoke the grant at Google and delete all data of the user."""
     end = account_end.delete(pool, google, request.user.user_id)
     return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 

@@ -12,7 +12,7 @@ the end of the streams would have to stand beside it; without it they are all th
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -25,7 +25,8 @@ from structlog.typing import FilteringBoundLogger
 
 from service.api.auth.tokens import UserRequest
 from service.api.problems import error_responses
-from service.api.runs import RunView
+from service.api.reader import time_zone_of, translator_of
+from service.api.runs import RunEvent
 from service.postgres.calls import Pool, Row, Session
 from service.postgres.listener import Listener
 
@@ -35,6 +36,7 @@ MIN_POLL_SECONDS = 0.02
 # Proxies drop connections that are silent for a minute or so.
 KEEPALIVE_SECONDS = 15
 RECONNECT_MILLISECONDS = 2000
+KEEPALIVE = ServerSentEventMessage(comment="still here", data=None)
 STOP_SECONDS = 5
 
 
@@ -168,22 +170,29 @@ def _wake(subscribers: list[Subscriber]) -> None:
 
 
 async def _stream(
-    broadcaster: ProgressBroadcaster, user_id: str, row: Row | None, expires_at: datetime
+    broadcaster: ProgressBroadcaster,
+    user_id: str,
+    row: Row | None,
+    event_of: Callable[[Row | None], RunEvent],
+    expires_at: datetime,
 ) -> AsyncIterator[ServerSentEventMessage]:
-    yield _event(row)
+    event = event_of(row)
+    yield _message(event)
     with broadcaster.subscribe(user_id, row) as subscriber:
         while not broadcaster.ended:
-            remaining = (expires_at - datetime.now(UTC)).total_seconds()
-            if remaining <= 0:
+            now = datetime.now(UTC)
+            if expires_at <= now:
                 return
-            if not await subscriber.wait_for_change(min(KEEPALIVE_SECONDS, remaining)):
-                yield ServerSentEventMessage(comment="still here", data=None)
-            elif not broadcaster.ended:
-                yield _event(subscriber.row)
+            times = filter(None, (expires_at, event.text.valid_until))
+            seconds = min((time - now).total_seconds() for time in times)
+            await subscriber.wait_for_change(min(KEEPALIVE_SECONDS, max(0, seconds)))
+            previous, event = event, event_of(subscriber.row)
+            if broadcaster.ended:
+                return
+            yield _message(event) if event != previous else KEEPALIVE
 
 
-def _event(row: Row | None) -> ServerSentEventMessage:
-    run = RunView.of(row)
+def _message(run: RunEvent) -> ServerSentEventMessage:
     return ServerSentEventMessage(
         data=msgspec.json.encode(run),
         event="sync",
@@ -210,10 +219,18 @@ async def sync_events(
     pool: NamedDependency[Pool],
     broadcaster: NamedDependency[ProgressBroadcaster],
 ) -> ServerSentEvent:
-    """The latest run now and at each change, as events `sync` with the object of /status."""
+    """The latest run now and at each change, as events `sync`.
+
+    An event is the object of /status, and `text` in the language of the request.
+    """
     user_id = request.user.user_id
     row = await sync_to_thread(lambda: pool.row("sync_status", user_id))
-    return ServerSentEvent(_stream(broadcaster, user_id, row, request.user.expires_at))
+    language, zone = translator_of(request), time_zone_of(request)
+
+    def event_of(row: Row | None) -> RunEvent:
+        return RunEvent.for_reader(row, language, zone)
+
+    return ServerSentEvent(_stream(broadcaster, user_id, row, event_of, request.user.expires_at))
 
 
 ROUTES = [sync_events]

@@ -1,4 +1,4 @@
-"""Starting, watching and cancelling syncs: one's own runs only."""
+"""Start, follow and cancel syncs: the user's own runs only."""
 
 from datetime import datetime
 from typing import Annotated
@@ -20,13 +20,13 @@ from service.postgres.calls import Pool, Row
 
 
 class StartedRun(RunView):
-    """The run that does what was asked; `created` is false when it was there already."""
+    """The run that does what was requested; `created` is false if it existed already."""
 
     created: bool
 
 
 class RetriedRun(RunView):
-    """The user's latest run; `retried` says how many messages it will fetch once more."""
+    """The user's latest run; `retried` says how many messages it will fetch again."""
 
     retried: int
 
@@ -39,9 +39,9 @@ class History(Struct):
 
 
 class FailedMessage(Struct, kw_only=True):
-    """A message that could not be fetched: given up (dead), or tried again at retry_at.
+    """A message that could not be fetched: given up (dead), or retried at retry_at.
 
-    `error_class` is a stable word where there is one, `reason` is for a person.
+    `error_class` is a stable identifier if there is one; `reason` is for people.
     """
 
     message_id: str
@@ -72,7 +72,7 @@ def start_sync(
     pool: NamedDependency[Pool],
     force_full: FromQuery[bool] = False,
 ) -> StartedRun:
-    """Start a sync, or join the one that runs."""
+    """Start a sync, or return the active one."""
     user_id = request.user.user_id
     _require_account(pool, user_id)
     started = pool.rows("start_sync", user_id, force_full, "api")[0]
@@ -80,9 +80,9 @@ def start_sync(
     if run.created:
         run.message = "Sync started"
     elif run.in_progress and run.phase not in ("queued", "waiting"):
-        run.message = f"A sync is already running: {run.message[0].lower()}{run.message[1:]}"
+        run.message = f"A sync is already running. {run.message}"
     if run.follow_up:
-        run.message += f"; a sync ({run.follow_up}) follows it"
+        run.message += f". Next sync: {run.follow_up}"
     return run
 
 
@@ -108,7 +108,7 @@ def sync_history(
     before: AfterTaskId = None,
 ) -> History:
     """The runs, newest first, in pages."""
-    # One more than asked for tells whether there is a next page.
+    # One row more than requested shows whether there is a next page.
     rows = pool.rows("sync_history", request.user.user_id, limit + 1, before)
     page = rows[:limit]
     return History([RunView.of(row) for row in page], page[-1]["task_id"] if rows[limit:] else None)
@@ -137,15 +137,15 @@ def cancel_sync(
     pool: NamedDependency[Pool],
     task_id: TaskId,
 ) -> RunView:
-    """Cancel a run, or the run that took it over."""
+    """Cancel a run, or its successor."""
     user_id = request.user.user_id
     before = _own_run(pool, user_id, task_id)
     cancelled = pool.value("cancel_sync", before["task_id"])
     run = RunView.of(_own_run(pool, user_id, task_id), success=cancelled)
     if not cancelled:
-        run.message = f"Nothing to cancel: {run.message[0].lower()}{run.message[1:]}"
+        run.message = f"Nothing to cancel. {run.message}"
     elif not before["is_syncing"]:
-        run.message = "The sync that took this one over was cancelled"
+        run.message = "The successor of this sync was cancelled"
     return run
 
 
@@ -158,12 +158,12 @@ def cancel_sync(
     responses=error_responses(400, 401, 409, 429, 503),
 )
 def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:
-    """Fetch once more what could not be had."""
+    """Fetch the failed messages again."""
     user_id = request.user.user_id
     _require_account(pool, user_id)
     retried = pool.value("retry_failed_messages", user_id, "api")
     run = RetriedRun.of(pool.row("sync_status", user_id), retried=retried)
-    run.message = f"Failed messages tried again: {retried:,}" if retried else "Nothing to retry"
+    run.message = f"Failed messages to retry: {retried:,}" if retried else "Nothing to retry"
     return run
 
 
@@ -179,14 +179,14 @@ def list_failed_messages(
     after: OptionalMessageId = None,
 ) -> FailedMessages:
     """The messages that could not be fetched, in pages."""
-    # One more than asked for tells whether there is a next page.
+    # One row more than requested shows whether there is a next page.
     rows = pool.rows("list_failed_messages", request.user.user_id, limit + 1, after)
     page = msgspec.convert(rows[:limit], list[FailedMessage])
     return FailedMessages(page, page[-1].message_id if rows[limit:] else None)
 
 
 def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
-    """Raises the same 404 for a run of somebody else and for one that never was."""
+    """Raises the same 404 for another user's run and for one that does not exist."""
     row = pool.row("sync_run", with_slashes(task_id))
     if row is None or row["user_id"] != user_id:
         raise problem(404, "no_such_sync", "You have no sync with this task_id.")
@@ -194,15 +194,15 @@ def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
 
 
 def _require_account(pool: Pool, user_id: str) -> None:
-    """Raises 409 unless Google lets us in (DESIGN.md, section 5: start never looks)."""
+    """Raises 409 unless Google allows access (DESIGN.md, section 5: start does not check)."""
     account = get_account(pool, user_id)
     if account and account.status in USABLE:
-        # A sync is how we find out that Google has let a suspended account in again.
+        # Only a sync can find out that Google allows a suspended account again.
         return
     if account is None or account.status == "disconnected":
         detail = "No Gmail account is connected. Connect one, then sync."
     else:
-        detail = f"Google no longer lets us read {account.email}. Connect it again, then sync."
+        detail = f"Google no longer allows access to {account.email}. Connect it again, then sync."
     if account and account.status_reason:
         detail += f" Google said: {account.status_reason}"
     raise problem(409, "account_not_connected", detail)

@@ -82,7 +82,9 @@ class Installation:
         ) as progress:
             bar = progress.add_task("Waiting for a worker", total=100)
             for run in self._states(answer.json()["task_id"]):
-                progress.update(bar, completed=run["progress_percentage"], description=_phase(run))
+                progress.update(
+                    bar, completed=run["progress_percentage"], description=run["message"]
+                )
         return {
             "outcome": run["outcome"],
             "sync_type": run["sync_type"],
@@ -207,13 +209,6 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def _phase(run: dict[str, Any]) -> str:
-    stats = run["stats"]
-    if run["phase"] == "fetching":
-        return f"Fetching {stats['found'] - stats['pending']:,} of {stats['found']:,}"
-    return str(run["phase"]).capitalize()
 
 
 def _seconds(run: dict[str, Any]) -> float:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta, tzinfo
 from decimal import Decimal
 
+from service.i18n.translator import Translator
 from service.postgres.calls import Row
 from service.web.charts import Chart, Series, columns, lines, round_seconds
-from service.web.i18n import Translator
 
 OUTCOMES = ("succeeded", "superseded", "cancelled", "reaped", "failed")
 WAITS = ("queue_median", "queue_p95")
@@ -39,15 +39,15 @@ def ages(language: Translator) -> Tell:
         seconds = length.total_seconds() if isinstance(length, timedelta) else length
         for unit, span in UNITS:
             if seconds >= 2 * span or seconds == span:
-                return language.say("operator.length." + unit, number=round(seconds / span))
-        return language.say("operator.length.s", number=round(seconds))
+                return language.translate("operator.length." + unit, number=round(seconds / span))
+        return language.translate("operator.length.s", number=round(seconds))
 
     return age
 
 
 def figures(language: Translator, zone: tzinfo, activity: list[Row]) -> list[Figure]:
     """Of the rows of sync_activity()."""
-    age, number = ages(language), language.shown
+    age, number = ages(language), language.format
     clocks = [f"{row['bucket'].astimezone(zone):%H:%M}" for row in activity]
 
     def figure(name: str, chart: Chart, top: str, series: dict[str, str], tell: Tell) -> Figure:
@@ -76,7 +76,7 @@ def figures(language: Translator, zone: tzinfo, activity: list[Row]) -> list[Fig
 
 
 def _told(language: Translator, name: str, value: object, tell: Tell) -> str:
-    return f"{language.say('operator.series.' + name)} {tell(value)}"
+    return f"{language.translate('operator.series.' + name)} {tell(value)}"
 
 
 def _plain(value: float | Decimal | timedelta | None) -> float | None:

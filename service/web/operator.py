@@ -17,9 +17,10 @@ from msgspec import Struct
 from service.api.auth.tokens import UserRequest
 from service.api.operator import ACTIONS, operators_only, perform
 from service.api.operator_access import OperatorAccessLog
+from service.api.reader import time_zone_of, translator_of
 from service.postgres.calls import FunctionCaller, Pool, Row
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
-from service.web.pages import Pages, time_zone
+from service.web.pages import Pages
 
 BUCKET = timedelta(minutes=30)
 # As many lines as a table shows; of more it says how many.
@@ -91,7 +92,7 @@ def _perform(functions: FunctionCaller, actor: str, form: ActionForm) -> ActionR
 def _page(
     request: UserRequest, pages: Pages, functions: FunctionCaller, result: ActionResult | None
 ) -> Response[str]:
-    language = pages.language(request)
+    language = translator_of(request)
     activity = functions.rows("sync_activity", p_bucket=BUCKET)
     return pages.page(
         request,
@@ -105,7 +106,7 @@ def _page(
         dead_letters=functions.rows("list_dead_letters", MAX_ROWS),
         busy=[row for row in activity if any(row[name] for name in COLUMNS)],
         columns=COLUMNS,
-        figures=figures(language, time_zone(request), activity),
+        figures=figures(language, time_zone_of(request), activity),
         actions=ACTIONS,
         max_rows=MAX_ROWS,
         age=ages(language),

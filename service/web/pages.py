@@ -6,11 +6,10 @@ Templates are told values and never markup: autoescape is on, and what mail hold
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
-from zoneinfo import ZoneInfo
+from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
@@ -23,12 +22,11 @@ from markupsafe import Markup
 from service.api.auth.security import PAGE_CSP, SAFE_METHODS
 from service.api.connect import LONGEST_PATH, OWN_PATH
 from service.api.problems import Conversions
-from service.web.i18n import Languages, Translator
+from service.api.reader import time_zone_of, translator_of
+from service.i18n.translator import Translator
 from service.web.static import StaticFiles
 
 FOLDER = Path(__file__).parent / "templates"
-# page.js keeps the browser's time zone in it.
-ZONE_COOKIE = "time_zone"
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -36,7 +34,6 @@ class Pages:
     """Renders templates/."""
 
     def __init__(self, static_files: StaticFiles) -> None:
-        self._languages = Languages()
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER),
             autoescape=True,
@@ -57,16 +54,16 @@ class Pages:
     ) -> Response[str]:
         """The page that `template` makes of `values`.
 
-        Beside these it knows `t(key, **values)`, `words(*prefixes)` for scripts, `number(n)`,
+        Beside these it knows `t(key, **values)`, `messages(*prefixes)` for scripts, `number(n)`,
         `time(at, style)`, `language`, `zone`, and `identity`: whoever is signed in, or None. The
         template's folder is the part of the page that the navigation marks.
         """
-        language, zone = self.language(request), time_zone(request)
+        language, zone = translator_of(request), time_zone_of(request)
         content = self._templates.get_template(template).render(
             **values,
-            t=language.say,
-            words=language.section,
-            number=language.shown,
+            t=language.translate,
+            messages=language.section,
+            number=language.format,
             time=_times(language, zone),
             language=language,
             zone=zone,
@@ -83,9 +80,6 @@ class Pages:
                 "Vary": "Accept-Language, Cookie",
             },
         )
-
-    def language(self, request: AnyRequest) -> Translator:
-        return self._languages.preferred(request.headers.get("Accept-Language", ""))
 
     def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
         """Pages, whose errors are pages too, and which nobody sees without signing in."""
@@ -121,9 +115,9 @@ class Pages:
 
     def _error(self, request: AnyRequest, problem: ProblemDetailsException) -> Response[str]:
         """In the words for its code, else for its status."""
-        status, words = problem.status_code, self.language(request).words
+        status, messages = problem.status_code, translator_of(request).messages
         code = problem.extra.get("code") if isinstance(problem.extra, dict) else None
-        kinds = (kind for kind in (code, status) if f"error.{kind}.title" in words)
+        kinds = (kind for kind in (code, status) if f"error.{kind}.title" in messages)
         answer = self.page(request, "error.html", status_code=status, kind=next(kinds, "other"))
         answer.headers.update(problem.headers or {})
         return answer
@@ -132,14 +126,6 @@ class Pages:
 def is_navigation(request: AnyRequest) -> bool:
     """Whether a browser asks in order to show the answer to a person, as it does after a link."""
     return request.headers.get("Sec-Fetch-Dest") == "document"
-
-
-def time_zone(request: AnyRequest) -> tzinfo:
-    """The browser's own, once page.js has told it; until then UTC."""
-    try:
-        return ZoneInfo(unquote(request.cookies[ZONE_COOKIE]))
-    except (KeyError, ValueError, OSError):
-        return UTC
 
 
 def _times(language: Translator, zone: tzinfo) -> Callable[[datetime, str], Markup]:

@@ -1,6 +1,5 @@
-"""The page one comes to: the sync, what to do when something is wrong, and the runs before."""
+"""The home page: the sync, what to do about problems, and earlier runs."""
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -11,15 +10,16 @@ from litestar.params import QueryParameter
 
 from service.accounts.connect import OAuthConnector
 from service.accounts.rows import get_account
+from service.api import run_text
 from service.api.auth.tokens import UserRequest
 from service.api.fields import AfterTaskId
-from service.api.runs import RunView
+from service.api.reader import time_zone_of, translator_of
+from service.api.runs import RunEvent, RunView
+from service.i18n.translator import Translator
 from service.postgres.calls import Pool, Row
 from service.postgres.errors import InvalidArgument
-from service.web import run_text
 from service.web.charts import Series, columns
-from service.web.i18n import Translator
-from service.web.pages import Pages, time_zone
+from service.web.pages import Pages
 
 RUNS_A_PAGE = 10
 FAILED_SHOWN = 20
@@ -36,11 +36,11 @@ def show(
     before: AfterTaskId = None,
     connect_error: ConnectError = None,
 ) -> Response[str]:
-    """Everything as it is now; sync.js keeps it so."""
-    user_id, now = request.user.user_id, datetime.now(UTC)
-    language, zone = pages.language(request), time_zone(request)
-    run = RunView.of(pool.row("sync_status", user_id))
-    # One more than shown tells whether there are more.
+    """The state now; sync.js keeps it current."""
+    user_id = request.user.user_id
+    language, zone = translator_of(request), time_zone_of(request)
+    run = RunEvent.for_reader(pool.row("sync_status", user_id), language, zone)
+    # One row more than shown tells whether there are more.
     runs = [RunView.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
     failed = pool.rows("list_failed_messages", user_id, FAILED_SHOWN + 1)
     days = _days(pool, user_id, str(zone))
@@ -49,10 +49,6 @@ def show(
         "sync/sync.html",
         run=run,
         run_data=msgspec.to_builtins(run),
-        headline=run_text.headline(run, language, zone, now),
-        advice=run_text.advice(run, language, now),
-        follow_up=run_text.follow_up(run, language),
-        time_left=run_text.time_left(run, language),
         counts=run_text.COUNTS,
         took=partial(run_text.took, language=language),
         changes=partial(run_text.changes, language=language),
@@ -64,7 +60,7 @@ def show(
         days=days,
         chart=columns([Series("messages", [each["messages"] for each in days])]),
         chart_tips=[
-            f"{language.day(each['day'])}: {language.shown(each['messages'])}" for each in days
+            f"{language.day(each['day'])}: {language.format(each['messages'])}" for each in days
         ],
         ended_runs=[each for each in runs[:RUNS_A_PAGE] if not each.in_progress],
         older=runs[RUNS_A_PAGE - 1].task_id if runs[RUNS_A_PAGE:] else None,
@@ -73,17 +69,17 @@ def show(
 
 
 def _connect_error(code: str | None, language: Translator) -> str | None:
-    """What went wrong on the way to Google and back, if anything."""
+    """The error of connecting to Google, if there was one."""
     if code is None:
         return None
     key = f"sync.connect_error.{code}"
-    return language.say(key if key in language.words else "sync.connect_error.again")
+    return language.translate(key if key in language.messages else "sync.connect_error.again")
 
 
 def _days(pool: Pool, user_id: str, zone: str) -> list[Row]:
     try:
         return pool.rows("messages_per_day", user_id, DAYS, zone)
-    except InvalidArgument:  # a zone that Python knows and Postgres does not
+    except InvalidArgument:  # Python knows the zone, but Postgres does not
         return pool.rows("messages_per_day", user_id, DAYS)
 
 

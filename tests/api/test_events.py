@@ -106,6 +106,7 @@ def test_the_state_comes_at_once_and_then_each_change(
         functions.value("release_sync", task_id, "enough")
         last = stream.run()
         assert last["outcome"] == "failed"
+        assert last.pop("text")["headline"] == "The sync failed"
         assert last == ann.get("/api/gmail/sync/status").json()
 
 

@@ -72,7 +72,7 @@ def test_a_click_during_a_sync_says_how_far_it_is(ann: httpx.Client, functions: 
     store(functions, task_id, stored("m1"))
     run = start(ann)
     assert run["created"] is False
-    assert run["message"] == "A sync is already running: fetching 1 of 3"
+    assert run["message"] == "A sync is already running. Fetching 1 of 3"
     assert run["stats"] == {**NOTHING, "found": 3, "new": 1, "pending": 2}
     assert run["progress_percentage"] == 33
     assert run["eta_seconds"] is not None
@@ -89,7 +89,7 @@ def test_a_forced_click_on_a_running_sync_promises_a_full_one(
 ) -> None:
     db.execute("update gmail_sync.account set history_id = 5")
     claim(functions, start(ann)["task_id"])
-    assert start(ann, "?force_full=true")["message"].endswith("; a sync (full) follows it")
+    assert start(ann, "?force_full=true")["message"].endswith(". Next sync: full")
 
 
 def test_a_click_on_a_zombie_starts_its_successor(
@@ -153,7 +153,7 @@ def test_status_follows_a_sync_to_its_end(ann: httpx.Client, functions: Session)
     run = status(ann)
     assert run["outcome"] == "succeeded"
     assert run["progress_percentage"] == 100
-    assert run["message"] == "Synced: 2 new"
+    assert run["message"] == "Up to date: 2 new"
     assert run["in_progress"] is False
     assert run["finished_at"] is not None
 
@@ -163,7 +163,7 @@ def test_a_failed_sync_says_why(ann: httpx.Client, functions: Session) -> None:
     claim(functions, task_id)
     functions.value("release_sync", task_id, "Google is on fire")
     run = status(ann)
-    assert run["message"] == "Sync failed: Google is on fire"
+    assert run["message"] == "The sync failed: Google is on fire"
     assert run["error_message"] == "Google is on fire"
     assert run["progress_percentage"] == 0
 
@@ -188,7 +188,7 @@ def test_cancel_ends_a_run(ann: httpx.Client) -> None:
     run = ann.post(f"/api/gmail/sync/{task_id}/cancel").json()
     assert run["success"] is True
     assert run["outcome"] == "cancelled"
-    assert run["message"] == "Sync cancelled"
+    assert run["message"] == "The sync was cancelled"
 
 
 def test_cancel_of_an_ended_run_says_that_there_is_nothing_to_cancel(ann: httpx.Client) -> None:
@@ -197,7 +197,7 @@ def test_cancel_of_an_ended_run_says_that_there_is_nothing_to_cancel(ann: httpx.
     answer = ann.post(f"/api/gmail/sync/{task_id}/cancel")
     assert answer.status_code == 200
     assert answer.json()["success"] is False
-    assert answer.json()["message"] == "Nothing to cancel: sync cancelled"
+    assert answer.json()["message"] == "Nothing to cancel. The sync was cancelled"
 
 
 def test_cancel_of_a_run_that_was_taken_over_reaches_its_successor(
@@ -209,7 +209,7 @@ def test_cancel_of_a_run_that_was_taken_over_reaches_its_successor(
     run = ann.post(f"/api/gmail/sync/{task_id}/cancel").json()
     assert run["success"] is True
     assert run["successor"] == successor
-    assert run["message"] == "The sync that took this one over was cancelled"
+    assert run["message"] == "The successor of this sync was cancelled"
     assert status(ann)["outcome"] == "cancelled"
 
 

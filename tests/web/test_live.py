@@ -385,7 +385,7 @@ def test_a_missing_worker_is_told(
         "update gmail_sync.user_sync_status set started_at = started_at - interval '11 s',"
         " not_before = not_before - interval '11 s'"
     )
-    says(page, "Waiting, and no worker is there")
+    says(page, "Waiting: no worker is running")
     expect(page.locator("#advice")).to_contain_text("gmail-sync worker")
 
 

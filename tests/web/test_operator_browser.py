@@ -68,11 +68,11 @@ def test_what_ends_something_is_asked_about(page: Page, functions: Session, zoe:
     dialog = page.get_by_role("dialog")
     for leave in (
         lambda: page.keyboard.press("Escape"),
-        lambda: page.get_by_role("button", name="Leave it").press("Enter"),
+        lambda: page.get_by_role("button", name="Cancel", exact=True).press("Enter"),
     ):
         cancel.press("Enter")
         expect(dialog).to_contain_text(zoe)
-        expect(page.get_by_role("button", name="Leave it")).to_be_focused()
+        expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_focused()
         leave()
         expect(dialog).to_be_hidden()
         expect(cancel).to_be_focused()
@@ -105,13 +105,13 @@ def test_a_question_stays_until_it_is_answered(page: Page, zoe: str) -> None:
         page.get_by_role("button", name=CANCEL_ZOE).click()
     page.get_by_role("button", name="Enqueue due syncs").click()
     held[0].continue_()
-    page.get_by_role("button", name="Leave it").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     is_done(page, "✓ Enqueue due syncs")
 
 
 @pytest.mark.parametrize(
     ("user_id", "words"),
-    [(" ", "This needs a user id."), ("nobody", "No account has this user id.")],
+    [(" ", "A user ID is required."), ("nobody", "No account has this user ID.")],
 )
 def test_a_wrong_user_id_is_told_in_place(page: Page, user_id: str, words: str) -> None:
     open_page(page)

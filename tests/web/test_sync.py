@@ -8,10 +8,10 @@ from statistics import median
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.api.runs import RunView, Stats
+from service.api import run_text
+from service.api.run_state import RunState, Stats
+from service.i18n.translator import translator
 from service.postgres.calls import Connection, Session
-from service.web import run_text
-from service.web.i18n import Languages
 from tests.api.conftest import claim, connect_account, list_page, store, stored
 from tests.web.conftest import BrowserOf
 
@@ -68,38 +68,48 @@ def part_of(html: str, element_id: str) -> str:
 @pytest.mark.parametrize(
     ("run", "english"),
     [
-        (RunView(), "Never synced yet"),
-        (RunView(phase="queued"), "Waiting for a worker"),
-        (RunView(phase="queued", worker_missing=True), "Waiting, and no worker is there"),
-        (RunView(phase="queued", not_before=LATER), "Trying again at 12:03:40"),
-        (RunView(phase="queued", not_before=BEFORE), "Waiting for a worker"),
-        (RunView(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
-        (RunView(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40"),
-        (RunView(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
-        (RunView(phase="listing", stats=COUNTED), "Listing: 4,150 found so far"),
-        (RunView(phase="fetching", stats=COUNTED), "Fetching 1,250 of 4,150"),
-        (RunView(phase="reconciling"), "Reconciling with Gmail"),
-        (RunView(phase="done", outcome="succeeded"), "Up to date"),
-        (RunView(phase="done", outcome="failed"), "The sync failed"),
-        (RunView(phase="done", outcome="cancelled"), "The sync was cancelled"),
-        (RunView(phase="done", outcome="reaped"), "The sync lost its worker"),
-        (RunView(phase="done", outcome="superseded"), "The sync was handed over"),
-        (RunView(phase="done", outcome="reaped", successor="t"), "Another run goes on with it"),
+        (RunState(), "Never synced yet"),
+        (RunState(phase="queued"), "Waiting for a worker"),
+        (RunState(phase="queued", worker_missing=True), "Waiting: no worker is running"),
+        (RunState(phase="queued", not_before=LATER), "Retrying at 12:03:40 UTC"),
+        (RunState(phase="queued", not_before=BEFORE), "Waiting for a worker"),
+        (RunState(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40 UTC"),
+        (RunState(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40 UTC"),
+        (RunState(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
+        (RunState(phase="listing", current_stats=COUNTED), "Listing: 4,150 found so far"),
+        (RunState(phase="fetching", current_stats=COUNTED), "Fetching 1,250 of 4,150"),
+        (RunState(phase="reconciling"), "Comparing with Gmail"),
+        (RunState(phase="done", outcome="succeeded"), "Up to date"),
+        (RunState(phase="done", outcome="failed"), "The sync failed"),
+        (RunState(phase="done", outcome="cancelled"), "The sync was cancelled"),
+        (RunState(phase="done", outcome="reaped"), "The sync lost its worker"),
+        (RunState(phase="done", outcome="superseded"), "The sync was handed over"),
+        (
+            RunState(phase="done", outcome="reaped", successor="t"),
+            "Another run continues this sync",
+        ),
     ],
 )
-def test_each_state_is_said_in_words(run: RunView, english: str) -> None:
-    languages = Languages()
-    assert run_text.headline(run, languages.english, UTC, NOW) == english
-    assert re.search(r"[\u4e00-\u9fff]", run_text.headline(run, languages.chinese, UTC, NOW))
+def test_each_state_is_said_in_words(run: RunState, english: str) -> None:
+    assert run_text.describe(run, translator("en"), UTC, NOW).headline == english
+    assert re.search(
+        r"[\u4e00-\u9fff]", run_text.describe(run, translator("zh-Hans"), UTC, NOW).headline
+    )
 
 
 def test_what_follows_a_sync_is_said_while_it_runs() -> None:
-    languages = Languages()
-    run = RunView(in_progress=True, phase="fetching", follow_up="full")
-    assert run_text.follow_up(run, languages.english) == "A full sync follows."
-    assert run_text.follow_up(run, languages.chinese) == "之后将进行完整同步。"
-    assert run_text.follow_up(RunView(phase="done", follow_up="full"), languages.english) == ""
-    assert run_text.follow_up(RunView(in_progress=True), languages.english) == ""
+    run = RunState(is_syncing=True, phase="fetching", follow_up="full")
+    assert run_text.describe(run, translator("en"), UTC, NOW).follow_up == "A full sync follows."
+    assert (
+        run_text.describe(run, translator("zh-Hans"), UTC, NOW).follow_up == "之后将进行完整同步。"
+    )
+    assert (
+        run_text.describe(
+            RunState(phase="done", follow_up="full"), translator("en"), UTC, NOW
+        ).follow_up
+        == ""
+    )
+    assert run_text.describe(RunState(is_syncing=True), translator("en"), UTC, NOW).follow_up == ""
 
 
 @pytest.mark.parametrize(
@@ -111,11 +121,11 @@ def test_what_follows_a_sync_is_said_while_it_runs() -> None:
         (120, "2 min"),
         (7199, "120 min"),
         (7200, "2 h"),
-        (9000, "3 h"),
+        (9001, "3 h"),
     ],
 )
 def test_durations_are_in_a_unit_that_is_easy_to_read(seconds: int, words: str) -> None:
-    assert run_text.duration(seconds, Languages().english) == words
+    assert run_text.duration(seconds, translator("en")) == words
 
 
 def test_the_first_answer_tells_the_state_and_every_count(
@@ -137,7 +147,7 @@ def test_who_never_synced_sees_zeros(browser_of: BrowserOf) -> None:
     html = browser_of("ann").get("/").text
     assert part_of(html, "headline") == "Never synced yet"
     assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["0"] * 4
-    assert "There has been none yet." in html
+    assert "No syncs yet." in html
 
 
 def test_times_are_the_browsers_own(
@@ -155,7 +165,7 @@ def test_times_are_the_browsers_own(
     in_utc = f"{row['waiting_until'].astimezone(UTC):%H:%M:%S}"
     ahead = f"{row['waiting_until'].astimezone(UTC) + timedelta(hours=9):%H:%M:%S}"
     browser = browser_of("ann")
-    assert part_of(browser.get("/").text, "headline").endswith(in_utc)
+    assert part_of(browser.get("/").text, "headline").endswith(f"{in_utc} UTC")
     browser.cookies.set("time_zone", "Asia%2FTokyo")
     assert part_of(browser.get("/").text, "headline").endswith(ahead)
 
@@ -164,7 +174,7 @@ def test_times_are_the_browsers_own(
     ("status", "words"),
     [
         ("reauth_required", "Connect ann@example.org again"),
-        ("suspended", "Google refuses this account at present"),
+        ("suspended", "Google currently refuses this account"),
     ],
 )
 def test_an_account_that_google_refuses_is_told_with_what_to_do(
@@ -186,9 +196,9 @@ def test_who_has_no_account_is_led_to_connect_one(browser_of: BrowserOf) -> None
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("access_denied", "You, or Google, refused."),
-        ("scope_missing", "was not ticked"),
-        ("never_heard_of", "Please begin again."),
+        ("access_denied", "You or Google denied access."),
+        ("scope_missing", "was not selected"),
+        ("never_heard_of", "Please start again."),
     ],
 )
 def test_why_connecting_failed_is_said(browser_of: BrowserOf, code: str, words: str) -> None:
@@ -205,7 +215,7 @@ def test_failed_messages_are_listed_with_their_reason(
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script>alert" not in html
     assert html.count("given up after 1 attempt<") + html.count("given up after 1 attempt\n") == 20
-    assert "There are more." in html
+    assert "There are more failed messages." in html
     assert 'data-action="retry"' in html
     assert "could not be fetched" not in browser_of("bob").get("/").text
 
@@ -233,7 +243,7 @@ def test_a_run_tells_outcome_counts_and_duration(browser_of: BrowserOf, function
     connect_account(functions, "ann")
     ended(functions)
     history = text_of(browser_of("ann").get("/").text.partition('id="history-title"')[2])
-    assert re.search(r"Succeeded 1 new .* Full · by a click · Duration 1 s", history)
+    assert re.search(r"Succeeded 1 new .* Full · started by a click · Duration 1 s", history)
     assert "1 new" not in text_of(browser_of("bob").get("/").text)
 
 
@@ -248,9 +258,9 @@ def test_the_chart_says_in_words_what_it_shows(
     html = browser.get("/").text
     assert html.count('<rect class="messages"') == 1
     words = text_of(html)
-    day = Languages().english.day(datetime.now(UTC) - timedelta(days=3))
+    day = translator("en").day(datetime.now(UTC) - timedelta(days=3))
     assert "1 message in the last 30 days" in words
-    assert f"The most, 1, came on {day}." in words
+    assert f"Busiest day: {day} (1)." in words
 
 
 def test_a_zone_that_postgres_does_not_know_costs_no_page(browser_of: BrowserOf) -> None:
@@ -273,7 +283,7 @@ def test_the_page_is_light_and_quick(
     files |= {
         f"{address.rpartition('/')[0]}/{name}"
         for address in files
-        for name in ("words.js", "ask.js", "fresh.js", "run_text.js", "stream.js")
+        for name in ("i18n.js", "request.js", "fresh.js", "stream.js")
     }
     weight = sum(len(browser.get(address).content) for address in files) + len(html.content)
     assert weight < WEIGHT

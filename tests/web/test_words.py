@@ -5,34 +5,38 @@ from pathlib import Path
 
 import pytest
 
-from service.web.i18n import Languages, Word
+from service.i18n.translator import Message, preferred_translator, translator
 
-WEB = Path(__file__).parents[2] / "service" / "web"
-LANGUAGES = Languages()
+SERVICE = Path(__file__).parents[2] / "service"
 
 
-def forms(word: Word) -> dict[str, str]:
+def forms(word: Message) -> dict[str, str]:
     return {"": word} if isinstance(word, str) else dict(word)
 
 
-def placeholders(word: Word) -> set[str]:
+def placeholders(word: Message) -> set[str]:
     return set(re.findall(r"\{(\w+)\}", " ".join(forms(word).values())))
 
 
 def sources() -> str:
-    files = [*WEB.rglob("*.html"), *WEB.rglob("*.js"), *WEB.glob("*.py")]
+    files = [
+        path
+        for room in ("web", "api", "i18n")
+        for ending in ("html", "js", "py")
+        for path in (SERVICE / room).rglob(f"*.{ending}")
+    ]
     return "\n".join(path.read_text("utf-8") for path in files)
 
 
 def keys_in(text: str) -> set[str]:
     """Keys, and beginnings of keys, that are asked for: all strings that begin with a section."""
-    sections = "|".join({key.partition(".")[0] for key in LANGUAGES.english.words})
+    sections = "|".join({key.partition(".")[0] for key in translator("en").messages})
     found = set(re.findall(rf"""["`]((?:{sections})\.[\w.]*)""", text))
     return {key for key in found if not key.endswith((".html", ".js", ".css"))}
 
 
 def test_both_languages_have_the_same_words_with_the_same_values() -> None:
-    english, chinese = LANGUAGES.english.words, LANGUAGES.chinese.words
+    english, chinese = translator("en").messages, translator("zh-Hans").messages
     assert english.keys() == chinese.keys()
     for key, word in english.items():
         assert placeholders(word) == placeholders(chinese[key]), key
@@ -40,7 +44,7 @@ def test_both_languages_have_the_same_words_with_the_same_values() -> None:
 
 
 def test_whatever_counts_has_a_form_for_others() -> None:
-    for words in (LANGUAGES.english.words, LANGUAGES.chinese.words):
+    for words in (translator("en").messages, translator("zh-Hans").messages):
         for key, word in words.items():
             if not isinstance(word, str):
                 assert "other" in word, key
@@ -48,7 +52,7 @@ def test_whatever_counts_has_a_form_for_others() -> None:
 
 
 def test_each_word_that_is_asked_for_exists() -> None:
-    words = LANGUAGES.english.words
+    words = translator("en").messages
     asked = keys_in(sources())
     assert len(asked) > 10
     for key in asked:
@@ -61,8 +65,8 @@ def test_each_word_that_is_asked_for_exists() -> None:
 def test_each_word_is_asked_for() -> None:
     asked = keys_in(sources())
     beginnings = tuple(key for key in asked if key.endswith("."))
-    assert {key for key in LANGUAGES.english.words if key not in asked} == {
-        key for key in LANGUAGES.english.words if key not in asked and key.startswith(beginnings)
+    assert {key for key in translator("en").messages if key not in asked} == {
+        key for key in translator("en").messages if key not in asked and key.startswith(beginnings)
     }
 
 
@@ -89,9 +93,9 @@ def test_each_word_is_asked_for() -> None:
     ],
 )
 def test_the_browser_chooses_the_language(accepted: str, tag: str) -> None:
-    assert LANGUAGES.preferred(accepted).tag == tag
+    assert preferred_translator(accepted).tag == tag
 
 
 def test_numbers_are_grouped_within_a_sentence() -> None:
-    assert LANGUAGES.english.shown(4150) == "4,150"
-    assert LANGUAGES.english.say("common.signed_in_as", user="{ann}") == "Signed in as {ann}"
+    assert translator("en").format(4150) == "4,150"
+    assert translator("en").translate("common.signed_in_as", user="{ann}") == "Signed in as {ann}"

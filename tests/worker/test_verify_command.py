@@ -139,7 +139,7 @@ def test_repair_waits_for_its_run_and_the_status_is_0(
 
     assert (result.returncode, result.stderr) == (0, "")
     assert "Refetch: 25 messages queued." in result.stdout
-    assert "Synced: 25 new." in result.stdout
+    assert "Up to date: 25 new." in result.stdout
     assert verify().returncode == 0
 
 
@@ -164,7 +164,7 @@ def test_what_could_not_be_refetched_is_listed_with_its_reason(
 
     result = verify("--repair")
     assert (result.returncode, result.stderr) == (1, "")
-    assert "Synced: 1 new, 1 failed." in result.stdout
+    assert "Up to date: 1 new, 1 failed." in result.stdout
     assert f"{ids[0]}: Gmail refused the request itself" in result.stdout
     assert "(not retried)" in result.stdout
 

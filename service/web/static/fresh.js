@@ -1,33 +1,33 @@
-// Parts of a page taken anew from the server, which alone writes them.
+// Parts of a page replaced by what the server renders now.
 
-import { reach } from "./ask.js";
-import { localise } from "./words.js";
+import { localise } from "./i18n.js";
+import { request } from "./request.js";
 
-/** The page as the server writes it now; null when it does not. */
-export async function askPage(address, options) {
-  const answer = await reach(address, options).catch(() => null);
-  // Signed out, or not allowed to see it any more: the server leads on.
-  if (answer?.redirected || answer?.status === 403) location.reload();
-  const text = answer?.ok && !answer.redirected && (await answer.text().catch(() => null));
+/** The page as the server renders it now; null if it cannot. */
+export async function fetchPage(address, options) {
+  const response = await request(address, options).catch(() => null);
+  // Signed out or no longer allowed: the server says where to go.
+  if (response?.redirected || response?.status === 403) location.reload();
+  const text = response?.ok && !response.redirected && (await response.text().catch(() => null));
   return text ? new DOMParser().parseFromString(text, "text/html") : null;
 }
 
-/** Put what is new in the parts of these ids in the place of what is old. */
-export function renew(page, ids) {
+/** Replace the parts with these ids by those of `page`. */
+export function replaceParts(page, ids) {
   for (const id of ids) {
-    const [old, anew] = [document.getElementById(id), page.getElementById(id)];
-    if (!anew) continue;
-    localise(anew);
-    if (anew.innerHTML !== old.innerHTML) replace(old, anew);
+    const [current, fresh] = [document.getElementById(id), page.getElementById(id)];
+    if (!fresh) continue;
+    localise(fresh);
+    if (fresh.innerHTML !== current.innerHTML) replace(current, fresh);
   }
 }
 
-/** With the focus where it was. */
-function replace(old, anew) {
-  const focused = old.contains(document.activeElement) ? nameOf(document.activeElement) : null;
-  old.replaceChildren(...anew.childNodes);
+/** Replace the content and keep the focus. */
+function replace(current, fresh) {
+  const focused = current.contains(document.activeElement) ? nameOf(document.activeElement) : null;
+  current.replaceChildren(...fresh.childNodes);
   if (focused === null) return;
-  const again = [...old.querySelectorAll("a, button")].find((each) => nameOf(each) === focused);
+  const again = [...current.querySelectorAll("a, button")].find((each) => nameOf(each) === focused);
   (again ?? document.getElementById("main")).focus();
 }
 

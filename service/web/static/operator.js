@@ -1,32 +1,32 @@
-// Puts the answers of the page's forms in their places, and looks anew when one comes back.
+// Sends the forms of the page without leaving it, and refreshes it when the user comes back.
 
-import { askPage, renew } from "./fresh.js";
+import { fetchPage, replaceParts } from "./fresh.js";
 
-const PATIENCE = 60_000; // an act on all the rows there are takes its time
+const TIMEOUT = 60_000; // an action on all rows may take long
 const part = (id) => document.getElementById(id);
-let turn = Promise.resolve();
-let underway = 0;
+let queue = Promise.resolve();
+let pending = 0;
 
-/** Ask for the page once all that was asked before is done with: no click is lost. */
+/** Load the page after all earlier requests are done, so no click is lost. */
 async function ask(parts, request) {
-  underway += 1;
+  pending += 1;
   part("live").ariaBusy = "true";
-  turn = turn.then(() => takeOver(parts, request));
-  await turn;
-  underway -= 1;
-  part("live").ariaBusy = String(underway > 0);
+  queue = queue.then(() => load(parts, request));
+  await queue;
+  pending -= 1;
+  part("live").ariaBusy = String(pending > 0);
 }
 
-async function takeOver(parts, request) {
-  const page = await askPage("/operator", { signal: AbortSignal.timeout(PATIENCE), ...request });
+async function load(parts, request) {
+  const page = await fetchPage("/operator", { signal: AbortSignal.timeout(TIMEOUT), ...request });
   part("away").hidden = page !== null;
   if (page) await show(page, parts);
 }
 
-/** Show the parts; a question is shown until it is answered. */
+/** Show the parts; a question stays until it is answered. */
 async function show(page, parts) {
-  // Behind a question nothing moves, and whoever says no is where they were.
-  renew(page, page.querySelector("dialog") ? ["result"] : parts);
+  // Behind a question nothing changes, so that Cancel leads back to the same page.
+  replaceParts(page, page.querySelector("dialog") ? ["result"] : parts);
   if (!parts.includes("result")) return;
   const question = document.querySelector("dialog");
   if (!question) return part("done")?.focus();
@@ -36,7 +36,7 @@ async function show(page, parts) {
 }
 
 function refresh() {
-  if (underway === 0) ask(["live"]);
+  if (pending === 0) ask(["live"]);
 }
 
 document.addEventListener("submit", (event) => {

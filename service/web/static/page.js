@@ -1,8 +1,8 @@
-// What every page does: times in the browser's own time zone, and menus that close.
+// For every page: times in the browser's own time zone, and menus that close.
 
-import { localise, timeZone } from "./words.js";
+import { localise, timeZone } from "./i18n.js";
 
-// The server writes them so from the next page on.
+// The server does this itself from the next page on.
 if (document.documentElement.dataset.timeZone !== timeZone) {
   document.cookie = `time_zone=${encodeURIComponent(timeZone)}; path=/; max-age=31536000; samesite=lax`;
   localise(document);

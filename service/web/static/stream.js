@@ -1,16 +1,15 @@
-// Server-sent events that come back by themselves, whatever became of the connection meanwhile.
+// Server-sent events that reconnect after every kind of failure.
 
-import { reach } from "./ask.js";
+import { request } from "./request.js";
 
-const DOWN_AFTER = 2_000; // a shorter gap is not worth a word
-const SILENCE = 40_000; // a run that goes on is heard of each 15 s at least
+const DOWN_AFTER = 2_000; // shorter gaps are not shown
+const SILENCE = 40_000; // a running sync sends something every 15 s
 const SHORTEST_PAUSE = 1_000;
 const LONGEST_PAUSE = 15_000;
 
 /**
- * Follow the syncs of whoever is signed in: `onRun` gets each state, `onDown(true)` is called when
- * the connection has been away for a while and `onDown(false)` when it is back. Nothing is held
- * open while nobody looks.
+ * Follow the user's syncs. `onRun` gets each event; `onDown` gets true when the connection has been
+ * lost for a while, and false when it is back. A hidden page has no connection.
  */
 export function follow(onRun, onDown) {
   let source, downTimer, silenceTimer, retryTimer;
@@ -20,8 +19,8 @@ export function follow(onRun, onDown) {
     close();
     if (document.hidden) return;
     source = new EventSource("/api/gmail/sync/events");
-    source.addEventListener("sync", hear);
-    source.addEventListener("error", miss);
+    source.addEventListener("sync", receive);
+    source.addEventListener("error", lose);
   }
 
   function close() {
@@ -30,7 +29,7 @@ export function follow(onRun, onDown) {
     clearTimeout(silenceTimer);
   }
 
-  function hear(event) {
+  function receive(event) {
     const run = JSON.parse(event.data);
     clearTimeout(downTimer);
     clearTimeout(silenceTimer);
@@ -38,36 +37,36 @@ export function follow(onRun, onDown) {
     pause = SHORTEST_PAUSE;
     onDown(false);
     onRun(run);
-    // A network that has gone without a word looks like a run that never goes on.
+    // A network that was lost silently looks like a run without progress.
     if (run.claimed_at && run.in_progress) silenceTimer = setTimeout(reopen, SILENCE);
   }
 
-  function miss() {
+  function lose() {
     downTimer ??= setTimeout(() => onDown(true), DOWN_AFTER);
-    // An answer that is no stream ends it for good; else the browser itself tries again.
+    // A response that is not a stream closes it for good. Otherwise the browser reconnects itself.
     if (source?.readyState === EventSource.CLOSED) retry();
   }
 
   async function retry() {
-    // 401, once the token has expired, leads to sign in.
-    const isThere = await reach("/api/gmail/sync/status").then(
+    // 401, after the token has expired, leads to sign in.
+    const isUp = await request("/api/gmail/sync/status").then(
       (answer) => answer.ok,
       () => false,
     );
     clearTimeout(retryTimer);
-    // At once, but once only: a server that answers may have no stream for us still.
-    retryTimer = setTimeout(open, isThere && pause === SHORTEST_PAUSE ? 0 : pause);
+    // Immediately, but only once: a server that is up may still refuse streams.
+    retryTimer = setTimeout(open, isUp && pause === SHORTEST_PAUSE ? 0 : pause);
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   }
 
   function reopen() {
-    miss();
+    lose();
     open();
   }
 
   document.addEventListener("visibilitychange", open);
   window.addEventListener("pageshow", (event) => event.persisted && open());
   window.addEventListener("online", open);
-  window.addEventListener("offline", miss);
+  window.addEventListener("offline", lose);
   open();
 }

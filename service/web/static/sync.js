@@ -1,25 +1,24 @@
-// The page of the sync: buttons, progress as it comes, and the rest anew when a run has ended.
+// The page of the sync: buttons, live progress, and a refresh when a run has ended.
 
-import { post } from "./ask.js";
-import { askPage, renew } from "./fresh.js";
-import { advice, counts, duration, followUp, headline, stateOf, timeLeft } from "./phrases.js";
+import { fetchPage, replaceParts } from "./fresh.js";
+import { format, formatDate, hasMessage, translate } from "./i18n.js";
+import { post } from "./request.js";
 import { follow } from "./stream.js";
-import { has, say, shown as written, tell } from "./words.js";
 
-const AGAIN = 5_000;
+const RETRY_AFTER = 5_000;
 const part = (id) => document.getElementById(id);
 let shown = JSON.parse(part("run").textContent);
 let highest = shown.progress_percentage;
-let announced = { state: stateOf(shown), quarter: 0 };
+let announced = { state: shown.text.state, quarter: 0 };
 
-/** Show a run, unless a newer state is shown already. */
+/** Show a run, unless a newer state is already shown. */
 function show(run) {
   if (isOlder(run)) return;
   const ended = shown.in_progress && !run.in_progress;
   const isAnother = shown.task_id !== run.task_id;
-  // The one that takes a run over goes on where it stood, so the bar never falls.
-  const goesOn = !isAnother || (shown.in_progress && run.resumes === shown.task_id);
-  highest = goesOn && run.in_progress ? Math.max(highest, run.progress_percentage) : run.progress_percentage;
+  // A successor continues where the run stopped, so the bar never goes back.
+  const continues = !isAnother || (shown.in_progress && run.resumes === shown.task_id);
+  highest = continues && run.in_progress ? Math.max(highest, run.progress_percentage) : run.progress_percentage;
   shown = run;
   write();
   announce();
@@ -36,18 +35,20 @@ function isOlder(run) {
 }
 
 function write() {
-  set("headline", headline(shown));
-  set("advice", advice(shown));
-  set("follow-up", followUp(shown));
+  set("headline", shown.text.headline);
+  set("advice", shown.text.advice);
+  set("follow-up", shown.text.follow_up);
   set("reason", shown.error_message ?? "");
-  set("finished", shown.finished_at ? tell(new Date(shown.finished_at), "moment") : "");
-  set("percent", say("sync.percent", { count: highest }));
-  set("left", timeLeft(shown));
-  for (const name of counts) set(`count-${name}`, written(shown.stats[name]));
+  set("finished", shown.finished_at ? formatDate(new Date(shown.finished_at), "moment") : "");
+  set("percent", translate("sync.percent", { count: highest }));
+  set("left", shown.text.time_left);
+  for (const { id } of document.querySelectorAll("[id^=count-]")) {
+    set(id, format(shown.stats[id.replace("count-", "")]));
+  }
   part("count-failed").classList.toggle("bad", shown.stats.failed > 0);
   part("bar").value = highest;
   const bar = part("progress");
-  // Whoever has just cancelled by keyboard goes on at the buttons.
+  // After Cancel by keyboard, the focus moves to the buttons.
   if (!shown.in_progress && bar.contains(document.activeElement)) button("start").focus();
   bar.hidden = !shown.in_progress;
 }
@@ -59,29 +60,29 @@ function set(id, text) {
 
 const button = (action) => document.querySelector(`[data-action=${action}]`);
 
-/** Tell a screen reader of each new state, and each quarter of the way; not each second. */
+/** Announce each new state and each quarter of the way to screen readers, not each second. */
 function announce() {
-  const state = stateOf(shown);
+  const state = shown.text.state;
   const quarter = Math.floor(highest / 25);
   if (state === announced.state && quarter === announced.quarter) return;
   announced = { state, quarter };
-  const percent = shown.in_progress ? ` ${say("sync.percent", { count: highest })}` : "";
-  set("announcement", headline(shown) + percent);
+  const percent = shown.in_progress ? ` ${translate("sync.percent", { count: highest })}` : "";
+  set("announcement", shown.text.headline + percent);
 }
 
-let again; // the timer of a refresh that failed
+let retryTimer; // of a refresh that failed
 
-/** Take what the server writes, all but the card itself, anew from the server. */
+/** Replace all parts but the card of the sync by what the server renders now. */
 async function refresh() {
-  clearTimeout(again);
-  again = undefined;
-  const page = await askPage(location.href);
-  if (page) renew(page, [...document.querySelectorAll("[data-fresh]")].map(({ id }) => id));
-  else again = setTimeout(catchUp, AGAIN);
+  clearTimeout(retryTimer);
+  retryTimer = undefined;
+  const page = await fetchPage(location.href);
+  if (page) replaceParts(page, [...document.querySelectorAll("[data-fresh]")].map(({ id }) => id));
+  else retryTimer = setTimeout(catchUp, RETRY_AFTER);
 }
 
 function catchUp() {
-  if (again && !document.hidden) refresh();
+  if (retryTimer && !document.hidden) refresh();
 }
 
 const requests = {
@@ -90,26 +91,26 @@ const requests = {
   cancel: () => post(`/api/gmail/sync/${encodeURIComponent(shown.task_id)}/cancel`),
   retry: () => post("/api/gmail/sync/retry-failed"),
 };
-const asked = new Set();
+const pending = new Set();
 
-/** Ask for what a button says; the server makes one sync of many clicks, this one request. */
+/** Send what a button asks for, once at a time. The stream reports what came of it. */
 async function act(action) {
-  if (asked.has(action)) return;
-  asked.add(action);
+  if (pending.has(action)) return;
+  pending.add(action);
   part("trouble").hidden = true;
   try {
-    show(await requests[action]());
+    await requests[action]();
   } catch (problem) {
-    tellTrouble(problem);
+    showProblem(problem);
     if (problem.code === "account_not_connected") refresh();
   } finally {
-    asked.delete(action);
+    pending.delete(action);
   }
 }
 
-function tellTrouble({ code, seconds }) {
-  const key = has(`sync.trouble.${code}`) ? `sync.trouble.${code}` : "sync.trouble.other";
-  set("trouble", say(key, { time: duration(seconds || 1) }));
+function showProblem({ code, seconds }) {
+  const key = hasMessage(`sync.trouble.${code}`) ? `sync.trouble.${code}` : "sync.trouble.other";
+  set("trouble", translate(key, { count: seconds || 1 }));
   part("trouble").hidden = false;
 }
 
@@ -123,10 +124,8 @@ follow(show, (isDown) => {
   part("progress").classList.toggle("stale", isDown);
   if (!isDown) catchUp();
 });
-// What went wrong on the way to Google is told once.
+// An error of connecting is shown once.
 const address = new URL(location.href);
 address.searchParams.delete("connect_error");
 history.replaceState(null, "", address);
-// Sentences that hold a time become false when it has passed, and no event tells so.
-setInterval(write, 1_000);
 write();

@@ -1,7 +1,7 @@
-// Words, numbers and times, as the server would write them.
+// Messages, numbers and times, formatted as the server formats them.
 
 const language = document.documentElement.lang;
-const words = JSON.parse(document.getElementById("words")?.textContent ?? "{}");
+const messages = JSON.parse(document.getElementById("messages")?.textContent ?? "{}");
 const plurals = new Intl.PluralRules(language);
 const numbers = new Intl.NumberFormat(language);
 const day = { year: "numeric", month: "short", day: "numeric" };
@@ -10,32 +10,32 @@ const formats = {
   day,
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
 };
-// Of English, the one that writes 21 Nov 2026.
+// British English writes 21 Nov 2026, as the server does.
 const locale = language === "en" ? "en-GB" : language;
 
 export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-export const has = (key) => key in words;
+export const hasMessage = (key) => key in messages;
 
-/** A word of the page's `words`, with its values; `count` chooses the plural. */
-export function say(key, values = {}) {
-  const word = words[key];
-  const form = typeof word === "string" ? word : (word[plurals.select(values.count)] ?? word.other);
-  return form.replace(/\{(\w+)\}/g, (_, name) => shown(values[name]));
+/** A message of the page with its values; `count` chooses the plural. */
+export function translate(key, values = {}) {
+  const message = messages[key];
+  const form = typeof message === "string" ? message : (message[plurals.select(values.count)] ?? message.other);
+  return form.replace(/\{(\w+)\}/g, (_, name) => format(values[name]));
 }
 
-export function shown(value) {
+export function format(value) {
   return typeof value === "number" ? numbers.format(value) : String(value);
 }
 
 /** A date as `moment`, `day` or `clock`. */
-export function tell(date, style) {
+export function formatDate(date, style) {
   return new Intl.DateTimeFormat(locale, formats[style]).format(date);
 }
 
-/** Write every <time> below `root` in the browser's time zone. */
+/** Format every <time> below `root` in the browser's time zone. */
 export function localise(root) {
   for (const time of root.querySelectorAll("time[data-style]")) {
-    time.textContent = tell(new Date(time.dateTime), time.dataset.style);
+    time.textContent = formatDate(new Date(time.dateTime), time.dataset.style);
   }
 }
