@@ -1,4 +1,4 @@
-"""What happens to a request before it is routed, as plain ASGI."""
+"""What is done to a request before it is routed, as plain ASGI."""
 
 import re
 import time
@@ -19,7 +19,7 @@ _REQUEST_ID = re.compile(rb"[\w.-]{1,64}", re.ASCII)
 def slashes_in_ids(app: ASGIApp) -> ASGIApp:
     """Keep %2F within its segment, since user ids, and so task ids, may hold a slash.
 
-    It arrives as SLASH, which Unicode keeps for such inner use; `with_slashes` undoes it.
+    It becomes SLASH, which Unicode reserves for internal use; `with_slashes` undoes that.
     """
 
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +37,7 @@ def with_slashes(segment: str) -> str:
 
 
 def observed(app: ASGIApp, log: FilteringBoundLogger, metrics: RequestMetrics) -> ASGIApp:
-    """Measured and logged: one line a request, with an id that its answer carries too.
+    """Measure and log: one line a request, with an id that its response has too.
 
     Headers, queries and bodies are never logged. Litestar's StructlogPlugin would configure
     structlog for the whole process and log two lines.

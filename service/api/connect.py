@@ -1,4 +1,4 @@
-"""The way to Google's consent page and back."""
+"""Connect an account: to the consent page of Google and back."""
 
 import re
 from datetime import timedelta
@@ -21,13 +21,13 @@ from service.api.problems import error_responses, problem
 from service.google.consent import ConsentFailed
 from service.postgres.calls import Pool
 
-# Each attempt has a cookie of its own, so that two tabs are in nobody's way; as many at once.
+# Each attempt has a cookie of its own, so that tabs do not disturb each other. The maximum number:
 COOKIE = "gmail_sync_connect_"
 ATTEMPT = re.compile(rf"(?:{HOST})?({COOKIE}[\w-]{{8}})", re.ASCII)
 ATTEMPTS = 4
 CALLBACK = "/api/gmail/callback"
-# A path of ours, so that nobody is sent elsewhere: browsers read // and /\ as another host.
-# Python's $ lets a newline through, and JSON Schema knows no \Z.
+# A path of this server, against open redirects: browsers read // and /\ as another host.
+# Python's $ accepts a trailing newline, and JSON Schema has no \Z.
 OWN_PATH = r"^/(?![/\\])[!-\[\]-~]*$(?!\n)"
 LONGEST_PATH = 300
 OwnPath = Annotated[str, QueryParameter(max_length=LONGEST_PATH, pattern=OWN_PATH)]
@@ -35,7 +35,7 @@ GoogleErrorCode = Annotated[str, QueryParameter(max_length=2000)]
 
 
 class ConsentPageResponse(Struct):
-    """Google's consent page for this user, good for ten minutes in this browser."""
+    """Google's consent page for this user, valid for ten minutes in this browser."""
 
     authorization_url: str
 
@@ -58,10 +58,13 @@ def connect(
     connector: NamedDependency[OAuthConnector | None],
     return_to: OwnPath = "/",
 ) -> Response[Any]:
-    """Go to Google's consent page, and come back to `return_to`."""
+    """Go to Google's consent page, then return to `return_to`."""
     connecting = _configured(connector)
     url, state, attempt = connecting.begin(pool, request.user.user_id, return_to)
-    cookies = [cookie(request, _cookie_of(state), attempt, ATTEMPT_LIFETIME), *_too_many(request)]
+    cookies = [
+        cookie(request, _cookie_of(state), attempt, ATTEMPT_LIFETIME),
+        *_expire_oldest(request),
+    ]
     if "application/json" in request.headers.get("accept", ""):
         return Response(ConsentPageResponse(url), status_code=200, cookies=cookies)
     return Redirect(url, cookies=cookies)
@@ -70,7 +73,7 @@ def connect(
 async def signed_in(
     request: Request[Any, Any, Any], authentication: NamedDependency[Authentication]
 ) -> Identity | None:
-    """Whoever the browser's token speaks for. Raises KeysUnavailable when nobody can tell."""
+    """The user of the browser's token. Raises KeysUnavailable if it cannot be checked."""
     try:
         return await authentication.require(request)
     except NotAuthorizedException:
@@ -95,7 +98,7 @@ def callback(
     code: GoogleErrorCode = "",
     error: GoogleErrorCode = "",
 ) -> Redirect:
-    """Google's answer: the account is connected, and its sync started."""
+    """Google's callback: connect the account and start its sync."""
     connecting = _configured(connector)
     name = _cookie_of(given_state)
     encrypted = request.cookies.get(cookie_name(request, name), "")
@@ -104,24 +107,24 @@ def callback(
         raise problem(
             400,
             "connect_expired",
-            "Connecting took longer than ten minutes, or began in another browser. Begin again.",
+            "Connecting took over ten minutes, or was started in another browser. Start again.",
         )
     if identity is not None and identity.user_id != attempt.user_id:
         raise problem(
             403,
             "another_user",
-            "Another user set out to connect than the one who is signed in now. Begin again.",
+            "Another user started connecting than the one who is signed in now. Start again.",
         )
     target = attempt.return_to
     try:
         connecting.complete(pool, attempt, code, error)
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
-    return Redirect(target, status_code=303, cookies=[_gone(request, name)])
+    return Redirect(target, status_code=303, cookies=[_expired(request, name)])
 
 
 def _configured(connector: OAuthConnector | None) -> OAuthConnector:
-    """Raises 404 where the operator has not set up what it takes."""
+    """Raises 404 unless the operator has configured it."""
     if connector is None:
         raise problem(
             404,
@@ -133,19 +136,19 @@ def _configured(connector: OAuthConnector | None) -> OAuthConnector:
 
 
 def _cookie_of(state: str) -> str:
-    """The name of an attempt's cookie, from as much of its state as tells attempts apart."""
+    """The name of an attempt's cookie, which holds the first characters of its state."""
     return f"{COOKIE}{state[:8]}"
 
 
-def _gone(request: Request[Any, Any, Any], name: str) -> Cookie:
+def _expired(request: Request[Any, Any, Any], name: str) -> Cookie:
     return cookie(request, name, "", timedelta(0))
 
 
-def _too_many(request: UserRequest) -> list[Cookie]:
-    """The end of a browser's oldest attempts, for a request's headers hold only so much."""
+def _expire_oldest(request: UserRequest) -> list[Cookie]:
+    """Delete the browser's oldest attempts, because headers have a limited size."""
     names = [found[1] for found in map(ATTEMPT.fullmatch, request.cookies) if found]
     # The oldest are sent first (RFC 6265, 5.4).
-    return [_gone(request, name) for name in names[: 1 - ATTEMPTS]]
+    return [_expired(request, name) for name in names[: 1 - ATTEMPTS]]
 
 
 def _with_error(path: str, code: str) -> str:

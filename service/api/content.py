@@ -1,4 +1,4 @@
-"""The bytes of one's own mail: attachments, whole messages, and all of it as an mbox."""
+"""The bytes of the user's mail: attachments, raw messages, and all of it as an mbox."""
 
 from collections.abc import AsyncIterator
 
@@ -25,7 +25,7 @@ OF_ANY_TYPE = {
         bytes,
         generate_examples=False,
         media_type="*/*",
-        description="The bytes, of the type that the sender said",
+        description="The bytes, with the type that the sender gave",
     )
 }
 
@@ -60,7 +60,7 @@ def get_only_attachment(
     mailboxes: NamedDependency[MailboxOpener],
     message_id: MessageId,
 ) -> Response[bytes]:
-    """The bytes of a mail that is nothing but an attachment: its part_id is empty."""
+    """The bytes of a message that is only an attachment: its part_id is empty."""
     return _attachment(pool, mailboxes, request.user.user_id, with_slashes(message_id), "")
 
 

@@ -1,4 +1,4 @@
-"""Bytes that a stranger sent, handed out so that no browser runs, guesses or misplaces them."""
+"""Downloads of untrusted bytes: no browser runs them, guesses their type or misplaces them."""
 
 import mimetypes
 import re
@@ -16,12 +16,12 @@ _LONGEST_NAME = 120  # characters; in UTF-8 no file system refuses it
 
 
 def download(content: bytes, mime_type: str, filename: str) -> Response[bytes]:
-    """The whole content at once, to be saved under a name."""
+    """The whole content, to be saved under a name."""
     return Response(content, headers=_headers(mime_type, filename))
 
 
 def streamed(content: AsyncIterator[bytes], mime_type: str, filename: str) -> Stream:
-    """Content as it is made."""
+    """Content that is sent while it is produced."""
     return Stream(content, headers=_headers(mime_type, filename))
 
 
@@ -40,8 +40,8 @@ def safe_name(given: str, otherwise: str, mime_type: str = "") -> str:
 
 
 def _headers(mime_type: str, filename: str) -> dict[str, str]:
-    """RFC 6266 and 5987. The type stands here and not in media_type, to which Litestar adds a
-    charset that nobody knows."""
+    """RFC 6266 and 5987. The type is set here and not in media_type, because Litestar adds a
+    charset to that."""
     known = _MIME_TYPE.fullmatch(mime_type.lower())
     plain = re.sub(r'[^ -~]|["\\%]', "_", filename)
     return {

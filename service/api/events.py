@@ -1,12 +1,12 @@
 """Progress as server-sent events: the state on connect, then each change of the latest run.
 
-One thread a process asks the database once a second for all watched users together, and sleeps
-while there are none (DESIGN.md, section 8). That a run has begun or ended is asked for at once, of
-its user alone, when it is heard: by NOTIFY, and in the process that was clicked without it, for a
-start is not announced while all workers are busy. Streams of other processes may tell of such a
-start a second later. Each subscriber holds one state, the newest, so a slow client costs nothing.
-Litestar's ChannelsPlugin could fan out, but the thread, the set of watched users, the snapshot and
-the end of the streams would have to stand beside it; without it they are all there is.
+One thread of each process queries the database once a second for all subscribed users together. It
+sleeps while there are no subscribers (DESIGN.md, section 8). When a run begins or ends, its user is
+queried at once. NOTIFY announces that; this process also knows of its own requests, because a start
+is not announced while all workers are busy. Other processes may see such a start a second later.
+Each subscriber holds one state, the newest, so a slow client costs nothing.
+Litestar's ChannelsPlugin could fan out, but it would still need the thread, the set of users, the
+snapshot and the end of the streams beside it.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from service.postgres.calls import Pool, Row, Session
 from service.postgres.listener import Listener
 
 POLL_SECONDS = 1.0
-# The least time between two questions, however much is heard; a click may have to wait so long.
+# The minimum time between two queries, and so the longest wait after a click.
 MIN_POLL_SECONDS = 0.02
-# Proxies drop connections that are silent for a minute or so.
+# Proxies drop connections that are silent for about a minute.
 KEEPALIVE_SECONDS = 15
 RECONNECT_MILLISECONDS = 2000
 KEEPALIVE = ServerSentEventMessage(comment="still here", data=None)
@@ -41,7 +41,7 @@ STOP_SECONDS = 5
 
 
 class Subscriber:
-    """One stream's place: the newest row of its user, and whether it is news."""
+    """One stream: the newest row of its user, and whether it has changed."""
 
     def __init__(self, user_id: str, row: Row | None) -> None:
         self.user_id = user_id
@@ -49,7 +49,7 @@ class Subscriber:
         self.changed = asyncio.Event()
 
     async def wait_for_change(self, seconds: float) -> bool:
-        """Wait for a change; False when there was none for so long."""
+        """Wait for a change; False if there was none within this time."""
         try:
             async with asyncio.timeout(seconds):
                 await self.changed.wait()
@@ -60,7 +60,7 @@ class Subscriber:
 
 
 class ProgressBroadcaster:
-    """Tells subscribers what has changed. Its streams live on the loop that started it."""
+    """Notifies subscribers of changes. Its streams live on the loop that started it."""
 
     def __init__(self, session: Session, listen_url: str, log: FilteringBoundLogger) -> None:
         self._session = session
@@ -80,13 +80,13 @@ class ProgressBroadcaster:
         self._thread.start()
 
     def end_streams(self) -> None:
-        """Let every stream end at once, and any later one too. Called on the loop."""
+        """End every stream, and any later one too. Called on the loop."""
         self.ended = True
         for subscriber in self._subscribers:
             subscriber.changed.set()
 
     def stop(self) -> None:
-        """End the threads, and wait STOP_SECONDS at most for the query one may be in."""
+        """End the threads, and wait at most STOP_SECONDS for a running query."""
         self._stopping.set()
         with self._condition:
             self._condition.notify()
@@ -97,7 +97,7 @@ class ProgressBroadcaster:
 
     @contextmanager
     def subscribe(self, user_id: str, row: Row | None) -> Iterator[Subscriber]:
-        """Be told of changes since `row` was read. Called on the loop."""
+        """Subscribe to changes since `row` was read. Called on the loop."""
         if not self._listening:
             self._listening = True
             self._listener.start()
@@ -128,16 +128,16 @@ class ProgressBroadcaster:
             everyone = time.monotonic() >= next_at
             try:
                 self._poll(self._due_subscribers(everyone))
-            except Exception as error:  # the next second is another try, whatever it was
-                self._log.warning("progress cannot be read", error=str(error))
+            except Exception as error:  # the next pass tries again
+                self._log.warning("progress query failed", error=str(error))
             if everyone:
                 next_at = time.monotonic() + POLL_SECONDS
             self._stopping.wait(MIN_POLL_SECONDS)
         self._session.close()
 
     def _wait_until_due(self, next_at: float) -> bool:
-        """Wait until somebody watches, and then for news of them, until `next_at` at most. False
-        when the broadcaster stops."""
+        """Wait for a subscriber, then for a change, but no later than `next_at`. False when the
+        broadcaster stops."""
         with self._condition:
             self._condition.wait_for(lambda: self._subscribers or self._stopping.is_set())
             self._condition.wait_for(
@@ -152,7 +152,7 @@ class ProgressBroadcaster:
             return [each for each in self._subscribers if everyone or each.user_id in changed_users]
 
     def _poll(self, subscribers: list[Subscriber]) -> None:
-        # Rows go only to those who watched before the question was asked: theirs is older.
+        # Only for subscribers from before the query: a later one has a newer row.
         users = sorted({subscriber.user_id for subscriber in subscribers})
         if not users:
             return
@@ -196,15 +196,15 @@ def _message(run: RunEvent) -> ServerSentEventMessage:
     return ServerSentEventMessage(
         data=msgspec.json.encode(run),
         event="sync",
-        # The state is sent whole, so a client that comes back needs nothing but the newest.
+        # Each event is the whole state, so a client that reconnects needs only the newest.
         id=f"{run.updated_at.timestamp():.6f}" if run.updated_at else "0",
         retry=RECONNECT_MILLISECONDS,
     )
 
 
 async def notify_own_streams(request: UserRequest) -> None:
-    """For routes by which users begin or end runs of their own, called after the answer: their
-    streams in this process have the event at once, whether or not the database announces it."""
+    """For routes that begin or end the user's own runs, called after the response: the user's
+    streams in this process get the event at once, even if the database does not announce it."""
     broadcaster: ProgressBroadcaster = request.app.state.broadcaster
     broadcaster.notify_user(request.user.user_id)
 

@@ -1,7 +1,7 @@
-"""How the service and its syncs are, for operators, probes and Prometheus.
+"""The state of the service and its syncs, for operators, probes and Prometheus.
 
-These answer soon whatever the database, the issuer of tokens and other requests do: they ask
-through connections and threads of their own, and give up waiting after PROBE_SECONDS.
+These routes respond quickly even if the database, the token issuer or other requests are slow:
+they have connections and threads of their own, and time out after PROBE_SECONDS.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ PROBE_CONNECTIONS = 2
 
 
 class HealthUnknown(Struct):
-    """The database cannot be asked."""
+    """The database does not respond."""
 
     error: str
     timestamp: datetime
@@ -39,9 +39,9 @@ class HealthUnknown(Struct):
 
 
 class Job(Struct):
-    """A job of pg_cron, its last run, and what is wrong with it.
+    """A job of pg_cron, its last run, and its problem if it has one.
 
-    last_message is for operators only: a statement that failed may be quoted in it.
+    last_message is for operators only: it may quote a statement that failed.
     """
 
     jobname: str
@@ -65,7 +65,7 @@ class Status(Struct):
 
 
 class Probe:
-    """Asks the database within PROBE_SECONDS. `pool` lives as long as the probe."""
+    """Queries the database within PROBE_SECONDS. The probe opens and closes `pool`."""
 
     def __init__(self, pool: Pool, schema_version: str) -> None:
         self._pool = pool
@@ -94,14 +94,14 @@ class Probe:
         return msgspec.convert(rows, list[Job])
 
     async def not_ready_reason(self) -> str | None:
-        """Why requests cannot be served, if they cannot."""
+        """Why requests cannot be served; None if they can."""
         try:
             version = await self.with_timeout(lambda: self._pool.value("schema_version"))
-        except psycopg.ProgrammingError:  # no such function or schema, or not for us
+        except psycopg.ProgrammingError:  # no such function or schema, or no privilege
             version = None
         except psycopg.OperationalError:
-            return "The database does not answer."
-        # In an upgrade the schema comes first, and serves the program before it too.
+            return "The database does not respond."
+        # An upgrade migrates the schema first, which also serves the previous program.
         if version is not None and version >= self._schema_version:
             return None
         return (
@@ -123,7 +123,11 @@ class Probe:
     opt=OPEN,
     security=[{}],
     responses=error_responses()
-    | {503: ResponseSpec(HealthUnknown, generate_examples=False, description="Cannot be asked")},
+    | {
+        503: ResponseSpec(
+            HealthUnknown, generate_examples=False, description="The database does not respond"
+        )
+    },
 )
 async def sync_health(
     request: Request[Any, Any, Any],
@@ -131,14 +135,14 @@ async def sync_health(
     authentication: NamedDependency[Authentication],
     access_log: NamedDependency[OperatorAccessLog],
 ) -> Response[Health]:
-    """Whether syncs are healthy, and why not; 200 also when they are not."""
+    """Whether syncs are healthy, and the reasons if not; 200 in both cases."""
     try:
         operator, health = await asyncio.gather(_operator(request, authentication), probe.health())
         if operator and health.zombie_task_details:
             await probe.with_timeout(lambda: access_log.record(operator, "sync_health"))
     except psycopg.Error:
         unknown = HealthUnknown(
-            "The database cannot be asked; /readyz says why.", datetime.now(UTC)
+            "The database does not respond; /readyz says why.", datetime.now(UTC)
         )
         return Response(unknown, status_code=503)  # type: ignore[arg-type]  # as documented
     if operator is None:
@@ -168,13 +172,13 @@ async def scheduler_status(
 
 @get("/livez", opt=OPEN, security=[{}], responses=error_responses())
 async def livez() -> Status:
-    """The process is there and its event loop turns."""
+    """The process runs and its event loop responds."""
     return Status("alive")
 
 
 @get("/readyz", opt=OPEN, security=[{}], responses=error_responses(503))
 async def readyz(probe: NamedDependency[Probe]) -> Status:
-    """Requests can be served: the database answers, its schema is this program's or a later one."""
+    """Requests can be served: the database responds, and its schema is new enough."""
     if not_ready_reason := await probe.not_ready_reason():
         raise problem(503, "not_ready", not_ready_reason)
     return Status("ready")
@@ -194,7 +198,7 @@ async def metrics(
 
 
 async def _operator(request: Request[Any, Any, Any], authentication: Authentication) -> str | None:
-    """The user id of an operator who asks."""
+    """The user id, if the request is an operator's."""
     identity = await authentication.identity(request)
     return identity.user_id if identity and identity.is_operator else None
 

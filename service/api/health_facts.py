@@ -1,4 +1,4 @@
-"""The shape of what sync_health() says (DESIGN.md, section 8)."""
+"""The result of sync_health() (DESIGN.md, section 8)."""
 
 from datetime import datetime
 
@@ -24,14 +24,14 @@ class Zombie(Struct):
 
 
 class Queue(Struct):
-    """Runs no worker has claimed, and how long the first of them that is due has waited."""
+    """Unclaimed runs, and how long the first due one has waited."""
 
     waiting: int
     oldest_seconds: float | None
 
 
 class Health(Struct):
-    """What sync_health() says; `reapers` is the seconds since each made a pass.
+    """`reapers` is the seconds since the last pass of each.
 
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
     """

@@ -1,4 +1,4 @@
-"""Reading one's own mail."""
+"""Read the user's own mail."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -84,8 +84,8 @@ def list_messages(
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     before: OptionalMessageId = None,
 ) -> Messages:
-    """The mail, newest first, in pages, found by words or by label."""
-    # One more than asked for tells whether there is a next page.
+    """The mail, newest first, in pages, optionally by search or label."""
+    # One row more than requested shows whether there is a next page.
     rows = pool.rows("list_messages", request.user.user_id, q, label, limit + 1, before)
     page = msgspec.convert(rows[:limit], list[Summary])
     return Messages(page, page[-1].message_id if rows[limit:] else None)

@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests of this process, and the syncs of all processes."""
+"""Metrics for Prometheus: requests of this process, and the syncs of all processes."""
 
 from functools import partial
 
@@ -41,12 +41,12 @@ class RequestMetrics:
         self._seconds.labels(method, path).observe(seconds)
 
     def text(self, health: Health | None) -> bytes:
-        """All there is to tell, in Prometheus's text format."""
+        """All metrics in the text format of Prometheus."""
         return b"".join(as_text(each) for each in (REGISTRY, self.registry, _syncs(health)))
 
 
 def _syncs(health: Health | None) -> CollectorRegistry:
-    """A registry for one scrape, so that no value outlives its truth."""
+    """A registry for one scrape, so that no value is outdated."""
     registry = CollectorRegistry()
     gauge = partial(Gauge, namespace="gmail_sync", registry=registry)
     gauge("database_up", "Whether the database answered this scrape").set(health is not None)
@@ -56,10 +56,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("healthy", "Whether syncs are healthy").set(health.healthy)
     gauge("active_syncs", "Runs a worker holds").set(statistics.active_syncs)
     gauge("zombie_tasks", "Runs that lost their worker").set(statistics.zombie_tasks)
-    gauge("inconsistent_tasks", "Runs in an impossible state").set(statistics.inconsistent_tasks)
+    gauge("inconsistent_tasks", "Runs in an inconsistent state").set(statistics.inconsistent_tasks)
     gauge("queue_waiting", "Runs no worker has claimed").set(queue.waiting)
     gauge("queue_age_seconds", "Wait of the first due run").set(queue.oldest_seconds or 0)
-    gauge("workers", "Workers that beat").set(health.workers)
+    gauge("workers", "Live workers").set(health.workers)
     gauge("dead_letters", "Messages given up").set(health.dead_letters)
     gauge("accounts_to_reconnect", "Accounts Google refuses").set(health.accounts_to_reconnect)
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(

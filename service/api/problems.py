@@ -39,8 +39,8 @@ RETRY_SECONDS = 5
 DAILY_LIMIT_SECONDS = 3600
 
 
-class FieldMistake(Struct, kw_only=True, omit_defaults=True):
-    """One thing that is wrong with a request."""
+class FieldError(Struct, kw_only=True, omit_defaults=True):
+    """One error in a request."""
 
     message: str
     key: str | None = None
@@ -48,17 +48,17 @@ class FieldMistake(Struct, kw_only=True, omit_defaults=True):
 
 
 class Problem(Struct, kw_only=True, omit_defaults=True):
-    """An error, as RFC 9457 has it."""
+    """An error in the format of RFC 9457."""
 
     status: int
     title: str
     detail: str
     code: str
-    errors: list[FieldMistake] | None = None
+    errors: list[FieldError] | None = None
 
 
 def error_responses(*statuses: int) -> dict[int, ResponseSpec]:
-    """These errors for a route's OpenAPI; 500 stands with all of them."""
+    """These errors for a route's OpenAPI; 500 is added to all."""
     return {
         status: ResponseSpec(
             Problem,
@@ -96,11 +96,13 @@ Conversions = dict[type[Exception], Callable[[Any], ProblemDetailsException]]
 
 
 def conversions(log: FilteringBoundLogger) -> Conversions:
-    """What problem each exception is; one that nobody expected is logged."""
+    """The problem for each exception; unexpected ones are logged."""
 
     def unexpected(error: Exception) -> ProblemDetailsException:
         log.error("request failed unexpectedly", exc_info=error)
-        return problem(500, "internal_error", "Something went wrong here. Please try again later.")
+        return problem(
+            500, "internal_error", "An unexpected error occurred. Please try again later."
+        )
 
     def by_status(error: HTTPException) -> ProblemDetailsException:
         return unexpected(error) if error.status_code >= 500 else _http_problem(error)
@@ -114,7 +116,9 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         GmailError: _gmail_problem,
         QuotaUsedUp: _quota_problem,
         CredentialsKeysMissing: lambda _: problem(
-            503, "gmail_not_configured", "This server has no keys to read mail from Gmail with."
+            503,
+            "gmail_not_configured",
+            "This server has no keys to decrypt credentials of Gmail with.",
         ),
         NoSuchMessage: lambda _: no_such_message(),
         psycopg.OperationalError: lambda error: _database_problem(log, error),
@@ -124,9 +128,9 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
 
 _HTTP_PROBLEMS = {
     400: ("invalid_request", ""),
-    403: ("forbidden", "This token may not do that."),
-    404: ("not_found", "There is nothing at this address; /schema lists what there is."),
-    405: ("method_not_allowed", "This address takes other methods; see the header Allow."),
+    403: ("forbidden", "This token does not permit the request."),
+    404: ("not_found", "There is nothing at this address; /schema lists all addresses."),
+    405: ("method_not_allowed", "This address does not support the method; see the header Allow."),
     413: ("request_too_large", "The request's body is too large."),
 }
 
@@ -137,27 +141,26 @@ def _http_problem(error: HTTPException) -> ProblemDetailsException:
 
 
 def _validation_problem(error: ValidationException) -> ProblemDetailsException:
-    mistakes = error.extra if isinstance(error.extra, list) else []
-    for mistake in mistakes:
-        if "matching regex" in mistake["message"]:
-            mistake["message"] = TEXT_RULE
-    words = "; ".join(
-        f"{mistake['key']}: {mistake['message']}" if "key" in mistake else mistake["message"]
-        for mistake in mistakes
+    errors = error.extra if isinstance(error.extra, list) else []
+    for each in errors:
+        if "matching regex" in each["message"]:
+            each["message"] = TEXT_RULE
+    detail = "; ".join(
+        f"{each['key']}: {each['message']}" if "key" in each else each["message"] for each in errors
     )
-    return problem(400, "invalid_request", words or error.detail, errors=mistakes)
+    return problem(400, "invalid_request", detail or error.detail, errors=errors)
 
 
-_TOKEN_FAULTS = {
+_TOKEN_ERRORS = {
     jwt.ExpiredSignatureError: "The token has expired: get a new one.",
-    jwt.InvalidAudienceError: "The token is meant for another audience than this service.",
-    jwt.InvalidIssuerError: "The token comes from another issuer than the one trusted here.",
+    jwt.InvalidAudienceError: "The token is for another audience.",
+    jwt.InvalidIssuerError: "The token is from another issuer.",
 }
 
 
 def _authentication_problem(error: NotAuthorizedException) -> ProblemDetailsException:
     detail = next(
-        (words for kind, words in _TOKEN_FAULTS.items() if isinstance(error.__cause__, kind)),
+        (text for kind, text in _TOKEN_ERRORS.items() if isinstance(error.__cause__, kind)),
         "Send a valid token in the header `Authorization: Bearer TOKEN`.",
     )
     return problem(401, "not_authenticated", detail, headers={"WWW-Authenticate": "Bearer"})
@@ -167,7 +170,7 @@ def _keys_problem(_error: KeysUnavailable) -> ProblemDetailsException:
     return problem(
         503,
         "issuer_unavailable",
-        "The issuer of the tokens does not give out its keys. "
+        "The keys of the token issuer are not available. "
         f"Please try again in {PAUSE_SECONDS} seconds.",
         headers={"Retry-After": str(PAUSE_SECONDS)},
     )
@@ -187,11 +190,11 @@ def _sync_problem(error: SyncError) -> ProblemDetailsException:
     headers = (
         {"Retry-After": error.detail} if isinstance(error, TooOften) and error.detail else None
     )
-    words = f"{error}. {error.hint}" if error.hint else str(error)
-    return problem(status, code, words, headers=headers)
+    detail = f"{error}. {error.hint}" if error.hint else str(error)
+    return problem(status, code, detail, headers=headers)
 
 
-# Status and code; the first that fits.
+# Status and code; the first match counts.
 _GMAIL_PROBLEMS: dict[type[GmailError], tuple[int, str]] = {
     Gone: (404, "gone_from_gmail"),
     ReauthRequired: (409, "account_not_connected"),
@@ -206,7 +209,7 @@ def _gmail_problem(error: GmailError) -> ProblemDetailsException:
     kind = next(kind for kind in _GMAIL_PROBLEMS if isinstance(error, kind))
     status, code = _GMAIL_PROBLEMS[kind]
     if kind is Transient:
-        detail = f"Gmail does not answer. Please try again in {RETRY_SECONDS} seconds."
+        detail = f"Gmail does not respond. Please try again in {RETRY_SECONDS} seconds."
         return problem(status, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
     headers = {"Retry-After": str(DAILY_LIMIT_SECONDS)} if kind is DailyLimit else None
     return problem(status, code, str(error), headers=headers)
@@ -220,10 +223,10 @@ def _quota_problem(error: QuotaUsedUp) -> ProblemDetailsException:
 def _database_problem(
     log: FilteringBoundLogger, error: psycopg.OperationalError
 ) -> ProblemDetailsException:
-    log.warning("database could not be asked", error=str(error))
+    log.warning("database query failed", error=str(error))
     return problem(
         503,
         "database_unavailable",
-        f"The database does not answer. Please try again in {RETRY_SECONDS} seconds.",
+        f"The database does not respond. Please try again in {RETRY_SECONDS} seconds.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )

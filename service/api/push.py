@@ -1,11 +1,11 @@
-"""Pub/Sub's pushes: Gmail's word that a mailbox has changed, which starts a run.
+"""Receives Pub/Sub's pushes: Gmail reports that a mailbox has changed, which starts a run.
 
-A push is a hint. What it says is looked up in the history from our own cursor, so duplicates, old
-news and reordering are harmless, and a lost one costs time alone (GMAIL.md, 2.7).
+A push is a hint: the run reads the history from our own cursor. So duplicates, late and reordered
+pushes are harmless, and a lost one costs only time (GMAIL.md, 2.7).
 
-Whatever is no 2xx is sent again for days, and slows down all other pushes of the subscription. So
-what our subscription sent and nobody can ever understand is acknowledged, with a warning in the
-log; what may go better later (no database, no keys of Google's) is refused.
+Pub/Sub repeats a push for days until the status is 2xx, and slows down all other pushes of the
+subscription. So a push that can never be understood is acknowledged, with a warning in the log. A
+push that may succeed later (no database, no keys of Google) is refused.
 """
 
 from typing import Annotated, Any
@@ -24,13 +24,13 @@ from service.api.problems import error_responses, problem
 from service.mime.text import exact_base64
 from service.postgres.calls import Pool
 
-# Of Pub/Sub's envelope around an address and a number.
+# The envelope of Pub/Sub holds an address and a number.
 LARGEST_BODY = 64 * 1024
 RETRY_SECONDS = 10
 
 
 class Envelope(Struct):
-    """Pub/Sub's: `data` is base64 of what Gmail said."""
+    """The envelope of Pub/Sub: `data` is base64 of Gmail's JSON."""
 
     class Message(Struct):
         data: Annotated[str, Meta(max_length=LARGEST_BODY)]
@@ -39,21 +39,21 @@ class Envelope(Struct):
 
 
 class Change(Struct, rename="camel"):
-    """What Gmail says: documented with a string, sent with a number."""
+    """Gmail's JSON: history_id is documented as a string and sent as a number."""
 
     email_address: Annotated[str, Meta(max_length=320, pattern=r"^[^\s\x00-\x1f\x7f]+\Z")]
     history_id: Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^[0-9]{1,40}\Z")]
 
 
 class Subscription:
-    """Pub/Sub's subscription that pushes to us: whether a push is of it, and what it says."""
+    """Our subscription of Pub/Sub: authenticates its pushes and reads them."""
 
     def __init__(self, tokens: PushTokens, log: FilteringBoundLogger) -> None:
         self._tokens = tokens
         self._log = log
 
     def authenticate(self, authorization: str) -> None:
-        """Raises 401, and 503 when nobody can be told from anybody."""
+        """Raises 401, and 503 if Google's keys are not available."""
         try:
             self._tokens.check(authorization)
         except Refused as error:
@@ -69,12 +69,12 @@ class Subscription:
             raise problem(
                 503,
                 "google_unreachable",
-                "Google's keys cannot be had just now. Please send this again.",
+                "Google's keys are not available. Please send this again.",
                 headers={"Retry-After": str(RETRY_SECONDS)},
             ) from error
 
     def read(self, body: bytes) -> Change | None:
-        """What a push says; None, and a line in the log, when that is nothing Gmail says."""
+        """The change that a push reports; None, with a warning in the log, if it is malformed."""
         try:
             said = msgspec.json.decode(body, type=Envelope).message.data
             return msgspec.json.decode(exact_base64(said), type=Change)
@@ -98,7 +98,7 @@ def receive_push(
     pool: NamedDependency[Pool],
     subscription: NamedDependency[Subscription | None],
 ) -> None:
-    """For Pub/Sub alone, which shows a token of its service account."""
+    """Only for Pub/Sub, which sends a token of its service account."""
     if subscription is None:
         raise problem(
             404,

@@ -1,5 +1,5 @@
-"""What a person sees: pages rendered here, brought to life by small ES modules of our own.
+"""The pages: rendered on the server, with small ES modules of our own for live progress.
 
-pages.py renders and frames every page, language.py has the words, static.py hands out style and
-scripts; each of the others is one page and knows no other's.
+pages.py renders every page, static.py serves styles and scripts. Each other module is one page and
+does not depend on other pages.
 """

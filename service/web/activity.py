@@ -1,4 +1,4 @@
-"""The figures of the operators' page: what syncs did, as charts with words to them."""
+"""The figures of the operators' page: charts of what syncs did, with captions."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ WAITS = ("queue_median", "queue_p95")
 RATES = ("messages_a_minute",)
 UNITS = (("d", 86400), ("h", 3600), ("min", 60))
 
-Tell = Callable[..., str]
+Format = Callable[..., str]
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart: what its axis ends at, and for each series a figure of the whole time, in words;
-    `tips` has one line for each part of the axis, `axis` the times at four even places."""
+    """A chart with its captions. `top` is the end of the value axis, `series` one total for each.
+
+    `tips` has one line for each part of the time axis, `axis` the times at four even places.
+    """
 
     name: str
     chart: Chart
@@ -30,8 +32,8 @@ class Figure:
     axis: list[str]
 
 
-def ages(language: Translator) -> Tell:
-    """Tells a length of time, in seconds or as an interval, in one unit."""
+def ages(language: Translator) -> Format:
+    """Formats a length of time, in seconds or as an interval, in one unit."""
 
     def age(length: float | timedelta | None) -> str:
         if length is None:
@@ -46,19 +48,23 @@ def ages(language: Translator) -> Tell:
 
 
 def figures(language: Translator, zone: tzinfo, activity: list[Row]) -> list[Figure]:
-    """Of the rows of sync_activity()."""
+    """Made of the rows of sync_activity()."""
     age, number = ages(language), language.format
     clocks = [f"{row['bucket'].astimezone(zone):%H:%M}" for row in activity]
 
-    def figure(name: str, chart: Chart, top: str, series: dict[str, str], tell: Tell) -> Figure:
+    def figure(
+        name: str, chart: Chart, top: str, series: dict[str, str], format_value: Format
+    ) -> Figure:
         tips = [
-            " · ".join([clock, *(_told(language, each, row[each], tell) for each in series)])
+            " · ".join(
+                [clock, *(_labelled(language, each, row[each], format_value) for each in series)]
+            )
             for clock, row in zip(clocks, activity, strict=True)
         ]
         return Figure(name, chart, top, series, tips, clocks[:: len(clocks) // 4][:4])
 
     def series(names: Iterable[str]) -> list[Series]:
-        return [Series(name, [_plain(row[name]) for row in activity]) for name in names]
+        return [Series(name, [_as_number(row[name]) for row in activity]) for name in names]
 
     runs, rates = columns(series(OUTCOMES)), columns(series(RATES))
     queue = lines(series(WAITS), round_seconds)
@@ -75,11 +81,11 @@ def figures(language: Translator, zone: tzinfo, activity: list[Row]) -> list[Fig
     ]
 
 
-def _told(language: Translator, name: str, value: object, tell: Tell) -> str:
-    return f"{language.translate('operator.series.' + name)} {tell(value)}"
+def _labelled(language: Translator, name: str, value: object, format_value: Format) -> str:
+    return f"{language.translate('operator.series.' + name)} {format_value(value)}"
 
 
-def _plain(value: float | Decimal | timedelta | None) -> float | None:
+def _as_number(value: float | Decimal | timedelta | None) -> float | None:
     if value is None:
         return None
     return value.total_seconds() if isinstance(value, timedelta) else float(value)

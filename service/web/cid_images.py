@@ -1,7 +1,6 @@
-"""Images that came with a mail, put into its HTML as data: URLs.
+"""Inline images of a message, put into its HTML as data: URLs.
 
-The frame that shows mail has no origin, so that it is sent nobody's cookie: it could not ask our
-attachment route for them.
+The frame that shows HTML has no origin, so it gets no cookie and cannot request attachments.
 """
 
 import base64
@@ -16,10 +15,10 @@ from service.mime import parts
 from service.postgres.calls import FunctionCaller
 from service.postgres.errors import SyncError
 
-# What a page can hold, and what one look at a mail may cost of the quota: 40 units each.
+# What a page can hold, and what showing a message may cost: 40 units of quota each.
 MAX_IMAGES = 20
 MAX_BYTES = 10_000_000
-# Whatever the mail calls them. SVG is none: it can hold scripts and refer to other places.
+# By content, whatever their declared type. SVG is excluded: it can hold scripts and references.
 _KINDS = {
     "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "jpeg": re.compile(rb"\xff\xd8\xff"),
@@ -36,9 +35,9 @@ def inline_images(
     content_ids: set[str],
     from_gmail: bool,
 ) -> dict[str, str]:
-    """data: URLs by Content-ID, as many as there are and fit; `message` is a row of get_message.
+    """data: URLs by Content-ID, as many as fit; `message` is a row of get_message.
 
-    Without `from_gmail` only those that are kept here, as part of the raw message.
+    Without `from_gmail` only those that are stored here, in the raw message.
     """
     wanted = {
         each["part_id"]: each["content_id"]
@@ -56,7 +55,7 @@ def inline_images(
 
 
 def data_url(content: bytes) -> str | None:
-    """None for what is no image that every browser shows and that holds nothing but pixels."""
+    """None unless it is a bitmap image that every browser shows."""
     for kind, beginning in _KINDS.items():
         if beginning.match(content):
             return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
@@ -71,7 +70,7 @@ def _contents(
     wanted: Mapping[str, str],
     from_gmail: bool,
 ) -> Iterator[tuple[str, bytes]]:
-    """The bytes of parts, until they cannot be had."""
+    """The bytes of parts, until one cannot be fetched."""
     message_id = message["message_id"]
     kept = caller.row("get_raw", user_id, message_id) if wanted else None
     if kept and kept["raw"] is not None:
@@ -83,5 +82,5 @@ def _contents(
         for part_id in list(wanted)[:MAX_IMAGES] if from_gmail else ():
             yield part_id, attachment_bytes(caller, mailboxes, user_id, message_id, part_id)
     except (GmailError, SyncError, CredentialsKeysMissing, NoSuchMessage, QuotaUsedUp):
-        # The mail is readable without; whoever wants them asks again.
+        # The message is readable without its images; a reload tries again.
         return

@@ -1,4 +1,4 @@
-"""Reading mail: the list and what a search finds, a thread, a message, and its HTML in a frame."""
+"""Mail: the list and search, a thread, a message, and its HTML in a frame."""
 
 import re
 from datetime import datetime
@@ -26,20 +26,20 @@ from service.web.pages import Pages
 PAGE_SIZE = 30
 THREAD_SIZE = 50
 LONGEST_QUERY = 1000
-# What a browser lays out without trouble; the raw mail has the rest.
+# What a browser can lay out quickly; the raw message has the rest.
 LONGEST_TEXT = 300_000
 LONGEST_FIELD = 2000
-# As the menu has them; other labels of Gmail's own are no places to look for mail.
+# In the order of the menu. Other labels of Gmail are not useful there.
 SYSTEM_LABELS = (
     "INBOX", "UNREAD", "STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH",
     "CATEGORY_PERSONAL", "CATEGORY_SOCIAL", "CATEGORY_PROMOTIONS", "CATEGORY_UPDATES",
     "CATEGORY_FORUMS",
 )  # fmt: skip
-# What is told of a message in a list, beside the labels of one's own.
+# System labels that the list shows on a message, besides the user's own labels.
 BADGE_LABELS = {"STARRED", "IMPORTANT", "SENT", "DRAFT", "SPAM", "TRASH"}
 
 FRAMING_CSP = f"{PAGE_CSP}; frame-src 'self'"
-# A stranger's page. The sandbox stands in the frame too, but here it holds in a tab as well.
+# For untrusted HTML. The frame has the sandbox too; here it also holds in a tab.
 _BODY_CSP = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:{images}; form-action 'none';"
     " base-uri 'none'; frame-ancestors 'self';"
@@ -94,7 +94,7 @@ def show_list(
     label: FromQuery[str] = "",
     before: OptionalMessageId = None,
 ) -> Response[str]:
-    """Newest first, found by words or by label."""
+    """Newest first, optionally by search or label."""
     user_id, query, label = request.user.user_id, _line(q)[:LONGEST_QUERY], _line(label)
     found = pool.rows("list_messages", user_id, query or None, label or None, PAGE_SIZE + 1, before)
     rows = found[:PAGE_SIZE]
@@ -120,7 +120,7 @@ def show_thread(
     message: OptionalMessageId = None,
     upto: OptionalMessageId = None,
 ) -> Response[str]:
-    """A thread in order, its newest and unread messages open, and the one that is asked for."""
+    """A thread; its newest, its unread and the requested message are open."""
     user_id, thread_id = request.user.user_id, with_slashes(thread_id)
     found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, upto)
     if message and message not in [row["message_id"] for row in found[:THREAD_SIZE]]:
@@ -154,7 +154,7 @@ def show_message(
     message_id: MessageId,
     plain: FromQuery[bool] = False,
 ) -> Response[str]:
-    """One message with all there is to know of it."""
+    """One message with all its details."""
     user_id = request.user.user_id
     row = _message(pool, user_id, message_id)
     return pages.page(
@@ -177,7 +177,7 @@ def show_body(
     message_id: MessageId,
     images: FromQuery[bool] = False,
 ) -> Response[str]:
-    """The HTML of a message for a frame, with images from elsewhere only where asked for."""
+    """The HTML of a message for a frame, with remote images only on request."""
     user_id = request.user.user_id
     row = _message(pool, user_id, message_id)
     if row["body_html"] is None:
@@ -189,7 +189,7 @@ def show_body(
         policy=BODY_WITH_IMAGES_CSP if images else BODY_CSP,
         content=content,
     )
-    # Nobody whom the mail links to is told where it was read.
+    # Linked sites must not learn where the message was read.
     answer.headers["Referrer-Policy"] = "no-referrer"
     return answer
 
@@ -208,7 +208,7 @@ def _sanitized(
 
 
 def _line(text: str) -> str:
-    """What a person entered, in one line; whatever else came along is a space."""
+    """Input as one line: control characters become spaces."""
     return " ".join(re.sub(f"[{CONTROLS}]", " ", text).split())
 
 
@@ -220,7 +220,7 @@ def _message(pool: FunctionCaller, user_id: str, message_id: str) -> Row:
 
 
 def _highlighted(pool: FunctionCaller, user_id: str, rows: list[Row], query: str) -> list[Row]:
-    """The rows with what a search found in them, where it looked; nobody else's marks are left."""
+    """The rows with the words that a search found marked; marks in the mail itself are removed."""
     texts = ("subject", "sender", "snippet")
     rows = [row | {name: mail_text.unmarked(row[name] or "") for name in texts} for row in rows]
     if not (query and rows):
@@ -275,7 +275,7 @@ def _attachment(message_id: str, row: Row) -> AttachmentLink:
 
 
 def _labels(pool: FunctionCaller, user_id: str) -> dict[str, Any]:
-    """The menu of labels, and the names of those that are the user's own."""
+    """The labels of the menu, and the names of the user's own labels."""
     rows = pool.rows("list_labels", user_id)
     own = {row["label_id"]: row["name"] for row in rows if row["type"] == "user"}
     return {"system_labels": SYSTEM_LABELS, "badge_labels": BADGE_LABELS, "own_labels": own}

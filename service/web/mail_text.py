@@ -1,4 +1,4 @@
-"""Words of strangers as pages show them: markup is made here, and none of it is theirs."""
+"""Untrusted text as pages show it: all markup is made here."""
 
 import html
 import re
@@ -8,29 +8,29 @@ from markupsafe import Markup, escape
 
 # What highlight_messages puts around a found word.
 FOUND, END = "\ufdd0", "\ufdd1"
-# An address's last character is no punctuation of the sentence it stands in.
+# The last character is not punctuation, which belongs to the sentence around the address.
 _ADDRESS = re.compile(r"""https?://[^\s<>"'\ufdd0\ufdd1]*[^\s<>"'.,;:!?)\]}\ufdd0\ufdd1]""", re.I)
 _NAMED = re.compile(r"\s*(\S.*?)\s*<[^<>]*>\s*", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>?")
 
 
 def path(*segments: str) -> str:
-    """A path of ours; a slash within a segment stays within it."""
+    """A path of this server; a slash within a segment is escaped."""
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 def unmarked(text: str) -> str:
-    """Without what would count as a mark, as highlight_messages leaves texts too."""
+    """Without characters that would count as marks, as highlight_messages does it too."""
     return text.replace(FOUND, "").replace(END, "")
 
 
 def marked(text: str) -> Markup:
-    """With the words a search found marked."""
+    """With the words that a search found as <mark>."""
     return Markup(str(escape(text)).replace(FOUND, "<mark>").replace(END, "</mark>"))
 
 
 def linked(text: str) -> Markup:
-    """A plain text with its web addresses made links."""
+    """A plain text with its web addresses as links."""
     pieces, position = [], 0
     for address in _ADDRESS.finditer(text):
         to = escape(address[0])
@@ -54,9 +54,9 @@ def snippet(text: str) -> str:
 
 
 def frame_size(body_html: str) -> str:
-    """How much room a mail is given: its frame has no origin, so nobody can measure what it shows.
+    """The size of a frame: it has no origin, so scripts cannot measure its content.
 
-    Takes the number of visible characters for it, and images as some more.
+    Estimated from the number of visible characters; an image counts as some more.
     """
     visible = len(" ".join(_TAG.sub(" ", body_html).split()))
     visible += 1000 * body_html.lower().count("<img")

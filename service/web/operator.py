@@ -1,7 +1,7 @@
-"""The operators' page: how syncs are, what is wrong, and buttons for what a DBA can do from psql.
+"""The operators' page: the state of syncs, problems, and buttons for what a DBA can do in psql.
 
-Without scripts each button is a form that is answered with the whole page; operator.js puts the
-parts of that into their places, and asks for nothing by itself but when one comes back to the page.
+Without scripts each button is a form whose response is the whole page. operator.js replaces parts
+of the page by it, and refreshes the page only when the user comes back to it.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages
 
 BUCKET = timedelta(minutes=30)
-# As many lines as a table shows; of more it says how many.
+# The rows that a table shows; it counts the others.
 MAX_ROWS = 50
 COLUMNS = (*OUTCOMES, *WAITS, *RATES)
 

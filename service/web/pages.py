@@ -1,7 +1,7 @@
-"""How a page is answered: rendered for the person who asks, in their language and time zone.
+"""Renders pages in the language and time zone of the reader.
 
 A handler of a page is a function like any other that ends in `pages.page(request, template, …)`.
-Templates are told values and never markup: autoescape is on, and what mail holds stays text.
+Templates get values and never markup: autoescape is on, so text from mail stays text.
 """
 
 import re
@@ -54,15 +54,15 @@ class Pages:
     ) -> Response[str]:
         """The page that `template` makes of `values`.
 
-        Beside these it knows `t(key, **values)`, `messages(*prefixes)` for scripts, `number(n)`,
-        `time(at, style)`, `language`, `zone`, and `identity`: whoever is signed in, or None. The
+        Beside these it knows `t(key, **values)`, `section(*prefixes)` for scripts, `number(n)`,
+        `time(at, style)`, `language`, `zone`, and `identity` of the user, or None. The
         template's folder is the part of the page that the navigation marks.
         """
         language, zone = translator_of(request), time_zone_of(request)
         content = self._templates.get_template(template).render(
             **values,
             t=language.translate,
-            messages=language.section,
+            section=language.section,
             number=language.format,
             time=_times(language, zone),
             language=language,
@@ -82,7 +82,7 @@ class Pages:
         )
 
     def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
-        """Pages, whose errors are pages too, and which nobody sees without signing in."""
+        """Pages, whose errors are pages too. They require signing in."""
         return Router(
             "/",
             route_handlers=handlers,
@@ -93,10 +93,12 @@ class Pages:
     def errors(
         self, conversions: Conversions, is_page: Callable[[AnyRequest], bool]
     ) -> dict[int | type[Exception], Callable[[AnyRequest, Any], Response[Any]]]:
-        """Handlers for exceptions, which are told on a page where that is wanted, else as problems.
-        On a page whoever is not signed in is led to do so."""
+        """Handlers for exceptions: an error page for a page, else problem details.
 
-        def told(
+        A page redirects to sign in if nobody is signed in.
+        """
+
+        def handler(
             convert: Callable[[Any], ProblemDetailsException],
         ) -> Callable[[AnyRequest, Any], Response[Any]]:
             def answer(request: AnyRequest, error: Exception) -> Response[Any]:
@@ -109,12 +111,12 @@ class Pages:
             return answer
 
         return {
-            **{kind: told(convert) for kind, convert in conversions.items()},
-            ProblemDetailsException: told(lambda error: error),
+            **{kind: handler(convert) for kind, convert in conversions.items()},
+            ProblemDetailsException: handler(lambda error: error),
         }
 
     def _error(self, request: AnyRequest, problem: ProblemDetailsException) -> Response[str]:
-        """In the words for its code, else for its status."""
+        """With the messages for its code, else for its status."""
         status, messages = problem.status_code, translator_of(request).messages
         code = problem.extra.get("code") if isinstance(problem.extra, dict) else None
         kinds = (kind for kind in (code, status) if f"error.{kind}.title" in messages)
@@ -124,24 +126,24 @@ class Pages:
 
 
 def is_navigation(request: AnyRequest) -> bool:
-    """Whether a browser asks in order to show the answer to a person, as it does after a link."""
+    """Whether a browser will show the response as a page, as after a click on a link."""
     return request.headers.get("Sec-Fetch-Dest") == "document"
 
 
 def _times(language: Translator, zone: tzinfo) -> Callable[[datetime, str], Markup]:
-    """Writes a time so that page.js can tell it anew: `moment`, `day` or `clock`."""
+    """Formats a time as `moment`, `day` or `clock`, so that page.js can format it again."""
 
     def time(at: datetime, style: str = "moment") -> Markup:
-        words = getattr(language, style)(at.astimezone(zone))
+        text = getattr(language, style)(at.astimezone(zone))
         return Markup('<time datetime="{}" data-style="{}">{}</time>').format(
-            at.isoformat(), style, words
+            at.isoformat(), style, text
         )
 
     return time
 
 
 def _to_sign_in(request: AnyRequest) -> Redirect:
-    """To come back here afterwards, unless that would ask for a change."""
+    """Come back here afterwards, unless the request was for a change."""
     wanted = "/"
     if request.method in SAFE_METHODS:
         path, query = quote(request.url.path), request.url.query

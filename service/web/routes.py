@@ -1,4 +1,4 @@
-"""Every page there is."""
+"""All pages."""
 
 from service.web import mail, operator, sign_in, sync
 

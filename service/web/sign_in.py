@@ -1,5 +1,5 @@
-"""Signing in: an application sets the cookie itself, a person may paste a token; the demo asks for
-a click alone.
+"""Sign in: an application sets the cookie itself, a person may paste a token. The demo needs only
+a click.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class PastedToken(Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class DemoSignIn:
-    """Makes tokens for the demo's user, for browsers on this machine."""
+    """Makes tokens of the demo's user for browsers on this machine."""
 
     config: Config
     user_id: str
@@ -39,8 +39,8 @@ class DemoSignIn:
         return cls(config, config.demo_user) if config.demo_user else None
 
     def allows(self, request: AnyRequest) -> bool:
-        """Whether both ends are here. A page of elsewhere may have its name lead here, but then
-        the browser says that name."""
+        """Whether client and server are this machine. The host name is checked against DNS
+        rebinding: then the browser sends the other site's name."""
         client = request.client.host if request.client else ""
         return client in LOCAL_HOSTS and request.base_url.hostname in LOCAL_HOSTS
 
@@ -75,7 +75,7 @@ async def sign_in(
     authentication: NamedDependency[Authentication],
     return_to: OwnPath = "/",
 ) -> Response[Any]:
-    """With a token that `gmail-sync token` printed, say."""
+    """With a token, such as one that `gmail-sync token` printed."""
     try:
         return await _enter(request, authentication, data.token.strip(), return_to)
     except NotAuthorizedException as error:
@@ -123,7 +123,7 @@ def _form(
 
 
 def _fault(token: str, error: NotAuthorizedException) -> str:
-    """Which of sign_in.fault it is."""
+    """The key of the message in sign_in.fault."""
     match error.__cause__:
         case _ if not token.strip():
             return "missing"

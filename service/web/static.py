@@ -1,8 +1,7 @@
-"""Style, scripts and the icon: read once, named by what they hold, kept by browsers for good.
+"""Styles, scripts and the icon: read once, cached by browsers forever under a hash.
 
-All share one version, so that a module which imports another by its name gets the one it was
-written for. While a new version is rolled out, a page of the one may ask a process of the other: it
-is given what there is, to be asked for again.
+All share one version, so a module that imports another by name gets the matching one. During a
+deployment a page may ask a process of another version. It gets that version's file, not cached.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ class StaticFiles:
         self.version = digest.hexdigest()[:12]
 
     def url(self, name: str) -> str:
-        """Raises KeyError when there is no such file."""
+        """Raises KeyError for an unknown file."""
         self._files[name]
         return f"/static/{self.version}/{name}"
 

@@ -125,7 +125,7 @@ def test_labels_filter_and_are_kept_by_a_search(
 
 
 def test_an_empty_mailbox_leads_to_the_sync(ann: httpx.Client) -> None:
-    assert "There is no mail here yet" in shown(ann, "/mail")
+    assert "There is no mail yet" in shown(ann, "/mail")
 
 
 def test_a_thread_opens_its_newest_its_unread_and_the_one_asked_for(
@@ -276,7 +276,7 @@ def test_a_long_text_is_cut_and_says_so(
     thread = shown(ann, "/mail/threads/thread-m1")
     assert "Open its details to read all of it" in thread
     assert len(thread) < 40_000
-    assert "download the original to read" in shown(ann, "/mail/messages/m1")
+    assert "Download the original to read" in shown(ann, "/mail/messages/m1")
 
 
 def test_mail_of_others_is_not_there(

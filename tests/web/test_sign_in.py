@@ -83,7 +83,7 @@ def test_the_cookie_is_out_of_reach_for_scripts_and_ends_with_the_token(
     ("pasted", "words"),
     [
         ("", "Paste a token first"),
-        ("abc", "not a valid token"),
+        ("abc", "This token is not valid"),
         (token("ann", lifetime=timedelta(hours=-1)), "has expired"),
     ],
 )
