@@ -28,7 +28,7 @@ from service.api.problems import error_responses
 from service.api.reader import time_zone_of, translator_of
 from service.api.runs import RunEvent
 from service.postgres.calls import Pool, Row, Session
-from service.postgres.listener import Listener
+from service.postgres.listener import Listener, RunChange
 
 POLL_SECONDS = 1.0
 # The minimum time between two queries, and so the longest wait after a click.
@@ -111,9 +111,9 @@ class ProgressBroadcaster:
             with self._condition:
                 self._subscribers.remove(subscriber)
 
-    def notify_run(self, task_id: str) -> None:
+    def notify_run(self, change: RunChange) -> None:
         """A run has begun or ended; from any thread."""
-        self.notify_user(task_id.removeprefix("sync_").rsplit("_", 2)[0])
+        self.notify_user(change.user_id)
 
     def notify_user(self, user_id: str) -> None:
         """A user's latest run may have changed; from any thread."""

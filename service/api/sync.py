@@ -41,13 +41,13 @@ class History(Struct):
 class FailedMessage(Struct, kw_only=True):
     """A message that could not be fetched: given up (dead), or retried at retry_at.
 
-    `error_class` is a stable identifier if there is one; `reason` is for people.
+    `error_code` is a stable identifier if there is one; `error_message` is for people.
     """
 
     message_id: str
     attempts: int
-    error_class: str | None
-    reason: str | None
+    error_code: str | None
+    error_message: str | None
     retry_at: datetime | None
     dead: bool
 

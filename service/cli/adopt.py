@@ -77,7 +77,7 @@ def _refusal(error: psycopg.Error, table: str) -> Exception | None:
 
 def _totals(groups: list[Row]) -> tuple[int, int]:
     """The number of new rows, and how many of them became runs."""
-    runs = [group["row_count"] for group in groups if group["action"].startswith("adopted")]
+    runs = [group["row_count"] for group in groups if group["action"] == "adopted"]
     return sum(group["row_count"] for group in groups), sum(runs)
 
 
@@ -89,12 +89,16 @@ def _print_json(table: str, groups: list[Row], dry_run: bool) -> None:
 
 def _print_table(table: str, groups: list[Row], dry_run: bool) -> None:
     rows, runs = _totals(groups)
-    printed = Table("action", "reason", "rows", "example")
-    printed.columns[2].justify = "right"
+    printed = Table("action", "outcome", "rules", "rows", "example")
+    printed.columns[3].justify = "right"
     for group in groups:
         example = Text(group["example"][:MAX_EXAMPLE_LENGTH], overflow="fold")
         printed.add_row(
-            Text(group["action"]), Text(group["reason"]), str(group["row_count"]), example
+            group["action"],
+            group["outcome"] or "",
+            "\n".join(group["rules"]),
+            str(group["row_count"]),
+            example,
         )
     if groups:
         Console().print(printed)

@@ -157,7 +157,7 @@ def _print_refetch(refetch: Refetch) -> None:
     click.echo(f"{RunView.of(refetch.run).message}.")
     for row in refetch.left:
         again = "not retried" if row["dead"] else f"retried at {row['retry_at']:%H:%M:%S} UTC"
-        click.echo(f"{row['message_id']}: {row['reason']} ({again})")
+        click.echo(f"{row['message_id']}: {row['error_message']} ({again})")
 
 
 def _some(ids: list[str]) -> str:

@@ -1,8 +1,9 @@
-"""Listens on channel gmail_sync, where the functions publish the task ids of changed runs."""
+"""Listens on channel gmail_sync, where the functions publish changes of runs."""
 
 import threading
 from collections.abc import Callable
 
+import msgspec
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
@@ -14,14 +15,21 @@ POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
 
 
+class RunChange(msgspec.Struct, frozen=True):
+    """A run has started, ended or become due."""
+
+    task_id: str
+    user_id: str
+
+
 class Listener:
-    """Calls `on_change` with each task id, from its own thread and connection.
+    """Calls `on_change` with each change, from its own thread and connection.
 
     Its users poll as well, so nothing depends on the arrival of a notification.
     """
 
     def __init__(
-        self, url: str, on_change: Callable[[str], None], log: FilteringBoundLogger
+        self, url: str, on_change: Callable[[RunChange], None], log: FilteringBoundLogger
     ) -> None:
         self._url = url
         self._on_change = on_change
@@ -49,6 +57,15 @@ class Listener:
             connection.execute(f"listen {CHANNEL}")
             while not self._stopped.is_set():
                 for notification in connection.notifies(timeout=POLL_SECONDS):
-                    self._on_change(notification.payload)
+                    self._publish(notification.payload)
                     if self._stopped.is_set():
                         break
+
+    def _publish(self, payload: str) -> None:
+        try:
+            change = msgspec.json.decode(payload, type=RunChange)
+        except msgspec.MsgspecError:
+            # Any role of the database can notify on the channel.
+            self._log.warning("notification ignored", payload=payload)
+        else:
+            self._on_change(change)

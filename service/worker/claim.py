@@ -17,6 +17,7 @@ class Claim(Struct, frozen=True):
     claimed_at: datetime
     heartbeat_interval: timedelta
     heartbeat_timeout: timedelta
+    longest_wait: timedelta
     account_status: AccountStatus | None
     status_reason: str | None
     credentials: bytes | None

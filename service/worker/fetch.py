@@ -213,10 +213,7 @@ class MessageFetcher:
         )
 
     def _fail(self, failures: list[FailedFetch]) -> None:
-        rows = [
-            {**msgspec.to_builtins(each), "error": f"{each.error_code}: {each.error_message}"}
-            for each in failures
-        ]
+        rows = msgspec.to_builtins(failures)
         self._log.warning("messages failed", failures=rows)
         self._calls.value("fail_messages", Jsonb(rows))
 

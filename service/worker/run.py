@@ -67,7 +67,7 @@ class RunExecutor:
         )
         self._calls = FencedCalls(session, self._lease)
         clock = DatabaseClock(claim.claimed_at)
-        self._throttle = Throttle(self._calls, self._lease, draining, clock)
+        self._throttle = Throttle(self._calls, self._lease, draining, clock, claim.longest_wait)
 
     @property
     def task_id(self) -> str:

@@ -15,8 +15,6 @@ from service.worker.fenced_calls import FencedCalls
 from service.worker.lease import Lease
 from service.worker.run_end import Drained, HandedOver
 
-# A longer wait must not occupy a slot: a successor starts after it.
-MAX_WAIT = timedelta(minutes=5)
 # How often a waiting run checks for a lost lease.
 POLL_SECONDS = 0.5
 
@@ -24,15 +22,24 @@ T = TypeVar("T")
 
 
 class Throttle:
-    """One run's limits; `draining` is set when the worker shuts down."""
+    """One run's limits; `draining` is set when the worker shuts down.
+
+    A wait over `longest_wait` must not occupy a slot: a successor starts after it.
+    """
 
     def __init__(
-        self, calls: FencedCalls, lease: Lease, draining: threading.Event, clock: DatabaseClock
+        self,
+        calls: FencedCalls,
+        lease: Lease,
+        draining: threading.Event,
+        clock: DatabaseClock,
+        longest_wait: timedelta,
     ) -> None:
         self._calls = calls
         self._lease = lease
         self._draining = draining
         self._clock = clock
+        self._longest_wait = longest_wait
 
     def check(self) -> None:
         """Raise LeaseLost or Drained when the run must stop."""
@@ -83,9 +90,9 @@ class Throttle:
     def wait_until(self, moment: datetime, reason: str) -> None:
         """Report the wait and wait; hand the run over if the wait is long."""
         self.check()
-        self._calls.value("report_progress", "waiting", moment)
+        self._calls.value("report_progress", moment)
         seconds = (moment - self._clock.now()).total_seconds()
-        if seconds > MAX_WAIT.total_seconds():
+        if seconds > self._longest_wait.total_seconds():
             raise HandedOver(reason, moment, charge_attempt=False)
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:

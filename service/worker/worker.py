@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service.google.configuration import Google
 from service.postgres.calls import Session
-from service.postgres.listener import Listener
+from service.postgres.listener import Listener, RunChange
 from service.worker.claim import Claim
 from service.worker.run import RunExecutor
 
@@ -80,10 +80,10 @@ class Worker:
         left = [run.task_id for run in list(self._runs.values())]
         self._log.info("worker stopped", left_to_the_reaper=left)
 
-    def _on_change(self, task_id: str) -> None:
+    def _on_change(self, change: RunChange) -> None:
         # A run needs one slot; waking the others would only slow it down.
         self._wake_slots(1)
-        if run := self._runs.get(task_id):
+        if run := self._runs.get(change.task_id):
             run.heartbeat_now()
 
     def _wake_slots(self, slots: int) -> None:

@@ -161,7 +161,12 @@ def test_who_clicks_is_told_at_once_where_nothing_is_heard(
         claim(functions, task_id)
         list_page(functions, task_id, "m1")
         functions.rows("take_messages", task_id)
-        failure = {"message_id": "m1", "error": "bad_request: refused", "permanent": True}
+        failure = {
+            "message_id": "m1",
+            "error_code": "bad_request",
+            "error_message": "refused",
+            "permanent": True,
+        }
         functions.rows("fail_messages", task_id, Jsonb([failure]))
         ann.post(f"/api/gmail/sync/{task_id}/cancel")
         assert stream.run()["outcome"] == "cancelled"

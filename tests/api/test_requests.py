@@ -129,7 +129,12 @@ def test_answers_are_what_the_schema_promises(
     list_page(functions, task_id, "m1", "m2", "m3")
     store(functions, task_id, stored("m1"))
     functions.rows("take_messages", task_id)
-    failure = {"message_id": "m3", "error": "bad_request: no", "permanent": True}
+    failure = {
+        "message_id": "m3",
+        "error_code": "bad_request",
+        "error_message": "no",
+        "permanent": True,
+    }
     functions.rows("fail_messages", task_id, Jsonb([failure]))
     run = "/api/gmail/sync/{task_id}"
     for method, template, path in [

@@ -112,7 +112,7 @@ def test_a_wait_for_google_is_told_with_its_end(
     task_id = start(ann)["task_id"]
     claim(functions, task_id)
     until = db.execute("select now() + interval '1 min' as until").fetchall()[0]["until"]
-    functions.rows("report_progress", task_id, "waiting", until)
+    functions.rows("report_progress", task_id, until)
     run = status(ann)
     assert run["message"] == f"Waiting for Gmail until {until:%H:%M:%S} UTC"
     assert run["phase"] == "waiting"
@@ -217,7 +217,7 @@ def test_failed_messages_are_retried(ann: httpx.Client, functions: Session) -> N
     task_id = start(ann)["task_id"]
     claim(functions, task_id)
     list_page(functions, task_id, "m1")
-    failure = {"message_id": "m1", "error": "broken", "permanent": True}
+    failure = {"message_id": "m1", "error_message": "broken", "permanent": True}
     functions.rows("fail_messages", task_id, Jsonb([failure]))
     functions.value("release_sync", task_id)
     answer = ann.post("/api/gmail/sync/retry-failed")
@@ -235,8 +235,16 @@ def test_failed_messages_are_listed_in_pages_with_their_reason(
     claim(functions, task_id)
     list_page(functions, task_id, *ids)
     functions.rows("take_messages", task_id)
-    failures = [{"message_id": each, "error": "unreadable: no date"} for each in ids[1:]]
-    dead = {"message_id": ids[0], "error": "bad_request: refused", "permanent": True}
+    failures = [
+        {"message_id": each, "error_code": "unreadable", "error_message": "no date"}
+        for each in ids[1:]
+    ]
+    dead = {
+        "message_id": ids[0],
+        "error_code": "bad_request",
+        "error_message": "refused",
+        "permanent": True,
+    }
     functions.rows("fail_messages", task_id, Jsonb([dead, *failures]))
     seen: list[dict[str, Any]] = []
     page: dict[str, Any] = {"next": ""}
@@ -248,12 +256,12 @@ def test_failed_messages_are_listed_in_pages_with_their_reason(
     assert seen[0] == {
         "message_id": "m0",
         "attempts": 1,
-        "error_class": "bad_request",
-        "reason": "refused",
+        "error_code": "bad_request",
+        "error_message": "refused",
         "retry_at": None,
         "dead": True,
     }
-    assert (seen[1]["error_class"], seen[1]["dead"]) == ("unreadable", False)
+    assert (seen[1]["error_code"], seen[1]["dead"]) == ("unreadable", False)
     assert seen[1]["retry_at"]
     with client_of(running, "bob") as bob:
         answer = bob.get("/api/gmail/sync/failed-messages").json()
@@ -289,7 +297,7 @@ def test_a_successor_starts_with_no_eta(ann: httpx.Client, functions: Session, d
     successor = functions.value("handover_sync", task_id, "drained")
     db.execute("update gmail_sync.user_sync_status set not_before = now() where is_syncing")
     claim(functions, successor)
-    functions.rows("report_progress", successor, "fetching")
+    db.execute("update gmail_sync.user_sync_status set phase = 'fetching' where is_syncing")
     assert status(ann)["eta_seconds"] is None
     assert status(ann)["message"] == "Fetching 1 of 2"
 

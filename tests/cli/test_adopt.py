@@ -59,7 +59,7 @@ def test_runs_are_adopted_and_told_with_totals(dba_url: str, db: Connection) -> 
     result = run({"DATABASE_URL": dba_url}, "adopt", TABLE)
 
     assert (result.returncode, result.stderr) == (0, "")
-    for words in ("action", "reason", "rows", "example", "adopted as reaped", "error_means_ended"):
+    for words in ("action", "outcome", "rules", "example", "reaped", "error_means_ended"):
         assert words in result.stdout
     assert result.stdout.endswith(f"4 new rows in {TABLE}: 3 became runs, 1 left out.\n")
     runs = db.execute("select task_id, outcome, error_message from gmail_sync.user_sync_status")
@@ -96,9 +96,10 @@ def test_scripts_get_one_object(dba_url: str) -> None:
     assert dry == wet
     assert (wet["table"], wet["rows"], wet["runs"]) == (TABLE, 4, 3)
     assert isinstance(wet["groups"], list)
-    assert {group["action"]: group["row_count"] for group in wet["groups"]}["left out"] == 1
+    assert {group["action"]: group["row_count"] for group in wet["groups"]}["left_out"] == 1
     assert all(
-        group.keys() == {"action", "reason", "row_count", "example"} for group in wet["groups"]
+        group.keys() == {"action", "outcome", "rules", "row_count", "example"}
+        for group in wet["groups"]
     )
 
 

@@ -4,10 +4,12 @@ import pytest
 
 from db.migrations.install import FUNCTIONS, is_view
 from service.postgres.calls import Connection, Row
-from tests.conventions.test_files import IN_UTC, INNER, NO_SECURITY_DEFINER
+from tests.conventions.test_files import IN_UTC, INLINED, INNER, NO_SECURITY_DEFINER
 
 # What runs with the rights of its caller calls these.
-GRANTED_HELPERS = {"_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations"}
+GRANTED_HELPERS = {
+    "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations", "_zombie_cause",
+}  # fmt: skip
 ROUTINES = """
     select proname as name, prosecdef as definer, proconfig as settings, proacl::text as grants,
       obj_description(oid, 'pg_proc') as comment, proargnames[1:pronargs] as arguments,
@@ -36,11 +38,13 @@ def test_every_function_pins_its_search_path(routines: list[Row]) -> None:
     in_utc = [row for row in routines if row["settings"] == [pinned, "TimeZone=UTC"]]
     assert names(in_utc) == set(IN_UTC)
     others = [row for row in routines if row not in in_utc and row["settings"] != [pinned]]
-    assert names(others) == {"reap_loop", *INNER}
+    assert names(others) == {"reap_loop", *INNER, *INLINED}
 
 
 def test_every_function_runs_as_the_owner(routines: list[Row]) -> None:
-    assert names([row for row in routines if not row["definer"]]) == {*NO_SECURITY_DEFINER, *INNER}
+    assert names([row for row in routines if not row["definer"]]) == {
+        *NO_SECURITY_DEFINER, *INNER, *INLINED
+    }  # fmt: skip
 
 
 def test_every_function_has_a_comment(routines: list[Row]) -> None:

@@ -1,5 +1,6 @@
 """Runs in every state, made with the stored functions; time moves by backdating rows."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -184,6 +185,12 @@ def stored_messages(db: Connection, user: str = "ann") -> dict[str, Row]:
 def queue_of(db: Connection, user: str = "ann") -> dict[str, Row]:
     rows = db.execute("select * from gmail_sync.fetch_queue where user_id = %s", [user])
     return {row["message_id"]: row for row in rows}
+
+
+def announced(db: Connection, number: int) -> list[str]:
+    """The task_ids of the next changes of runs; other notifications as they are."""
+    payloads = [notice.payload for notice in db.notifies(timeout=5, stop_after=number)]
+    return [json.loads(text)["task_id"] if text[0] == "{" else text for text in payloads]
 
 
 def somebody_waits_for_a_lock(db: Connection) -> bool:

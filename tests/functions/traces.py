@@ -35,8 +35,8 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     functions.value("connect_account", user, email_of(user), f"sealed {user}".encode())
     insert_run(db, task_id=f"sync_{user}_00000000_1", user_id=user, is_syncing=True)
     db.execute(
-        "insert into gmail_sync.repair_log (source, user_id, reason, original)"
-        " values ('test', %s, 'because', %s)",
+        "insert into gmail_sync.repair_log (source, user_id, action, rules, original)"
+        " values ('test', %s, 'repaired', '{}', %s)",
         [user, Jsonb({"user_id": user})],
     )
     functions.value("cancel_sync", f"sync_{user}_00000000_1")

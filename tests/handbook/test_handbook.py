@@ -72,8 +72,8 @@ def synced(place: Place) -> None:
         message("18f3a0c2", "SENT", subject="Re: Tomorrow"),
         message("18f3a0c3", "INBOX", subject="Invoice 7"),
     )
-    failure = {"message_id": ids[-1], "error": "its parts cannot be read", "permanent": True}
-    place.functions.rows("fail_messages", task_id, Jsonb([failure]))
+    failure = {"message_id": ids[-1], "error_message": "its parts cannot be read"}
+    place.functions.rows("fail_messages", task_id, Jsonb([{**failure, "permanent": True}]))
     assert place.functions.value("release_sync", task_id)
 
 

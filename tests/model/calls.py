@@ -41,14 +41,16 @@ OF_A_RUN: dict[str, list[object]] = {
     "cancel_sync": [],
     "reserve_run_quota": ["messages.get", 1],
     "expire_history": [],
-    "fail_messages": [Jsonb([{"message_id": i, "error": "x", "gone": i == "s"} for i in "as"])],
+    "fail_messages": [
+        Jsonb([{"message_id": i, "error_message": "x", "gone": i == "s"} for i in "as"])
+    ],
     "get_cursor": [],
     "handover_sync": ["why"],
     "heartbeat": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],
     "release_sync": ["why"],
-    "report_progress": ["waiting", "2030-01-01"],
+    "report_progress": ["2030-01-01"],
     "restart_listing": [],
     "return_messages": [],
     "store_labels": [Jsonb([{"id": "M", "name": "M"}])],

@@ -90,7 +90,7 @@ class Model:
         if run.beat_at < self.now - HEARTBEAT_TIMEOUT:
             return "silent"
         if run.beat_at > self.now + HEARTBEAT_TIMEOUT:
-            return "beats in the future"
+            return "clock_skew"
         signs = (run.claimed_at, run.progressed_at, run.waiting_until)
         if max(sign for sign in signs if sign is not None) < self.now - STALL_TIMEOUT:
             return "stalled"
@@ -164,12 +164,10 @@ class Model:
             run.beat_at = self.now
         return not run.outcome
 
-    def progress(self, task_id: str, waits_for: int | None) -> None:
+    def wait(self, task_id: str, waits_for: int) -> None:
         run = self.leaseholder(task_id)
         run.beat_at = self.now
-        run.waiting_until = None if waits_for is None else self.now + min(waits_for, DAY)
-        if waits_for is None:
-            self._progressed(run)
+        run.waiting_until = self.now + min(waits_for, DAY)
 
     def release(self, task_id: str, failed: bool) -> bool:
         run = self.run(task_id)

@@ -50,8 +50,8 @@ begin
     select 'google-2026', v_user, now() - n * interval '5 min', 1 from generate_series(1, 5) n;
     insert into gmail_sync.audit_event (act, user_id, actor, role, application, detail)
     values ('connected', v_user, v_user, 'x', 'x', '{}');
-    insert into gmail_sync.repair_log (source, task_id, user_id, reason, original)
-    values ('x', v_task, v_user, 'x', jsonb_build_object('user', v_user));
+    insert into gmail_sync.repair_log (source, task_id, user_id, action, rules, original)
+    values ('x', v_task, v_user, 'repaired', '{}', jsonb_build_object('user', v_user));
     insert into gmail_sync.worker (id, version, capacity, seen_at)
     values (md5(v_user)::uuid, '1', 1, now() - interval '2 days');
     insert into gmail_sync.user_sync_status (

@@ -144,13 +144,12 @@ class Lives(RuleBasedStateMachine):
         task_id = self.run_of(user, back)
         assert self.value("heartbeat", task_id) == self.model.beat(task_id)
 
-    @rule(user=users, back=BACK, waits=st.sampled_from([None, 121, 100_000]))
-    def report_progress(self, user: str, back: int, waits: int | None) -> None:
+    @rule(user=users, back=BACK, waits=st.sampled_from([121, 100_000]))
+    def report_progress(self, user: str, back: int, waits: int) -> None:
         task_id = self.run_of(user, back)
-        phase, until = ("fetching", None) if waits is None else ("waiting", self.at(waits))
         self.same(
-            lambda: self.call("report_progress", task_id, phase, until) and None,
-            lambda: self.model.progress(task_id, waits),
+            lambda: self.call("report_progress", task_id, self.at(waits)) and None,
+            lambda: self.model.wait(task_id, waits),
         )
 
     @rule(user=users, back=BACK, failed=st.booleans())
@@ -239,7 +238,9 @@ class Lives(RuleBasedStateMachine):
     @rule(user=users, back=BACK, mail=some_mail)
     def give_up(self, user: str, back: int, mail: list[str]) -> None:
         task_id = self.run_of(user, back)
-        failures = [{"message_id": id_, "error": "broken", "permanent": True} for id_ in mail]
+        failures = [
+            {"message_id": id_, "error_message": "broken", "permanent": True} for id_ in mail
+        ]
         self.same(
             lambda: self.call("fail_messages", task_id, Jsonb(failures)) and None,
             lambda: self.model.give_up(task_id, mail),

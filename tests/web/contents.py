@@ -35,7 +35,12 @@ class Contents:
         list_page(self.functions, task_id, *(f"m{number}" for number in range(10)))
         self.functions.rows("take_messages", task_id, 8)
         store(self.functions, task_id, *self._mail())
-        failure = {"message_id": "m7", "error": f"malformed: {self.text}", "permanent": True}
+        failure = {
+            "message_id": "m7",
+            "error_code": "malformed",
+            "error_message": self.text,
+            "permanent": True,
+        }
         self.functions.rows("fail_messages", task_id, Jsonb([failure]))
         return task_id
 

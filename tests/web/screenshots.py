@@ -165,8 +165,9 @@ def some_trouble(stage: Stage) -> None:
         " new = 1250, pending = 2900, progress_percentage = 30 where user_id = 'bob'"
     )
     stage.db.execute(
-        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
-        " values ('carol', '18f3a0c4d2e1b705', 'listed', true, 'too_large: larger than 50 MB')"
+        "insert into gmail_sync.fetch_queue"
+        " (user_id, message_id, reason, dead, error_code, error_message)"
+        " values ('carol', '18f3a0c4d2e1b705', 'listed', true, 'too_large', 'larger than 50 MB')"
     )
 
 

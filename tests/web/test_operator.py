@@ -38,8 +38,9 @@ def trouble(functions: Session, db: Connection) -> None:
         " where user_id = 'ann'"
     )
     db.execute(
-        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
-        " values ('bob', '18f3a0c4', 'listed', true, 'too_large: larger than 50 MB')"
+        "insert into gmail_sync.fetch_queue"
+        " (user_id, message_id, reason, dead, error_code, error_message)"
+        " values ('bob', '18f3a0c4', 'listed', true, 'too_large', 'larger than 50 MB')"
     )
     shift(db, queued(functions, "tim"), "-3 h", "started_at", "not_before", "updated_at")
 
@@ -175,8 +176,9 @@ def test_a_look_is_noted_before_it_is_shown(
 
 def test_what_others_wrote_is_text(olga: httpx.Client, db: Connection) -> None:
     db.execute(
-        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
-        " values ('<b>bob', '\"><i>', 'listed', true, '<script>alert(1)</script>')"
+        "insert into gmail_sync.fetch_queue"
+        " (user_id, message_id, reason, dead, error_code, error_message)"
+        " values ('<b>bob', '\"><i>', 'listed', true, null, '<script>alert(1)</script>')"
     )
     text = olga.get(PAGE).text
     assert "<b>bob" not in text

@@ -48,7 +48,7 @@ def failing(functions: Session, *errors: str) -> None:
     for _ in range(0, len(ids), 25):
         functions.rows("take_messages", task_id, 25)
     failures = [
-        {"message_id": message_id, "error": error, "permanent": True}
+        {"message_id": message_id, "error_message": error, "permanent": True}
         for message_id, error in zip(ids, errors, strict=True)
     ]
     functions.rows("fail_messages", task_id, Jsonb(failures))

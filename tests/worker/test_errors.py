@@ -92,7 +92,8 @@ def test_a_message_that_does_not_come_waits_and_is_fetched_by_a_later_run(
     assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (1, 1)
     (waiting,) = queue(db)
     assert (waiting["message_id"], waiting["dead"], waiting["attempts"]) == (ids[0], False, 1)
-    assert waiting["last_error"].startswith(f"{answer.kind.code}: {answer.kind.advice}")
+    assert waiting["error_code"] == answer.kind.code
+    assert waiting["error_message"].startswith(answer.kind.advice)
     db.execute("update gmail_sync.fetch_queue set not_before = now()")
     assert account.sync()["current_stats"]["new"] == 1
     assert queue(db) == []

@@ -281,10 +281,10 @@ def test_a_poison_message_costs_itself_only(
     assert run["outcome"] == "succeeded"
     assert (run["current_stats"]["new"], run["current_stats"]["failed"]) == (29, 1)
     (dead,) = db.execute(
-        "select message_id, dead, last_error from gmail_sync.fetch_queue"
+        "select message_id, dead, error_code from gmail_sync.fetch_queue"
     ).fetchall()
     assert (dead["message_id"], dead["dead"]) == (ids[7], True)
-    assert "bad_request" in dead["last_error"]
+    assert dead["error_code"] == "bad_request"
 
     simulator.faults.remove(poison.number)
     assert functions.value("retry_failed_messages", USER) == 1

@@ -238,9 +238,9 @@ def test_an_answer_about_another_message_is_stored_for_neither(
 
     stored = db.execute("select message_id, subject from gmail_sync.message").fetchall()
     assert stored == [{"message_id": other, "subject": "other"}]
-    error = db.execute("select last_error from gmail_sync.fetch_queue").fetchone()
+    error = db.execute("select error_message from gmail_sync.fetch_queue").fetchone()
     assert error is not None
-    assert "another message" in error["last_error"]
+    assert "another message" in error["error_message"]
     simulator.faults.clear()
     db.execute("update gmail_sync.fetch_queue set not_before = now()")
     assert account.sync()["current_stats"]["new"] == 1

@@ -101,8 +101,8 @@ def test_mail_that_cannot_be_stored_at_all_is_given_up_with_class_and_reason(
     assert run["current_stats"]["new"] == 20
     (row,) = queue(db)
     assert (row["message_id"], row["dead"], row["attempts"]) == (refused, True, 1)
-    assert row["last_error"].startswith("store_failed: ")
-    assert "violates check constraint" in row["last_error"]
+    assert row["error_code"] == "store_failed"
+    assert "violates check constraint" in row["error_message"]
 
     db.execute("alter table gmail_sync.message drop constraint no")
     assert functions.value("retry_failed_messages", USER) == 1
@@ -136,7 +136,7 @@ def test_a_message_that_gmail_fails_to_give_is_retried_with_backoff_and_given_up
         assert account.finish(task_id)["current_stats"]["failed"] == 1
     (row,) = queue(db)
     assert (row["attempts"], row["dead"]) == (3, True)
-    assert row["last_error"].startswith("transient: ")
+    assert row["error_code"] == "transient"
     assert functions.rows("enqueue_due_syncs") == []
 
 

@@ -171,7 +171,7 @@ def test_what_could_not_be_refetched_is_listed_with_its_reason(
     result = verify("--repair", "--json")
     refetch = answer(result)["refetch"]
     assert (result.returncode, refetch["queued"], refetch["succeeded"]) == (1, 1, False)
-    assert [row["error_class"] for row in refetch["left"]] == ["bad_request"]
+    assert [row["error_code"] for row in refetch["left"]] == ["bad_request"]
     assert refetch["run"]["outcome"] == "succeeded"
 
 

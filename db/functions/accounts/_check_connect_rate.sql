@@ -1,5 +1,5 @@
--- Makes what a user does to connect wait for one another until its transaction ends, and refuses
--- these acts when they were done too often within a minute. Raises SY005.
+-- Refuses a step of connecting that a user has done too often within a minute. Steps of one user
+-- wait for one another, so concurrent ones are counted too. Raises SY005.
 
 create or replace function gmail_sync._check_connect_rate(p_user_id text, p_acts text[])
 returns void

@@ -1,6 +1,5 @@
--- Whether a user's credentials are still the expected ones; an empty value stands for none. True
--- when p_expected_credentials is NULL. The caller holds _lock_user_mail, and so does
--- connect_account.
+-- Whether a user's credentials are still the expected ones. NULL accepts any; an empty value
+-- expects none. The caller and connect_account hold _lock_user_mail.
 
 create or replace function gmail_sync._credentials_unchanged(
   p_user_id text, p_expected_credentials bytea

@@ -1,7 +1,7 @@
--- The first step of taking a user's Gmail account away: nobody uses it any more, and what runs
--- ends, so that no worker meets a grant that has been withdrawn. Returns the sealed credentials
--- whose grant is still to be withdrawn, NULL when there are none; disconnect_account or
--- delete_account follows, or connect_account, which opens it again.
+-- The first step of disconnecting an account. It sets the status to disconnected and cancels the
+-- user's runs, so that no worker uses a revoked grant. Returns the sealed credentials that are
+-- still to be revoked, or NULL when there are none. Then call disconnect_account or delete_account;
+-- connect_account undoes this step.
 
 create or replace function gmail_sync.begin_disconnect(p_user_id text)
 returns bytea

@@ -1,8 +1,9 @@
--- Removes everything there is of a user: mail, account, runs, quota, repairs, audit trail. What
--- stays is one event that a user was deleted, by a salted hash of the id. What is begun for the
--- user meanwhile comes to nothing. False when there was nothing; NULL, and nothing is done, when
--- the account has other credentials by now than p_expected_credentials (see begin_disconnect).
--- A grant at Google is not withdrawn: the service's route does that first.
+-- Deletes all data of a user. Only a deletion event remains, with a salted hash of the user id.
+-- Syncs started during the deletion are dropped. The grant at Google is not revoked; the service's
+-- route does that first. Raises SY003 for an invalid user id.
+--
+-- False when there was no data. NULL, without any change, when the credentials are not
+-- p_expected_credentials (see begin_disconnect).
 
 create or replace function gmail_sync.delete_account(
   p_user_id text, p_expected_credentials bytea default null
@@ -17,9 +18,9 @@ declare
   v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_there boolean;
 begin
-  -- Waits for whatever makes rows of this user, and for repairs and adoptions, which make rows of
-  -- anybody. Before any other lock, so that nobody who is waited for can wait for us.
-  -- Repairs first, since an adoption takes long: who waits for one keeps nobody else waiting.
+  -- Waits for every writer of this user's rows, and for repairs and adoptions, which write rows of
+  -- all users. These locks come before any other, which avoids deadlocks. The lock of repairs comes
+  -- first: an adoption takes long, and a wait for it should block no other writer.
   perform pg_advisory_xact_lock_shared(hashtext('gmail_sync repair'), 0);
   perform pg_advisory_xact_lock(hashtext('gmail_sync user'), hashtext(v_user));
   perform gmail_sync._lock_user_mail(v_user);
@@ -49,7 +50,7 @@ end;
 $$;
 
 comment on function gmail_sync.delete_account(text, bytea) is
-'Remove everything there is of a user; false when there was nothing.';
+'Delete all data of a user; false when there was none.';
 
 revoke all on function gmail_sync.delete_account(text, bytea) from public;
 grant execute on function gmail_sync.delete_account(text, bytea)

@@ -1,8 +1,9 @@
--- Takes a user's Gmail account away: forgets the credentials and ends what runs. The mail stays,
--- and with it cursor and queue, so that the same mailbox can be connected again; with
--- p_delete_mail it goes, and any mailbox can be connected. False when there was no account, or
--- none that was connected and no mail to delete; NULL, and nothing is done, when the account has
--- other credentials by now than p_expected_credentials (see begin_disconnect).
+-- Disconnects a user's Gmail account: deletes the credentials and cancels the user's runs. Mail,
+-- cursor and queue stay, so that the same mailbox can be connected again. With p_delete_mail they
+-- are deleted, and any mailbox can be connected.
+--
+-- False when there was no account, or nothing left to do. NULL, without any change, when the
+-- credentials are not p_expected_credentials (see begin_disconnect).
 
 create or replace function gmail_sync.disconnect_account(
   p_user_id text, p_delete_mail boolean default false, p_expected_credentials bytea default null
@@ -49,7 +50,7 @@ end;
 $$;
 
 comment on function gmail_sync.disconnect_account(text, boolean, bytea) is
-'Forget a user''s Gmail account, and its mail if so asked; false when there was nothing to do.';
+'Disconnect a user''s Gmail account, and delete its mail on request.';
 
 revoke all on function gmail_sync.disconnect_account(text, boolean, bytea) from public;
 grant execute on function gmail_sync.disconnect_account(text, boolean, bytea)

@@ -1,6 +1,6 @@
--- What a caller needs to speak to Gmail for a user outside of a run: 0 or 1 row. The encrypted
--- credentials are also their version, which replace_credentials and mark_credentials_rejected
--- expect. opened_at is the database's time.
+-- What is needed to call Gmail for a user outside of a run: 0 or 1 row. The encrypted credentials
+-- are also their version: replace_credentials and mark_credentials_rejected expect them. opened_at
+-- is the database's time.
 
 create or replace function gmail_sync.get_account_credentials(p_user_id text)
 returns table (
@@ -25,7 +25,7 @@ as $$
 $$;
 
 comment on function gmail_sync.get_account_credentials(text) is
-'What it takes to speak to Gmail for a user: 0 or 1 row.';
+'What is needed to call Gmail for a user outside of a run: 0 or 1 row.';
 
 revoke all on function gmail_sync.get_account_credentials(text) from public;
 grant execute on function gmail_sync.get_account_credentials(text) to gmail_sync_service;

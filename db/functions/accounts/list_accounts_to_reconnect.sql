@@ -1,5 +1,5 @@
--- Accounts that Google no longer lets us into, by user, with the reason and since when.
--- Raises SY003 when p_limit is not between 1 and 1,000.
+-- Accounts that Google rejects, by user, with the reason and the time. Raises SY003 when p_limit is
+-- not between 1 and 1,000.
 
 create or replace function gmail_sync.list_accounts_to_reconnect(p_limit integer default 100)
 returns table (
@@ -24,7 +24,7 @@ as $$
 $$;
 
 comment on function gmail_sync.list_accounts_to_reconnect(integer) is
-'Accounts that Google no longer lets us into, with the reason and since when.';
+'Accounts that Google rejects, with the reason and the time.';
 
 revoke all on function gmail_sync.list_accounts_to_reconnect(integer) from public;
 grant execute on function gmail_sync.list_accounts_to_reconnect(integer)

@@ -1,7 +1,7 @@
--- Says that Google refused credentials, within a run or outside of one: the account becomes
--- reauth_required or suspended, with the reason in words. False when it has other credentials by
--- now, or was disconnected. Needs no lease: what Google says of credentials holds whoever asked.
--- Cursor and queue stay.
+-- Records that Google rejected credentials, during a run or outside of one. The account becomes
+-- reauth_required or suspended, with the reason in words. False when the account has other
+-- credentials or was disconnected. It needs no lease, because the rejection is valid for every user
+-- of these credentials. Cursor and queue stay.
 
 create or replace function gmail_sync.mark_credentials_rejected(
   p_user_id text, p_expected_credentials bytea, p_status text, p_reason text
@@ -38,7 +38,7 @@ end;
 $$;
 
 comment on function gmail_sync.mark_credentials_rejected(text, bytea, text, text) is
-'Say that Google refused credentials; false when the account has others by now.';
+'Record that Google rejected credentials; false when the account has other credentials.';
 
 revoke all on function gmail_sync.mark_credentials_rejected(text, bytea, text, text) from public;
 grant execute on function gmail_sync.mark_credentials_rejected(text, bytea, text, text)

@@ -1,6 +1,6 @@
--- Notes that a user sets out for Google's consent page (connect_begun), or has come back with an
--- answer that is about to be tried (connect_answered), whatever comes of it.
--- Raises SY005 when the user did so too often within a minute, SY003 for any other act.
+-- Records a step of connecting: the user is sent to Google's consent page (connect_begun), or has
+-- come back with an answer (connect_answered). Raises SY005 when the user did so too often within a
+-- minute, SY003 for any other act.
 
 create or replace function gmail_sync.record_connect_attempt(p_user_id text, p_act text)
 returns void
@@ -22,7 +22,7 @@ end;
 $$;
 
 comment on function gmail_sync.record_connect_attempt(text, text) is
-'Note a step on the way to connect a Gmail account; SY005 when it is one too many.';
+'Record a step of connecting a Gmail account; SY005 when there were too many.';
 
 revoke all on function gmail_sync.record_connect_attempt(text, text) from public;
 grant execute on function gmail_sync.record_connect_attempt(text, text) to gmail_sync_service;

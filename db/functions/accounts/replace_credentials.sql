@@ -1,6 +1,5 @@
--- Keeps sealed credentials that Google renewed in place of those they were renewed from; false
--- when the account has others by now. Needs no lease: Google may have made the old ones invalid,
--- whoever asked it to.
+-- Replaces sealed credentials by those that Google renewed. False when the stored ones are not the
+-- expected ones. It needs no lease, because Google may already have invalidated the old ones.
 
 create or replace function gmail_sync.replace_credentials(
   p_user_id text, p_expected_credentials bytea, p_renewed bytea
@@ -22,7 +21,7 @@ end;
 $$;
 
 comment on function gmail_sync.replace_credentials(text, bytea, bytea) is
-'Keep sealed credentials that Google renewed; false when the account has others by now.';
+'Replace sealed credentials by renewed ones; false when the stored ones have changed.';
 
 revoke all on function gmail_sync.replace_credentials(text, bytea, bytea) from public;
 grant execute on function gmail_sync.replace_credentials(text, bytea, bytea) to gmail_sync_service;

@@ -1,7 +1,7 @@
--- Says what is kept of a user's mail: full (bodies, headers, the list of attachments) or raw (the
--- whole RFC 822 message too). To raw, what is stored without a raw copy is queued, newest first,
--- and a run asked for that fetches it; returns how many that are. Back to full, raw copies stay.
--- Raises SY002 without an account, SY003 for another mode.
+-- Sets what is kept of a user's mail: full (bodies, headers, the list of attachments) or raw (the
+-- RFC 822 bytes too). With raw, messages that have no raw copy are queued, newest first, and a run
+-- is started. Returns the number of queued messages. With full, existing raw copies stay. Raises
+-- SY002 without an account, SY003 for another mode.
 
 create or replace function gmail_sync.set_content_mode(p_user_id text, p_content_mode text)
 returns integer
@@ -20,15 +20,13 @@ begin
   end if;
 
   perform gmail_sync._lock_user_mail(v_user);
+  perform gmail_sync._require_account(v_user);
   if p_content_mode = 'raw' then
     v_count := gmail_sync._enqueue_raw_backfill(v_user);
   end if;
   update gmail_sync.account
   set content_mode = p_content_mode
   where user_id = v_user;
-  if not found then
-    raise exception 'user % has no Gmail account', v_user using errcode = 'SY002';
-  end if;
 
   if v_count > 0 then
     perform gmail_sync._start_sync_for_queue(v_user, 'sql');
@@ -38,7 +36,7 @@ end;
 $$;
 
 comment on function gmail_sync.set_content_mode(text, text) is
-'Keep full or raw copies of a user''s mail; how many messages are to be fetched for that.';
+'Set what is kept of a user''s mail; returns the number of messages to fetch.';
 
 revoke all on function gmail_sync.set_content_mode(text, text) from public;
 grant execute on function gmail_sync.set_content_mode(text, text)

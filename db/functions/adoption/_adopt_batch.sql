@@ -1,6 +1,5 @@
--- Adopts those rows of a legacy table that nothing stands in the way of, the first of several
--- with one task_id, and returns the others, which _adopt_row judges one by one. The earlier
--- rows win.
+-- Adopts the rows of a legacy table that can be adopted together. Of several rows with one task_id
+-- it takes the first. Returns the other rows; _adopt_row handles those one by one.
 
 create or replace function gmail_sync._adopt_batch(p_source text, p_rows jsonb[])
 returns jsonb[]
@@ -31,7 +30,7 @@ begin
   ),
   logged as materialized (
     select place, gmail_sync._log_repair(
-      p_source, row, 'adopted as ' || coalesce(i.outcome, 'running'), faults
+      p_source, row, 'adopted', faults, coalesce(i.outcome, 'running')
     )
     from inserted i
     join fresh on (fresh.run).task_id = i.task_id
@@ -48,6 +47,6 @@ end;
 $$;
 
 comment on function gmail_sync._adopt_batch(text, jsonb[]) is
-'Adopt rows that nothing stands in the way of; returns the others.';
+'Adopt rows of a legacy table together; returns those to be adopted one by one.';
 
 revoke all on function gmail_sync._adopt_batch(text, jsonb[]) from public;

@@ -14,7 +14,7 @@ declare
   v_run gmail_sync.user_sync_status;
 begin
   if v_faults && array['no_user', 'user_id_is_readable', 'no_task_id'] then
-    perform gmail_sync._log_repair(p_source, p_row, 'left out', v_faults);
+    perform gmail_sync._log_repair(p_source, p_row, 'left_out', v_faults);
     return;
   end if;
 
@@ -22,11 +22,9 @@ begin
   from gmail_sync.repair_log l
   where l.source = p_source
     and l.task_id = p_row ->> 'task_id'
-    and l.reason like 'adopted as %';
+    and l.action = 'adopted';
   if v_twin_is_new then
-    perform gmail_sync._log_repair(
-      p_source, p_row, 'left out, for another row has its task_id', v_faults
-    );
+    perform gmail_sync._log_repair(p_source, p_row, 'left_out', v_faults || 'uniq_task_id'::text);
   elsif v_twin_is_new is null and not exists (
     select from gmail_sync.user_sync_status r where r.task_id = p_row ->> 'task_id'
   ) then
@@ -37,7 +35,7 @@ begin
       perform gmail_sync._insert_runs(array[v_run]);
     end if;
     perform gmail_sync._log_repair(
-      p_source, p_row, 'adopted as ' || coalesce(v_run.outcome, 'running'), v_faults
+      p_source, p_row, 'adopted', v_faults, coalesce(v_run.outcome, 'running')
     );
   end if;
 end;

@@ -24,7 +24,7 @@ begin
       perform gmail_sync._adopt_row(p_source, v_row);
     exception when data_exception or integrity_constraint_violation or program_limit_exceeded then
       perform gmail_sync._log_repair(
-        p_source, v_row, 'left out: it cannot be a run', gmail_sync._violations(v_row)
+        p_source, v_row, 'left_out', gmail_sync._violations(v_row) || 'cannot_be_stored'::text
       );
     end;
   end loop;

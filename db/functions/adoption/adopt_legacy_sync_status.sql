@@ -1,11 +1,13 @@
--- Takes over the runs of an earlier application's table, which stays as it is. Rows that can be
--- runs become runs, impossible ones ended; each original row, unknown columns included, goes to
--- repair_log with the reason. A second call adopts only what is new. Starts nothing.
--- Returns how many rows had which fate, with an example. It reads the table with the caller's
--- rights, hence no SECURITY DEFINER and dynamic SQL. Raises SY003 for our own table, and for NULL.
+-- Adopts the runs of an earlier application's table, which stays unchanged. A valid row becomes a
+-- run, an invalid one an ended run. repair_log keeps each original row with the rules that it
+-- broke. A second call adopts only new rows. No sync is started.
+--
+-- Returns the number of rows by action, outcome and rules, with an example of each. It reads the
+-- table with the caller's rights, hence no SECURITY DEFINER and dynamic SQL. Raises SY003 for our
+-- own table and for NULL.
 
 create or replace function gmail_sync.adopt_legacy_sync_status(p_table regclass)
-returns table (action text, reason text, row_count bigint, example text)
+returns table (action text, outcome text, rules text[], row_count bigint, example text)
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
@@ -18,9 +20,9 @@ begin
     raise exception '% is not a legacy table', p_table using errcode = 'SY003';
   end if;
 
-  -- With the session's time zone, the originals would look new to a session with another.
-  -- Whoever makes runs of several users does so in their order, so that no two wait crosswise. Of
-  -- several rows that claim a task_id or a user, the latest comes first, and wins.
+  -- The time zone is pinned: otherwise a session with another time zone would see new originals.
+  -- Every writer of several users' runs writes them in the order of users, which avoids deadlocks.
+  -- Of several rows with one task_id or user, the latest comes first and wins.
   for v_rows in execute format($query$
     select array_agg(row order by n)
     from (
@@ -48,7 +50,7 @@ end;
 $$;
 
 comment on function gmail_sync.adopt_legacy_sync_status(regclass) is
-'Take over the runs of an earlier application''s table.';
+'Adopt the runs of an earlier application''s table.';
 
 revoke all on function gmail_sync.adopt_legacy_sync_status(regclass) from public;
 grant execute on function gmail_sync.adopt_legacy_sync_status(regclass) to gmail_sync_dba;

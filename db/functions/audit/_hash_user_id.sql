@@ -1,5 +1,5 @@
--- A user id that cannot be told from its hash, not by guessing either: the salt is this
--- installation's own, and nobody but the owner reads it.
+-- A salted hash of a user id. The salt is unique to this installation and readable by the owner
+-- only, so the id cannot be guessed from the hash.
 
 create or replace function gmail_sync._hash_user_id(p_user_id text)
 returns text

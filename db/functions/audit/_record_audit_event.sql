@@ -1,6 +1,6 @@
--- Notes a security-relevant act in the audit trail, with the database role and the application
--- behind the connection. p_actor is who wanted it; unless given, it is who sits at the command line
--- (a name such as `gmail-sync account by os:ann` says so), else the user.
+-- Records a security-relevant act in the audit trail, with the database role and the application
+-- name. p_actor is the person or system that requested it. The default is the person at the command
+-- line, if the application name contains one (`gmail-sync account by os:ann`), else the user.
 
 create or replace function gmail_sync._record_audit_event(
   p_act text, p_user_id text, p_detail jsonb default '{}', p_actor text default null
@@ -28,6 +28,6 @@ as $$
 $$;
 
 comment on function gmail_sync._record_audit_event(text, text, jsonb, text) is
-'Note a security-relevant act in the audit trail.';
+'Record a security-relevant act in the audit trail.';
 
 revoke all on function gmail_sync._record_audit_event(text, text, jsonb, text) from public;

@@ -1,5 +1,5 @@
--- The events of a user's deletion, newest first: for whoever knows the user id, since the audit
--- trail holds it only as a salted hash.
+-- The deletion events of a user, newest first. The audit trail holds only a salted hash, so the
+-- caller must know the user id.
 
 create or replace function gmail_sync.list_deletions(p_user_id text)
 returns setof gmail_sync.audit_event
@@ -16,7 +16,7 @@ as $$
 $$;
 
 comment on function gmail_sync.list_deletions(text) is
-'The events of a user''s deletion, newest first.';
+'The deletion events of a user, newest first.';
 
 revoke all on function gmail_sync.list_deletions(text) from public;
 grant execute on function gmail_sync.list_deletions(text) to gmail_sync_service, gmail_sync_dba;

@@ -1,4 +1,4 @@
--- Our runs, for check_sync_consistency, whose caller may not read the table itself.
+-- Our runs, for check_sync_consistency, whose caller has no right to read the table.
 
 create or replace function gmail_sync._all_runs()
 returns setof gmail_sync.user_sync_status
@@ -11,7 +11,7 @@ as $$
 $$;
 
 comment on function gmail_sync._all_runs() is
-'All runs as they stand in the table.';
+'All runs of the table.';
 
 revoke all on function gmail_sync._all_runs() from public;
 grant execute on function gmail_sync._all_runs() to gmail_sync_dba, gmail_sync_service;

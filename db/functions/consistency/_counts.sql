@@ -1,5 +1,5 @@
--- The counts that a row of unknown making tells, as far as they are some: new, updated,
--- unchanged, deleted, gone and failed, in this order.
+-- The valid counts of a row of unknown origin: new, updated, unchanged, deleted, gone and failed,
+-- in this order.
 
 create or replace function gmail_sync._counts(p_stats jsonb)
 returns integer[]
@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text;
-  v_counts integer[] := '{}';
+  v_counts integer[] := array[]::integer[];
 begin
   foreach v_key in array array['new', 'updated', 'unchanged', 'deleted', 'gone', 'failed'] loop
     v_counts := v_counts
@@ -21,6 +21,6 @@ end;
 $$;
 
 comment on function gmail_sync._counts(jsonb) is
-'The counts that a row of unknown making tells.';
+'The valid counts of a row of unknown origin.';
 
 revoke all on function gmail_sync._counts(jsonb) from public;

@@ -1,5 +1,5 @@
--- Inserts runs as they are given, and returns those in whose place there was none already. In
--- one statement: to check the rules of one row costs less than to get ready for it.
+-- Inserts runs as they are given, and returns those that conflicted with no existing run. It is one
+-- statement, because the setup of each statement would dominate the cost.
 
 create or replace function gmail_sync._insert_runs(p_runs gmail_sync.user_sync_status[])
 returns setof gmail_sync.user_sync_status
@@ -27,6 +27,6 @@ end;
 $$;
 
 comment on function gmail_sync._insert_runs(gmail_sync.user_sync_status[]) is
-'Insert runs as they are given, where there is none in their place.';
+'Insert runs as they are given, except those that conflict.';
 
 revoke all on function gmail_sync._insert_runs(gmail_sync.user_sync_status[]) from public;

@@ -1,5 +1,6 @@
--- Keeps users from being deleted while rows of anybody are repaired or adopted, until the
--- transaction ends; one lock, since there may be more users than room for locks.
+-- Blocks the deletion of users while rows of all users are repaired or adopted, until the
+-- transaction ends. It is one lock, because there may be more users than the lock table has room
+-- for.
 
 create or replace function gmail_sync._lock_repairs()
 returns void
@@ -14,6 +15,6 @@ end;
 $$;
 
 comment on function gmail_sync._lock_repairs() is
-'Keep users from being deleted while rows of anybody are repaired or adopted.';
+'Block the deletion of users while rows of all users are repaired or adopted.';
 
 revoke all on function gmail_sync._lock_repairs() from public;

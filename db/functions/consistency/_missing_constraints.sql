@@ -1,4 +1,4 @@
--- The rules a run's row cannot do without and that are not in force here.
+-- The rules of a run's row that are not enforced in this database.
 
 create or replace function gmail_sync._missing_constraints()
 returns setof text

@@ -1,4 +1,4 @@
--- What a run says that was found and ended, where it does not say itself what went wrong.
+-- The error message of a run that a repair or an adoption ended, if its row has none.
 
 create or replace function gmail_sync._repair_error_message(p_row jsonb, p_faults text[])
 returns text
@@ -18,7 +18,7 @@ begin
       ),
       case
         when p_row ->> 'is_syncing' = 'true' then 'its user has another running sync'
-        else 'it tells of neither success nor error'
+        else 'it reports neither success nor an error'
       end
     )
   );
@@ -26,6 +26,6 @@ end;
 $$;
 
 comment on function gmail_sync._repair_error_message(jsonb, text[]) is
-'What a run says that was found and ended.';
+'The error message of a run that a repair or an adoption ended.';
 
 revoke all on function gmail_sync._repair_error_message(jsonb, text[]) from public;

@@ -1,5 +1,5 @@
--- Ends a zombie, or puts a possible row in the place of an impossible one, or of several with
--- its task_id. Says what it did.
+-- Ends a zombie, or replaces an invalid row, or several rows with one task_id, by one valid row.
+-- Returns what it did.
 
 create or replace function gmail_sync._repair_run(p_task_id text, p_rules text[])
 returns text
@@ -48,6 +48,6 @@ end;
 $$;
 
 comment on function gmail_sync._repair_run(text, text[]) is
-'End a zombie, or replace an impossible row.';
+'End a zombie, or replace an invalid row.';
 
 revoke all on function gmail_sync._repair_run(text, text[]) from public;

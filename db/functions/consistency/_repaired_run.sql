@@ -1,6 +1,6 @@
--- The run that a row of unknown making stands for: as it is where it can be, ended where it is
--- impossible. p_alone says that nothing is in its way: no other running run of its user, no
--- other successor of the run that it resumes. p_faults is what _violations says of the row.
+-- Converts a legacy or broken row to a valid run. A row that breaks a rule becomes an ended run.
+-- p_alone says that no other run conflicts: no running run of its user, no other successor of the
+-- run it resumes. p_faults are the rules that _violations returns for the row.
 
 create or replace function gmail_sync._repaired_run(p_row jsonb, p_alone boolean, p_faults text[])
 returns gmail_sync.user_sync_status
@@ -68,6 +68,6 @@ end;
 $$;
 
 comment on function gmail_sync._repaired_run(jsonb, boolean, text[]) is
-'The run that a row of unknown making stands for.';
+'Convert a legacy or broken row to a valid run.';
 
 revoke all on function gmail_sync._repaired_run(jsonb, boolean, text[]) from public;

@@ -1,4 +1,4 @@
--- Which rules a run's row, given as JSON, breaks, and what that means in words.
+-- The rules a run's row, given as JSON, breaks, with an explanation of each.
 
 create or replace function gmail_sync._row_violations(p_row jsonb)
 returns table (rule text, explanation text)
@@ -12,7 +12,7 @@ as $$
 $$;
 
 comment on function gmail_sync._row_violations(jsonb) is
-'Which rules a run''s row breaks, in words.';
+'The rules a run''s row breaks, with an explanation of each.';
 
 revoke all on function gmail_sync._row_violations(jsonb) from public;
 grant execute on function gmail_sync._row_violations(jsonb) to gmail_sync_dba, gmail_sync_service;

@@ -1,10 +1,10 @@
--- The rules about columns that only our table has, of those that a run's row breaks. Their
--- names are those of the constraints; stalled is the one that no constraint can tell.
+-- The rules a row breaks that concern columns of our own table only. Their names are those of the
+-- constraints.
 
 create or replace function gmail_sync._run_violations(p_row jsonb)
 returns text[]
 language plpgsql
-stable
+immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -17,10 +17,6 @@ declare
     select gmail_sync._try_integer(p_row ->> k)
     from unnest(array['new', 'updated', 'unchanged', 'deleted', 'gone', 'failed']) k
   ) || v_pending;
-  v_alive_at timestamptz := greatest(
-    gmail_sync._try_time(p_row ->> 'claimed_at'), gmail_sync._try_time(p_row ->> 'progressed_at'),
-    gmail_sync._try_time(p_row ->> 'waiting_until')
-  );
 begin
   return array(
     select rule
@@ -50,9 +46,7 @@ begin
       )),
       ('tries_count_from_one', gmail_sync._try_integer(p_row ->> 'attempt') >= 1),
       ('unclaimed_means_queued',
-        not v_running or p_row ->> 'claimed_at' is not null or p_row ->> 'phase' = 'queued'),
-      ('stalled', not v_running or p_row ->> 'claimed_at' is null
-        or v_alive_at >= clock_timestamp() - (select stall_timeout from gmail_sync.settings))
+        not v_running or p_row ->> 'claimed_at' is not null or p_row ->> 'phase' = 'queued')
     ) as rules (rule, kept)
     where not kept
   );
@@ -60,6 +54,6 @@ end;
 $$;
 
 comment on function gmail_sync._run_violations(jsonb) is
-'The rules about columns that only our table has, that a row breaks.';
+'The rules a row breaks that concern columns of our own table only.';
 
 revoke all on function gmail_sync._run_violations(jsonb) from public;

@@ -1,5 +1,5 @@
--- A time out of a row of unknown making: NULL for what is none, and for what a client may not be
--- able to hold: the infinite, and years before 1 or after 9999. Without a zone it is meant as UTC.
+-- A time from a row of unknown origin. NULL for text that is not a time, and for times that clients
+-- may not represent: infinite ones, and years before 1 or after 9999.
 
 create or replace function gmail_sync._try_time(p_text text)
 returns timestamptz
@@ -21,6 +21,6 @@ end;
 $$;
 
 comment on function gmail_sync._try_time(text) is
-'A time out of a row of unknown making, NULL for what is none.';
+'A time from a row of unknown origin; NULL when it is not one.';
 
 revoke all on function gmail_sync._try_time(text) from public;

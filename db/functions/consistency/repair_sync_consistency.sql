@@ -1,7 +1,6 @@
--- Mends what check_sync_consistency finds in our own table: ends zombies, which makes their
--- successors, and replaces rows that are impossible (there can be some where constraints were
--- dropped). Each original row is kept in repair_log. Returns what was done; a second call finds
--- nothing to do.
+-- Repairs what check_sync_consistency finds in our own table. It ends zombies, which creates their
+-- successors, and replaces invalid rows, which exist only where constraints were dropped.
+-- repair_log keeps each original row. Returns what was done; a second call finds nothing to do.
 
 create or replace function gmail_sync.repair_sync_consistency()
 returns table (user_id text, task_id text, problem text, action text)
@@ -19,7 +18,8 @@ begin
       string_agg(c.explanation, '; ' order by c.rule) as problem
     from gmail_sync.check_sync_consistency() c
     group by c.user_id, c.task_id
-    -- Of several running rows of a user, the possible one that beat last comes last, and stays.
+    -- Of several running rows of a user, the valid one with the last heartbeat is kept: it comes
+    -- last.
     order by c.user_id,
       array_agg(c.rule) = array['uniq_user_running_sync'],
       (
@@ -37,7 +37,7 @@ end;
 $$;
 
 comment on function gmail_sync.repair_sync_consistency() is
-'Mend what check_sync_consistency finds, keeping each original row.';
+'Repair what check_sync_consistency finds; repair_log keeps each original row.';
 
 revoke all on function gmail_sync.repair_sync_consistency() from public;
 grant execute on function gmail_sync.repair_sync_consistency()

@@ -22,7 +22,7 @@ select
     select count(*)
     from gmail_sync.user_sync_status
     where not is_syncing
-      -- now(), for the index cannot be asked for what clock_timestamp() will be.
+      -- now(), because an index condition must not be volatile, as clock_timestamp() is.
       and finished_at > now() - interval '1 day'
       and outcome = 'succeeded'
   ) as recent_completed_syncs,
@@ -50,11 +50,7 @@ select
   ) as reapers,
   running.waiting,
   running.oldest_waiting_seconds,
-  (
-    select count(*)
-    from gmail_sync.worker
-    where seen_at > clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings)
-  ) as workers,
+  (select count(*) from gmail_sync._live_workers) as workers,
   (select count(*) from gmail_sync.fetch_queue where dead) as dead_letters,
   (
     select count(*) from gmail_sync.account where status in ('reauth_required', 'suspended')

@@ -1,6 +1,6 @@
--- When a run was due, when it left the queue (now, if it still waits; NULL when it ended there),
--- when it was last at work, and how many messages it settled by itself, without those of the runs
--- it resumes.
+-- Four facts of each run: when it was due, when it left the queue, when it last worked, and how
+-- many messages it settled itself. A run still in the queue leaves it now; one that ended there
+-- never did (NULL). Messages of the runs it resumes are not counted.
 
 create or replace view gmail_sync._run_times as
 select

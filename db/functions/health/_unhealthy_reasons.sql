@@ -1,4 +1,4 @@
--- Why syncs are not healthy, in words that say what to do.
+-- The reasons why syncs are not healthy, in words that say what to do.
 
 create or replace function gmail_sync._unhealthy_reasons(p_facts gmail_sync._health_facts)
 returns text[]
@@ -23,7 +23,9 @@ as $$
     from gmail_sync._missing_constraints() rule
     union all
     select 4, case
-      when (p_facts.reapers ->> 'pg_cron')::numeric > 45 then format(
+      when (p_facts.reapers ->> 'pg_cron')::numeric
+        > (select extract(epoch from reaper_alert) from gmail_sync.settings)
+      then format(
         'pg_cron has not reaped for %s s', round((p_facts.reapers ->> 'pg_cron')::numeric)
       )
     end
@@ -36,7 +38,8 @@ as $$
     select 6, case
       when p_facts.oldest_waiting_seconds
         > (select extract(epoch from queue_timeout) from gmail_sync.settings)
-        or p_facts.oldest_waiting_seconds > 30 and p_facts.workers = 0
+        or p_facts.workers = 0 and p_facts.oldest_waiting_seconds
+          > (select extract(epoch from pickup_alert) from gmail_sync.settings)
       then format(
         'no worker picks up: a sync has waited for %s s and %s worker(s) were seen',
         round(p_facts.oldest_waiting_seconds), p_facts.workers
@@ -67,6 +70,6 @@ as $$
 $$;
 
 comment on function gmail_sync._unhealthy_reasons(gmail_sync._health_facts) is
-'Why syncs are not healthy, in words.';
+'The reasons why syncs are not healthy.';
 
 revoke all on function gmail_sync._unhealthy_reasons(gmail_sync._health_facts) from public;

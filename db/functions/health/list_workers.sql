@@ -1,7 +1,7 @@
--- Workers that beat within the last day, the latest first: how long ago each was seen, whether that
--- is within the heartbeat timeout (alive), and how many of its slots are taken. A worker that was
--- stopped is not among them, one that was killed is. Raises SY003 when p_limit is not between 1 and
--- 1,000.
+-- Workers with a heartbeat within the last day, the latest first. seen_for is the age of the
+-- heartbeat, alive says whether it is within the heartbeat timeout, busy is the number of slots
+-- taken. A worker that was stopped is not listed; one that was killed is. Raises SY003 when p_limit
+-- is not between 1 and 1,000.
 
 create or replace function gmail_sync.list_workers(p_limit integer default 100)
 returns table (
@@ -20,7 +20,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select left(w.id::text, 8), w.version, w.started_at,
     greatest(interval '0', date_trunc('second', clock_timestamp() - w.seen_at)),
-    w.seen_at > clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings),
+    exists (select from gmail_sync._live_workers l where l.id = w.id),
     coalesce(claimed.runs, 0), w.capacity
   from gmail_sync.worker w
   left join (
@@ -34,7 +34,7 @@ as $$
 $$;
 
 comment on function gmail_sync.list_workers(integer) is
-'Workers that beat within the last day, the latest first.';
+'Workers with a heartbeat within the last day, the latest first.';
 
 revoke all on function gmail_sync.list_workers(integer) from public;
 grant execute on function gmail_sync.list_workers(integer) to gmail_sync_service, gmail_sync_dba;

@@ -1,8 +1,10 @@
--- What syncs did since p_since, in buckets of p_bucket that are aligned to the clock, the oldest
--- first: how many runs ended, by outcome; for how long those claimed then had been due (in the
--- last bucket also those that still wait; NULL where there were none); and the messages settled
--- a minute, each run's spread evenly over its time. Raises SY003 when a bucket is not between a
--- minute and a day, or p_since is in the future or more than 1,000 buckets ago.
+-- What syncs did since p_since, in buckets of p_bucket aligned to the clock, the oldest first. Each
+-- bucket has the number of runs that ended, by outcome. It has how long the runs claimed in it had
+-- been due (NULL without any); the last bucket includes runs that still wait. It has the messages
+-- settled a minute, where each run's messages are spread evenly over its time.
+--
+-- Raises SY003 when a bucket is not between a minute and a day. Raises it too when p_since is in
+-- the future or more than 1,000 buckets ago.
 
 create or replace function gmail_sync.sync_activity(
   p_since timestamptz default now() - interval '1 day', p_bucket interval default '15 min'

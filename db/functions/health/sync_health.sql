@@ -1,5 +1,5 @@
--- Whether syncs are healthy, with the reasons in words when they are not. User and task ids
--- stand in zombie_task_details only.
+-- Whether syncs are healthy, and the reasons if not. Only zombie_task_details contains user and
+-- task ids.
 
 create or replace function gmail_sync.sync_health()
 returns jsonb

@@ -1,9 +1,10 @@
--- Takes one page of Gmail's history (the `history` array as Gmail sends it) and moves the
--- cursor, in one transaction: queues what is to be fetched, applies label changes,
--- tombstones deletions. The cursor goes to the page's last record, or to p_history_id where
--- that is later: it is given with the last page, and is what the first page named.
--- Records a message already contains are skipped, so a replay changes nothing.
--- Raises SY001 when the lease is gone.
+-- Applies one page of Gmail's history (its `history` array) and moves the cursor, in one
+-- transaction. It queues messages to fetch, applies label changes and tombstones deletions. The
+-- cursor moves to the page's last record. With the last page, p_history_id is the history id that
+-- the first page named; if it is later, the cursor moves there.
+--
+-- Records that a message already contains are skipped, so a replay changes nothing. Raises SY001
+-- when the lease is gone.
 
 create or replace function gmail_sync.apply_history(
   p_task_id text, p_history jsonb, p_history_id numeric default null
@@ -131,7 +132,7 @@ end;
 $$;
 
 comment on function gmail_sync.apply_history(text, jsonb, numeric) is
-'Take a page of history and move the cursor, atomically; SY001 when the lease is gone.';
+'Apply a page of history and move the cursor, atomically; SY001 when the lease is gone.';
 
 revoke all on function gmail_sync.apply_history(text, jsonb, numeric) from public;
 grant execute on function gmail_sync.apply_history(text, jsonb, numeric) to gmail_sync_service;

@@ -1,5 +1,5 @@
--- Gives up a cursor that Gmail no longer knows: the run becomes a full sync.
--- Raises SY001 when the lease is gone.
+-- Discards a cursor that Gmail no longer knows: the run becomes a full sync. Raises SY001 when the
+-- lease is gone.
 
 create or replace function gmail_sync.expire_history(p_task_id text)
 returns void
@@ -21,7 +21,7 @@ end;
 $$;
 
 comment on function gmail_sync.expire_history(text) is
-'Give up a cursor Gmail no longer knows; the run becomes a full sync.';
+'Discard a cursor that Gmail no longer knows; the run becomes a full sync.';
 
 revoke all on function gmail_sync.expire_history(text) from public;
 grant execute on function gmail_sync.expire_history(text) to gmail_sync_service;

@@ -1,5 +1,5 @@
--- The cheap first check of every write: the user of a task that holds its lease. The locking
--- check is the last statement of the write, in _update_counts_fenced.
+-- The first check of every write, a cheap one: the user of a task that holds its lease. The last
+-- statement of the write, in _update_counts_fenced, checks again with a lock.
 
 create or replace function gmail_sync._fence(p_task_id text)
 returns text

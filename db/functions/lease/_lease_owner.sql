@@ -1,4 +1,4 @@
--- The user of a task that is claimed and running. Raises SY001 when it holds no lease.
+-- The user of a task that is claimed and running. Raises SY001 when it does not hold a lease.
 
 create or replace function gmail_sync._lease_owner(p_task_id text)
 returns text
@@ -8,7 +8,7 @@ as $$
 declare
   v_user_id text;
 begin
-  select r.user_id into v_user_id
+  select r.user_id::text into v_user_id
   from gmail_sync.user_sync_status r
   where r.task_id = p_task_id
     and r.is_syncing

@@ -1,5 +1,5 @@
--- Makes the writers of a user's queue and mail wait for one another until their transactions
--- end: change numbers become visible in order, and no two lock the same rows crosswise.
+-- Serialises the writers of a user's queue and mail until their transactions end. So change numbers
+-- become visible in order, and writers cannot deadlock.
 
 create or replace function gmail_sync._lock_user_mail(p_user_id text)
 returns void
@@ -12,6 +12,6 @@ end;
 $$;
 
 comment on function gmail_sync._lock_user_mail(text) is
-'Make the writers of a user''s queue and mail wait for one another.';
+'Serialise the writers of a user''s queue and mail.';
 
 revoke all on function gmail_sync._lock_user_mail(text) from public;

@@ -6,7 +6,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'task % holds no lease', p_task_id
+  raise exception 'task % does not hold a lease', p_task_id
     using errcode = 'SY001',
       hint = 'It was reaped, cancelled, superseded or released: stop writing and drop the run.';
 end;

@@ -1,5 +1,5 @@
--- Like _lock_user_mail, but does not wait, since the caller holds a run's row. False when another
--- transaction holds the user's mail.
+-- Like _lock_user_mail, but does not wait, because the caller holds a run's row. False when another
+-- transaction holds the lock.
 
 create or replace function gmail_sync._try_lock_user_mail(p_user_id text)
 returns boolean
@@ -14,6 +14,6 @@ end;
 $$;
 
 comment on function gmail_sync._try_lock_user_mail(text) is
-'Lock a user''s queue and mail if nobody else has; false when somebody does.';
+'Lock a user''s queue and mail; false when another transaction holds the lock.';
 
 revoke all on function gmail_sync._try_lock_user_mail(text) from public;

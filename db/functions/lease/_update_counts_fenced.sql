@@ -1,12 +1,11 @@
--- Moves messages into a count and ends every write: one UPDATE of the run row that is
--- fence, counts, progress and heartbeat at once. Raises SY001 when the lease is gone, which
--- undoes the whole write.
+-- Moves messages between counts, as the last statement of every write. One UPDATE of the run row is
+-- fence, counts, progress and heartbeat. Raises SY001 when the lease is gone, which rolls the whole
+-- write back.
 --
--- Each message stands in one count of its run chain. A new message whose labels change in
--- the same chain stays new; one found unchanged stays what it was; otherwise it moves.
--- Message ids must be distinct. No phase keeps the one there is. p_progressed is false
--- where nothing was achieved yet: such a write is a heartbeat, but no reason to start
--- counting the tries anew.
+-- Each message is in one count of its run chain. A new message whose labels change in the same
+-- chain stays new; one found unchanged stays as it was; otherwise it moves. Message ids must be
+-- distinct. A NULL phase keeps the current one. p_progressed is false where nothing was achieved
+-- yet: such a write is a heartbeat, but does not reset the attempts.
 
 create or replace function gmail_sync._update_counts_fenced(
   p_task_id text, p_user_id text, p_message_ids text[], p_buckets text[], p_phase text,

@@ -1,5 +1,5 @@
--- Extends the lease of a running sync. False means the lease is gone: the caller was
--- reaped, cancelled or released, and must stop writing.
+-- Extends the lease of a running sync. False means that the lease is gone: the run was reaped,
+-- cancelled or released, and the caller must stop writing.
 
 create or replace function gmail_sync.heartbeat(p_task_id text)
 returns boolean

@@ -1,8 +1,8 @@
--- Says which phase a run is in and, when it waits for Google, until when (at most 24 hours
--- ahead). Counts as progress and as a heartbeat. Raises SY001 when the lease is gone.
+-- Reports that a run waits for Google, and until when: at most 24 hours ahead. Counts as a
+-- heartbeat. The next write of the run ends the wait. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.report_progress(
-  p_task_id text, p_phase text, p_waiting_until timestamptz default null
+  p_task_id text, p_waiting_until timestamptz
 )
 returns void
 language plpgsql
@@ -12,17 +12,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   update gmail_sync.user_sync_status
-  set phase = p_phase,
-    -- least() leaves NULL out, so no wait would become the longest.
-    waiting_until = case
-      when p_waiting_until is not null
-        then least(p_waiting_until, clock_timestamp() + interval '24 hours')
-    end,
-    updated_at = clock_timestamp(),
-    progressed_at = case
-      when p_phase = 'waiting' then progressed_at
-      else clock_timestamp()
-    end
+  set phase = 'waiting',
+    -- least() ignores NULL, which would become the longest wait.
+    waiting_until = least(
+      coalesce(p_waiting_until, clock_timestamp()), clock_timestamp() + interval '24 hours'
+    ),
+    updated_at = clock_timestamp()
   where task_id = p_task_id
     and is_syncing
     and claimed_at is not null;
@@ -33,9 +28,8 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.report_progress(text, text, timestamptz) is
-'Say which phase a run is in, and until when it waits; SY001 when the lease is gone.';
+comment on function gmail_sync.report_progress(text, timestamptz) is
+'Report until when a run waits for Google; SY001 when the lease is gone.';
 
-revoke all on function gmail_sync.report_progress(text, text, timestamptz) from public;
-grant execute on function gmail_sync.report_progress(text, text, timestamptz)
-  to gmail_sync_service;
+revoke all on function gmail_sync.report_progress(text, timestamptz) from public;
+grant execute on function gmail_sync.report_progress(text, timestamptz) to gmail_sync_service;

@@ -1,5 +1,6 @@
--- Opens the listing of a full sync, or finds the one in progress: pins the mailbox's history
--- id before the first page and returns where to go on. Raises SY001 when the lease is gone.
+-- Opens the listing of a full sync, or continues the one in progress. It pins the mailbox's history
+-- id before the first page, and returns the page to continue with. Raises SY001 when the lease is
+-- gone.
 
 create or replace function gmail_sync.begin_listing(
   p_task_id text, p_history_id numeric, p_messages_total bigint
@@ -32,7 +33,7 @@ end;
 $$;
 
 comment on function gmail_sync.begin_listing(text, numeric, bigint) is
-'Open a full sync''s listing or find the one in progress; SY001 when the lease is gone.';
+'Open a full sync''s listing or continue the one in progress; SY001 when the lease is gone.';
 
 revoke all on function gmail_sync.begin_listing(text, numeric, bigint) from public;
 grant execute on function gmail_sync.begin_listing(text, numeric, bigint)

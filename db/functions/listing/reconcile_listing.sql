@@ -1,7 +1,7 @@
--- Tombstones up to p_limit messages that are absent from the complete listing. Once there
--- are none left it closes the listing, puts the cursor on the history id pinned before it,
--- and returns true. Raises SY003 when p_limit is not between 1 and 10,000 or the listing is not
--- complete, SY001 when the lease is gone.
+-- Tombstones up to p_limit messages that are absent from the complete listing. When none is left,
+-- it closes the listing, sets the cursor to the history id pinned before it, and returns true.
+-- Raises SY003 when p_limit is not between 1 and 10,000 or the listing is not complete, SY001 when
+-- the lease is gone.
 
 create or replace function gmail_sync.reconcile_listing(
   p_task_id text, p_limit integer default 1000
@@ -20,17 +20,18 @@ begin
     select from gmail_sync.account
     where user_id = v_user_id and listing_history_id is null and history_id is not null
   ) then
-    -- The answer to the closing call was lost.
+    -- The closing call is repeated, because its answer was lost.
     return true;
   elsif not exists (
     select from gmail_sync.account where user_id = v_user_id and listing_complete
   ) then
     raise exception 'the listing of user % is not complete', v_user_id
-      using errcode = 'SY003', hint = 'Only a complete listing tells what was deleted.';
+      using errcode = 'SY003',
+        hint = 'Store the remaining pages first; only a complete listing shows what was deleted.';
   end if;
 
-  -- Except, and not an anti-join: a table that grew a minute ago has no statistics, and the
-  -- planner would compare each message with each.
+  -- EXCEPT, not an anti-join: a table that grew a minute ago has no statistics, and the planner
+  -- would compare every pair.
   v_absent := array(
     select m.message_id
     from gmail_sync.message m
@@ -64,7 +65,7 @@ end;
 $$;
 
 comment on function gmail_sync.reconcile_listing(text, integer) is
-'Tombstone what is absent from a complete listing; true when that is done and the cursor is set.';
+'Tombstone messages absent from a complete listing; true when done and the cursor is set.';
 
 revoke all on function gmail_sync.reconcile_listing(text, integer) from public;
 grant execute on function gmail_sync.reconcile_listing(text, integer) to gmail_sync_service;

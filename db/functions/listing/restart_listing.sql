@@ -1,5 +1,5 @@
--- Lists again from the first page, when Gmail no longer takes the page token. What was
--- listed stays listed, so nothing is fetched twice. Raises SY001 when the lease is gone.
+-- Restarts the listing at the first page, when Gmail rejects the page token. Listed messages stay
+-- listed, so nothing is fetched twice. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.restart_listing(p_task_id text)
 returns void
@@ -20,7 +20,7 @@ end;
 $$;
 
 comment on function gmail_sync.restart_listing(text) is
-'List again from the first page; nothing is fetched twice for it.';
+'Restart the listing at the first page; nothing is fetched twice.';
 
 revoke all on function gmail_sync.restart_listing(text) from public;
 grant execute on function gmail_sync.restart_listing(text) to gmail_sync_service;

@@ -1,7 +1,6 @@
--- Takes a page of the listing: its ids into the listing and, unless they were listed
--- before, into the queue; the next page's token into the account. No token completes the
--- listing; Raises SY003 when that leaves it empty although the mailbox is not, SY001 when the
--- lease is gone.
+-- Stores a page of the listing and the token of the next page. Ids that were not listed before are
+-- also queued. Without a token the listing is complete. Raises SY003 when a complete listing is
+-- empty although the mailbox is not, SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_listing_page(
   p_task_id text, p_message_ids text[], p_next_page_token text
@@ -13,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id);
+  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id)::gmail_sync.user_key;
   v_queued text[];
 begin
   with page as (
@@ -41,8 +40,8 @@ begin
     and not exists (select from gmail_sync.listing where user_id = v_user_id)
     and exists (select from gmail_sync.account where user_id = v_user_id and messages_total > 0)
   then
-    raise exception 'Gmail listed none of the mailbox''s messages, though it has some'
-      using errcode = 'SY003', hint = 'An empty listing would delete everything: list again.';
+    raise exception 'Gmail listed no message, but the mailbox is not empty'
+      using errcode = 'SY003', hint = 'List again; an empty listing would delete all messages.';
   end if;
 
   update gmail_sync.account
@@ -58,7 +57,7 @@ end;
 $$;
 
 comment on function gmail_sync.store_listing_page(text, text[], text) is
-'Take a page of the listing and queue what is to be fetched.';
+'Store a page of the listing and queue messages to fetch.';
 
 revoke all on function gmail_sync.store_listing_page(text, text[], text) from public;
 grant execute on function gmail_sync.store_listing_page(text, text[], text) to gmail_sync_service;

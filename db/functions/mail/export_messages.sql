@@ -15,7 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_limit integer := gmail_sync._check_page_size(p_limit, 1000);
-  v_after_date timestamptz := '-infinity';
+  v_after_date timestamptz := timestamptz '-infinity';
 begin
   if p_after is not null then
     select a.internal_date into v_after_date

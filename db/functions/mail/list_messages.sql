@@ -49,8 +49,8 @@ begin
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
         m.recipients, m.snippet, m.size_estimate
       from gmail_sync._matching_message_ids(p_user_id, v_query) found
-      -- Each by its key (limit 1): nobody knows how many were found, and thought to be few they
-      -- would all be compared with each of the user's messages.
+      -- Each by its key (limit 1). The planner cannot estimate how many are found. If it assumes
+      -- few, it compares all of them with each of the user's messages.
       cross join lateral (
         select s.*
         from gmail_sync.messages s

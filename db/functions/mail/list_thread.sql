@@ -1,7 +1,7 @@
--- A page of a thread, newest first, deleted mail left out. Texts are cut after 20,000 characters,
--- body_html as well, which is there to tell what it holds and not to be shown: whole ones come
--- from get_message. p_upto is the message_id of the page's first message, which other threads have
--- none of. Raises SY003 when p_limit is not between 1 and 100.
+-- A page of a thread, newest first, without deleted mail. Texts are cut after 20,000 characters,
+-- body_html too, which is for analysis, not for display. get_message returns whole ones. p_upto is
+-- the message_id of the page's first message; with an id of another thread there is no row. Raises
+-- SY003 when p_limit is not between 1 and 100.
 
 create or replace function gmail_sync.list_thread(
   p_user_id text, p_thread_id text, p_limit integer default 50, p_upto text default null

@@ -1,5 +1,5 @@
--- Replaces the labels of an account by those Gmail lists: an array of {"id", "name", "type"}.
--- A label that is no more is taken off the messages too. An empty list takes nothing away: Gmail
+-- Replaces the labels of an account by those that Gmail lists, an array of {"id", "name", "type"}.
+-- A deleted label is also removed from the messages. An empty list changes nothing, because Gmail
 -- always has labels of its own. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_labels(p_task_id text, p_labels jsonb)
@@ -16,7 +16,7 @@ declare
     except
     select l ->> 'id' from jsonb_array_elements(p_labels) l
   );
-  v_message_ids text[] := '{}';
+  v_message_ids text[] := array[]::text[];
 begin
   if v_dropped <> '{}' and jsonb_array_length(p_labels) > 0 then
     -- Gmail takes a deleted label off its messages, and leaves no history of that. This reads

@@ -1,8 +1,10 @@
--- Stores fetched messages with their attachments, takes them out of the queue and counts
--- them: new, updated (labels or content changed) or unchanged. p_messages is an array of
--- objects named as the columns of gmail_sync.message (but references), internal_date in ms
--- since 1970, headers and attachments as arrays of objects; p_raws holds the RFC 822 bytes of
--- each, or NULL. Message ids must be distinct. Raises SY001 when the lease is gone.
+-- Stores fetched messages with their attachments, removes them from the queue and counts them: new,
+-- updated (labels or content changed) or unchanged.
+--
+-- p_messages is an array of objects named like the columns of gmail_sync.message. The column of
+-- References is `references` here, internal_date is in ms since 1970, headers and attachments are
+-- arrays of objects. p_raws holds the RFC 822 bytes of each, or NULL. Message ids must be distinct.
+-- Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_messages(
   p_task_id text, p_messages jsonb, p_raws bytea[]
@@ -14,7 +16,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id);
+  v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id)::gmail_sync.user_key;
   v_message_ids text[];
   v_message_id text;
   v_buckets text[];
@@ -23,14 +25,14 @@ begin
   into v_message_ids, v_buckets
   from gmail_sync._upsert_messages(v_user_id, p_messages, p_raws) u;
 
-  -- One by one, for a plan for all of them that was made before the queue was analyzed reads the
-  -- user's whole queue for each batch.
+  -- One by one: a plan for all of them, made before the queue was analyzed, reads the user's whole
+  -- queue for each batch.
   foreach v_message_id in array v_message_ids loop
     delete from gmail_sync.fetch_queue
     where user_id = v_user_id
       and message_id = v_message_id;
   end loop;
-  -- Their words are index_messages' to find.
+  -- index_messages fills in the words later.
   insert into gmail_sync.message_words (user_id, message_id)
   select v_user_id, unnest(v_message_ids)
   on conflict (user_id, message_id) do update set words = null;

@@ -35,12 +35,9 @@ select
   r.is_syncing
     and r.claimed_at is null
     and (
-      greatest(r.started_at, r.not_before) < clock_timestamp() - interval '10 s'
-        and not exists (
-          select from gmail_sync.worker w
-          where w.seen_at
-            > clock_timestamp() - (select s.heartbeat_timeout from gmail_sync.settings s)
-        )
+      greatest(r.started_at, r.not_before)
+          < clock_timestamp() - (select s.pickup_timeout from gmail_sync.settings s)
+        and not exists (select from gmail_sync._live_workers)
       or greatest(r.started_at, r.not_before)
         < clock_timestamp() - (select s.queue_timeout from gmail_sync.settings s)
     ) as worker_missing

@@ -1,5 +1,5 @@
--- How long a running run will need: its own wait, then what is left, no faster than it has been
--- since its claim and no faster than the quota lets it. NULL while nothing can be known.
+-- How long a running run will take: its own wait, then the rest of its messages. Its speed is that
+-- since the claim, but no faster than the quota allows. NULL while it cannot be estimated.
 
 create or replace function gmail_sync._run_eta(p_run gmail_sync.user_sync_status)
 returns interval

@@ -1,4 +1,4 @@
--- The latest runs of many users at once, for whoever shows progress to all of them.
+-- The latest runs of many users in one call, for a feed that shows progress to all of them.
 
 create or replace function gmail_sync.sync_progress(p_user_ids text[])
 returns setof gmail_sync._run

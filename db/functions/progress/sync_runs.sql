@@ -1,4 +1,4 @@
--- For psql: narrow enough for a terminal. sync_run() and sync_history() tell all of a run.
+-- For psql: narrow enough for a terminal. sync_run() and sync_history() return all columns.
 
 create or replace view gmail_sync.sync_runs as
 select

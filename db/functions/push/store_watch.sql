@@ -1,5 +1,5 @@
--- Notes until when Gmail pushes changes of the account; NULL: it refused to, and is asked again
--- after settings.watch_interval. Raises SY001 when the lease is gone.
+-- Stores until when Gmail pushes changes of the account. NULL means that Gmail refused;
+-- settings.watch_interval later it is asked again. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_watch(p_task_id text, p_expires_at timestamptz)
 returns void
@@ -14,7 +14,7 @@ begin
   update gmail_sync.account
   set watch_expires_at = p_expires_at, watched_at = clock_timestamp()
   where user_id = v_user_id
-    -- Connected anew meanwhile, the account is none of this run's business.
+    -- If the account was connected again meanwhile, this run must not change it.
     and connected_at < (
       select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
     );
@@ -24,7 +24,7 @@ end;
 $$;
 
 comment on function gmail_sync.store_watch(text, timestamptz) is
-'Note until when Gmail pushes changes; SY001 when the lease is gone.';
+'Store until when Gmail pushes changes; SY001 when the lease is gone.';
 
 revoke all on function gmail_sync.store_watch(text, timestamptz) from public;
 grant execute on function gmail_sync.store_watch(text, timestamptz) to gmail_sync_service;

@@ -1,5 +1,5 @@
--- Whether the account's watch is to be renewed: a day after the last time, or when there is none
--- of these credentials. Raises SY001 when the lease is gone.
+-- Whether the account's watch must be renewed: settings.watch_interval after the last renewal, or
+-- if these credentials have none. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.watch_is_due(p_task_id text)
 returns boolean
@@ -17,7 +17,7 @@ as $$
 $$;
 
 comment on function gmail_sync.watch_is_due(text) is
-'Whether the account''s watch is to be renewed; SY001 when the lease is gone.';
+'Whether the account''s watch must be renewed; SY001 when the lease is gone.';
 
 revoke all on function gmail_sync.watch_is_due(text) from public;
 grant execute on function gmail_sync.watch_is_due(text) to gmail_sync_service;

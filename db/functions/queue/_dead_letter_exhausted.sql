@@ -1,5 +1,5 @@
--- Dead-letters the messages whose attempts are used up without an answer, which is what
--- mail that kills its worker looks like.
+-- Dead-letters messages whose attempts are exhausted without an answer. Mail that kills its worker
+-- looks like this.
 
 create or replace function gmail_sync._dead_letter_exhausted(p_task_id text, p_user_id text)
 returns void
@@ -13,7 +13,8 @@ begin
     update gmail_sync.fetch_queue q
     set dead = true,
       taken_by = null,
-      last_error = coalesce(q.last_error, format('worker_lost: no answer in %s tries', q.attempts))
+      error_code = case when q.error_message is null then 'worker_lost' else q.error_code end,
+      error_message = coalesce(q.error_message, format('no answer in %s tries', q.attempts))
     where q.user_id = p_user_id
       and not q.dead
       and q.attempts >= (select max_message_attempts from gmail_sync.settings)
@@ -32,6 +33,6 @@ end;
 $$;
 
 comment on function gmail_sync._dead_letter_exhausted(text, text) is
-'Dead-letter messages whose attempts are used up.';
+'Dead-letter messages whose attempts are exhausted.';
 
 revoke all on function gmail_sync._dead_letter_exhausted(text, text) from public;

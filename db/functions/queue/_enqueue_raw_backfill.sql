@@ -1,5 +1,5 @@
--- Queues a user's messages that have no raw copy, to be fetched in raw form, newest first.
--- Returns how many. The caller holds _lock_user_mail.
+-- Queues a user's messages that have no raw copy, newest first, and returns their number. The
+-- caller holds _lock_user_mail.
 
 create or replace function gmail_sync._enqueue_raw_backfill(p_user_id text)
 returns integer
@@ -12,7 +12,7 @@ declare
   v_count integer;
 begin
   insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-  select m.user_id, m.message_id, 'upgrade'
+  select m.user_id, m.message_id, 'raw_backfill'
   from gmail_sync.message m
   where m.user_id = p_user_id
     and m.raw is null
@@ -26,6 +26,6 @@ end;
 $$;
 
 comment on function gmail_sync._enqueue_raw_backfill(text) is
-'Queue the messages that have no raw copy; how many.';
+'Queue the messages that have no raw copy; returns their number.';
 
 revoke all on function gmail_sync._enqueue_raw_backfill(text) from public;

@@ -1,5 +1,5 @@
--- What is stored of messages that are to be fetched, in the order given (n): known where only
--- the labels can have changed, size in bytes where a version of the message is there.
+-- What is stored of messages to fetch, in the given order (n). known: only the labels can have
+-- changed. size: bytes of the stored version, if there is one.
 
 create or replace function gmail_sync._fetch_state(p_user_id text, p_message_ids text[])
 returns table (message_id text, n bigint, known boolean, size bigint)
@@ -15,9 +15,9 @@ begin
       m.size_estimate
     from unnest(p_message_ids) with ordinality as w (message_id, n)
     join gmail_sync.account a on a.user_id = p_user_id
-    -- Each is sought as the first from its id on: an order that only the primary key has. Asked
-    -- for by its id alone, a plan that was made while the table was empty may take any other index
-    -- of the user's and visit all their mail, until the table is analyzed.
+    -- Each is selected as the first from its id on, an order that only the primary key has. A plan
+    -- for the id only, made while the table was empty, may use another index of the user. It would
+    -- then visit all their mail until the table is analyzed.
     left join lateral (
       select s.message_id, s.deleted_at, s.raw is not null as has_raw, s.size_estimate
       from gmail_sync.message s
@@ -31,6 +31,6 @@ end;
 $$;
 
 comment on function gmail_sync._fetch_state(text, text[]) is
-'What is stored of messages that are to be fetched.';
+'What is stored of messages to fetch.';
 
 revoke all on function gmail_sync._fetch_state(text, text[]) from public;

@@ -1,6 +1,7 @@
--- Asks for a run that takes what has just been queued: as a person, who cuts a backoff short and
--- may do so only so often, and then as a push would, for a run that is under way may have taken
--- its last message already. Raises SY005 when source api makes new runs too often.
+-- Starts a run for messages that were just queued. The first start ends a backoff early, as a click
+-- does, and is rate-limited for source api. The second acts like a push: a run in progress may have
+-- taken its last message, so it requests one more. Raises SY005 when source api starts runs too
+-- often.
 
 create or replace function gmail_sync._start_sync_for_queue(
   p_user_id gmail_sync.user_key, p_source text
@@ -18,6 +19,6 @@ end;
 $$;
 
 comment on function gmail_sync._start_sync_for_queue(gmail_sync.user_key, text) is
-'Ask for a run that takes what has just been queued.';
+'Start a run for messages that were just queued.';
 
 revoke all on function gmail_sync._start_sync_for_queue(gmail_sync.user_key, text) from public;

@@ -1,7 +1,7 @@
--- Books what Gmail or the parser answered for messages that could not be had. p_failures is
--- an array of {"message_id", "error", "gone", "permanent"}: gone ones are dropped (and
--- tombstoned if they were known), permanent ones and those out of attempts are
--- dead-lettered, the others wait. Raises SY001 when the lease is gone.
+-- Records messages that could not be fetched or stored. p_failures is an array of {"message_id",
+-- "error_code", "error_message", "gone", "permanent"}. Gone messages are dropped, and tombstoned if
+-- they are stored. Permanent failures, and messages out of attempts, are dead-lettered. The others
+-- are retried later. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.fail_messages(p_task_id text, p_failures jsonb)
 returns void
@@ -23,13 +23,14 @@ begin
   );
   with failed as (
     update gmail_sync.fetch_queue q
-    set last_error = f.error,
+    set error_code = f.error_code,
+      error_message = f.error_message,
       taken_by = null,
       dead = coalesce(f.permanent, false)
         or q.attempts >= (select max_message_attempts from gmail_sync.settings),
       not_before = clock_timestamp() + gmail_sync._message_retry_delay(q.attempts)
     from jsonb_to_recordset(p_failures) as f (
-      message_id text, error text, gone boolean, permanent boolean
+      message_id text, error_code text, error_message text, gone boolean, permanent boolean
     )
     where q.user_id = v_user_id
       and q.message_id = f.message_id
@@ -61,7 +62,7 @@ end;
 $$;
 
 comment on function gmail_sync.fail_messages(text, jsonb) is
-'Book messages that could not be had: gone, to be retried, or given up.';
+'Record messages that could not be fetched: gone, to be retried, or dead-lettered.';
 
 revoke all on function gmail_sync.fail_messages(text, jsonb) from public;
 grant execute on function gmail_sync.fail_messages(text, jsonb) to gmail_sync_service;

@@ -1,6 +1,6 @@
--- Makes the user's dead and waiting messages due now and asks for a run that fetches them.
--- Returns how many there were. Raises SY003 for an invalid user id or source, SY005 when a person
--- (source api) makes new runs too often.
+-- Makes the user's dead and waiting messages due now, and starts a run that fetches them. Returns
+-- their number. Raises SY003 for an invalid user id or source, SY005 when source api starts runs
+-- too often.
 
 create or replace function gmail_sync.retry_failed_messages(
   p_user_id text, p_source text default 'sql'
@@ -33,7 +33,7 @@ end;
 $$;
 
 comment on function gmail_sync.retry_failed_messages(text, text) is
-'Make failed messages due again and ask for a run; how many there were.';
+'Make failed messages due now and start a run; returns their number.';
 
 revoke all on function gmail_sync.retry_failed_messages(text, text) from public;
 grant execute on function gmail_sync.retry_failed_messages(text, text)

@@ -1,6 +1,6 @@
--- Gives back messages that were taken but not tried, with the attempt they were charged: the
--- given ones, or all that the task has when NULL. Returns how many they were. Raises SY001
--- when the lease is gone.
+-- Returns messages to the queue that were taken but not tried, and takes back the attempt charged.
+-- It returns the given messages, or all of the task when NULL. The result is their number. Raises
+-- SY001 when the lease is gone.
 
 create or replace function gmail_sync.return_messages(
   p_task_id text, p_message_ids text[] default null

@@ -1,14 +1,15 @@
--- Hands out up to p_limit due messages of the queue, newest first, and charges each an
--- attempt, so that mail which kills the worker is found: what was tried before comes last
--- and in batches halved with each attempt, and is given up after max_message_attempts.
--- known is true where only the labels can have changed; the others are to be fetched whole, as
--- content_mode says, which is the account's of this moment. No more than the quota's caps allow to
--- fetch at once, and of those whose size is known, no more than p_bytes together, but one at least.
--- No row: nothing is due. Raises SY001 when the lease is gone.
+-- Takes up to p_limit due messages from the queue, newest first, and charges each an attempt. So
+-- mail that kills its worker is found: messages tried before come last, in batches halved with each
+-- attempt. After max_message_attempts they are dead-lettered.
 --
--- Does not wait for the disk: the WAL is written in order, so whatever store_messages has put
--- there has all before it. A server that crashes forgets at most that messages are under way
--- which are not stored either; they are taken, charged and fetched once more.
+-- known: only the labels can have changed. The others are to be fetched whole, as content_mode
+-- says, which is the account's current mode. A batch is limited to what the quota's caps allow at
+-- once. Messages of known size are limited to p_bytes together, but at least one is taken. No row
+-- means that nothing is due. Raises SY001 when the lease is gone.
+--
+-- It does not wait for the disk. The WAL is written in order, so a durable store_messages implies
+-- that all before it is durable. A server that crashes forgets at most that some unstored messages
+-- were taken; they are taken, charged and fetched once more.
 
 create or replace function gmail_sync.take_messages(
   p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608

@@ -7,7 +7,7 @@ create or replace function gmail_sync._quota_available_at(
 )
 returns timestamptz
 language plpgsql
-volatile
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

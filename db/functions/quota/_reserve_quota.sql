@@ -1,8 +1,9 @@
--- Books calls of one Gmail method in the quota ledger: at once where the user's window and the
--- project's have room, else for the first moment they will, which is returned. Who asks first is
--- served first, and asks once: so many users share a project's cap evenly, and a large call is
--- never overtaken for ever by small ones. What would wait longer than p_patience is not booked, and
--- its time is returned all the same. Raises SY003 for what can never be charged.
+-- Reserves quota for calls of one Gmail method in the ledger. NULL: the user's window and the
+-- project's have room now. Otherwise it reserves the first moment they will, and returns it.
+--
+-- Each caller is served in order and asks once. So many users share a project's cap evenly, and
+-- small calls cannot overtake a large one forever. A wait longer than p_patience is not reserved,
+-- but its time is returned. Raises SY003 for calls that no window has room for.
 
 create or replace function gmail_sync._reserve_quota(
   p_user_id text, p_method text, p_calls integer,
@@ -35,7 +36,8 @@ begin
     and c.method = p_method;
   if not found or p_calls < 1 or v_units > least(v_profile.user_units, v_profile.project_units) then
     raise exception '% calls of % cannot be charged to profile %',
-      p_calls, p_method, v_profile.name using errcode = 'SY003';
+      p_calls, p_method, v_profile.name
+      using errcode = 'SY003', hint = 'Reserve fewer calls at once, of a method with a quota cost.';
   end if;
 
   -- Google counts a request when it arrives, a little later than we charge it; of two requests
@@ -47,7 +49,7 @@ begin
     from gmail_sync.quota_charge o
     where o.profile = v_profile.name
       and o.charged_at <= clock_timestamp() - v_profile.window_length
-    -- What a deletion takes away is waited for by nobody.
+    -- A concurrent deletion of the user removes these rows anyway.
     for update skip locked
   );
   v_free_at := greatest(
@@ -58,7 +60,7 @@ begin
     insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
     select v_profile.name, a.user_id, greatest(v_free_at, clock_timestamp()), v_units
     from gmail_sync.account a
-    -- It may be going, or gone; a deletion waits for this one.
+    -- The account may be locked by a deletion, or gone; a later deletion waits for this row.
     where a.user_id = p_user_id
     for key share skip locked;
   end if;
@@ -67,6 +69,6 @@ end;
 $$;
 
 comment on function gmail_sync._reserve_quota(text, text, integer, interval) is
-'Book calls in the quota ledger: NULL to go at once, else when.';
+'Reserve quota for calls: NULL to send now, else when.';
 
 revoke all on function gmail_sync._reserve_quota(text, text, integer, interval) from public;

@@ -1,5 +1,5 @@
--- Says which caps of Google's a user's account keeps to. Raises SY002 without an account, SY003
--- for a profile that is not there.
+-- Sets the quota profile, which holds Google's caps, of a user's account. Raises SY002 without an
+-- account, SY003 for an unknown profile.
 
 create or replace function gmail_sync.set_quota_profile(p_user_id text, p_quota_profile text)
 returns void
@@ -9,20 +9,18 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform gmail_sync._require_account(p_user_id);
   update gmail_sync.account
   set quota_profile = p_quota_profile
   where user_id = p_user_id;
-
-  if not found then
-    raise exception 'user % has no Gmail account', p_user_id using errcode = 'SY002';
-  end if;
 exception when foreign_key_violation or not_null_violation then
-  raise exception 'there is no quota profile %', p_quota_profile using errcode = 'SY003';
+  raise exception 'there is no quota profile %', p_quota_profile
+    using errcode = 'SY003', hint = 'Choose a name of gmail_sync.quota_profile.';
 end;
 $$;
 
 comment on function gmail_sync.set_quota_profile(text, text) is
-'Which caps of Google''s a user''s account keeps to.';
+'Set the quota profile of a user''s account.';
 
 revoke all on function gmail_sync.set_quota_profile(text, text) from public;
 grant execute on function gmail_sync.set_quota_profile(text, text)

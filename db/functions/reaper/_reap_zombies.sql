@@ -1,7 +1,8 @@
--- Ends the zombies of one user, or of all when NULL, and makes their successors. One
--- statement: what is locked is being ended by somebody else and is skipped. Zombies are found
--- first, and locked and looked at again by their task_id: for a view is locked before it is
--- filtered by what the clock says, and every running run would be.
+-- Ends the zombies of one user, or of all when NULL, and creates their successors. It skips locked
+-- runs, because another transaction is ending those.
+--
+-- It selects candidates first, then locks them by task_id and checks again. FOR UPDATE on the view
+-- would lock every running run, because volatile filters run after locking.
 
 create or replace function gmail_sync._reap_zombies(p_user_id text)
 returns table (task_id text, user_id text, cause text, silent_for interval, successor text)
@@ -67,6 +68,6 @@ as $$
 $$;
 
 comment on function gmail_sync._reap_zombies(text) is
-'End the zombies of one user, or of all, and make their successors.';
+'End the zombies of one user, or of all, and create their successors.';
 
 revoke all on function gmail_sync._reap_zombies(text) from public;

@@ -1,5 +1,5 @@
--- Every running run with the age of its heartbeat, and the one definition of a zombie: a
--- run is one when cause is not null. Start, reaper and health all ask here.
+-- Every running run with the age of its heartbeat. It is a zombie when cause is not null.
+-- Start, reaper and health all read this view.
 -- The settings are scalar subqueries: joined, FOR UPDATE would lock the settings row too.
 
 create or replace view gmail_sync._running_run as
@@ -21,16 +21,11 @@ select
   r.not_before,
   r.follow_up,
   clock_timestamp() - r.updated_at as silent_for,
-  case
-    when r.claimed_at is null then null
-    when r.updated_at < clock_timestamp() - (select heartbeat_timeout from gmail_sync.settings)
-      then 'silent'
-    when r.updated_at > clock_timestamp() + (select heartbeat_timeout from gmail_sync.settings)
-      then 'beats in the future'
-    when greatest(r.claimed_at, r.progressed_at, r.waiting_until)
-      < clock_timestamp() - (select stall_timeout from gmail_sync.settings)
-      then 'stalled'
-  end as cause
+  gmail_sync._zombie_cause(
+    r.claimed_at, r.updated_at, r.progressed_at, r.waiting_until,
+    (select heartbeat_timeout from gmail_sync.settings),
+    (select stall_timeout from gmail_sync.settings)
+  ) as cause
 from gmail_sync.user_sync_status r
 where r.is_syncing;
 

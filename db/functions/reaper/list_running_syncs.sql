@@ -1,6 +1,6 @@
--- The view running_syncs for those who may only call functions: zombies first, as a stalled one may
--- have beaten just now, then the longest silent.
--- Raises SY003 when p_limit is not between 1 and 10,000.
+-- The view running_syncs for roles that may only call functions. Zombies come first, because a
+-- stalled run may have a recent heartbeat, then the longest silent. Raises SY003 when p_limit is
+-- not between 1 and 10,000.
 
 create or replace function gmail_sync.list_running_syncs(p_limit integer default 100)
 returns setof gmail_sync.running_syncs

@@ -1,5 +1,5 @@
--- Ends every zombie and makes its successor; returns what was done. Safe to run at any
--- time, by anybody who may, any number at once.
+-- Ends every zombie and creates its successor; returns what was done. Safe to run at any time, by
+-- several callers at once.
 
 create or replace function gmail_sync.reap_zombie_syncs()
 returns table (task_id text, user_id text, cause text, silent_for interval, successor text)
@@ -12,7 +12,7 @@ as $$
 $$;
 
 comment on function gmail_sync.reap_zombie_syncs() is
-'End every run whose lease has lapsed and make its successor.';
+'End every zombie and create its successor.';
 
 revoke all on function gmail_sync.reap_zombie_syncs() from public;
 grant execute on function gmail_sync.reap_zombie_syncs() to gmail_sync_service, gmail_sync_dba;

@@ -1,5 +1,5 @@
--- What the service does every ten seconds: nothing while pg_cron reaps, else its work.
--- Returns how many runs it ended, NULL when it was not needed.
+-- The service calls this every ten seconds. While pg_cron reaps it does nothing, otherwise it does
+-- pg_cron's work. Returns how many runs it ended, NULL when it was not needed.
 
 create or replace function gmail_sync.run_fallback_reaper()
 returns bigint
@@ -14,7 +14,7 @@ begin
   if exists (
     select from gmail_sync.reaper_beat
     where reaper = 'pg_cron'
-      and beat_at > clock_timestamp() - interval '30 s'
+      and beat_at > clock_timestamp() - (select reaper_timeout from gmail_sync.settings)
   ) then
     return null;
   end if;

@@ -1,5 +1,5 @@
--- One pass of a scheduled reaper: leaves its beat, then reaps. Returns how many it ended.
--- The beat comes first and in the same transaction, so health counts finished passes only.
+-- One pass of a scheduled reaper: records its heartbeat, then reaps. Returns how many runs it
+-- ended. The heartbeat is in the same transaction, so health counts finished passes only.
 
 create or replace function gmail_sync.run_reaper(p_reaper text)
 returns bigint

@@ -1,7 +1,8 @@
--- Makes a queued run unless the user has a running one; returns its task_id or NULL.
+-- Creates a queued run unless the user has a running one; returns its task_id or NULL.
 --
--- Commits that notify wait for one another, so nobody is woken in vain: who has nothing to do looks
--- every 2 s. Where a run has been due for longer, all are busy, and look as soon as they are free.
+-- Commits that notify wait for one another, so it notifies only if a worker may be idle. An idle
+-- worker polls every 2 s. If a run has been due for 3 s, all workers are busy, and each polls as
+-- soon as it is free. The 3 s follow from that poll, so they are not a setting.
 
 create or replace function gmail_sync._enqueue_run(
   p_user_id gmail_sync.user_key, p_sync_type text, p_source text
@@ -30,7 +31,7 @@ begin
   ) into v_task_id, v_busy;
 
   if found and v_busy is not true then
-    perform pg_notify('gmail_sync', v_task_id);
+    perform gmail_sync._notify_run(v_task_id, p_user_id);
   end if;
   return v_task_id;
 end;

@@ -1,6 +1,5 @@
--- Makes the run that takes up an ended run's work, with its counts, progress, follow-up
--- and standing wait of Google. NULL when the ended run was the last try; what was to follow
--- it is started then.
+-- Creates the run that continues an ended run, with its counts, progress, follow-up and any wait
+-- that Google demands. NULL when the ended run was the last attempt; its follow-up is started then.
 
 create or replace function gmail_sync._insert_successor(
   p_ended gmail_sync.user_sync_status, p_attempt integer, p_progress integer,
@@ -15,7 +14,7 @@ as $$
 declare
   v_task_id text := gmail_sync._new_task_id(p_ended.user_id);
 begin
-  perform pg_notify('gmail_sync', p_ended.task_id);
+  perform gmail_sync._notify_run(p_ended.task_id, p_ended.user_id);
   if p_ended.outcome = 'failed' then
     perform gmail_sync._start_follow_up(p_ended);
     return null;
@@ -44,7 +43,7 @@ begin
     p_ended.found, p_ended.new, p_ended.updated, p_ended.unchanged, p_ended.deleted,
     p_ended.gone, p_ended.failed, p_ended.pending
   );
-  perform pg_notify('gmail_sync', v_task_id);
+  perform gmail_sync._notify_run(v_task_id, p_ended.user_id);
   return v_task_id;
 end;
 $$;
@@ -52,7 +51,7 @@ $$;
 comment on function gmail_sync._insert_successor(
   gmail_sync.user_sync_status, integer, integer, timestamptz
 ) is
-'Make the run that takes up an ended run''s work.';
+'Create the run that continues an ended run.';
 
 revoke all on function gmail_sync._insert_successor(
   gmail_sync.user_sync_status, integer, integer, timestamptz

@@ -1,9 +1,9 @@
--- What a start means for a run that is there already. False when the run has moved on
--- meanwhile, so that the caller looks again.
+-- What a start does to a run that already exists. False when the run has changed meanwhile, so that
+-- the caller looks again.
 --
--- Unclaimed: forcing makes it full, a person makes it due now (unless Google's wait
--- stands) and lends it a person's priority. Claimed: forcing or a push asks for one more
--- run after it. A plain click changes nothing.
+-- Unclaimed: forcing makes it full; a person makes it due now (unless Google demands a wait) and
+-- raises its priority to interactive. Claimed: forcing or a push requests one more run after it. A
+-- plain click changes nothing.
 
 create or replace function gmail_sync._join_run(
   p_run gmail_sync._running_run, p_force_full boolean, p_source text
@@ -34,7 +34,7 @@ begin
       and is_syncing
       and claimed_at is null;
     if found then
-      perform pg_notify('gmail_sync', p_run.task_id);
+      perform gmail_sync._notify_run(p_run.task_id, p_run.user_id);
     end if;
     return found;
   end if;
@@ -53,6 +53,6 @@ end;
 $$;
 
 comment on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) is
-'What a start means for a run that is already there.';
+'What a start does to a run that already exists.';
 
 revoke all on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) from public;

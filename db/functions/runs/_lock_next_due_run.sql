@@ -1,8 +1,8 @@
--- The queued run that is next to be claimed, locked together with its user's mail; no row: none is
--- due. People go before push and resume, those before schedules, which age into the second rank:
--- so no backlog keeps a person waiting, and none is left behind by pushes.
--- A user whose mail somebody else has locked is passed over, for that one may go on to wait for the
--- run.
+-- Selects the next queued run to claim, and locks it and its user's mail. No row means that none is
+-- due. Runs of people come first, then push and resume, then schedules, which age into the second
+-- rank. So a backlog does not delay people, and pushes do not starve schedules.
+--
+-- A user whose mail is locked is skipped, because that transaction may wait for the run next.
 
 create or replace function gmail_sync._lock_next_due_run()
 returns setof gmail_sync.user_sync_status
@@ -13,7 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_run gmail_sync.user_sync_status;
-  v_busy text[] := '{}';
+  v_busy text[] := array[]::text[];
 begin
   loop
     select * into v_run
@@ -26,7 +26,8 @@ begin
       case
         when q.source in ('api', 'sql') then 0
         when q.source in ('push', 'resume') then 1
-        when q.started_at < clock_timestamp() - interval '5 min' then 1
+        when q.started_at
+          < clock_timestamp() - (select schedule_aging from gmail_sync.settings) then 1
         else 2
       end,
       q.started_at
@@ -45,6 +46,6 @@ end;
 $$;
 
 comment on function gmail_sync._lock_next_due_run() is
-'The queued run that is next to be claimed, locked: 0 or 1 row.';
+'The next queued run to claim, locked: 0 or 1 row.';
 
 revoke all on function gmail_sync._lock_next_due_run() from public;

@@ -1,6 +1,6 @@
--- What start_sync and start_sync_idempotent do. Returns one row and no set, which costs less; so
--- does to leave it to these two to change to the owner and to pin the search_path, for what each
--- start calls as well.
+-- Implements start_sync and start_sync_idempotent. It returns one row and not a set, which is
+-- faster. For speed it also leaves SECURITY DEFINER and the pinned search_path to those two, and to
+-- what they call.
 
 create or replace function gmail_sync._start_sync(
   p_user_id text, p_force_full boolean, p_source text
@@ -24,7 +24,7 @@ begin
   end if;
 
   loop
-    -- Most have none, and to see that costs a fraction of a look at the run.
+    -- Most users have none, and this check costs a fraction of reading the run.
     if not exists (
       select from gmail_sync.user_sync_status r where r.user_id = v_user and r.is_syncing
     ) then
@@ -57,7 +57,7 @@ begin
       exit when gmail_sync._join_run(v_run, p_force_full is true, p_source);
     else
       perform gmail_sync._reap_zombies(v_user);
-      -- Locked by whoever is ending it, or alive again: answer with the run itself.
+      -- Another transaction is ending it, or it is alive again: return the run itself.
       exit when not found;
     end if;
   end loop;

@@ -1,5 +1,5 @@
--- Ends a run at somebody's wish, without a successor or follow-up. A task that has ended
--- already passes the wish on to the run that took it over. False if nothing was running.
+-- Cancels a run, without a successor or follow-up. If the task has ended, the run that took it over
+-- is cancelled. False if nothing was running.
 
 create or replace function gmail_sync.cancel_sync(p_task_id text)
 returns boolean
@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_task_id text := p_task_id;
+  v_user_id text;
 begin
   while v_task_id is not null loop
     update gmail_sync.user_sync_status
@@ -21,9 +22,10 @@ begin
       updated_at = clock_timestamp(),
       finished_at = clock_timestamp()
     where task_id = v_task_id
-      and is_syncing;
+      and is_syncing
+    returning user_id::text into v_user_id;
     if found then
-      perform pg_notify('gmail_sync', v_task_id);
+      perform gmail_sync._notify_run(v_task_id, v_user_id);
       return true;
     end if;
 

@@ -16,7 +16,8 @@ returns table (
   quota_profile text,
   claimed_at timestamptz,
   heartbeat_interval interval,
-  heartbeat_timeout interval
+  heartbeat_timeout interval,
+  longest_wait interval
 )
 language plpgsql
 volatile
@@ -42,8 +43,8 @@ begin
     return;
   end if;
 
-  -- What was touched is told by the counts of a chain; a run that was claimed by nobody, adopted or
-  -- made by hand, is the first of another.
+  -- The touched messages belong to the counts of one chain of runs. A run that no worker claimed,
+  -- because it was adopted or made by hand, does not continue a chain.
   if v_run.resumes is null or exists (
     select from gmail_sync.user_sync_status p
     where p.task_id = v_run.resumes and p.claimed_at is not null and p.claimed_by is null
@@ -70,7 +71,7 @@ begin
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,
       a.email, a.status, a.status_reason, a.credentials, a.verified,
       a.content_mode, a.quota_profile,
-      v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout
+      v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout, s.longest_wait
     from gmail_sync.settings s
     left join gmail_sync.account a on a.user_id = v_run.user_id;
 end;

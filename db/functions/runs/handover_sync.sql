@@ -1,7 +1,7 @@
--- Ends a run as superseded and leaves its work to a successor; returns the successor's
--- task_id, or NULL when the run was not running or this was the last try (it then failed).
--- Without p_not_before the successor waits as its number of tries asks.
--- p_not_before is capped at 24 hours from now.
+-- Ends a run as superseded and creates a successor. Returns the successor's task_id, or NULL when
+-- the run was not running or this was its last attempt. In the latter case the run fails. Without
+-- p_not_before the successor waits for the delay of its attempt. p_not_before is capped at 24 hours
+-- from now.
 
 create or replace function gmail_sync.handover_sync(
   p_task_id text, p_reason text, p_not_before timestamptz default null,

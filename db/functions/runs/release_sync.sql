@@ -1,6 +1,6 @@
--- Ends a run as succeeded, or as failed when an error message is given, and starts the
--- follow-up somebody asked for meanwhile. False if the run was not running.
--- Raises check_violation when a run with pending messages is to succeed.
+-- Ends a run as succeeded, or as failed when an error message is given, and starts the follow-up
+-- requested meanwhile. False if the run was not running. Raises check_violation when a run with
+-- pending messages is to succeed.
 
 create or replace function gmail_sync.release_sync(
   p_task_id text, p_error_message text default null
@@ -31,7 +31,7 @@ begin
     return false;
   end if;
 
-  perform pg_notify('gmail_sync', p_task_id);
+  perform gmail_sync._notify_run(p_task_id, v_run.user_id);
   perform gmail_sync._start_follow_up(v_run);
   return true;
 end;

@@ -1,8 +1,9 @@
--- Asks for a sync of a user. Returns the run that does it: the running one if it is alive
--- or queued, the successor of a zombie, or a new one (created is true).
--- Never waits for a locked zombie: whoever has it locked is ending it. While the user is being
--- deleted nothing is made, as if the run had gone with the user.
--- Raises SY003 for an invalid user id or source, SY005 when a person makes new runs too often.
+-- Starts a sync of a user. Returns its run: the running one if it is alive or queued, the successor
+-- of a zombie, or a new one (created is true).
+--
+-- It never waits for a locked zombie, because another transaction is ending it. While the user is
+-- being deleted it returns without creating a run. Raises SY003 for an invalid user id or source,
+-- SY005 when a person starts runs too often.
 
 create or replace function gmail_sync.start_sync(
   p_user_id text, p_force_full boolean default false, p_source text default 'sql'

@@ -1,15 +1,14 @@
--- When each connected account became due for a run that nobody asks for, those with a run under way
--- left out: its interval has passed, or the wait of a message of its queue, or Gmail is to be asked
--- to push, where its watch is to be renewed or it has none while others have. NULL for no reason.
+-- When each connected account became due for a scheduled run, or NULL. Accounts with a running run
+-- are left out. An account is due when its interval has passed, or the retry delay of a queued
+-- message. It is also due when its watch must be renewed, or when it has none while others do.
 --
--- Intervals are stretched and shortened by up to a tenth, by user and run, so that accounts
--- that were connected together do not come together for ever. A run that failed waits for
--- max_retry_delay, one that could not renew the watch for another watch_interval, and one that
--- was cancelled is not taken up for its messages.
+-- Intervals vary by up to a tenth, by user and run, so that accounts connected together do not stay
+-- in step. A failed run is retried after max_retry_delay, a failed renewal of the watch after
+-- watch_interval. A cancelled run is not resumed for its messages.
 
 create or replace view gmail_sync._due_syncs as
 select a.user_id,
-  -- Those that fail and fail go behind those that became due meanwhile, or they would fill passes.
+  -- Accounts that fail again and again rank behind those due since, or they would fill each pass.
   case
     when last.outcome = 'failed' and reason.due_at < last.started_at + s.max_retry_delay
       then last.started_at + s.max_retry_delay

@@ -1,5 +1,5 @@
--- The pg_cron jobs of gmail-sync, for the version of pg_cron that is installed: 1.5 and
--- later schedule by seconds, earlier ones need a loop in each minute's slot.
+-- The pg_cron jobs that gmail-sync needs with the installed version of pg_cron. Version 1.5 and
+-- later can schedule by seconds; earlier ones need a loop within each minute.
 
 create or replace function gmail_sync._expected_cron_jobs()
 returns table (jobname text, schedule text, command text)

@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case
     when not exists (select from pg_available_extensions where name = 'pg_cron') then format(
-      'pg_cron is not installed on the server: install the package postgresql-%s-cron, then set '
+      'pg_cron is not installed on the server. Install the package postgresql-%s-cron. Then set '
       'shared_preload_libraries = ''pg_cron'' and cron.database_name = ''%s'' in '
       'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
       current_setting('server_version_num')::int / 10000, current_database()
@@ -29,6 +29,6 @@ as $$
 $$;
 
 comment on function gmail_sync._pg_cron_obstacle() is
-'What stands between this database and pg_cron, with the remedy; NULL when nothing does.';
+'Why pg_cron cannot run in this database, with the remedy; NULL when it can.';
 
 revoke all on function gmail_sync._pg_cron_obstacle() from public;

@@ -1,7 +1,6 @@
--- Starts scheduled runs: accounts whose interval has passed, users with messages whose wait is
--- over, and accounts whose watch is to be renewed, or that have none while others have (see
--- _due_syncs). At most p_limit in one pass, in the order in which they became due; the task_ids.
--- Raises SY003 when p_limit is not between 1 and 10000: each start keeps a lock to the end.
+-- Starts scheduled runs of accounts that are due; _due_syncs says which. It starts at most p_limit
+-- in one pass, in the order in which they became due, and returns the task_ids. Raises SY003 when
+-- p_limit is not between 1 and 10,000, because each start holds a lock until the end.
 
 create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
 returns setof text
@@ -18,7 +17,7 @@ as $$
     limit gmail_sync._check_page_size(p_limit, 10000)
   )
   select s.task_id
-  -- Whoever asks for runs of several users does so in their order.
+  -- Runs of several users are started in the order of users, which avoids deadlocks.
   from (select * from due order by user_id) due
   cross join lateral gmail_sync.start_sync(due.user_id, false, 'schedule') s
   order by due.due_at;

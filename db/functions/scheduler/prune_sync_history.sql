@@ -1,5 +1,6 @@
--- Deletes ended runs older than p_keep, at most p_limit in one pass, workers long gone, and from
--- the audit trail steps of connecting as old, which any click can add to. Returns how many runs.
+-- Deletes ended runs older than p_keep, at most p_limit in one pass, and returns their number. It
+-- also deletes workers long gone, and connect attempts of that age from the audit trail, because
+-- any click can add those.
 
 create or replace function gmail_sync.prune_sync_history(
   p_keep interval default null, p_limit integer default 10000
@@ -11,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- now(), for the index cannot be asked for what clock_timestamp() will be.
+  -- now(), because an index condition must not be volatile, as clock_timestamp() is.
   v_before timestamptz := now()
     - coalesce(p_keep, (select history_retention from gmail_sync.settings));
   v_task_ids text[];

@@ -1,6 +1,6 @@
--- Installs pg_cron where it can be and schedules the jobs of gmail-sync; says for each thing
--- what was done, or what is to be done by hand. Safe to run twice. The caller becomes the
--- owner of the jobs, so a superuser runs it; hence no SECURITY DEFINER.
+-- Installs pg_cron where possible and schedules the jobs of gmail-sync. Returns for each item what
+-- was done, or what to do by hand. Safe to run twice. The caller becomes the owner of the jobs, so
+-- a superuser runs it; hence no SECURITY DEFINER.
 
 create or replace function gmail_sync.schedule_jobs()
 returns table (item text, done boolean, message text)
@@ -21,7 +21,7 @@ begin
     create extension pg_cron;
     comment on extension pg_cron is 'installed by gmail-sync';
   end if;
-  -- Reading the state of the jobs needs all of this: without it no job is seen, silently.
+  -- Reading the jobs needs all of these rights: without them, no job is visible.
   grant usage on schema cron to gmail_sync_owner;
   grant select on cron.job, cron.job_run_details to gmail_sync_owner;
   drop policy if exists gmail_sync_reads on cron.job;
@@ -30,7 +30,7 @@ begin
   create policy gmail_sync_reads on cron.job_run_details
     for select to gmail_sync_owner using (true);
 
-  -- Jobs are told apart by name and owner: those another superuser made would run beside ours.
+  -- A job is identified by name and owner: jobs of another superuser would run beside ours.
   perform cron.unschedule(j.jobid)
   from cron.job j
   join gmail_sync._expected_cron_jobs() e using (jobname)

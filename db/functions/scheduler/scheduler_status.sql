@@ -1,6 +1,6 @@
--- The jobs gmail-sync needs, each with its last run, and what is wrong with it in words
--- (problem is NULL when nothing is), and jobs that should not be there. Reads pg_cron's tables
--- where there are any. Only last_message may quote what a statement met.
+-- The jobs that gmail-sync needs, each with its last run, and jobs that should not exist. problem
+-- says what is wrong, in words, or is NULL. It reads pg_cron's tables if they exist. Only
+-- last_message may quote data of a statement.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (

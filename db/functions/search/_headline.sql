@@ -1,5 +1,5 @@
--- ts_headline, with found words between U+FDD0 and U+FDD1: no HTML, so that whoever shows it can
--- escape all of it first. Both are taken out of the text beforehand.
+-- ts_headline with found words between U+FDD0 and U+FDD1. It is not HTML, so the caller can escape
+-- the whole text first.
 
 create or replace function gmail_sync._headline(p_text text, p_query tsquery, p_options text)
 returns text

@@ -1,7 +1,8 @@
--- The words of a message. Only the first 100,000 characters of a body are indexed: a
--- tsvector holds at most 1 MB, and distinct words of four-byte characters fill it. What has no
--- blank for long is cut and no "<" is left, for on such text ("a_a_a_…") the parser of Postgres
--- takes the square of its length, minutes where it is as long as a body.
+-- The words of a message. Only the first 100,000 characters of a body are indexed: a tsvector holds
+-- at most 1 MB, and distinct words of four-byte characters fill it.
+--
+-- Runs of more than 200 characters without a blank are cut, and "<" is removed. On such text
+-- ("a_a_a_…") the parser of Postgres needs quadratic time: minutes for a long body.
 
 create or replace function gmail_sync._message_tsvector(
   p_subject text, p_sender text, p_recipients text, p_cc text, p_body_text text, p_body_html text
@@ -21,7 +22,7 @@ declare
       regexp_replace(left(p_body_html, 100000), '<[^>]*>', ' ', 'g')
     )
   ];
-  v_words tsvector := '';
+  v_words tsvector := tsvector '';
 begin
   for n in 1..3 loop
     v_words := v_words || setweight(

@@ -1,7 +1,7 @@
--- Where the words of a search stand in messages that list_messages found: subject, sender and an
--- excerpt of the body, each found word between U+FDD0 and U+FDD1, of which the text itself has
--- none. There is no index for this: of a body the first 5,000 characters are read, and excerpt is
--- NULL where none of the words is among them.
+-- Where the words of a search are in messages that list_messages found: subject, sender and an
+-- excerpt of the body. Each found word is between U+FDD0 and U+FDD1, which the texts themselves
+-- never contain. Only the first 5,000 characters of a body are read, because no index supports
+-- this. If they contain none of the words, excerpt is NULL.
 
 create or replace function gmail_sync.highlight_messages(
   p_user_id text, p_message_ids text[], p_query text
@@ -41,7 +41,7 @@ as $$
 $$;
 
 comment on function gmail_sync.highlight_messages(text, text[], text) is
-'Where the words of a search stand in messages: each between U+FDD0 and U+FDD1.';
+'Where the words of a search are in messages: each between U+FDD0 and U+FDD1.';
 
 revoke all on function gmail_sync.highlight_messages(text, text[], text) from public;
 grant execute on function gmail_sync.highlight_messages(text, text[], text)

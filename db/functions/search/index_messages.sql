@@ -1,9 +1,9 @@
--- Indexes the words of up to p_limit stored messages, for list_messages to find them by. Returns
--- how many there were: as many as p_limit mean that there may be more. Any number may call it at
--- once, each has messages of its own. Raises SY003 when p_limit is not between 1 and 1000.
+-- Indexes the words of up to p_limit stored messages, for list_messages. Returns their number; as
+-- many as p_limit mean that there may be more. Concurrent calls index different messages. Raises
+-- SY003 when p_limit is not between 1 and 1,000.
 --
--- Not done by store_messages, for it is most of the work of storing a message, and nothing that
--- anybody waits for: until it is done list_messages reads such messages itself.
+-- store_messages does not do this, because it is most of the work of storing a message, and no
+-- caller waits for it. Until it is done, list_messages reads such messages itself.
 
 create or replace function gmail_sync.index_messages(p_limit integer default 20)
 returns integer
@@ -49,7 +49,7 @@ end;
 $$;
 
 comment on function gmail_sync.index_messages(integer) is
-'Index the words of stored messages for the search; how many there were.';
+'Index the words of stored messages for the search; returns their number.';
 
 revoke all on function gmail_sync.index_messages(integer) from public;
 grant execute on function gmail_sync.index_messages(integer)

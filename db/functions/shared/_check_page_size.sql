@@ -1,4 +1,4 @@
--- A page size, checked. Raises SY003 when it is not between 1 and p_max.
+-- Returns a page size if it is valid. Raises SY003 when it is not between 1 and p_max.
 
 create or replace function gmail_sync._check_page_size(p_limit integer, p_max integer)
 returns integer
@@ -16,6 +16,6 @@ end;
 $$;
 
 comment on function gmail_sync._check_page_size(integer, integer) is
-'A page size, checked; SY003 when it is out of range.';
+'Return a page size if it is valid; SY003 when it is out of range.';
 
 revoke all on function gmail_sync._check_page_size(integer, integer) from public;

@@ -1,5 +1,5 @@
--- Refuses what a user did p_most times within a minute already, and says when it goes again.
--- Raises SY005.
+-- Refuses an act that a user has already done p_most times within a minute, and reports in how many
+-- seconds it is allowed again. Raises SY005.
 
 create or replace function gmail_sync._check_rate_limit(
   p_what text, p_times timestamptz[], p_most integer
@@ -23,6 +23,6 @@ end;
 $$;
 
 comment on function gmail_sync._check_rate_limit(text, timestamptz[], integer) is
-'Refuse what was done too often within a minute; SY005.';
+'Refuse an act done too often within a minute; SY005.';
 
 revoke all on function gmail_sync._check_rate_limit(text, timestamptz[], integer) from public;

@@ -1,7 +1,7 @@
--- Compares a user's mail with a complete listing of the mailbox: a row for each message in which
--- they differ. Drift is `missing` (in Gmail, neither stored nor queued), `queued` (still to be
--- fetched for the first time), `failed` (in Gmail, and given up) or `extra` (stored, not in Gmail).
--- p_coming_ids are messages that the next sync brings or takes away anyhow: they are left out.
+-- Compares a user's mail with a complete listing of the mailbox: a row for each message that
+-- differs. `missing`: in Gmail, neither stored nor queued. `queued`: to be fetched for the first
+-- time. `failed`: in Gmail, and dead-lettered. `extra`: stored, not in Gmail. p_coming_ids are
+-- messages that the next sync adds or removes anyway; they are left out.
 
 create or replace function gmail_sync.compare_mailbox(
   p_user_id text, p_remote_ids text[], p_coming_ids text[]
@@ -12,8 +12,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  -- Sets and no joins: of arrays the planner knows no length, and would compare each message
-  -- with each.
+  -- Set operations, not joins: the planner cannot estimate the length of an array, and would
+  -- compare every pair.
   with remote as materialized (
     select unnest(p_remote_ids) as message_id
     except

@@ -1,6 +1,6 @@
--- Notes that Gmail answers as the account's own mailbox, and that it answers at all: a suspended
--- account is connected again. Raises SY002 when it is another mailbox, so that two are never
--- mixed, and SY001 when the lease is gone.
+-- Records that the run's credentials are those of the account's own mailbox. A suspended account
+-- becomes connected, because Gmail answers again. Raises SY002 when it is another mailbox, so that
+-- two mailboxes are never mixed, and SY001 when the lease is gone.
 
 create or replace function gmail_sync.confirm_mailbox_identity(p_task_id text, p_email text)
 returns void
@@ -24,7 +24,7 @@ begin
   set verified = true, status = 'connected', status_reason = null
   where user_id = v_user_id
     and status in ('connected', 'suspended')
-    -- Credentials that came meanwhile are not those that were asked with.
+    -- If the account was connected again meanwhile, these are other credentials.
     and connected_at < (
       select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
     );
@@ -33,7 +33,7 @@ end;
 $$;
 
 comment on function gmail_sync.confirm_mailbox_identity(text, text) is
-'Note that Gmail answers as the account''s own mailbox; SY002 when it is another.';
+'Record that Gmail answers as the account''s own mailbox; SY002 when it is another.';
 
 revoke all on function gmail_sync.confirm_mailbox_identity(text, text) from public;
 grant execute on function gmail_sync.confirm_mailbox_identity(text, text) to gmail_sync_service;

@@ -1,7 +1,7 @@
--- Queues messages in which a user's mail differs from the mailbox, those given up included, and
--- asks for a run. That run asks Gmail for each: what is there is stored, what is not is marked
--- deleted, so that nothing is deleted on the word of a listing. Returns how many were queued that
--- were not under way already. Raises SY002 without an account, SY003 for an invalid user id.
+-- Queues messages that differ between a user's mail and the mailbox, dead-lettered ones included,
+-- and starts a run. That run fetches each from Gmail: existing ones are stored, missing ones are
+-- tombstoned. So a listing does not suffice to delete a message. Returns how many were queued that
+-- were not in progress. Raises SY002 without an account, SY003 for an invalid user id.
 
 create or replace function gmail_sync.refetch_messages(p_user_id text, p_message_ids text[])
 returns integer
@@ -15,12 +15,10 @@ declare
   v_count integer;
 begin
   perform gmail_sync._lock_user_mail(v_user);
-  if not exists (select from gmail_sync.account where user_id = v_user) then
-    raise exception 'user % has no Gmail account', v_user using errcode = 'SY002';
-  end if;
+  perform gmail_sync._require_account(v_user);
 
   insert into gmail_sync.fetch_queue as q (user_id, message_id, reason)
-  select v_user, i.message_id, 'audit'
+  select v_user, i.message_id, 'refetch'
   from unnest(p_message_ids) with ordinality as i (message_id, n)
   where i.message_id <> ''
   group by i.message_id
@@ -41,7 +39,7 @@ end;
 $$;
 
 comment on function gmail_sync.refetch_messages(text, text[]) is
-'Queue messages for Gmail''s own word on them and ask for a run; how many.';
+'Queue messages to be fetched again and start a run; returns their number.';
 
 revoke all on function gmail_sync.refetch_messages(text, text[]) from public;
 grant execute on function gmail_sync.refetch_messages(text, text[])

@@ -16,6 +16,18 @@ create table gmail_sync.settings (
   heartbeat_timeout interval not null default '60 s',
   stall_timeout interval not null default '30 min',
   queue_timeout interval not null default '30 min',
+  -- A run that has been due for longer, while no worker is alive, counts as without a worker.
+  pickup_timeout interval not null default '10 s',
+  -- After so long without a worker, health reports it.
+  pickup_alert interval not null default '30 s',
+  -- After so long without a pass of pg_cron, the service reaps.
+  reaper_timeout interval not null default '30 s',
+  -- After so long without a pass of pg_cron, health reports it.
+  reaper_alert interval not null default '45 s',
+  -- A scheduled run that has waited so long ranks with push and resume.
+  schedule_aging interval not null default '5 min',
+  -- A run that has to wait longer for Google is handed over to a successor.
+  longest_wait interval not null default '5 min',
   retry_delay interval not null default '30 s',
   max_retry_delay interval not null default '10 min',
   max_attempts integer not null default 12,
@@ -31,8 +43,10 @@ create table gmail_sync.settings (
     default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
   constraint timeout_spans_three_beats check (heartbeat_timeout >= 3 * heartbeat_interval),
   constraint durations_are_positive check (
-    least(heartbeat_interval, stall_timeout, queue_timeout, retry_delay, history_retention)
-      > interval '0'
+    least(
+      heartbeat_interval, stall_timeout, queue_timeout, pickup_timeout, pickup_alert,
+      reaper_timeout, reaper_alert, schedule_aging, longest_wait, retry_delay, history_retention
+    ) > interval '0'
     and max_retry_delay >= retry_delay
   ),
   constraint tries_are_positive check (least(max_attempts, max_message_attempts) >= 1),
@@ -43,7 +57,7 @@ create table gmail_sync.settings (
 );
 
 comment on table gmail_sync.settings is
-'One row of durations and limits; workers read it anew at each claim.';
+'One row of durations and limits. Workers read it at each claim, functions at each call.';
 
 insert into gmail_sync.settings default values;
 
@@ -78,7 +92,7 @@ create table gmail_sync.user_sync_status (
   gone integer not null default 0,
   failed integer not null default 0,
   pending integer not null default 0,
-  -- What was done before the claim says nothing of how fast this run is.
+  -- Messages done before the claim do not count for the speed of this run.
   done_at_claim integer not null default 0,
   -- Text concatenation, because jsonb_build_object is not immutable.
   current_stats jsonb not null generated always as ((
@@ -150,7 +164,7 @@ create unique index uniq_user_running_sync
   on gmail_sync.user_sync_status (user_id) where is_syncing;
 
 create index runs_of_a_user on gmail_sync.user_sync_status (user_id, started_at);
--- With the outcome beside it the runs of a day are counted without a look at them.
+-- The outcome is included, so an index-only scan counts the runs of a day.
 create index runs_by_end on gmail_sync.user_sync_status (finished_at) include (outcome)
   where not is_syncing;
 create index runs_waiting_for_a_worker on gmail_sync.user_sync_status (started_at)
@@ -165,7 +179,7 @@ create table gmail_sync.quota_profile (
 );
 
 comment on table gmail_sync.quota_profile is
-'Caps in quota units for each window, per user and for the whole project; NULL is no cap.';
+'Caps in quota units for each window, per user and for the whole project; NULL is unlimited.';
 
 insert into gmail_sync.quota_profile (name, user_units, project_units) values
   ('google-2026', 6000, 1200000),
@@ -293,8 +307,8 @@ comment on table gmail_sync.message is
 create index messages_by_date on gmail_sync.message (user_id, internal_date, message_id);
 create index messages_by_change on gmail_sync.message (user_id, change_number);
 create index messages_by_thread on gmail_sync.message (user_id, thread_id);
--- Of indexes that look as good the planner takes the newest, and in a table that was never
--- analyzed all of a user's do: so the key has to come last.
+-- Of indexes with equal cost the planner takes the newest. In a table that was never analyzed, all
+-- indexes of a user cost the same, so the key has to come last.
 alter table gmail_sync.message add primary key (user_id, message_id);
 
 create table gmail_sync.message_words (
@@ -311,7 +325,7 @@ comment on table gmail_sync.message_words is
 create index messages_by_word on gmail_sync.message_words using gin (words);
 create index messages_to_index on gmail_sync.message_words (user_id) where words is null;
 
--- As small as with pglz in half the time, where the server was built with it.
+-- lz4, if the server has it: as small as pglz in half the time.
 do $$
 begin
   if exists (
@@ -351,39 +365,41 @@ create table gmail_sync.label (
   primary key (user_id, label_id)
 );
 
-comment on table gmail_sync.label is 'Labels of an account, listed anew by each sync.';
+comment on table gmail_sync.label is 'Labels of an account, replaced by each sync.';
 
 create table gmail_sync.listing (
   user_id gmail_sync.user_key not null,
   message_id text not null,
   primary key (user_id, message_id)
 )
--- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
 with (autovacuum_analyze_scale_factor = 0.02);
 
 comment on table gmail_sync.listing is
-'Every id of the listing in progress; what is absent from a complete one was deleted.';
+'Every id of the listing in progress; a message absent from a complete listing was deleted.';
 
 create table gmail_sync.fetch_queue (
   user_id gmail_sync.user_key not null,
   message_id text not null,
   reason text not null constraint known_reason check (
-    reason in ('listed', 'history', 'upgrade', 'audit')
+    reason in ('listed', 'history', 'raw_backfill', 'refetch')
   ),
   -- Listings come newest first, so the order of arrival is the order of fetching.
   position bigint generated always as identity,
   attempts integer not null default 0 constraint no_attempts_below_zero check (attempts >= 0),
   not_before timestamptz not null default now(),
   taken_by text,
-  last_error text,
+  -- A word for programs, NULL where there is none, and a text for people.
+  error_code text,
+  error_message text,
   dead boolean not null default false,
   primary key (user_id, message_id)
 )
--- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
 with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table gmail_sync.fetch_queue is
-'Messages still to be fetched; dead ones were given up and wait for retry_failed_messages.';
+'Messages still to be fetched; dead ones wait for retry_failed_messages.';
 
 create index messages_to_fetch on gmail_sync.fetch_queue (user_id, attempts, position)
   where not dead;
@@ -399,11 +415,11 @@ create table gmail_sync.touched (
   settled text,
   primary key (user_id, message_id)
 )
--- Grows and shrinks within minutes; plans that were made for the empty table are bad ones.
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
 with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
 
 comment on table gmail_sync.touched is
-'The count in which each message of the user''s latest chain of runs stands.';
+'The count to which each message of the user''s latest chain of runs belongs.';
 
 create table gmail_sync.worker (
   id uuid primary key,
@@ -413,7 +429,8 @@ create table gmail_sync.worker (
   capacity integer not null constraint capacity_is_positive check (capacity > 0)
 );
 
-comment on table gmail_sync.worker is 'Workers that beat, by the UUID each makes at its start.';
+comment on table gmail_sync.worker is
+'Workers with their last heartbeat; each chooses its UUID when it starts.';
 
 create table gmail_sync.reaper_beat (
   reaper text primary key constraint known_reaper check (reaper in ('pg_cron', 'service')),
@@ -431,14 +448,20 @@ create table gmail_sync.repair_log (
   source text not null,
   task_id text,
   user_id text,
-  reason text not null,
-  original jsonb not null
+  action text not null constraint known_action check (
+    action in ('repaired', 'adopted', 'left_out')
+  ),
+  -- What an adopted row became: running, or the outcome of a run that has ended.
+  outcome text,
+  rules text[] not null,
+  original jsonb not null,
+  constraint adopted_has_an_outcome check ((action = 'adopted') = (outcome is not null))
 );
 
 comment on table gmail_sync.repair_log is
-'The original row of everything a repair or an adoption changed, with the reason.';
+'The original of each row that a repair or an adoption handled, with the rules that it broke.';
 
--- No row is kept twice, however often a table is adopted.
+-- An original is kept once, even if a table is adopted several times.
 create unique index originals_are_kept_once
   on gmail_sync.repair_log (source, md5(original::text));
 create index originals_of_a_run on gmail_sync.repair_log (source, task_id);
@@ -460,12 +483,12 @@ create table gmail_sync.audit_event (
 );
 
 comment on table gmail_sync.audit_event is
-'Security-relevant acts: what, about whom (user_id), wanted by whom (actor), through what.';
+'Security-relevant acts: the act, its subject (user_id), its actor, its role and application.';
 
 create index audit_of_a_user on gmail_sync.audit_event (user_id, at);
 create index audit_by_actor on gmail_sync.audit_event (actor);
 
--- What a start answers with, as one value.
+-- The result of a start, as one value.
 create type gmail_sync._started as (task_id text, created boolean);
 
 grant usage on schema gmail_sync

@@ -66,7 +66,7 @@ def test_a_zombie_ends_with_a_successor(db: Connection, functions: Session) -> N
     assert successor_of(db, task_id)["is_syncing"]
     (log,) = originals(db)
     assert log["original"] == original
-    assert (log["source"], log["reason"]) == ("repair", "repaired: zombie")
+    assert (log["source"], log["action"], log["rules"]) == ("repair", "repaired", ["zombie"])
     assert functions.rows("repair_sync_consistency") == []
 
 

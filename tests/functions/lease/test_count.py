@@ -40,7 +40,7 @@ def step(functions: Session, task_id: str, chance: random.Random, number: int) -
         taken(functions, task_id, 3)
     elif action == 4:
         answer = chance.choice([{"gone": True}, {"permanent": True}, {}])
-        failures = [{"message_id": name, "error": "x", **answer} for name in names]
+        failures = [{"message_id": name, "error_message": "x", **answer} for name in names]
         functions.rows("fail_messages", task_id, Jsonb(failures))
     elif action == 5:
         functions.rows("return_messages", task_id, names)

@@ -50,7 +50,7 @@ def test_every_kind_of_change_is_seen(functions: Session, change: str) -> None:
     elif change == "delete":
         history(functions, task_id, record(500, "messagesDeleted", "m"))
     elif change == "gone":
-        gone = {"message_id": "m", "error": "notFound", "gone": True}
+        gone = {"message_id": "m", "error_message": "notFound", "gone": True}
         functions.rows("fail_messages", task_id, Jsonb([gone]))
     else:
         listed(functions, task_id)

@@ -21,13 +21,22 @@ def failed(functions: Session, *arguments: object, user: str = "ann") -> list[Ro
     return functions.rows("list_failed_messages", user, *arguments)
 
 
-def test_given_up_and_waiting_messages_are_listed_with_their_reason(
+def test_given_up_and_waiting_messages_are_listed_with_their_error(
     functions: Session, db: Connection
 ) -> None:
     fail(
         functions,
-        {"message_id": "b", "error": "bad_request: Gmail said: no (400)", "permanent": True},
-        {"message_id": "a", "error": "transient: Gmail could not be reached"},
+        {
+            "message_id": "b",
+            "error_code": "bad_request",
+            "error_message": "Gmail said: no (400)",
+            "permanent": True,
+        },
+        {
+            "message_id": "a",
+            "error_code": "transient",
+            "error_message": "Gmail could not be reached",
+        },
     )
     retry_at = queue_of(db)["a"]["not_before"]
     assert isinstance(retry_at, datetime)
@@ -35,37 +44,41 @@ def test_given_up_and_waiting_messages_are_listed_with_their_reason(
         {
             "message_id": "a",
             "attempts": 1,
-            "error_class": "transient",
-            "reason": "Gmail could not be reached",
+            "error_code": "transient",
+            "error_message": "Gmail could not be reached",
             "retry_at": retry_at,
             "dead": False,
         },
         {
             "message_id": "b",
             "attempts": 1,
-            "error_class": "bad_request",
-            "reason": "Gmail said: no (400)",
+            "error_code": "bad_request",
+            "error_message": "Gmail said: no (400)",
             "retry_at": None,
             "dead": True,
         },
     ]
 
 
-def test_an_error_without_a_class_is_all_reason(functions: Session) -> None:
-    fail(functions, {"message_id": "a", "error": "its parts: unreadable", "permanent": True})
+def test_an_error_may_have_no_code(functions: Session) -> None:
+    fail(
+        functions, {"message_id": "a", "error_message": "its parts: unreadable", "permanent": True}
+    )
     (row,) = failed(functions)
-    assert (row["error_class"], row["reason"]) == (None, "its parts: unreadable")
+    assert (row["error_code"], row["error_message"]) == (None, "its parts: unreadable")
 
 
 def test_what_is_tried_again_is_no_longer_listed(functions: Session) -> None:
-    fail(functions, {"message_id": "a", "error": "x: y", "permanent": True})
+    fail(functions, {"message_id": "a", "error_code": "x", "error_message": "y", "permanent": True})
     functions.value("retry_failed_messages", "ann")
     assert failed(functions) == []
 
 
 def test_pages_follow_one_another(functions: Session) -> None:
     ids = [f"m{number}" for number in range(5)]
-    failures: list[dict[str, object]] = [{"message_id": each, "error": "x: y"} for each in ids]
+    failures: list[dict[str, object]] = [
+        {"message_id": each, "error_code": "x", "error_message": "y"} for each in ids
+    ]
     fail(functions, *reversed(failures))
     seen: list[str] = []
     while page := failed(functions, 2, seen[-1] if seen else None):
@@ -74,7 +87,7 @@ def test_pages_follow_one_another(functions: Session) -> None:
 
 
 def test_other_users_failures_are_theirs(functions: Session) -> None:
-    fail(functions, {"message_id": "a", "error": "x: y"}, user="bo")
+    fail(functions, {"message_id": "a", "error_code": "x", "error_message": "y"}, user="bo")
     assert failed(functions) == []
     assert len(failed(functions, user="bo")) == 1
 

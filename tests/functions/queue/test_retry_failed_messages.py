@@ -22,7 +22,12 @@ def dead_letter(functions: Session, user: str = "ann") -> str:
     task_id = claimed(functions, user)
     listed(functions, task_id, "bad")
     taken(functions, task_id)
-    failure = {"message_id": "bad", "error": "parse: broken", "permanent": True}
+    failure = {
+        "message_id": "bad",
+        "error_code": "parse",
+        "error_message": "broken",
+        "permanent": True,
+    }
     functions.rows("fail_messages", task_id, Jsonb([failure]))
     functions.value("release_sync", task_id)
     return task_id
@@ -44,7 +49,9 @@ def test_waiting_messages_become_due(functions: Session, db: Connection) -> None
     task_id = claimed(functions)
     listed(functions, task_id, "slow")
     taken(functions, task_id)
-    functions.rows("fail_messages", task_id, Jsonb([{"message_id": "slow", "error": "timeout"}]))
+    functions.rows(
+        "fail_messages", task_id, Jsonb([{"message_id": "slow", "error_message": "timeout"}])
+    )
     assert taken(functions, task_id) == []
     assert functions.value("retry_failed_messages", "ann") == 1
     assert taken(functions, task_id) == ["slow"]
@@ -83,7 +90,12 @@ def test_a_retry_by_a_person_counts_as_a_click(functions: Session, db: Connectio
         run = functions.rows("claim_sync", uuid.uuid4())[0]
         assert run_of(db, run["task_id"])["source"] == "api"
         taken(functions, run["task_id"])
-        failure = {"message_id": "bad", "error": "parse: broken", "permanent": True}
+        failure = {
+            "message_id": "bad",
+            "error_code": "parse",
+            "error_message": "broken",
+            "permanent": True,
+        }
         functions.rows("fail_messages", run["task_id"], Jsonb([failure]))
         functions.value("release_sync", run["task_id"])
     with pytest.raises(TooOften):

@@ -25,7 +25,7 @@ from tests.functions.conftest import (
 
 
 def fail(functions: Session, task_id: str, message_id: str, **answer: object) -> None:
-    failure = {"message_id": message_id, "error": "backendError", **answer}
+    failure = {"message_id": message_id, "error_message": "backendError", **answer}
     functions.rows("fail_messages", task_id, Jsonb([failure]))
 
 
@@ -160,7 +160,8 @@ def test_mail_that_kills_its_worker_is_found_and_given_up(
             store(functions, task_id, *(message(message_id) for message_id in batch))
     assert set(stored_messages(db)) == messages - {"m3"}
     dead = queue_of(db)["m3"]
-    assert (dead["dead"], dead["last_error"]) == (True, "worker_lost: no answer in 8 tries")
+    assert (dead["dead"], dead["error_code"]) == (True, "worker_lost")
+    assert dead["error_message"] == "no answer in 8 tries"
     assert deaths == 8
     assert counts(db, task_id) == {"found": 10, "new": 9, "failed": 1}
     functions.rows("reconcile_listing", task_id)
@@ -180,11 +181,12 @@ def test_a_failed_message_waits_longer_each_time(functions: Session, db: Connect
         make_due(db)
     assert waits == pytest.approx([5, 25, 125, 600, 600, 600, 600], abs=1)
     assert taken(functions, task_id) == ["a"]
-    fail(functions, task_id, "a", error="still broken")
+    fail(functions, task_id, "a", error_code="parse", error_message="still broken")
     make_due(db)
     assert taken(functions, task_id) == []
     row = queue_of(db)["a"]
-    assert (row["dead"], row["attempts"], row["last_error"]) == (True, 8, "still broken")
+    assert (row["dead"], row["attempts"]) == (True, 8)
+    assert (row["error_code"], row["error_message"]) == ("parse", "still broken")
 
 
 def test_a_message_in_backoff_counts_as_failed_until_it_is_found_again(
@@ -221,7 +223,7 @@ def test_a_message_that_is_gone_is_no_failure(functions: Session, db: Connection
         task_id,
         Jsonb(
             [
-                {"message_id": name, "error": "notFound", "gone": True}
+                {"message_id": name, "error_message": "notFound", "gone": True}
                 for name in ("known", "unknown")
             ]
         ),

@@ -59,7 +59,7 @@ def test_reaps_a_run_that_beats_in_the_future(functions: Session, db: Connection
     shift(db, task_id, "59 s", "updated_at")
     assert functions.rows("reap_zombie_syncs") == []
     shift(db, task_id, "2 min", "updated_at")
-    assert functions.rows("reap_zombie_syncs")[0]["cause"] == "beats in the future"
+    assert functions.rows("reap_zombie_syncs")[0]["cause"] == "clock_skew"
 
 
 def test_the_message_of_a_beat_in_the_future_makes_sense(

@@ -7,6 +7,7 @@ import pytest
 
 from service.postgres.calls import Connection, Row, Session
 from tests.functions.conftest import (
+    announced,
     claimed,
     connected,
     counts,
@@ -220,7 +221,7 @@ def test_a_claim_is_no_progress(functions: Session, db: Connection) -> None:
 def test_a_new_run_is_announced(functions: Session, db: Connection) -> None:
     db.execute("listen gmail_sync")
     task_id = queued(functions)
-    assert [notice.payload for notice in db.notifies(timeout=5, stop_after=1)] == [task_id]
+    assert announced(db, 1) == [task_id]
 
 
 def test_a_successor_is_announced_after_the_end_of_the_old_run(
@@ -229,8 +230,8 @@ def test_a_successor_is_announced_after_the_end_of_the_old_run(
     task_id = claimed(functions)
     db.execute("listen gmail_sync")
     functions.value("handover_sync", task_id, "drain")
-    announced = [notice.payload for notice in db.notifies(timeout=5, stop_after=2)]
-    assert announced == [task_id, successor_of(db, task_id)["task_id"]]
+    changed = announced(db, 2)
+    assert changed == [task_id, successor_of(db, task_id)["task_id"]]
 
 
 @pytest.mark.parametrize("end", ["release_sync", "cancel_sync"])
@@ -238,14 +239,14 @@ def test_an_end_is_announced(functions: Session, db: Connection, end: str) -> No
     task_id = claimed(functions)
     db.execute("listen gmail_sync")
     functions.value(end, task_id)
-    assert [notice.payload for notice in db.notifies(timeout=5, stop_after=1)] == [task_id]
+    assert announced(db, 1) == [task_id]
 
 
 def test_a_beat_is_not_announced(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     db.execute("listen gmail_sync")
     functions.value("heartbeat", task_id)
-    functions.rows("report_progress", task_id, "fetching")
+    functions.rows("report_progress", task_id, "2030-01-01")
     db.execute("notify gmail_sync, 'end'")
-    assert [notice.payload for notice in db.notifies(timeout=5, stop_after=1)] == ["end"]
+    assert announced(db, 1) == ["end"]
     assert only(db, "select 1") == 1

@@ -98,7 +98,7 @@ def test_settings_say_how_many_tries_there_are(functions: Session, db: Connectio
 def test_the_wait_for_google_goes_along(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     until = datetime.now(UTC) + timedelta(hours=1)
-    functions.rows("report_progress", task_id, "waiting", until)
+    functions.rows("report_progress", task_id, until)
     successor = functions.value("handover_sync", task_id, "wait", until, False)
     run = run_of(db, successor)
     assert (run["waiting_until"], run["not_before"]) == (until, until)

@@ -8,6 +8,7 @@ import pytest
 from service.postgres.calls import Connection, Row, Session
 from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import (
+    announced,
     claimed,
     connected,
     insert_run,
@@ -260,7 +261,7 @@ def test_making_a_run_due_wakes_the_workers(functions: Session, db: Connection) 
     task_id = backed_off(functions, db)
     db.execute("listen gmail_sync")
     queued(functions, p_source="api")
-    woken = [notice.payload for notice in db.notifies(timeout=5, stop_after=1)]
+    woken = announced(db, 1)
     assert woken == [task_id]
 
 
@@ -283,7 +284,7 @@ def test_a_new_run_wakes_the_workers_unless_all_are_busy(
     db.execute("listen gmail_sync")
     task_id = queued(functions)
     db.execute("select pg_notify('gmail_sync', 'last')")
-    woken = [notice.payload for notice in db.notifies(timeout=5, stop_after=1 + wakes)]
+    woken = announced(db, 1 + wakes)
     assert woken == [task_id, "last"][not wakes :]
 
 

@@ -35,8 +35,8 @@ NASTY = [
     "x" * 100_000,
 ]
 KEYS = [
-    "id", "name", "message_id", "thread_id", "error", "subject", "snippet", "label_ids",
-    "messagesAdded", "type",
+    "id", "name", "message_id", "thread_id", "error_code", "error_message", "subject", "snippet",
+    "label_ids", "messagesAdded", "type",
 ]  # fmt: skip
 TEXTS = {
     f"pg_catalog.{name}" for name in ("text", "regclass", "interval", "uuid", "numeric")

@@ -46,7 +46,7 @@ RUNS = {
     "release_sync": ("uniq_task_id", "select gmail_sync.release_sync('running-7')"),
     "report_progress": (
         "uniq_task_id",
-        "select gmail_sync.report_progress('running-7', 'listing')",
+        "select gmail_sync.report_progress('running-7', now())",
     ),
     "start_sync_idempotent": (
         "uniq_user_running_sync",

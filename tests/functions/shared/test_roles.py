@@ -12,16 +12,18 @@ APP = {
     "set_content_mode", "set_sync_interval", "start_sync", "start_sync_idempotent",
     "sync_health", "sync_history", "sync_run", "sync_status",
 }  # fmt: skip
-READER = {"changes_since"}
+READER = {"_zombie_cause", "changes_since"}
 DBA = APP | {
-    "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations",
+    "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations", "_zombie_cause",
     "adopt_legacy_sync_status", "check_sync_consistency", "enqueue_due_syncs", "index_messages",
     "list_accounts", "list_accounts_to_reconnect", "list_audit_events", "list_dead_letters",
     "list_deletions", "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
     "reap_zombie_syncs", "record_audit_event", "refetch_messages", "repair_sync_consistency",
     "run_reaper", "schema_version", "set_quota_profile", "sync_activity",
 }  # fmt: skip
-SERVICE = (DBA - {"reap_loop", "adopt_legacy_sync_status", "_adopt_rows", "_row_time"}) | {
+SERVICE = DBA - {
+    "_adopt_rows", "_row_time", "_zombie_cause", "adopt_legacy_sync_status", "reap_loop",
+} | {
     "apply_history", "begin_disconnect", "begin_listing", "claim_sync", "compare_mailbox",
     "confirm_mailbox_identity", "connect_account", "count_messages", "expire_history",
     "export_messages", "fail_messages", "get_account_credentials", "get_attachment",

@@ -17,8 +17,13 @@ def a_mailbox(functions: Session) -> None:
     listed(functions, task_id, "s", "x", "d", "q", "f")
     taken(functions, task_id)
     store(functions, task_id, message("s"), message("x"), message("d"))
-    gone = {"message_id": "d", "error": "gone", "gone": True}
-    failed = {"message_id": "f", "error": "bad_request: no", "permanent": True}
+    gone = {"message_id": "d", "error_message": "gone", "gone": True}
+    failed = {
+        "message_id": "f",
+        "error_code": "bad_request",
+        "error_message": "no",
+        "permanent": True,
+    }
     functions.rows("fail_messages", task_id, Jsonb([gone, failed]))
 
 
@@ -50,8 +55,8 @@ def test_a_stored_message_that_was_given_up_later_is_told(
     task_id = claimed(functions)
     store(functions, task_id, message("a"), message("b"))
     db.execute(
-        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, last_error)"
-        " values ('ann', 'a', 'listed', true, 'x: y'), ('ann', 'b', 'listed', false, null)"
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, error_message)"
+        " values ('ann', 'a', 'listed', true, 'y'), ('ann', 'b', 'listed', false, null)"
     )
     assert drift(functions, ["a", "b"], []) == [("failed", "a")]
 

@@ -27,7 +27,7 @@ def test_messages_are_queued_in_their_order_and_fetched_by_a_new_run(
 ) -> None:
     connected(functions)
     assert repair(functions, "b", "a", "b") == 2
-    assert {row["reason"] for row in queue_of(db).values()} == {"audit"}
+    assert {row["reason"] for row in queue_of(db).values()} == {"refetch"}
     run = functions.rows("claim_sync", uuid.uuid4())[0]
     assert counts(db, run["task_id"]) == {"found": 2, "pending": 2}
     assert taken(functions, run["task_id"]) == ["b", "a"]
@@ -38,8 +38,8 @@ def test_what_was_given_up_or_waits_is_revived(functions: Session, db: Connectio
     listed(functions, task_id, "dead", "slow")
     taken(functions, task_id)
     failures = [
-        {"message_id": "dead", "error": "parse: broken", "permanent": True},
-        {"message_id": "slow", "error": "transient: later"},
+        {"message_id": "dead", "error_code": "parse", "error_message": "broken", "permanent": True},
+        {"message_id": "slow", "error_code": "transient", "error_message": "later"},
     ]
     functions.rows("fail_messages", task_id, Jsonb(failures))
     assert taken(functions, task_id) == []
