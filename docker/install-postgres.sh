@@ -4,6 +4,8 @@
 #   --with-faketime  libfaketime too, for worker clocks that are wrong; does without, with a warning
 #   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
+#   --with-plpgsql-check  its package for each server, for the test that checks the functions; does
+#                    without, with a warning
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH.
 # Used by `make setup` and the images. Makes no database cluster and starts no server.
@@ -15,15 +17,16 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= notmuch= pgbouncer= venv=
+    chromium= faketime= notmuch= pgbouncer= plpgsql_check= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
             --with-faketime) faketime=libfaketime ;;
             --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
+            --with-plpgsql-check) plpgsql_check=yes ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-notmuch] [--with-pgbouncer] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -38,6 +41,9 @@ main() {
         echo "Went on without notmuch: make bench leaves lieer out." >&2
     [ -z "$pgbouncer" ] || has_pgbouncer || (without_service install "$pgbouncer") ||
         echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
+    [ -z "$plpgsql_check" ] || has_extension plpgsql_check ||
+        (install "postgresql-$(newest_server)-plpgsql-check") ||
+        echo "Went on without plpgsql_check: only the test that checks the functions needs it." >&2
 }
 
 has_faketime() {
@@ -52,13 +58,17 @@ has_pgbouncer() {
     [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null
 }
 
-# The same search as service/demo/cluster.py: where Debian keeps the servers, and PATH.
 has_pg_cron() {
+    has_extension pg_cron
+}
+
+# The same search as service/demo/cluster.py: where Debian keeps the servers, and PATH.
+has_extension() {
     for pg_config in /usr/lib/postgresql/*/bin/pg_config "$(command -v pg_config)"; do
         "$pg_config" --version >/dev/null 2>&1 || continue
         [ "$(major_version "$pg_config")" -ge $oldest ] || continue
         [ -x "$("$pg_config" --bindir)/postgres" ] || continue
-        [ -e "$("$pg_config" --pkglibdir)/pg_cron.so" ] && return
+        [ -e "$("$pg_config" --pkglibdir)/$1.so" ] && return
     done
     return 1
 }
@@ -130,7 +140,7 @@ need_root() {
     fi
     as_root true 2>/dev/null && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${venv:+ --with-venv}" >&2
     exit 1
 }
 
