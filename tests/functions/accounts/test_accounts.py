@@ -1,7 +1,6 @@
 """connect_account, list_accounts, replace_credentials, mark_credentials_rejected, and labels."""
 
 import pytest
-from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Row, Session
 from service.postgres.errors import AccountNotConnected, InvalidArgument
@@ -10,10 +9,7 @@ from tests.functions.conftest import (
     connected,
     email_of,
     listed,
-    message,
     queue_of,
-    store,
-    stored_messages,
 )
 
 
@@ -107,37 +103,6 @@ def test_refused_credentials_leave_the_account_in_words(functions: Session) -> N
     assert account(functions)["status"] == "connected"
     assert functions.value("mark_credentials_rejected", "ann", opened, *verdict) is True
     assert [account(functions)[name] for name in ("status", "status_reason")] == verdict
-
-
-def test_labels_are_those_gmail_lists(functions: Session, db: Connection) -> None:
-    task_id = claimed(functions)
-    store(functions, task_id, message("m", "L1"))
-    first = [
-        {"id": "INBOX", "name": "INBOX", "type": "system"},
-        {"id": "L1", "name": "Work", "type": "user"},
-        {"id": "L2", "name": "Old"},
-    ]
-    functions.rows("store_labels", task_id, Jsonb(first))
-    functions.rows("store_labels", task_id, Jsonb([first[0], {"id": "L1", "name": "Renamed"}]))
-    assert functions.rows("list_labels", "ann") == [
-        {"label_id": "INBOX", "name": "INBOX", "type": "system"},
-        {"label_id": "L1", "name": "Renamed", "type": "user"},
-    ]
-    assert functions.rows("list_labels", "bo") == []
-    # Gmail always has some: an empty answer is ignored.
-    functions.rows("store_labels", task_id, Jsonb([]))
-    assert len(functions.rows("list_labels", "ann")) == 2
-    assert stored_messages(db)["m"]["label_ids"] == ["L1"]
-
-
-def test_a_label_that_is_no_more_leaves_its_messages(functions: Session, db: Connection) -> None:
-    task_id = claimed(functions)
-    store(functions, task_id, message("m", "L1", "L2"), message("n", "L2"))
-    labels = [{"id": "L1", "name": "Work"}, {"id": "L2", "name": "Home"}]
-    functions.rows("store_labels", task_id, Jsonb(labels))
-    functions.rows("store_labels", task_id, Jsonb(labels[1:]))
-    assert stored_messages(db)["m"]["label_ids"] == ["L2"]
-    assert stored_messages(db)["n"]["label_ids"] == ["L2"]
 
 
 def test_a_verdict_spares_credentials_that_came_meanwhile(functions: Session) -> None:

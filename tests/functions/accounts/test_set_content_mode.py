@@ -1,4 +1,4 @@
-"""set_content_mode, set_sync_interval, set_quota_profile: the settings of an account."""
+"""set_content_mode, set_sync_interval: the settings of an account."""
 
 import uuid
 from datetime import timedelta
@@ -46,7 +46,7 @@ def account(functions: Session, user: str = "ann") -> Row:
 
 def waiting_upgrades(db: Connection) -> list[str]:
     rows = sorted(queue_of(db).values(), key=lambda row: row["position"])
-    assert {row["reason"] for row in rows} <= {"upgrade"}
+    assert {row["reason"] for row in rows} <= {"raw_backfill"}
     return [row["message_id"] for row in rows]
 
 
@@ -177,24 +177,15 @@ def test_an_interval_makes_an_account_sync_by_itself_and_null_does_not(
     assert len(functions.rows("enqueue_due_syncs")) == 1
 
 
-def test_a_quota_profile_is_changed(functions: Session) -> None:
-    connected(functions)
-    functions.rows("set_quota_profile", "ann", "google-legacy")
-    assert account(functions)["quota_profile"] == "google-legacy"
-
-
 def test_bad_settings_are_refused(functions: Session) -> None:
     connected(functions)
     for function, value in [
         ("set_sync_interval", timedelta(seconds=59)),
-        ("set_quota_profile", "generous"),
-        ("set_quota_profile", None),
     ]:
         with pytest.raises(InvalidArgument):
             functions.rows(function, "ann", value)
     for function, value in [
         ("set_sync_interval", timedelta(hours=1)),
-        ("set_quota_profile", "unlimited"),
     ]:
         with pytest.raises(AccountNotConnected):
             functions.rows(function, "nobody", value)

@@ -2,6 +2,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
@@ -38,6 +39,15 @@ def cursor(db: Connection) -> Decimal:
     assert row is not None
     value: Decimal = row["history_id"]
     return value
+
+
+def test_an_empty_page_moves_the_cursor_only(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    before = stored_messages(db)
+    functions.rows("apply_history", task_id, Jsonb([]), 107)
+    assert cursor(db) == 107
+    assert (stored_messages(db), queue_of(db)) == (before, {})
 
 
 def test_an_added_message_is_queued(functions: Session, db: Connection, task_id: str) -> None:

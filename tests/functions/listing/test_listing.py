@@ -5,17 +5,15 @@ import uuid
 import pytest
 
 from service.postgres.calls import Connection, Session
-from service.postgres.errors import AccountNotConnected, InvalidArgument
+from service.postgres.errors import InvalidArgument
 from tests.functions.conftest import (
     claimed,
-    connected,
     counts,
     history,
     listed,
     message,
     only,
     queue_of,
-    queued,
     record,
     run_of,
     store,
@@ -42,33 +40,6 @@ def test_a_listing_begins_at_the_first_page_with_the_history_id_pinned(
     (place,) = functions.rows("begin_listing", task_id, 1000, 7)
     assert place == {"page_token": None, "complete": False}
     assert (account(db)["listing_history_id"], account(db)["messages_total"]) == (1000, 7)
-
-
-@pytest.mark.parametrize("email", ["bo@mail.example", ""])
-def test_another_mailbox_is_refused(functions: Session, db: Connection, email: str) -> None:
-    task_id = claimed(functions)
-    with pytest.raises(AccountNotConnected):
-        functions.rows("confirm_mailbox_identity", task_id, email)
-    assert account(db)["verified"] is False
-
-
-def test_the_accounts_own_mailbox_is_verified_until_it_is_connected_again(
-    functions: Session, db: Connection
-) -> None:
-    task_id = claimed(functions)
-    functions.rows("confirm_mailbox_identity", task_id, "Ann@Mail.Example")
-    assert account(db)["verified"] is True
-    connected(functions)
-    assert account(db)["verified"] is False
-
-
-def test_a_suspended_account_that_answers_is_connected_again(
-    functions: Session, db: Connection
-) -> None:
-    task_id = claimed(functions)
-    functions.rows("mark_credentials_rejected", "ann", b"sealed", "suspended", "why")
-    functions.rows("confirm_mailbox_identity", task_id, "ann@mail.example")
-    assert (account(db)["status"], account(db)["status_reason"]) == ("connected", None)
 
 
 def test_an_empty_listing_of_a_mailbox_with_mail_is_refused(
@@ -222,18 +193,3 @@ def test_reconciling_nothing_at_a_time_is_refused(functions: Session) -> None:
     listed(functions, task_id)
     with pytest.raises(InvalidArgument):
         functions.value("reconcile_listing", task_id, 0)
-
-
-def test_an_expired_cursor_turns_the_run_into_a_full_sync(
-    functions: Session, db: Connection
-) -> None:
-    connected(functions)
-    db.execute("update gmail_sync.account set history_id = 7")
-    queued(functions)
-    task_id = functions.value("claim_sync", uuid.uuid4())
-    assert run_of(db, task_id)["sync_type"] == "incremental"
-    functions.rows("expire_history", task_id)
-    assert run_of(db, task_id)["sync_type"] == "full"
-    assert functions.value("get_cursor", task_id) is None
-    successor = functions.value("handover_sync", task_id, "drain")
-    assert run_of(db, successor)["sync_type"] == "full"
