@@ -42,10 +42,12 @@ MAX_LINES = 200
 def monitor(interval: float, as_json: bool, once: bool) -> None:
     """Show all runs, their heartbeats and the health of syncs, live until Ctrl-C.
 
-    With --json, or if stdout is not a terminal, each snapshot is one line: {"timestamp", "health":
-    {the result of sync_health()}, "runs": [the rows of list_running_syncs(), with "silent_seconds"
-    instead of silent_for]}. While the database is unreachable, health is {"healthy": false,
-    "timestamp", "error"} and runs is empty. If it is unreachable at the start, monitor fails.
+    With --json, or if stdout is not a terminal, each snapshot is one line: an object with
+    "timestamp", "health" and "runs". health is the result of sync_health(), runs the rows of
+    list_running_syncs() with "silent_seconds" instead of silent_for.
+
+    While the database is unreachable, health is {"healthy": false, "timestamp", "error"} and runs
+    is empty. If it is unreachable at the start, monitor fails.
     """
     as_json = as_json or not sys.stdout.isatty()
     # kill and Ctrl-C both leave a clean terminal. A shell ignores SIGINT for background jobs.

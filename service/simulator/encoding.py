@@ -52,5 +52,5 @@ def attachment_id(message_id: str, part_id: str) -> str:
 
 
 def attachment_part(message_id: str, attachment: str) -> str:
-    """The part id an attachment id stands for; ValueError if it belongs to another message."""
+    """The part id in an attachment id; ValueError if it belongs to another message."""
     return decode_token(f"attachment {message_id}", attachment, _NONCE)

@@ -44,8 +44,8 @@ USAGE_LIMITS = {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceede
 class ApiError(Exception):
     """An error response. Reason and message default to those of Gmail for the HTTP status.
 
-    A reason in capitals goes where Google's newer front ends put it: into the status or else an
-    ErrorInfo, and there is no list of errors.
+    A reason in capitals goes where Google's newer front ends put it: into the status, or else into
+    an ErrorInfo. There is no list of errors then.
     """
 
     def __init__(self, status: int, message: str = "", reason: str = "") -> None:

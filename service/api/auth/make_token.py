@@ -19,7 +19,7 @@ def make_token(
     issuer: str | None = None,
     audience: str | None = None,
 ) -> str:
-    """A token for `user_id`. Raises ValueError when that is no valid user id."""
+    """A token for `user_id`. Raises ValueError for an invalid user id."""
     if not USER_ID.fullmatch(user_id):
         raise ValueError(
             f"{user_id[:40]!r} is not a user id: 1 to 255 characters, not blank, "
