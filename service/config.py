@@ -32,17 +32,9 @@ class ConfigError(Exception):
 
 
 def _database_url(value: str) -> str:
-    from psycopg import ProgrammingError
-    from psycopg.conninfo import conninfo_to_dict
+    from db.connection import parse_url
 
-    try:
-        conninfo_to_dict(value)
-    except ProgrammingError:
-        # libpq's message may quote the password.
-        raise ValueError(
-            "is not a libpq URL such as postgresql://user@host/db "
-            "(percent-encode special characters in the password)"
-        ) from None
+    parse_url(value)
     return value
 
 

@@ -19,7 +19,7 @@ def alembic_config(database_url: str | None = None) -> Config:
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Upgrade the database to a revision. Raises psycopg.Error and Alembic's CommandError."""
+    """Upgrade the database to a revision. Raises Alembic's CommandError, in words."""
     command.upgrade(alembic_config(database_url), revision)
 
 

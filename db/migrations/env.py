@@ -1,59 +1,115 @@
-"""Runs migrations against DATABASE_URL: one transaction each, never waiting long for a lock."""
+"""Runs migrations against DATABASE_URL: one transaction each, never waiting long for a lock.
+
+Several may be started at once: each waits for the one before. The table of Alembic lies in our own
+schema, so nothing of ours needs schema public or is seen by an application's Alembic.
+"""
 
 import logging.config
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 from alembic import context
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-VERSION_TABLE = "gmail_sync_version"
+from db.connection import in_words, with_options
+
+SCHEMA = "gmail_sync"
+VERSION_TABLE = "alembic_version"
 # A migration that cannot get its lock soon is better tried again than left to queue up
 # every sync behind it.
-SESSION_OPTIONS = "-c lock_timeout=5s -c statement_timeout=15min -c timezone=UTC"
+LOCK_TIMEOUT = "5s"
+SESSION_OPTIONS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=15min -c timezone=UTC"
+CONNECT_SECONDS = 10
+FINISH = f"""
+alter table {SCHEMA}.{VERSION_TABLE} owner to gmail_sync_owner;
+comment on table {SCHEMA}.{VERSION_TABLE} is 'The revision of this schema; Alembic keeps it.';
+"""
+# Leaves nothing where nothing is installed, but never touches what somebody else has put there.
+UNDO = f"""
+drop table if exists {SCHEMA}.{VERSION_TABLE};
+do $$
+begin
+  drop schema {SCHEMA};
+exception when dependent_objects_still_exist then null;
+end;
+$$;
+"""
+LOCKED = (
+    "another session held a lock for too long. The revision changed nothing: try again once that"
+    " session has ended: "
+)
+NOT_UTF8 = (
+    "the database's encoding is {}, and gmail-sync needs UTF8: create database … encoding 'UTF8'"
+    " template template0"
+)
 
 
 def run_migrations() -> None:
     if context.is_offline_mode():
-        raise CommandError(
-            "gmail-sync migrates online only; db/handbook/installing.md says how psql does it"
-        )
+        raise CommandError("gmail-sync migrates online only; db/handbook/installing.md shows psql")
     url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
     if not url:
         raise CommandError("DATABASE_URL is not set: DATABASE_URL=postgresql://… alembic …")
-
     # libpq reads the URL, so all of its forms work, sockets and services included.
     engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: psycopg.connect(url, options=SESSION_OPTIONS, connect_timeout=10),
-        poolclass=NullPool,
+        "postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool
     )
-    with engine.connect() as connection:
-        context.configure(
-            connection=connection,
-            version_table=VERSION_TABLE,
-            version_table_schema="public",
-            transaction_per_migration=True,
-        )
-        try:
-            with context.begin_transaction():
-                context.run_migrations()
-        except OperationalError as error:
-            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
-                raise
-            raise CommandError(
-                "gave up, since another session held a lock for too long; the revision at hand"
-                f" changed nothing, so try again once that session has ended: {error.orig}"
-            ) from error
-        if not context.get_context().get_current_heads():
-            connection.execute(text(f"drop table if exists public.{VERSION_TABLE}"))
-        else:
-            # schema_version() asks as gmail_sync_owner.
-            connection.execute(text(f"grant select on public.{VERSION_TABLE} to public"))
-        connection.commit()
+    try:
+        with engine.connect() as connection, _alone(connection):
+            _migrate(connection)
+    except DBAPIError as error:
+        # SQLAlchemy wraps the errors of psycopg.
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        advice = LOCKED if isinstance(error.orig, psycopg.errors.LockNotAvailable) else ""
+        raise CommandError(advice + in_words(error.orig)) from error
+
+
+def _connect(url: str) -> psycopg.Connection:
+    try:
+        parameters = with_options(url, SESSION_OPTIONS, connect_timeout=CONNECT_SECONDS)
+    except ValueError as error:
+        raise CommandError(f"DATABASE_URL {error}") from None
+    connection = psycopg.connect(**parameters)
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        connection.close()
+        raise CommandError(NOT_UTF8.format(encoding))
+    return connection
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Nobody else migrates this database meanwhile."""
+    connection.execute(text("set lock_timeout = 0"))
+    connection.execute(text("select pg_advisory_lock(hashtext('gmail_sync migrate'))"))
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
+    yield
+
+
+def _migrate(connection: Connection) -> None:
+    connection.execute(text(f"create schema if not exists {SCHEMA}"))
+    connection.commit()
+    context.configure(
+        connection=connection,
+        version_table=VERSION_TABLE,
+        version_table_schema=SCHEMA,
+        transaction_per_migration=True,
+    )
+    try:
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(text(FINISH if context.get_context().get_current_heads() else UNDO))
+            connection.commit()
 
 
 if context.config.config_file_name and context.config.attributes.get("configure_logging", True):

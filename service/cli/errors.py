@@ -30,19 +30,14 @@ def friendly_errors() -> Iterator[None]:
 def _database_message(error: Exception) -> str | None:
     import psycopg
 
+    from db.connection import in_words
     from service.postgres.errors import SyncError
 
     match error:
         case SyncError():
             return ". ".join(filter(None, [str(error), error.hint]))
-        case psycopg.OperationalError():
-            return f"the database does not answer: {error}"
-        case psycopg.errors.InsufficientPrivilege():
-            return f"the database user may not do this: {error}"
-        case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
-            return "the database has no gmail_sync schema of this version: run gmail-sync migrate"
         case psycopg.Error():
-            return f"the database refused: {error}"
+            return in_words(error)
     return None
 
 

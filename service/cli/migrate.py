@@ -4,13 +4,10 @@ import logging
 import os
 
 import click
-import psycopg
 from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
 from service import migrate as migrations
 from service.config import Config
-from service.postgres.calls import redacted
 
 
 @click.command()
@@ -27,9 +24,4 @@ def migrate(revision: str) -> None:
         migrations.upgrade(config.database_url, revision)
     except CommandError as error:
         raise click.ClickException(str(error)) from error
-    except DBAPIError as error:
-        # SQLAlchemy wraps the database's errors.
-        if not isinstance(error.orig, psycopg.Error):
-            raise
-        raise redacted(error.orig) from None
     click.echo(f"The schema is at {revision}.")

@@ -18,12 +18,13 @@ from typing import Any, Self, TypeVar
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField
 from psycopg.rows import dict_row
 from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
+from db.connection import with_options
 from service.postgres.errors import sync_error
 
 Row = dict[str, Any]
@@ -88,17 +89,17 @@ def redacted(error: psycopg.Error) -> psycopg.Error:
 
 def connection_string(url: str, application_name: str) -> str:
     """A libpq URL with our timeouts; parameters of the URL take precedence."""
-    given = conninfo_to_dict(url)
-    ours: dict[str, Any] = {
-        "application_name": application_name,
-        "connect_timeout": CONNECT_SECONDS,
-        "keepalives_idle": KEEPALIVE_SECONDS // 2,
-        "keepalives_interval": KEEPALIVE_SECONDS // 4,
-        "keepalives_count": 2,
-        "tcp_user_timeout": KEEPALIVE_SECONDS * 1000,
-    }
-    options = f"{SESSION} {given.pop('options', '')}".strip()
-    return make_conninfo("", **{**ours, **given, "options": options})
+    parameters = with_options(
+        url,
+        SESSION,
+        application_name=application_name,
+        connect_timeout=CONNECT_SECONDS,
+        keepalives_idle=KEEPALIVE_SECONDS // 2,
+        keepalives_interval=KEEPALIVE_SECONDS // 4,
+        keepalives_count=2,
+        tcp_user_timeout=KEEPALIVE_SECONDS * 1000,
+    )
+    return make_conninfo("", **parameters)
 
 
 def connect(url: str, application_name: str) -> Connection:

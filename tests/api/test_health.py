@@ -101,13 +101,13 @@ def test_only_operators_see_what_a_job_said(running: Running, db: Db) -> None:
 
 
 def test_an_upgrade_leaves_the_program_before_it_ready(nobody: httpx.Client, db: Db) -> None:
-    db.execute("update public.gmail_sync_version set version_num = '9999'")
+    db.execute("update gmail_sync.alembic_version set version_num = '9999'")
     assert nobody.get("/readyz").json() == {"status": "ready"}
 
 
 def test_a_schema_that_is_not_yet_at_head_is_not_ready(nobody: httpx.Client, db: Db) -> None:
     assert nobody.get("/readyz").json() == {"status": "ready"}
-    db.execute("update public.gmail_sync_version set version_num = '0000'")
+    db.execute("update gmail_sync.alembic_version set version_num = '0000'")
     detail = problem(nobody.get("/readyz"), 503, "not_ready")["detail"]
     assert "0000" in detail
     assert migrate.head() in detail

@@ -5,7 +5,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select version_num from public.gmail_sync_version;
+  select version_num from gmail_sync.alembic_version;
 $$;
 
 comment on function gmail_sync.schema_version() is

@@ -11,6 +11,23 @@ revision = "0001"
 down_revision = None
 
 ROLES = (OWNER, "gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
+# Roles are the cluster's: another database may be making them at this moment.
+CREATE_ROLE = """
+do $$
+begin
+  create role {} nologin;
+exception when duplicate_object or unique_violation then null;
+end;
+$$
+"""
+# Alembic has still to write into its table when a downgrade has run.
+DROP_ALL_BUT_VERSION = """
+alter schema gmail_sync rename to gmail_sync_dropped;
+create schema gmail_sync;
+alter table gmail_sync_dropped.alembic_version set schema gmail_sync;
+alter table gmail_sync.alembic_version owner to current_user;
+drop schema gmail_sync_dropped cascade
+"""
 TRIGGER = """
 create trigger ended_runs_are_immutable
   before update on gmail_sync.user_sync_status
@@ -21,11 +38,10 @@ create trigger ended_runs_are_immutable
 
 def upgrade() -> None:
     for role in ROLES:
-        if not _exists(role):
-            run_sql(f"create role {role} nologin")
+        run_sql(CREATE_ROLE.format(role))
     # The functions report settings of pg_cron and other sessions.
     run_sql(f"grant pg_monitor to {OWNER}")
-    run_sql(f"create schema gmail_sync authorization {OWNER}")
+    run_sql(f"alter schema gmail_sync owner to {OWNER}")
     run_sql(f"set local role {OWNER}")
     run_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
     run_sql("reset role")
@@ -37,14 +53,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     run_sql("select gmail_sync.unschedule_jobs()")
-    run_sql("drop schema gmail_sync cascade")
+    run_sql(DROP_ALL_BUT_VERSION)
     for role in ROLES:
         _drop_unless_used(role)
-
-
-def _exists(role: str) -> bool:
-    query = text("select exists (select from pg_roles where rolname = :role)")
-    return bool(op.get_bind().scalar(query, {"role": role}))
 
 
 def _drop_unless_used(role: str) -> None:
