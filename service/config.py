@@ -117,7 +117,10 @@ def _public_url(value: str) -> str:
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of a process. A variable that is unset or empty has its default."""
+    """The settings of a process. A variable that is unset or empty has its default.
+
+    White space at the ends of a value is not part of it: files and `echo` end in a newline.
+    """
 
     database_url: str
     listen_url: str = ""
@@ -152,10 +155,11 @@ class Config:
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
         """Read and check the environment. Raises ConfigError with all errors at once."""
         values: dict[str, Any] = {"database_url": ""}
-        errors = [] if environment.get("DATABASE_URL") else ["DATABASE_URL is not set"]
+        given = {name: value.strip() for name, value in environment.items()}
+        errors = [] if given.get("DATABASE_URL") else ["DATABASE_URL is not set"]
         for variable in VARIABLES:
             try:
-                if value := environment.get(variable.name):
+                if value := given.get(variable.name):
                     values[variable.field] = variable.read(value)
             except ValueError as error:
                 errors.append(f"{variable.name} {error}")

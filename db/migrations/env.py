@@ -52,12 +52,12 @@ NOT_UTF8 = (
 def run_migrations() -> None:
     if context.is_offline_mode():
         raise CommandError("gmail-sync migrates online only; db/handbook/installing.md shows psql")
-    url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL")
-    if not url:
+    url = context.config.attributes.get("database_url") or os.environ.get("DATABASE_URL", "")
+    if not url.strip():
         raise CommandError("DATABASE_URL is not set: DATABASE_URL=postgresql://… alembic …")
     # libpq reads the URL, so all of its forms work, sockets and services included.
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool
+        "postgresql+psycopg://", creator=lambda: _connect(url.strip()), poolclass=NullPool
     )
     try:
         with engine.connect() as connection, _alone(connection):

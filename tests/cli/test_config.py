@@ -42,6 +42,16 @@ def test_empty_variables_have_their_defaults() -> None:
     assert config(GMAIL_SYNC_JWT_SECRET=SECRET, **dict.fromkeys(JWKS, "")).jwt_jwks_url is None
 
 
+def test_white_space_at_the_ends_is_not_part_of_a_value() -> None:
+    found = config(
+        DATABASE_URL=" postgresql://user@host/database\n",
+        GMAIL_SYNC_JWT_SECRET=f"{SECRET}\n",
+        GMAIL_SYNC_JWT_AUDIENCE=" \n",
+    )
+    assert found.database_url == DATABASE["DATABASE_URL"]
+    assert (found.jwt_secret, found.jwt_audience) == (SECRET, None)
+
+
 def test_a_secret_and_an_issuer_exclude_each_other() -> None:
     (error,) = errors(GMAIL_SYNC_JWT_SECRET=SECRET, **JWKS)
     assert "both set" in error

@@ -93,6 +93,10 @@ def test_a_url_that_does_not_work_is_one_sentence_without_its_password(url: str)
     assert complaint(by_alembic).endswith(sentence)
 
 
+def test_a_url_may_end_in_a_newline(empty_url: str) -> None:
+    assert run([str(ALEMBIC), "upgrade", "head"], f"{empty_url}\n").returncode == 0
+
+
 def test_options_of_the_url_are_merged_with_ours(empty_url: str) -> None:
     setting = "-c%20search_path%3Dnowhere%20-c%20lock_timeout%3D7s"
     alembic(f"{empty_url}?options={setting}", "upgrade", "head")
