@@ -54,7 +54,7 @@ def test_it_is_noted_once_a_minute_for_each_operator(
         assert notes(db) == [note("olga")]
         otto.get(HEALTH)
         assert notes(db) == [note("olga"), note("otto")]
-        monkeypatch.setattr(operator_access, "QUIET_SECONDS", 0)
+        monkeypatch.setattr(operator_access, "REPEAT_SECONDS", 0)
         olga.get(HEALTH)
         assert notes(db) == [note("olga"), note("otto"), note("olga")]
 

@@ -238,8 +238,8 @@ def test_what_the_database_says_of_a_row_leaves_no_process(
 
     said = installation.output() + "\n".join(installation.answers)
     for heard in (
-        "renewed credentials not saved yet", "run broke off", "request failed unexpectedly",
-        "Traceback", "CheckViolation", "InvalidTextRepresentation",
+        "renewed credentials not saved yet", "run failed unexpectedly",
+        "request failed unexpectedly", "Traceback", "CheckViolation", "InvalidTextRepresentation",
     ):  # fmt: skip
         assert heard in said, heard
     assert [needle for needle in (*REFUSALS, "Failing row", "CONTEXT") if needle in said] == []

@@ -116,7 +116,7 @@ def test_a_frame_would_run_nothing_even_if_a_script_were_left(
     visit: Visit, message_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second lock holds without the first."""
-    monkeypatch.setattr("service.web.sanitize.clean", lambda html, remote_images: html)
+    monkeypatch.setattr("service.web.sanitize.sanitize", lambda html, remote_images: html)
     for address in (f"/mail/messages/{message_id}", f"/mail/messages/{message_id}/body"):
         visit.page.goto(f"{visit.home}{address}", wait_until="load")
         visit.page.wait_for_load_state("networkidle")

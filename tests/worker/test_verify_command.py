@@ -231,7 +231,7 @@ def test_what_cannot_be_verified_is_explained_and_the_status_is_2(
     not_verified(verify(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none"), "does not answer")
     not_verified(verify(DATABASE_URL=""), "DATABASE_URL is not set")
     not_verified(verify(GMAIL_SYNC_CREDENTIALS_KEYS=""), "openssl rand")
-    not_verified(verify(GMAIL_SYNC_CREDENTIALS_KEYS="A" * 43 + "="), "add the key that sealed")
+    not_verified(verify(GMAIL_SYNC_CREDENTIALS_KEYS="A" * 43 + "="), "add the key that encrypted")
     result = subprocess.run(
         [*COMMAND, "nobody"], env=environment, capture_output=True, text=True, timeout=60
     )
