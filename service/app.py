@@ -69,9 +69,9 @@ def create_app(
     google: Google | None = None,
 ) -> Litestar:
     """The API, with a worker if one is given. Pool and worker live as long as the app runs.
-    Without `google`, what is to be had from Gmail alone is answered with a problem.
 
-    Starts without a database too. Raises ConfigError when nothing says whose tokens are good.
+    Without `google`, requests for content that only Gmail has are answered with a problem. The app
+    also starts without a database. Raises ConfigError if no key for tokens is configured.
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
     session = Session(config.database_url, "gmail-sync feed")
@@ -129,7 +129,7 @@ def create_app(
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which waits for open streams before it tells the app to stop, told to end them."""
+    """Uvicorn that ends open streams itself: it waits for them before it stops the app."""
 
     def __init__(self, app: Litestar, **options: Any) -> None:
         """`options` are uvicorn's, such as host and port."""
@@ -232,7 +232,7 @@ def _openapi() -> OpenAPIConfig:
         use_handler_docstrings=True,
         components=SECURITY_SCHEMES,
         security=[{scheme: []} for scheme in SECURITY_SCHEMES.security_schemes or ()],
-        # JSON alone: the pages Litestar has load their scripts from elsewhere.
+        # Only JSON: the pages of Litestar load their scripts from other hosts.
         render_plugins=[JsonRenderPlugin()],
         openapi_router=Router(
             "/schema",

@@ -5,8 +5,8 @@ sleeps while there are no subscribers (DESIGN.md, section 8). When a run begins 
 queried at once. NOTIFY announces that; this process also knows of its own requests, because a start
 is not announced while all workers are busy. Other processes may see such a start a second later.
 Each subscriber holds one state, the newest, so a slow client costs nothing.
-Litestar's ChannelsPlugin could fan out, but it would still need the thread, the set of users, the
-snapshot and the end of the streams beside it.
+Litestar's ChannelsPlugin could fan out. It would still need the thread, the set of users, the
+snapshot and the end of the streams.
 """
 
 import asyncio
@@ -203,8 +203,10 @@ def _message(run: RunEvent) -> ServerSentEventMessage:
 
 
 async def notify_own_streams(request: UserRequest) -> None:
-    """For routes that begin or end the user's own runs, called after the response: the user's
-    streams in this process get the event at once, even if the database does not announce it."""
+    """Send the user's streams in this process the event of a start or a cancellation at once.
+
+    Routes call it after the response, since the database does not announce every start.
+    """
     broadcaster: ProgressBroadcaster = request.app.state.broadcaster
     broadcaster.notify_user(request.user.user_id)
 

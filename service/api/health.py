@@ -1,7 +1,7 @@
 """The state of the service and its syncs, for operators, probes and Prometheus.
 
-These routes respond quickly even if the database, the token issuer or other requests are slow:
-they have connections and threads of their own, and time out after PROBE_SECONDS.
+These routes respond quickly even if the database, the token issuer or other requests are slow.
+They have connections and threads of their own, and time out after PROBE_SECONDS.
 """
 
 import asyncio

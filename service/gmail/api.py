@@ -17,7 +17,7 @@ class GmailApi:
 
     def __init__(self, endpoint: str) -> None:
         root = endpoint.rstrip("/") + "/"
-        # With api_endpoint alone, batches would still go to Google.
+        # With only api_endpoint, batches would still go to Google.
         document = {
             **json.loads(get_static_doc("gmail", "v1")),
             "rootUrl": root,
@@ -35,7 +35,7 @@ class GmailApi:
         self._any_message: dict[Format, HttpRequest] = {}
 
     def any_message(self, format: Format) -> HttpRequest:  # noqa: A002
-        """The request for a message of which ANY_ID stands for the id.
+        """The request for one message, with ANY_ID in place of its id.
 
         Building a request takes as long as reading its answer, so it is built once.
         """

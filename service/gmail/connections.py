@@ -1,5 +1,6 @@
 """Connections of urllib3 that another thread can interrupt, from the first packet to the last."""
 
+import os
 import socket
 import threading
 from contextlib import ExitStack, suppress
@@ -55,7 +56,9 @@ def connect(where: SplitResult, sockets: InterruptibleSockets, timeout: float) -
     host, port = where.hostname or "", where.port
     proxy = None if proxy_bypass(host) else getproxies().get(where.scheme)
     via = parse_url(proxy) if proxy else None
-    options: dict[str, Any] = {"ca_certs": certifi.where()} if where.scheme == "https" else {}
+    # OpenSSL's own variable names the authorities of networks that inspect TLS.
+    authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
+    options: dict[str, Any] = {"ca_certs": authorities} if where.scheme == "https" else {}
     connection_type = _Secure if where.scheme == "https" else _Plain
     if via is None:
         connection = connection_type(host, port, sockets=sockets, timeout=timeout, **options)

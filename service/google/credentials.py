@@ -8,7 +8,7 @@ from typing import Any
 from google.auth.exceptions import RefreshError
 from google.oauth2.credentials import Credentials
 
-GOOGLES_TOKEN_ENDPOINTS = frozenset(
+GOOGLE_TOKEN_ENDPOINTS = frozenset(
     {
         "https://oauth2.googleapis.com/token",
         "https://accounts.google.com/o/oauth2/token",
@@ -22,10 +22,10 @@ class UnusableCredentials(ValueError):
 
 
 class SharedCredentials(Credentials):
-    """Credentials that the clients of an account share, in as many threads.
+    """Credentials that the clients of an account share, each in a thread of its own.
 
-    One renews them at a time. Once Google has refused that, it is not asked again: what died for
-    one is dead for all, and no request leaves with an access token that outlived its grant.
+    One thread renews them at a time. After Google refused a renewal, none asks again, and no
+    request uses an access token of the revoked grant.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class SharedCredentials(Credentials):
         self._on_refresh = on_refresh
 
     def renew(self, request: Callable[..., Any], refused: str | None = None) -> bool:
-        """Have a valid access token other than `refused`; whether this call renewed it.
+        """Get a valid access token other than `refused`; whether this call renewed it.
 
         Raises google.auth's RefreshError and TransportError.
         """
@@ -56,7 +56,7 @@ class SharedCredentials(Credentials):
         try:
             self.refresh(request)  # type: ignore[no-untyped-call]
         except RefreshError as error:
-            # A page instead of an answer is not Google's word on the grant.
+            # An HTML page instead of JSON does not mean that Google refused the grant.
             if not error.retryable and isinstance(error.args[-1], dict):
                 self._refusal, self.token = error, None
             raise
@@ -69,16 +69,16 @@ def load_credentials(
     client_secret: str | None,
     on_refresh: Callable[[SharedCredentials], None] | None = None,
 ) -> SharedCredentials:
-    """Credentials from an access token alone, or from Google's authorized_user JSON.
+    """Credentials from only an access token, or from Google's authorized_user JSON.
 
-    A client or a token endpoint named in `stored` wins over the configured one, but that Google's
-    own endpoint gives way: a configured one is there to replace it.
+    A client named in `stored` wins over the configured one. So does a token endpoint, unless it is
+    Google's own: a configured endpoint replaces that.
     """
     token, refresh_token = stored.get("token"), stored.get("refresh_token")
     if not token and not refresh_token:
         raise UnusableCredentials("the credentials hold neither `token` nor `refresh_token`")
     own_uri = stored.get("token_uri")
-    if own_uri and own_uri not in GOOGLES_TOKEN_ENDPOINTS:
+    if own_uri and own_uri not in GOOGLE_TOKEN_ENDPOINTS:
         token_uri = own_uri
     return SharedCredentials(
         on_refresh,

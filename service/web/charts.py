@@ -1,7 +1,7 @@
 """The shapes of small charts: columns that stand on each other, and lines in steps.
 
-Only the plot is SVG, stretched to the room there is (templates/charts.html); whatever is to be read
-stands beside it as text. A series is told from another by its style, which is more than a colour.
+Only the plot is SVG, stretched to the available width (templates/charts.html). Texts are
+HTML beside it. Series differ in style, not only in colour.
 """
 
 import math

@@ -40,7 +40,7 @@ def show(
     user_id = request.user.user_id
     language, zone = translator_of(request), time_zone_of(request)
     run = RunEvent.for_reader(pool.row("sync_status", user_id), language, zone)
-    # One row more than shown tells whether there are more.
+    # One row more than shown says whether there are more.
     runs = [RunView.of(row) for row in pool.rows("sync_history", user_id, RUNS_A_PAGE + 1, before)]
     failed = pool.rows("list_failed_messages", user_id, FAILED_SHOWN + 1)
     days = _days(pool, user_id, str(zone))

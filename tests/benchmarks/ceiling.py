@@ -57,7 +57,10 @@ class Google:
 
         batch = BatchHttpRequest(callback=take, batch_uri=self._api.batch_url)
         for message_id in ids:
-            batch.add(self._api.messages.get(userId="me", id=message_id, format="full"))
+            request = self._api.messages.get(userId="me", id=message_id, format="full")
+            # GmailApi gives requests no http of their own.
+            request.http = self._http
+            batch.add(request)
         batch.execute(http=self._http)
         return len(arrived)
 

@@ -86,6 +86,8 @@ def toml_prose(source: str) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """Without drawings; code is one word, and each item of a list is by itself."""
+    """Without drawings and tables; code is one word, and each item of a list is by itself."""
     text = re.sub(r"^.*[├└│─▶].*$", "", re.sub(r"`[^`]*`", "code", text), flags=re.M)
+    # The columns of a table are at least two spaces apart.
+    text = re.sub(r"^(.*\S {2,}\S.*| {12,}\S.*)$", "", text, flags=re.M)
     return re.sub(r"\n(?=\s*[-*] )", "\n\n", text)

@@ -73,7 +73,7 @@ def test_what_opens_on_a_page_can_be_used_by_everybody(
     page.locator(".menu > summary").click()
     found = faults(page)
     page.goto("/operator")
-    page.get_by_text("The figures as a table").click()
+    page.get_by_text("Show as a table").click()
     page.get_by_role("button", name="Prune history").click()
     page.locator("dialog[open]").wait_for()
     found += faults(page)

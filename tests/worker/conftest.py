@@ -86,6 +86,15 @@ class Account:
     def sync(self, force_full: bool = False, seconds: float = PATIENCE_SECONDS) -> Row:
         return self.finish(self.start(force_full), seconds)
 
+    def reap(self, task_id: str) -> None:
+        """Wait until a zombie is reaped; a worker may do it too, in place of pg_cron."""
+
+        def reaped() -> bool:
+            self._functions.rows("reap_zombie_syncs")
+            return self.run(task_id)["outcome"] == "reaped"
+
+        wait_until(reaped)
+
 
 def start_held(simulator: Simulator, account: Account, fault: Fault) -> tuple[str, ArmedFault]:
     """The task_id of a new run that is held up by `fault`, and the fault to release."""

@@ -1,8 +1,8 @@
-"""Cookies that no script reads and nobody but this host can have set.
+"""Cookies that no script can read and only this host can set.
 
-Over https their names begin with __Host-: browsers take such a cookie only over https, from the
-host itself and for all of its paths, so that no neighbouring subdomain, nor somebody on a network
-in the clear, can slip in another. Over plain http, which is for localhost, they go without.
+Over https their names begin with __Host-. Browsers accept such a cookie only over https, from the
+host itself and for all of its paths. So neither another subdomain nor an unencrypted network can
+plant one. Plain http is for localhost; there the names have no prefix.
 """
 
 from datetime import timedelta
@@ -16,12 +16,12 @@ HOST = "__Host-"
 
 
 def cookie_name(connection: Connection, name: str) -> str:
-    """The name a cookie goes by on this connection, the only one it is looked for under."""
+    """The name of a cookie on this connection; it is read under no other name."""
     return f"{HOST}{name}" if _over_tls(connection) else name
 
 
 def cookie(connection: Connection, name: str, value: str, lifetime: timedelta) -> Cookie:
-    """Lax, for the links that lead here: Google's way back is one. No lifetime takes it away."""
+    """Lax, because links lead here: Google's redirect is one. A lifetime of zero removes it."""
     return Cookie(
         cookie_name(connection, name),
         path="/",

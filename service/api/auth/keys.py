@@ -1,6 +1,6 @@
-"""The keys that tokens are checked with: a secret of our own, or those of the application's issuer.
+"""The keys that check tokens: a secret of our own, or the keys of the application's issuer.
 
-The algorithm belongs to the kind of key. What a token says of its own is compared, never followed.
+The kind of key decides the algorithm. The token's own header is compared with it, never followed.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from service.api.auth.make_token import ALGORITHM
 
 # How long an issuer's keys are used without asking again.
 KEEP_SECONDS = 600
-# The least time between two questions, be the issuer away or a key unknown: anybody can send a
-# token with a key id that nobody has.
+# The least time between two requests to the issuer, also after a failure. Anybody can send a token
+# with an unknown key id.
 PAUSE_SECONDS = 10
-# How long an issuer is waited for.
+# How long to wait for an issuer.
 FETCH_SECONDS = 3
 
 
 class KeysUnavailable(Exception):
-    """The issuer does not give out its keys, so nobody can tell a good token from a bad one."""
+    """The issuer does not answer with its keys, so no token can be checked."""
 
 
 class KeySource(Protocol):
@@ -33,7 +33,7 @@ class KeySource(Protocol):
     algorithm: str
 
     async def key(self, token: str) -> str | PyJWK:
-        """Raises jwt.PyJWTError when there is none, KeysUnavailable when nobody can tell."""
+        """Raises jwt.PyJWTError if there is no such key, KeysUnavailable if the issuer is away."""
 
 
 class Secret:
@@ -49,17 +49,17 @@ class Secret:
 
 
 class JwksKeySource:
-    """The public keys an issuer publishes at a JWKS URL (RFC 7517), told apart by their ids.
+    """The public keys that an issuer publishes at a JWKS URL (RFC 7517), by their ids.
 
-    A new key is found by the first token that names it. Whoever shows a key in hand waits for
-    nobody; whoever does not waits in no thread that serves requests, and FETCH_SECONDS at most.
+    The first token that names a new key fetches it. A cached key needs no wait. Other tokens wait
+    at most FETCH_SECONDS, and in no thread that serves requests.
     """
 
     algorithm = "RS256"
 
     def __init__(self, jwks_url: str, log: FilteringBoundLogger) -> None:
         self._keys = CachedJwks(jwks_url, log)
-        # However many tokens wait for the issuer, one thread does.
+        # One thread asks the issuer, for all tokens that wait.
         self._asking = ThreadPoolExecutor(1, "issuer")
 
     async def key(self, token: str) -> PyJWK:
@@ -79,8 +79,7 @@ class JwksKeySource:
 
 
 class CachedJwks(PyJWKClient):
-    """A JWKS, kept for a while. PyJWT pauses after an answer only; this does so after a failure
-    too."""
+    """A cached JWKS. PyJWT pauses only after an answer; this class also pauses after a failure."""
 
     def __init__(self, jwks_url: str, log: FilteringBoundLogger) -> None:
         super().__init__(
@@ -93,7 +92,7 @@ class CachedJwks(PyJWKClient):
         self._asks_again_at = 0.0
 
     def cached(self, key_id: str) -> PyJWK | None:
-        """A key that is kept, had without waiting for whoever asks the issuer just now."""
+        """A key of the cache, without a wait for the thread that asks the issuer."""
         kept = self.jwk_set_cache.get() if self.jwk_set_cache else None
         return self.match_kid(self._get_signing_keys_from_jwk_set(kept), key_id) if kept else None
 
@@ -101,12 +100,12 @@ class CachedJwks(PyJWKClient):
         return self.cached(kid) or super().get_signing_key(kid)
 
     def fetch_data(self) -> Any:
-        """Raises KeysUnavailable, whatever is answered instead of keys."""
+        """Raises KeysUnavailable for every answer that holds no keys."""
         if time.monotonic() < self._asks_again_at:
             raise KeysUnavailable
         try:
             return super().fetch_data()
         except Exception as error:
             self._asks_again_at = time.monotonic() + PAUSE_SECONDS
-            self._log.warning("no keys are given out", url=self.uri, error=str(error))
+            self._log.warning("issuer gave no keys", url=self.uri, error=str(error))
             raise KeysUnavailable from error

@@ -1,4 +1,4 @@
-"""What browsers are told and asked, so that nobody else's page can act for a person signed in."""
+"""Headers and checks that keep pages of other sites from acting for a signed-in user."""
 
 from urllib.parse import urlsplit
 
@@ -9,9 +9,9 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.auth.cookies import Connection
 from service.api.problems import problem
 
-# For answers that are no page: whatever they hold, a browser that is made to show it runs nothing.
+# For every response but pages: a browser that shows one runs nothing of it.
 CSP = "default-src 'none'; frame-ancestors 'none'"
-# For the page, whose handler sets it.
+# For pages, whose handlers set it.
 PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -20,10 +20,10 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": CSP,
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Not no-referrer, under which browsers call the origin of our own forms `null`.
+    # With no-referrer, browsers would send `null` as the origin of our own forms.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
-    # Mail holds links to hosts that strangers watch.
+    # Mail contains links to hosts whose owners watch look-ups.
     "X-DNS-Prefetch-Control": "off",
 }
 HTTPS_HEADERS = HEADERS | {"Strict-Transport-Security": "max-age=31536000"}
@@ -31,9 +31,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def secured(app: ASGIApp, over_tls: bool = False) -> ASGIApp:
-    """With security headers on every answer; one that the answer has itself goes before.
+    """Adds the security headers to every response; headers of the response itself win.
 
-    `over_tls` says that browsers come by https, whatever a proxy speaks with us.
+    `over_tls` says that browsers use https, even if a proxy speaks http with us.
     """
     plain, https = _encoded(HEADERS), _encoded(HTTPS_HEADERS)
 
@@ -62,11 +62,11 @@ def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def refuse_other_sites(connection: Connection, _handler: BaseRouteHandler) -> None:
-    """A guard: raises 403 for a change that a page of another origin asks a browser for.
+    """A guard: raises 403 for a change that a page of another origin requests.
 
-    Browsers say where a request comes from and no page can make them lie, so no CSRF token has to
-    be kept and handed out; SameSite=Lax alone would trust every subdomain beside ours. Sec-Fetch-
-    Site tells it over https and on localhost, Origin elsewhere; who sends neither is no browser.
+    Browsers name the origin of a request, and no page can change that. So no CSRF token is needed.
+    SameSite=Lax by itself would trust every subdomain beside ours. Sec-Fetch-Site names the origin
+    over https and on localhost, and Origin elsewhere. A client that sends neither is not a browser.
     """
     if connection.scope["method"] in SAFE_METHODS:  # type: ignore[typeddict-item]
         return

@@ -1,8 +1,8 @@
-"""Who is asking: a JWT, `sub` the user id, `scope` words with spaces between.
+"""The caller's identity: a JWT with the user id as `sub` and a space-separated `scope`.
 
-It comes as a bearer token, or in a cookie for the page, whose EventSource sends no headers; a
-cookie is why security.py refuses what other sites' pages ask for. Litestar's JWTAuth checks tokens
-on the event loop, with a secret it was built with; here a key may have to be fetched.
+It is a bearer token, or a cookie for the page, whose EventSource sends no headers. Because of the
+cookie, security.py refuses requests of other sites' pages. Litestar's JWTAuth checks tokens on the
+event loop with a fixed secret; here a key may have to be fetched first.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ SECURITY_SCHEMES = Components(
 
 @dataclass(frozen=True)
 class Identity:
-    """Whoever a valid token speaks for."""
+    """The user of a valid token."""
 
     user_id: str
     scopes: frozenset[str]
@@ -62,14 +62,14 @@ UserRequest = Request[Identity, None, State]
 
 
 class Claims(msgspec.Struct):
-    """The claims we read; any others are let be."""
+    """The claims that are read; others are ignored."""
 
     sub: str
     exp: float
     scope: str | None = None
 
     def identity(self) -> Identity:
-        """Raises ValueError or OverflowError when there can be no such user or time."""
+        """Raises ValueError or OverflowError if the user id or the time is not valid."""
         if not USER_ID.fullmatch(self.sub):
             raise ValueError("sub is not a user id")
         expires_at = datetime.fromtimestamp(self.exp, UTC)
@@ -79,7 +79,7 @@ class Claims(msgspec.Struct):
 class Authentication:
     """Checks tokens: signature, expiry, issuer and audience.
 
-    Where no audience is set, tokens that name one are meant for somebody else (RFC 7519, 4.1.3).
+    Without a configured audience, tokens that name one are rejected (RFC 7519, 4.1.3).
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Authentication:
         return DefineMiddleware(_Middleware, authentication=self)
 
     async def require(self, connection: Connection) -> Identity:
-        """Whoever asks. Raises NotAuthorizedException, or KeysUnavailable."""
+        """The caller's identity. Raises NotAuthorizedException or KeysUnavailable."""
         return await self.check(_token(connection))
 
     async def check(self, token: str) -> Identity:
-        """Whoever a token speaks for. Raises as above."""
+        """The identity of a token. Raises like `require`."""
         try:
             key = await self._keys.key(token)
             payload = jwt.decode(
@@ -107,7 +107,7 @@ class Authentication:
                 [self._keys.algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                # An issuer's clock may be a second ahead of ours: iat forbids nothing.
+                # An issuer's clock may be a second ahead of ours, so iat is not checked.
                 options={"verify_iat": False},
             )
             return msgspec.convert(payload, Claims).identity()
@@ -115,7 +115,7 @@ class Authentication:
             raise NotAuthorizedException from error
 
     async def identity(self, connection: Connection) -> Identity | None:
-        """Whoever asks on an open route; nobody without a valid token."""
+        """The caller's identity on an open route; None without a valid token."""
         try:
             return await self.require(connection)
         except (NotAuthorizedException, KeysUnavailable):
@@ -123,7 +123,7 @@ class Authentication:
 
 
 class _Middleware(AbstractAuthenticationMiddleware):
-    """Lets nobody past to a route that is not open."""
+    """Requires a valid token on every route that is not open."""
 
     def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         super().__init__(app)
@@ -134,7 +134,7 @@ class _Middleware(AbstractAuthenticationMiddleware):
 
 
 def _token(connection: Connection) -> str:
-    """The token as it was sent; empty without one. A bearer token goes before the cookie."""
+    """The token as sent; empty without one. A bearer token takes precedence over the cookie."""
     scheme, _, token = connection.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token

@@ -27,7 +27,7 @@ CHUNK = 1 << 18
 
 
 class Google(NamedTuple):
-    """`environment` has httplib2 take the simulator for Google; at `url` it needs only `trust`."""
+    """`environment` has clients take the simulator for Google; at `url` it needs only `trust`."""
 
     url: str
     trust: dict[str, str]
@@ -43,7 +43,7 @@ def google(simulator: str, folder: Path) -> Iterator[Google]:
     with Proxy(certificate, (address.hostname or "", address.port or 80)) as proxy:
         threading.Thread(target=proxy.serve_forever, daemon=True).start()
         port = proxy.server_address[1]
-        trust = {"HTTPLIB2_CA_CERTS": str(certificate)}
+        trust = dict.fromkeys(("HTTPLIB2_CA_CERTS", "SSL_CERT_FILE"), str(certificate))
         through = {"https_proxy": f"http://127.0.0.1:{port}"}
         yield Google(f"https://localhost:{port}", trust, {**trust, **through})
         proxy.shutdown()
