@@ -3,13 +3,14 @@
 import secrets
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from service import migrate
-from service.postgres.calls import Session, connect
+from service.postgres.calls import Connection, Session, connect
 from tests.cluster import Cluster, fast_cluster
 
 SERVICE_LOGIN = "service_login"
@@ -46,13 +47,40 @@ def template(cluster: Cluster) -> str:
     return make_template(cluster)
 
 
-@pytest.fixture
-def database(cluster: Cluster, template: str) -> Iterator[str]:
-    """The name of this test's own migrated database."""
+@contextmanager
+def fresh_database(cluster: Cluster, template: str) -> Iterator[str]:
+    """The name of a migrated database, which is dropped afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     cluster.create_database(name, template=template)
     yield name
     cluster.drop_database(name)
+
+
+@pytest.fixture
+def database(cluster: Cluster, template: str) -> Iterator[str]:
+    """The name of this test's own migrated database."""
+    with fresh_database(cluster, template) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def shared_database(cluster: Cluster, template: str) -> Iterator[str]:
+    """For a module whose tests only read, or keep apart: it has `database` return this one."""
+    with fresh_database(cluster, template) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def shared_db(cluster: Cluster, shared_database: str) -> Iterator[Connection]:
+    with connect(cluster.url(shared_database), "test") as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def shared_functions(cluster: Cluster, shared_database: str) -> Iterator[Session]:
+    session = Session(cluster.url(shared_database, SERVICE_LOGIN, SERVICE_PASSWORD), "test")
+    yield session
+    session.close()
 
 
 @pytest.fixture

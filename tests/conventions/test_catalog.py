@@ -20,6 +20,12 @@ ROUTINES = """
 
 
 @pytest.fixture
+def database(shared_database: str) -> str:
+    """These tests only read."""
+    return shared_database
+
+
+@pytest.fixture
 def routines(db: Connection) -> list[Row]:
     return db.execute(ROUTINES).fetchall()
 

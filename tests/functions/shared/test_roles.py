@@ -1,6 +1,7 @@
 """Who may execute, read and write what: exactly this and nothing else."""
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from service.postgres.calls import Connection, Session
@@ -46,6 +47,12 @@ MAY_EXECUTE = {
 VIEWS = {
     "attachments", "labels", "messages", "running_syncs", "sync_runs", "zombie_syncs",
 }  # fmt: skip
+
+
+@pytest.fixture
+def database(shared_database: str) -> str:
+    """Most of these tests only read; the others have users of their own."""
+    return shared_database
 
 
 def test_a_role_executes_its_functions_and_no_other(db: Connection) -> None:
