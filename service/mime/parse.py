@@ -7,12 +7,14 @@ could not be read is missing, and the defects say so.
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
 from service.mime import parts
+from service.mime.addresses import ADDRESS_FIELDS, decode_safely
+from service.mime.bodies import body_of
+from service.mime.dates import parse_date
 from service.mime.message import Attachment, Header, RefreshedMessage, StoredMessage
 from service.mime.text import storable
 
@@ -20,6 +22,7 @@ from service.mime.text import storable
 _LONGEST_ID = 255
 
 NO_CONTENT = "the mail came without its content"
+_META_CHARSET = re.compile(rb"<meta\b[^<>]*?\bcharset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _LARGEST_SIZE = 2**31 - 1
 _MOST_DEFECTS = 50
 _LONGEST_DEFECT = 200  # characters: headers name themselves, and charsets
@@ -72,9 +75,13 @@ def is_whole(message: dict[str, Any]) -> bool:
     return isinstance(message.get("payload"), dict) and not unfilled_text_parts(message)
 
 
-def unfilled_text_parts(message: dict[str, Any]) -> list[dict[str, Any]]:
+def unfilled_text_parts(message: dict[str, Any]) -> list[parts.Part]:
     """The parts of the mail's own text that carry an attachmentId in place of their content."""
-    return [part for part in _json_leaves(message.get("payload")) if _is_unfilled(part)]
+    payload = message.get("payload")
+    if not any(parts.is_apart(part.get("body")) for part in _json_leaves(payload)):
+        return []
+    root = parts.PartReader().from_payload(payload)
+    return [part for part in root.leaves() if part.is_content and part.is_apart]
 
 
 def _json_leaves(part: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
@@ -87,13 +94,6 @@ def _json_leaves(part: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
         yield from _json_leaves(child, depth + 1)
 
 
-def _is_unfilled(part: dict[str, Any]) -> bool:
-    return (
-        parts.is_apart(part.get("body"))
-        and parts.PartReader().from_payload(part).body_type is not None
-    )
-
-
 class MailReader(parts.PartReader):
     """Reads one mail. `defects` says in words what could not be kept as sent."""
 
@@ -104,7 +104,7 @@ class MailReader(parts.PartReader):
         named: dict[str, list[str]] = {}
         for header in headers:
             named.setdefault(header.name.lower(), []).append(header.value)
-        leaves = list(root.leaves())
+        body = body_of(root, self._text_of)
 
         def first(name: str) -> str | None:
             return named[name][0] if name in named else None
@@ -131,9 +131,9 @@ class MailReader(parts.PartReader):
             rfc822_message_id=first("message-id"),
             in_reply_to=first("in-reply-to"),
             references=first("references"),
-            body_text=self._body(leaves, "text/plain"),
-            body_html=self._body(leaves, "text/html"),
-            attachments=self._attachments(leaves),
+            body_text=body.text,
+            body_html=body.html,
+            attachments=self._attachments(list(root.leaves())),
             defects=_unique(self.defects),
             raw=raw,
         )
@@ -143,22 +143,25 @@ class MailReader(parts.PartReader):
         unfolded = value.replace("\r", "").replace("\n", "")
         if "=?" not in unfolded:
             return unfolded.strip()
-        # An encoded word can hide a line end.
-        return re.sub(r"[\r\n]+", " ", self.decode_words(unfolded, f"header {name}")).strip()
 
-    def _body(self, leaves: list[parts.Part], body_type: str) -> str | None:
-        texts = [
-            self.decode(part.content, part.charset, f"part {part.part_id or 'root'}")
-            for part in leaves
-            if part.body_type == body_type and (part.content or part.mime_type == body_type)
-        ]
-        return "\n".join(texts) if texts else None
+        def decode(words: str) -> str:
+            # An encoded word can hide a line end.
+            return re.sub(r"[\r\n]+", " ", self.decode_words(words, f"header {name}"))
+
+        is_list = name.lower() in ADDRESS_FIELDS
+        return (decode_safely(unfolded, decode) if is_list else decode(unfolded)).strip()
+
+    def _text_of(self, part: parts.Part) -> str:
+        where = f"part {part.part_id or 'root'}"
+        if part.is_transcoded:
+            return self.decode_transcoded(part.content, part.charset, where)
+        return self.decode_body(part.content, _declared_charset(part), where)
 
     def _attachments(self, leaves: list[parts.Part]) -> list[Attachment]:
         """Part ids are made distinct, since they are the key of an attachment."""
         found: dict[str, Attachment] = {}
         for position, part in enumerate(leaves):
-            if part.body_type:
+            if part.is_content and not part.filename:
                 continue
             part_id = part.part_id
             if part_id in found or len(part_id) > _LONGEST_ID:
@@ -171,12 +174,9 @@ class MailReader(parts.PartReader):
         if not date:
             return None
         try:
-            sent = parsedate_to_datetime(date)
-            # A zone of -0000 means UTC in an unknown zone: RFC 5322 section 3.3.
-            aware = sent if sent.tzinfo else sent.replace(tzinfo=UTC)
-            return aware.astimezone(UTC).isoformat()
-        except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
-            self.defects.append("the Date header is not a date")
+            return parse_date(date).isoformat()
+        except ValueError as error:
+            self.defects.append(f"the Date header is not a date: {error}")
             return None
 
     def _internal_date(self, value: Any) -> int:
@@ -231,6 +231,14 @@ def _attachment(part: parts.Part, part_id: str) -> Attachment:
         content_id=content_id or None,
         inline=part.disposition == "inline" or bool(content_id and not part.disposition),
     )
+
+
+def _declared_charset(part: parts.Part) -> str | None:
+    """What the part declares, else what its HTML does."""
+    if part.charset or part.mime_type != "text/html":
+        return part.charset
+    declared = _META_CHARSET.search(part.content, 0, 2048)
+    return declared[1].decode() if declared else None
 
 
 def _size(value: Any) -> int:

@@ -8,11 +8,13 @@ import binascii
 import quopri
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from service.mime import charsets
 from service.mime.text import TextReader, storable
 
 # Deeper parts are read undivided; real mail stays below ten.
@@ -26,6 +28,10 @@ _LONGEST_PARAMETERS = 20_000
 _LINE = re.compile(rb"[^\n]*\n?")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _MIME_TYPE = re.compile(r"[!-.0-~]+/[!-.0-~]+")
+_FORM = re.compile(r"(?P<name>[^*]+)(?:\*(?P<index>\d{1,3}))?(?P<star>\*)?")
+_CONTENT_TYPE = re.compile(
+    rb"^content-type[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE
+)
 _PARAMETER = re.compile(r""";\s*([^\s;="]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.DOTALL)
 _BODY_TYPES = ("text/plain", "text/html")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
@@ -34,7 +40,8 @@ _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 class Part(msgspec.Struct):
     """One part; part_id as Gmail numbers them, content without its transfer encoding.
 
-    Every text in it can be stored. A message/rfc822 part is a leaf: one attachment.
+    Every text in it can be stored. A message/rfc822 part is a leaf: one attachment. is_content
+    says that it is text of the mail itself, is_apart that its content has to be fetched.
     """
 
     part_id: str
@@ -47,6 +54,9 @@ class Part(msgspec.Struct):
     content: bytes
     size: int
     parts: list["Part"]
+    is_content: bool = False
+    is_transcoded: bool = False
+    is_apart: bool = False
 
     def header(self, name: str) -> str | None:
         """The first value of the field; its name in lower case."""
@@ -59,41 +69,52 @@ class Part(msgspec.Struct):
             yield from part.leaves()
 
     @property
-    def body_type(self) -> str | None:
-        """text/plain or text/html for the text of the mail itself, None for an attachment."""
-        if self.mime_type.startswith("multipart/"):
-            return "text/plain"  # it could not be divided: shown as it is
-        named = self.filename or self.disposition == "attachment"
-        return self.mime_type if self.mime_type in _BODY_TYPES and not named else None
+    def is_text(self) -> bool:
+        """Whether it can be shown as text of the mail; a container is that if it has no parts."""
+        return self.mime_type in _BODY_TYPES or self.mime_type.startswith("multipart/")
 
 
 class PartReader(TextReader):
     """Reads the part tree of one mail."""
 
-    def from_raw(
-        self,
-        data: bytes | memoryview,
-        part_id: str = "",
-        default: str = "text/plain",
-        depth: int = 0,
-    ) -> Part:
+    def __init__(self) -> None:
+        super().__init__()
+        self._raw: bytes | memoryview = b""
+
+    def from_raw(self, data: bytes | memoryview) -> Part:
         """The tree of an RFC 822 message, with CRLF or LF line ends."""
+        self._raw = data
+        too_many = bytes(data).count(b"\n--") > _MOST_BOUNDARIES
+        return _with_content(self._from_raw(data, "", "text/plain", _DEEPEST if too_many else 0))
+
+    def from_payload(self, payload: Any) -> Part:
+        """The tree of a `payload` (format full); what has the wrong type is read as absent."""
+        root = _with_content(self._from_payload(payload, "", 0))
+        for part in root.leaves():
+            if part.is_content and part.is_apart:
+                self.defects.append(f"the text of part {part.part_id or 'root'} was not fetched")
+        return root
+
+    def _from_raw(self, data: bytes | memoryview, part_id: str, default: str, depth: int) -> Part:
         # A view, since a copy at each level of a large mail would take gigabytes.
         fields, body = _split_head(memoryview(data))
         where = f"part {part_id or 'root'}"
+        content_type = next(
+            (value for name, value in fields if name.lower() == "content-type"), b""
+        )
+        charset, boundary = self._charset_and_boundary(content_type, fields)
         headers = [
-            (name, self.decode(value.strip(), None, f"header {name}")) for name, value in fields
+            (name, self.decode_header(value.strip(), charset, f"header {name}"))
+            for name, value in fields
         ]
         part = self._described(part_id, headers, default)
-        if depth == 0 and bytes(data).count(b"\n--") > _MOST_BOUNDARIES:
-            depth = _DEEPEST
         if part.mime_type.startswith("multipart/") and depth >= _DEEPEST:
             self.defects.append(f"{where} {_UNDIVIDED}")
         elif part.mime_type.startswith("multipart/"):
             inner = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
             part.parts = [
-                self.from_raw(piece, child_id(part_id, index), inner, depth + 1)
-                for index, piece in enumerate(_divided(body, part.boundary))
+                self._from_raw(piece, child_id(part_id, index), inner, depth + 1)
+                for index, piece in enumerate(_divided(body, boundary or part.boundary.encode()))
             ]
             if not part.parts:
                 self.defects.append(f"{where} is {part.mime_type} but has no parts")
@@ -103,8 +124,7 @@ class PartReader(TextReader):
             part.size = len(part.content)
         return part
 
-    def from_payload(self, payload: Any, part_id: str = "", depth: int = 0) -> Part:
-        """The tree of a `payload` (format full); what has the wrong type is read as absent."""
+    def _from_payload(self, payload: Any, part_id: str, depth: int) -> Part:
         payload = payload if isinstance(payload, dict) else {}
         part_id = _text(payload.get("partId")) or part_id
         where = f"part {part_id or 'root'}"
@@ -113,11 +133,12 @@ class PartReader(TextReader):
             name = self._text(field.get("name"), "the name of a header")
             headers.append((name, self._text(field.get("value"), f"header {name}")))
         part = self._described(part_id, headers, "text/plain")
+        part.is_transcoded = True
         part.mime_type = _text(payload.get("mimeType")).lower() or part.mime_type
         filename = self._text(payload.get("filename"), "a filename")
         part.filename = self.decode_words(filename, "a filename") or part.filename
         part.parts = [
-            self.from_payload(child, child_id(part_id, index), depth + 1)
+            self._from_payload(child, child_id(part_id, index), depth + 1)
             for index, child in enumerate(self.divided(payload, depth, where))
         ]
         body = payload.get("body")
@@ -126,9 +147,27 @@ class PartReader(TextReader):
             encoded = self._text(body.get("data"), f"the content of {where}")
             part.content = self.base64url(encoded, where)
             part.size = max(size, 0) if isinstance(size, int) else len(part.content)
-            if is_apart(body) and part.body_type:
-                self.defects.append(f"the text of {where} was not fetched")
+            part.is_apart = is_apart(body)
         return part
+
+    def _charset_and_boundary(
+        self, content_type: bytes, fields: list[tuple[str, bytes]]
+    ) -> tuple[str | None, bytes]:
+        """What decodes a head with 8-bit characters: the charset that it or else the mail declares,
+        and the boundary byte for byte."""
+        if all(value.isascii() for _, value in fields):
+            return None, b""
+        _, options = PartReader().parameters(content_type.decode("latin-1"), "")
+        boundary = b"" if content_type.isascii() else options.get("boundary", "").encode("latin-1")
+        declared = options.get("charset", "")
+        return declared if _tells(declared) else self._charset_of_the_mail, boundary
+
+    @cached_property
+    def _charset_of_the_mail(self) -> str | None:
+        """The first charset that a part of it declares."""
+        types = (match[1].decode("latin-1") for match in _CONTENT_TYPE.finditer(self._raw))
+        declared = (PartReader().parameters(each, "")[1].get("charset", "") for each in types)
+        return next(filter(_tells, declared), None)
 
     def divided(self, payload: dict[str, Any], depth: int, where: str) -> list[dict[str, Any]]:
         """The parts of a multipart `payload`; none of a leaf, nor where `depth` is too deep."""
@@ -144,17 +183,29 @@ class PartReader(TextReader):
         return parts
 
     def parameters(self, value: str, where: str) -> tuple[str, dict[str, str]]:
-        """`text/plain; charset=x` as (`text/plain`, {charset: x}), RFC 2231 and 2047 decoded."""
+        """`text/plain; charset=x` as (`text/plain`, {charset: x}), RFC 2231 and 2047 decoded.
+
+        The extended form wins over pieces, and pieces over the plain form, which is for software
+        that knows neither.
+        """
+        plain: dict[str, str] = {}
+        extended: dict[str, str] = {}
         pieces: dict[str, dict[int, tuple[bool, str]]] = {}
-        for name, text in _PARAMETER.findall(value[:_LONGEST_PARAMETERS]):
-            base, *stars = name.lower().split("*")
-            index = int(stars[0]) if stars and re.fullmatch("[0-9]{1,3}", stars[0]) else 0
-            extended = stars[-1:] == [""]
-            quoted = len(text) > 1 and text[0] == '"' == text[-1]
-            plain = re.sub(r"\\(.)", r"\1", text[1:-1]) if quoted else text.strip()
-            pieces.setdefault(base, {}).setdefault(index, (extended, plain))
-        joined = {base: self._joined(found, where) for base, found in pieces.items()}
-        return value.partition(";")[0].strip().lower(), joined
+        for name, written in _PARAMETER.findall(value[:_LONGEST_PARAMETERS]):
+            form = _FORM.fullmatch(name.lower())
+            if form is None:
+                continue
+            quoted = len(written) > 1 and written[0] == '"' == written[-1]
+            text = re.sub(r"\\(.)", r"\1", written[1:-1]) if quoted else written.strip()
+            if form["index"]:
+                of_name = pieces.setdefault(form["name"], {})
+                of_name.setdefault(int(form["index"]), (bool(form["star"]), text))
+            else:
+                (extended if form["star"] else plain).setdefault(form["name"], text)
+        found = {name: self.decode_words(text, where) for name, text in plain.items()}
+        found |= {name: self._joined(of_name, where) for name, of_name in pieces.items()}
+        found |= {name: self._joined({0: (True, text)}, where) for name, text in extended.items()}
+        return value.partition(";")[0].strip().lower(), found
 
     def _described(self, part_id: str, headers: list[tuple[str, str]], default: str) -> Part:
         """A part with what its headers say of it, and nothing in it yet."""
@@ -249,12 +300,12 @@ def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:
     return [(name, bytes(value)) for name, value in fields], data[start:]
 
 
-def _divided(body: memoryview, boundary: str) -> Iterator[memoryview]:
+def _divided(body: memoryview, boundary: bytes) -> Iterator[memoryview]:
     """The parts between the boundary's lines; the last may end without one."""
     if not boundary:
         return
     # The pattern begins with literal bytes, since Python searches for those fast.
-    line = re.compile(rb"--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+    line = re.compile(rb"--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
     start = None
     for mark in line.finditer(body):
         end = mark.start()
@@ -269,6 +320,21 @@ def _divided(body: memoryview, boundary: str) -> Iterator[memoryview]:
         start = mark.end()
     if start is not None:
         yield body[start:]
+
+
+def _with_content(root: Part) -> Part:
+    """Marks the text of the mail itself: what has no name, else what has one."""
+    texts = [part for part in root.leaves() if part.is_text and part.disposition != "attachment"]
+    unnamed = [part for part in texts if not part.filename]
+    has_content = any(part.content or part.is_apart for part in unnamed)
+    for part in unnamed if has_content else texts:
+        part.is_content = True
+    return root
+
+
+def _tells(charset: str) -> bool:
+    """Whether text that is not UTF-8 can be in it."""
+    return charsets.lookup(charset) not in (None, "ascii", "utf-8")
 
 
 def _text(value: Any) -> str:

@@ -11,35 +11,10 @@ import re
 
 import msgspec
 
+from service.mime import charsets
+
 # Postgres `text` and `jsonb` refuse U+0000, and no encoding has surrogates.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-
-# Codecs of Python that are not a charset of any mail.
-_NOT_CHARSETS = re.compile(
-    "base64|bz2|hex|idna|punycode|quopri|raw-unicode-escape|rot-?13|undefined|unicode-escape|uu|zlib"
-)
-
-# What senders mean by the name: the superset that their software used, or an alias.
-_MEANT = {
-    "ascii": "ascii",
-    "iso8859-1": "cp1252",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
-_ALIASES = {
-    "x-gbk": "gbk",
-    "x-sjis": "cp932",
-    "x-euc-jp": "euc_jp",
-    "iso-8859-8-i": "iso-8859-8",
-    "windows-874": "cp874",
-    "unicode-1-1-utf-7": "utf-7",
-}
-
-# Bytes which show that a text was not transcoded, although it is valid UTF-8.
-_ESCAPES = {"iso2022": b"\x1b", "hz": b"~{", "utf-7": b"+"}
-_WIDE = ("utf-16", "utf-32")
 
 # The two digits that base64url has of its own, and all bytes that are not a digit of base64.
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
@@ -78,25 +53,60 @@ class TextReader:
         return storable(text)
 
     def decode(self, data: bytes, charset: str | None, where: str) -> str:
-        """`data` as text. Gmail hands out UTF-8 under the name of the original charset, other
-        servers the original bytes: hence UTF-8 first, whatever the declared charset."""
-        codec = _codec(charset)
-        if not (codec and _keeps_its_escapes(data, codec)):
-            try:
-                return self.storable(data.decode("utf-8"), where)
-            except UnicodeDecodeError:
-                pass
-        if codec == "cp1252":
-            return self.storable(_western(data), where)
-        if codec is None or codec == "ascii":
-            name = f"unknown charset {charset}" if charset and codec is None else "8-bit text"
-            self.defects.append(f"{name} in {where} read as windows-1252")
-            return self.storable(_western(data), where)
-        try:
-            return self.storable(data.decode(codec), where)
-        except ValueError:
+        """`data` in the charset that the sender declared for it, which is not overruled.
+
+        UTF-8 when the sender declared none, or bytes that are not in it.
+        """
+        known = charsets.lookup(charset) if charset else None
+        if known not in (None, "ascii", "utf-8"):
+            text = charsets.decode(data, known)
+            if "\ufffd" not in text or (whole := _utf8(data)) is None:
+                return self._noted(text, charset, where)
+            return self.storable(whole, where)
+        utf8 = _utf8(data)
+        return self._guessed(data, charset, where) if utf8 is None else self.storable(utf8, where)
+
+    def decode_header(self, data: bytes, charset: str | None, where: str) -> str:
+        """An unencoded header: UTF-8 (RFC 6532), else in the charset that the mail declares."""
+        text = _utf8(data)
+        if text is None and charset and (known := charsets.lookup(charset)):
+            declared = charsets.decode(data, known)
+            text = None if "\ufffd" in declared else declared
+        return self._guessed(data, None, where) if text is None else self.storable(text, where)
+
+    def decode_body(self, data: bytes, charset: str | None, where: str) -> str:
+        """`data` in the charset that its part declares, or UTF-8 where that is more likely."""
+        known = charsets.lookup(charset) if charset else None
+        if data.isascii():
+            hidden = known is not None and charsets.hides_text_in_ascii(data, known)
+            return self.storable(
+                charsets.decode(data, known) if known and hidden else data.decode(), where
+            )
+        text = _utf8(data)
+        if text is not None and known not in (None, "ascii", "utf-8"):
+            text = text if charsets.is_rather_utf8(text, data, known) else None
+        return self.decode(data, charset, where) if text is None else self.storable(text, where)
+
+    def decode_transcoded(self, data: bytes, charset: str | None, where: str) -> str:
+        """`data` as Gmail hands it out: in UTF-8 under the name of the original charset. Other
+        servers hand out the original bytes."""
+        known = charsets.lookup(charset) if charset else None
+        text = None if known and charsets.hides_text_in_ascii(data, known) else _utf8(data)
+        return self.decode(data, charset, where) if text is None else self.storable(text, where)
+
+    def _guessed(self, data: bytes, charset: str | None, where: str) -> str:
+        """`data` whose charset nobody knows, and which is not UTF-8."""
+        if charset and charsets.lookup(charset) == "utf-8":
+            return self._noted(data.decode("utf-8", "replace"), charset, where)
+        unknown = charset and charsets.lookup(charset) is None
+        name = f"unknown charset {charset}" if unknown else "8-bit text"
+        self.defects.append(f"{name} in {where} read as windows-1252")
+        return self.storable(charsets.decode(data, "windows-1252"), where)
+
+    def _noted(self, text: str, charset: str | None, where: str) -> str:
+        if "\ufffd" in text:
             self.defects.append(f"bytes in {where} that are not {charset} replaced")
-            return self.storable(data.decode(codec, "replace"), where)
+        return self.storable(text, where)
 
     def decode_words(self, value: str, where: str) -> str:
         """A header value with its RFC 2047 words decoded; a broken word stays as it is."""
@@ -161,30 +171,8 @@ def _word_bytes(encoding: str, payload: str) -> bytes | None:
         return None
 
 
-def _codec(charset: str | None) -> str | None:
-    """Python's name of the codec to read `charset` with; None when there is none."""
-    name = (charset or "").strip().lower()
-    if not re.fullmatch(r"[a-z0-9._:+-]{1,40}", name):
-        return None
+def _utf8(data: bytes) -> str | None:
     try:
-        codec = codecs.lookup(_ALIASES.get(name, name))
-    except LookupError:
-        return None
-    if _NOT_CHARSETS.fullmatch(codec.name):
-        return None
-    return _MEANT.get(codec.name, codec.name)
-
-
-def _keeps_its_escapes(data: bytes, codec: str) -> bool:
-    if codec.startswith(_WIDE):
-        return b"\0" in data
-    return data.isascii() and any(
-        codec.startswith(family) and escape in data for family, escape in _ESCAPES.items()
-    )
-
-
-def _western(data: bytes) -> str:
-    try:
-        return data.decode("cp1252")
+        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return None

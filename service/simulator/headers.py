@@ -5,10 +5,11 @@ exact bytes of a nested part. Nothing of service/mime is used either; mime.py sa
 """
 
 import binascii
-import codecs
 import quopri
 import re
 from urllib.parse import unquote_to_bytes
+
+from service.simulator.charsets import plain, read_declared
 
 Headers = list[tuple[str, bytes]]
 
@@ -17,8 +18,7 @@ _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _WORDS = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*")
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
 _CONTINUED = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
-# Python knows these as text encodings, but as charsets they raise or warn.
-_NOT_CHARSETS = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "mbcs"}
+_QUOTED_OR_WORDS = re.compile(rf"""("(?:[^"\\]|\\.)*"|{_WORDS.pattern})""", re.DOTALL)
 
 
 def split_head(data: bytes) -> tuple[Headers, bytes]:
@@ -47,16 +47,37 @@ def first(headers: Headers, name: str) -> bytes:
     return next((value for key, value in headers if key.lower() == name), b"")
 
 
-def text(value: bytes) -> str:
-    """A header value as Gmail shows it: 8-bit characters read, encoded words (RFC 2047) decoded."""
-    return decode_words(plain(value))
+def text(value: bytes, charset: str = "") -> str:
+    """A header value as Gmail shows it: 8-bit characters read, encoded words (RFC 2047) decoded.
+
+    `charset` is the one of the mail, for characters without a name."""
+    return decode_words(plain(value, charset))
 
 
-def plain(value: bytes) -> str:
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return value.decode("latin-1")
+def address_text(value: bytes, charset: str = "") -> str:
+    """As `text`; a name that holds commas or brackets comes in quotes, and stays a name."""
+    whole = plain(value, charset)
+    if "=?" not in whole:
+        return whole
+    shown, end = "", 0
+    for found in _QUOTED_OR_WORDS.finditer(whole):
+        shown += whole[end : found.start()]
+        shown += _name(found[0], in_comment=shown.count("(") > shown.count(")"))
+        end = found.end()
+    return shown + whole[end:]
+
+
+def _name(written: str, in_comment: bool) -> str:
+    if written.startswith('"'):
+        return _WORDS.sub(lambda run: _escape(_decode_run(run)), written)
+    name = decode_words(written)
+    if in_comment:
+        return re.sub(r"([()\\])", r"\\\1", name)
+    return f'"{_escape(name)}"' if set(name) & set('()<>[]:;@\\,."') else name
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def decode_words(value: str) -> str:
@@ -72,7 +93,7 @@ def _decode_run(run: re.Match[str]) -> str:
         if chunks and chunks[-1][0] == charset:
             data = chunks.pop()[1] + data
         chunks.append((charset, data))
-    return "".join(decode(data, charset) for charset, data in chunks)
+    return "".join(read_declared(data, charset) for charset, data in chunks)
 
 
 def base64(data: bytes) -> bytes:
@@ -80,18 +101,6 @@ def base64(data: bytes) -> bytes:
     clean = re.sub(rb"[^A-Za-z0-9+/]", b"", data.partition(b"=")[0])
     whole = clean[: len(clean) - (len(clean) % 4 == 1)]
     return binascii.a2b_base64(whole + b"=" * (-len(whole) % 4))
-
-
-def decode(data: bytes, charset: str) -> str:
-    """Text of any bytes in any charset, known or not; the result always encodes to UTF-8."""
-    try:
-        known = codecs.lookup(charset or "utf-8").name.replace("_", "-")
-        if known in _NOT_CHARSETS:
-            raise LookupError(charset)
-        decoded = data.decode("utf-8" if known == "ascii" else known, "replace")
-    except (LookupError, ValueError):
-        decoded = plain(data)
-    return decoded.encode("utf-8", "replace").decode("utf-8")
 
 
 def transfer_decode(data: bytes, encoding: str) -> bytes:
@@ -102,16 +111,25 @@ def transfer_decode(data: bytes, encoding: str) -> bytes:
     return data
 
 
-def parameters(value: bytes) -> tuple[str, dict[str, str]]:
+def parameters(value: bytes, charset: str = "") -> tuple[str, dict[str, str]]:
     """`text/plain; charset=x` as (`text/plain`, {charset: x}); RFC 2231 forms are decoded."""
-    whole = plain(value)
+    whole = plain(value, charset)
+    # The more a form can hold the later it comes, and takes the place of the others.
+    plainly: dict[str, str] = {}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
+    starred: dict[str, str] = {}
     for key, raw in _PARAMETER.findall(whole):
         unquoted = re.sub(r"\\(.)", r"\1", raw[1:-1]) if raw.startswith('"') else raw.strip()
-        if match := _CONTINUED.fullmatch(key.lower()):
-            piece = (int(match[2] or 0), bool(match[3]), unquoted)
+        match = _CONTINUED.fullmatch(key.lower())
+        if match and match[2]:
+            piece = (int(match[2]), bool(match[3]), unquoted)
             pieces.setdefault(match[1], []).append(piece)
-    return whole.partition(";")[0].strip().lower(), {k: _join(v) for k, v in pieces.items()}
+        elif match and match[3]:
+            starred.setdefault(match[1], _join([(0, True, unquoted)]))
+        elif match:
+            plainly.setdefault(match[1], decode_words(unquoted))
+    continued = {name: _join(found) for name, found in pieces.items()}
+    return whole.partition(";")[0].strip().lower(), plainly | continued | starred
 
 
 def _join(pieces: list[tuple[int, bool, str]]) -> str:
@@ -125,4 +143,4 @@ def _join(pieces: list[tuple[int, bool, str]]) -> str:
         if extended and index == 0 and value.count("'") >= 2:
             charset, _, value = value.split("'", 2)
         data += unquote_to_bytes(value) if extended else value.encode("utf-8")
-    return decode(data, charset)
+    return read_declared(data, charset)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from email.utils import mktime_tz, parsedate_tz
 
 from service.simulator import mime
-from service.simulator.headers import Headers, first, plain, split_head
+from service.simulator.charsets import plain
+from service.simulator.headers import Headers, first, split_head
 
 _MESSAGE_ID = re.compile(rb"<[^<>\s]+>")
 _PLAUSIBLE_YEARS = (

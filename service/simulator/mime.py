@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from service.simulator import encoding
+from service.simulator.charsets import codec_of, read
 from service.simulator.headers import (
     Headers,
-    decode,
+    address_text,
     first,
     parameters,
     split_head,
@@ -25,6 +26,8 @@ from service.simulator.headers import (
 INLINE_TEXT_LIMIT = 1_000_000  # bytes; longer text comes by attachmentId
 SNIPPET_LENGTH = 200  # characters
 _MAX_DEPTH = 40  # levels of nesting read before the rest counts as one leaf
+_LISTS = ("from", "sender", "reply-to", "to", "cc", "bcc")
+_TYPE_FIELD = re.compile(rb"(?im)^content-type:((?:[^\n]|\n[ \t])*)")
 _TYPE = re.compile(r"[^\s/;]+/[^\s/;]+")
 _INVISIBLE = re.compile(r"(?is)<(style|script|title)\b.*?</\1\s*>|<!--.*?-->|<[^>]*>")
 
@@ -39,13 +42,14 @@ class Part(msgspec.Struct):
     charset: str
     attached: bool
     encoded: bytes
+    mail_charset: str
     children: list["Part"]
 
     def content(self) -> bytes:
         """The body as Gmail serves it: attachments as sent, text of the message in UTF-8."""
         transfer = text(first(self.headers, "content-transfer-encoding")).strip().lower()
         data = transfer_decode(self.encoded, transfer)
-        return data if self.attached else decode(data, self.charset).encode("utf-8")
+        return data if self.attached else read(data, self.charset).encode("utf-8")
 
     def walk(self) -> Iterator["Part"]:
         yield self
@@ -53,15 +57,30 @@ class Part(msgspec.Struct):
             yield from child.walk()
 
 
-def parse(raw: bytes, part_id: str = "", default: str = "text/plain", depth: int = 0) -> Part:
-    """Read a message or part with CRLF or LF line ends; never raises."""
+def parse(raw: bytes) -> Part:
+    """Read a message with CRLF or LF line ends; never raises."""
+    return _parse(raw, "", "text/plain", 0, _mail_charset(raw))
+
+
+def _mail_charset(raw: bytes) -> str:
+    """The charset of the first part that is neither in ASCII nor in UTF-8."""
+    for field in _TYPE_FIELD.finditer(raw):
+        charset = parameters(re.sub(rb"[\r\n]", b"", field[1]))[1].get("charset", "")
+        if charset and codec_of(charset) not in (None, "utf-8"):
+            return charset
+    return ""
+
+
+def _parse(raw: bytes, part_id: str, default: str, depth: int, mail_charset: str) -> Part:
     headers, body = split_head(raw)
-    mime_type, options = content_type(headers, default)
-    disposition, disposed = parameters(first(headers, "content-disposition"))
+    mime_type, options = content_type(headers, default, mail_charset)
+    disposition, disposed = parameters(first(headers, "content-disposition"), mail_charset)
     filename = disposed.get("filename") or options.get("name", "")
     readable = mime_type.startswith("text/") and not filename and disposition != "attachment"
     charset = options.get("charset", "").split("(")[0].strip()
-    part = Part(part_id, headers, mime_type, filename, charset, not readable, body, [])
+    part = Part(
+        part_id, headers, mime_type, filename, charset, not readable, body, mail_charset, []
+    )
     if depth < _MAX_DEPTH:
         part.children = _children(part, options.get("boundary", ""), depth + 1)
     if mime_type.startswith("multipart/"):
@@ -70,21 +89,24 @@ def parse(raw: bytes, part_id: str = "", default: str = "text/plain", depth: int
     return part
 
 
-def content_type(headers: Headers, default: str = "text/plain") -> tuple[str, dict[str, str]]:
+def content_type(
+    headers: Headers, default: str = "text/plain", charset: str = ""
+) -> tuple[str, dict[str, str]]:
     """The MIME type, or the default when it is missing or broken, and its parameters."""
-    named, options = parameters(first(headers, "content-type"))
+    named, options = parameters(first(headers, "content-type"), charset)
     return (named if _TYPE.fullmatch(named) else default), options
 
 
 def _children(part: Part, boundary: str, depth: int) -> list[Part]:
     if part.mime_type in ("message/rfc822", "message/global"):
-        return [parse(part.content(), _child_id(part.part_id, 0), depth=depth)]
+        inner = _child_id(part.part_id, 0)
+        return [_parse(part.content(), inner, "text/plain", depth, part.mail_charset)]
     if not part.mime_type.startswith("multipart/") or not boundary:
         return []
     default = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"
     pieces = split_multipart(part.encoded, boundary)
     return [
-        parse(piece, _child_id(part.part_id, index), default, depth)
+        _parse(piece, _child_id(part.part_id, index), default, depth, part.mail_charset)
         for index, piece in enumerate(pieces)
     ]
 
@@ -118,7 +140,7 @@ def payload(part: Part, attachment_id: Callable[[str], str]) -> dict[str, Any]:
         "partId": part.part_id,
         "mimeType": part.mime_type,
         "filename": part.filename,
-        "headers": header_list(part.headers),
+        "headers": header_list(part.headers, part.mail_charset),
         "body": _body(part, attachment_id),
     }
     if part.children:
@@ -126,8 +148,11 @@ def payload(part: Part, attachment_id: Callable[[str], str]) -> dict[str, Any]:
     return shaped
 
 
-def header_list(headers: Headers) -> list[dict[str, str]]:
-    return [{"name": name, "value": text(value)} for name, value in headers]
+def header_list(headers: Headers, charset: str = "") -> list[dict[str, str]]:
+    return [
+        {"name": name, "value": (address_text if name.lower() in _LISTS else text)(value, charset)}
+        for name, value in headers
+    ]
 
 
 def _body(part: Part, attachment_id: Callable[[str], str]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Sequence
 from http import HTTPStatus
 
+from service.simulator.charsets import plain
 from service.simulator.errors import ApiError
-from service.simulator.headers import first, parameters, plain, split_head
+from service.simulator.headers import first, parameters, split_head
 from service.simulator.http_types import Request, Response
 from service.simulator.mime import split_multipart
 

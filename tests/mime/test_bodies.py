@@ -1,0 +1,107 @@
+"""Every text of a mail is shown, in its order, whatever container it comes in."""
+
+import time
+
+import pytest
+
+from service.mime.bodies import text_of_html
+from service.mime.message import StoredMessage
+from service.mime.parse import parse_raw
+from tests.gmail.conftest import raw_message
+
+TEXT, HTML, IMAGE = "Content-Type: text/plain", "Content-Type: text/html", "Content-Type: image/png"
+
+
+def mail(kind: str, *parts: tuple[str, str]) -> str:
+    body = "".join(f"--b-{kind}\r\n{head}\r\n\r\n{content}\r\n" for head, content in parts)
+    return f"Content-Type: multipart/{kind}; boundary=b-{kind}\r\n\r\n{body}--b-{kind}--\r\n"
+
+
+def nested(kind: str, *parts: tuple[str, str]) -> tuple[str, str]:
+    head, _, body = mail(kind, *parts).partition("\r\n\r\n")
+    return head, body
+
+
+def read(source: str) -> StoredMessage:
+    return parse_raw(raw_message(source.encode()))
+
+
+def words(text: str | None, *wanted: str) -> list[str]:
+    """The wanted words in the order in which the text has them."""
+    return sorted((word for word in wanted if word in (text or "")), key=(text or "").index)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        mail("mixed", (TEXT, "alpha"), (HTML, "<p>beta</p>")),
+        mail("mixed", (HTML, "<p>alpha</p>"), (TEXT, "beta")),
+        mail("mixed", (TEXT, "alpha"), (IMAGE, "x"), (HTML, "<b>beta</b>")),
+        mail("related", (HTML, "<p>alpha</p>"), (TEXT, "beta")),
+        mail("mixed", nested("alternative", (TEXT, "alpha"), (HTML, "alpha")), (TEXT, "beta")),
+        mail(
+            "mixed",
+            nested("related", (HTML, "alpha"), (IMAGE, "x")),
+            nested("mixed", (TEXT, "beta")),
+        ),
+        mail("alternative", (TEXT, "alpha beta"), nested("mixed", (HTML, "alpha"), (TEXT, "beta"))),
+        mail(
+            "report",
+            (HTML, "alpha"),
+            ("Content-Type: message/delivery-status", "x"),
+            (TEXT, "beta"),
+        ),
+    ],
+)
+def test_text_and_html_side_by_side_are_both_shown_in_either_form(source: str) -> None:
+    message = read(source)
+    for body in (message.body_text, message.body_html):
+        assert words(body, "alpha", "beta") == ["alpha", "beta"]
+        assert (body or "").count("beta") == 1
+
+
+def test_two_forms_of_one_text_are_not_shown_twice() -> None:
+    message = read(mail("alternative", (TEXT, "alpha"), (HTML, "<p>beta</p>")))
+    assert (message.body_text, message.body_html) == ("alpha", "<p>beta</p>")
+
+
+def test_what_was_plain_is_not_read_as_markup() -> None:
+    message = read(mail("mixed", (HTML, "<p>a</p>"), (TEXT, "1 < 2\r\n<script>")))
+    assert "1 &lt; 2\r\n&lt;script&gt;" in (message.body_html or "")
+
+
+def test_a_blank_text_beside_html_does_not_make_a_text_of_it() -> None:
+    message = read(mail("mixed", (HTML, "<p>a</p>"), (TEXT, " ")))
+    assert ((message.body_text or "").strip(), message.body_html) == ("", "<p>a</p>")
+
+
+NAMED = "Content-Type: text/plain; name=notes.txt"
+
+
+@pytest.mark.parametrize(
+    "source", [f"{NAMED}\r\n\r\nalpha", mail("mixed", (IMAGE, "x"), (NAMED, "alpha"))]
+)
+def test_a_text_with_a_name_is_the_text_where_there_is_no_other(source: str) -> None:
+    message = read(source)
+    assert message.body_text == "alpha"
+    assert "notes.txt" in [each.filename for each in message.attachments]
+
+
+def test_a_text_with_a_name_is_an_attachment_beside_others() -> None:
+    assert read(mail("mixed", (TEXT, "alpha"), (NAMED, "beta"))).body_text == "alpha"
+    attached = f"{NAMED}\r\nContent-Disposition: attachment"
+    assert read(f"{attached}\r\n\r\nalpha").body_text is None
+
+
+def test_html_is_read_as_people_see_it() -> None:
+    markup = (
+        "<head><title>no</title></head><style>no{}</style><p>Gr&uuml;&szlig;e<br>an\r\n <b>alle</b>"
+    )
+    assert text_of_html(markup) == "Grüße\nan alle"
+
+
+@pytest.mark.parametrize("markup", ["<" * 500_000, "<style>" * 100_000, "<!--" * 100_000])
+def test_hostile_html_is_read_in_reasonable_time(markup: str) -> None:
+    began = time.process_time()
+    text_of_html(markup)
+    assert time.process_time() - began < 2
