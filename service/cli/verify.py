@@ -72,7 +72,7 @@ def verify(user: str, repair: bool, no_wait: bool, as_json: bool) -> None:
                 user, repair, not no_wait, ProgressReporter(console, line), log
             )
         _print(user, findings, refetch, as_json)
-        drifted = findings.to_repair and not (refetch and refetch.succeeded)
+        drifted = findings.to_refetch and not (refetch and refetch.succeeded)
         status = DRIFT if drifted else NO_DRIFT
     except (NotSynced, EmptyListing, QuotaUsedUp) as error:
         click.echo(f"Error: {error}", err=True)
@@ -115,11 +115,11 @@ def _verify(
         with MailboxAccess(session, google, user, log, on_wait=reporter.show_wait) as access:
             record_operator_read(session, "verify", user)
             findings = MailboxComparison(session, access, user, reporter.show_listing).run()
-        if not (repair and findings.to_repair):
+        if not (repair and findings.to_refetch):
             return findings, None
-        queued = session.value("refetch_messages", user, findings.to_repair)
+        queued = session.value("refetch_messages", user, findings.to_refetch)
         run = wait_for_run(session, user, reporter.show_run) if wait else None
-        left = failed_messages(session, user, findings.to_repair) if run else []
+        left = failed_messages(session, user, findings.to_refetch) if run else []
         return findings, Refetch(queued, wait, run, left)
 
 
@@ -144,7 +144,7 @@ def _print(user: str, findings: Findings, refetch: Refetch | None, as_json: bool
             click.echo(f"{kind}: {_some(ids)}")
     if refetch:
         _print_refetch(refetch)
-    elif findings.to_repair:
+    elif findings.to_refetch:
         click.echo("gmail-sync verify --repair refetches all of these.")
 
 

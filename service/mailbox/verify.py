@@ -47,7 +47,7 @@ class Findings:
     units: int
 
     @property
-    def to_repair(self) -> list[str]:
+    def to_refetch(self) -> list[str]:
         return [*self.drift["missing"], *self.drift["failed"], *self.drift["extra"]]
 
 

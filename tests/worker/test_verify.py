@@ -101,7 +101,7 @@ def test_after_a_sync_there_is_no_drift(
 
     assert (findings.email, findings.remote, findings.local) == (EMAIL, 600, 600)
     assert (findings.drift, findings.coming, findings.full_sync_due) == (NO_DRIFT, [], False)
-    assert findings.to_repair == []
+    assert findings.to_refetch == []
 
 
 def test_drift_is_found_and_refetched_from_gmail(
@@ -128,7 +128,7 @@ def test_drift_is_found_and_refetched_from_gmail(
     extra = sorted([deleted, "18c0000000000000"])
     assert findings.drift == NO_DRIFT | {"missing": sorted(ids[3:5]), "extra": extra}
     simulator.requests.reset()
-    assert functions.value("refetch_messages", USER, findings.to_repair) == 4
+    assert functions.value("refetch_messages", USER, findings.to_refetch) == 4
     run = wait_for_run(functions, USER)
     assert run is not None
     assert {name: count for name, count in run["current_stats"].items() if count} == {
@@ -264,7 +264,7 @@ def test_a_full_sync_under_way_leaves_only_what_is_queued(
     findings = verify()
 
     assert findings.drift == NO_DRIFT | {"queued": [lost]}
-    assert findings.to_repair == []
+    assert findings.to_refetch == []
     hang.release()
     account.finish(task_id)
     assert verify().drift == NO_DRIFT
@@ -288,7 +288,7 @@ def test_dead_letters_are_shown_and_revived(
 
     assert findings.drift == NO_DRIFT | {"failed": [ids[1]]}
     simulator.faults.remove(broken.number)
-    assert functions.value("refetch_messages", USER, findings.to_repair) == 1
+    assert functions.value("refetch_messages", USER, findings.to_refetch) == 1
     run = wait_for_run(functions, USER)
     assert run is not None
     assert run["current_stats"]["new"] == 1
