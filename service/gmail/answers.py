@@ -1,4 +1,4 @@
-"""What the Gmail client answers with."""
+"""What the Gmail client returns."""
 
 from typing import Any, NamedTuple
 
@@ -12,15 +12,15 @@ class Profile(NamedTuple):
 
 
 class MessagePage(NamedTuple):
-    """Follow next_page_token to the end: a page can be empty and not be the last."""
+    """An empty page is not the last one if it has a next_page_token."""
 
     ids: list[str]
     next_page_token: str | None
 
 
 class HistoryPage(NamedTuple):
-    """records are as Gmail gave them. The cursor is the FIRST page's history_id: later pages
-    name a newer one, although they leave out what happened meanwhile."""
+    """`records` are as Gmail returns them. The next cursor is the history_id of the FIRST page:
+    later pages have a newer one, but leave out what happened meanwhile."""
 
     records: list[dict[str, Any]]
     history_id: str
@@ -28,7 +28,7 @@ class HistoryPage(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """One of message and error is None."""
+    """Either `message` or `error` is None."""
 
     message_id: str
     message: dict[str, Any] | None

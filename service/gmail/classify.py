@@ -81,14 +81,14 @@ _RETRY_AFTER = re.compile(r"Retry after (\S+Z)")
 
 
 class _Envelope(NamedTuple):
-    """Google's error object: its text and every reason it gives, most exact first."""
+    """Google's error object: its text and all its reasons, the most exact first."""
 
     message: str
     reasons: list[str]
 
 
 def classify(error: Exception, method: str = "") -> GmailError:
-    """The GmailError that says what `error`, raised by a call of `method`, asks of the engine.
+    """The GmailError for `error`, which a call of `method` raised.
 
     `method` is the discovery document's id, such as `gmail.users.history.list`.
     """
@@ -111,7 +111,7 @@ def classify(error: Exception, method: str = "") -> GmailError:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """urllib3 wraps the error that says what happened, and writes its own objects around it."""
+    """The innermost error: urllib3 wraps it, and writes its own objects into the text."""
     wrapped = (each for each in (error.__cause__, *error.args) if isinstance(each, Exception))
     inner = next(wrapped, None)
     return _cause(inner) if inner else error
@@ -135,12 +135,12 @@ def _classify_answer(error: HttpError, method: str) -> GmailError:
 
 def _classify_without_envelope(error: HttpError, status: int) -> GmailError:
     """A proxy's page or a wrong server. It does not concern the account or the message."""
-    said = f"HTTP {status}, not in Gmail's format"
+    detail = f"HTTP {status}, not in Gmail's format"
     if status == 429:
-        return RateLimited(said, status=status, retry_at=_retry_at("", error.resp))
+        return RateLimited(detail, status=status, retry_at=_retry_at("", error.resp))
     if status >= 500:
-        return Transient(said, status=status)
-    return MalformedResponse(said, status=status)
+        return Transient(detail, status=status)
+    return MalformedResponse(detail, status=status)
 
 
 def _table(status: int, reasons: list[str], method: str) -> type[GmailError]:
@@ -171,7 +171,7 @@ def _reasons(details: Any) -> Iterator[Any]:
 
 
 def _retry_at(message: str, headers: dict[str, str]) -> datetime | None:
-    """When Google allows the next request; it writes the time into the text of the message."""
+    """When Google allows the next request. The text of the message usually has the time."""
     found = _RETRY_AFTER.search(message)
     after = headers.get("retry-after", "")
     try:
@@ -185,7 +185,7 @@ def _retry_at(message: str, headers: dict[str, str]) -> datetime | None:
 
 
 def _classify_refusal(error: google.auth.exceptions.RefreshError) -> GmailError:
-    """The token endpoint refused: args are the text and, where it was JSON, the answer."""
+    """A refusal of the token endpoint. args are the text and, if it was JSON, the answer."""
     answer = error.args[1] if len(error.args) > 1 else None
     if error.retryable or not isinstance(answer, dict):
         return Transient(str(error.args[0]) if error.args else "")

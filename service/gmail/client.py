@@ -1,7 +1,7 @@
 """The Gmail API as the sync engine needs it, on google-api-python-client.
 
 googleapiclient builds every request and reads every answer that is not plain JSON. It does not
-send them: its retries sleep where no progress can be shown, and its token refresh has no timeout.
+send them: its retries sleep without showing progress, and its token refresh has no timeout.
 Nothing here sleeps or retries, because each request is charged to the quota first. Every failure
 is a GmailError.
 """
@@ -31,7 +31,7 @@ from service.mime.text import exact_base64
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
-# Bytes read of one batch's answer, as they come over the wire: what is beyond is asked for again.
+# Bytes read of one batch's answer, as sent over the wire. The rest is requested again.
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
 # The answers of servers without a batch endpoint.
@@ -64,8 +64,8 @@ class GmailClient:
         self._transport.close()
 
     def interrupt(self) -> None:
-        """Ends the call in progress, from any thread: it raises Transient, or a fetch answers with
-        what had arrived. Every later call raises Transient."""
+        """End the call in progress, from any thread. It raises Transient, or a fetch returns
+        what has arrived. Every later call raises Transient."""
         self._transport.interrupt()
 
     def profile(self) -> Profile:
@@ -88,7 +88,7 @@ class GmailClient:
         return self._call(request, read)
 
     def history(self, start_history_id: str, page_token: str | None = None) -> HistoryPage:
-        """A page of changes after start_history_id; HistoryExpired if Gmail no longer has them."""
+        """A page of changes after start_history_id. Raises HistoryExpired."""
 
         def read(answer: dict[str, Any]) -> HistoryPage:
             records = list(answer.get("history") or [])
@@ -107,9 +107,9 @@ class GmailClient:
         )
 
     def watch(self, topic: str) -> datetime:
-        """Have Gmail publish changes to a Pub/Sub topic, and one at once; until when it will.
+        """Have Gmail publish changes to a Pub/Sub topic, and one at once; returns the end.
 
-        Asked again with the same topic it goes on for longer. With another one it raises
+        A second call with the same topic renews the watch. With another topic it raises
         WatchedElsewhere until stop().
         """
 
@@ -122,11 +122,11 @@ class GmailClient:
         """Have Gmail stop publishing changes, to any topic."""
         request = self._api.users.stop(userId="me")
         response, content = self._send(request)
-        if response.status >= 300:  # else there is nothing to read
+        if response.status >= 300:  # otherwise the answer is empty
             self._read(request, response, content)
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes:
-        """Its content. Attachment ids expire: take them from a message fetched just now."""
+        """The content. Attachment ids expire, so take them from a message just fetched."""
         request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
         return self._call(request, lambda answer: exact_base64(str(answer["data"])))
 
@@ -137,10 +137,10 @@ class GmailClient:
         )
 
     def fetch(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
-        """The messages, in the order of `ids`, each with an error of its own where it failed.
+        """The messages in the order of `ids`, each with its own error if it failed.
 
-        Raises only when nothing was fetched. What stops Gmail from answering half-way is the
-        error of all messages that are left.
+        Raises only if nothing was fetched. An error after that is the error of all messages
+        that are left.
         """
         fetched: list[Fetched] = []
         while len(fetched) < len(ids):
@@ -170,7 +170,7 @@ class GmailClient:
         ]
 
     def _fetch_one(self, message_id: str, format: Format) -> Fetched:  # noqa: A002
-        """The message or its own error; raises what concerns every other message as well."""
+        """The message or its own error. Raises errors that concern every message."""
         request = self._api.messages.get(userId="me", id=message_id, format=format)
         fetched = self._fetched(message_id, request, multipart.Part(*self._send(request)))
         if isinstance(fetched.error, ACCOUNT_WIDE_ERRORS):
@@ -190,7 +190,7 @@ class GmailClient:
     def _batch(
         self, request: HttpRequest, ids: Sequence[str]
     ) -> tuple[dict[int, multipart.Part], GmailError]:
-        """The answered parts by index, and what is the matter with those that are missing."""
+        """The answered parts by index, and the error of those that are missing."""
         url, (body, headers) = self._api.batch_url, multipart.encode(request, ids)
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
@@ -235,13 +235,13 @@ class GmailClient:
         except Exception as error:
             raise self._renewed(classify(error, request.methodId)) from error
         if not isinstance(answer, dict):
-            # googleapiclient hands out what is not JSON as text.
+            # googleapiclient returns what is not JSON as text.
             raise MalformedResponse("not JSON", status=response.status)
         self._transport.accepted()
         return answer
 
     def _renewed(self, error: GmailError) -> GmailError:
-        """`error`, unless it only says that the access token had run out."""
+        """TokenExpired if the access token could be renewed, else `error`."""
         if error.status != 401:
             return error
         try:
@@ -251,8 +251,8 @@ class GmailClient:
 
 
 def _answer(request: HttpRequest, response: Response, content: bytes) -> Any:
-    """What googleapiclient reads in an answer; in less time where it is plain JSON."""
+    """The answer as googleapiclient reads it; plain JSON is read faster."""
     if response.status == 200:
-        with suppress(ValueError):  # half a surrogate pair, for one, which it lets pass
+        with suppress(ValueError):  # such as half a surrogate pair, which googleapiclient accepts
             return msgspec.json.decode(content)
     return request.postproc(response, content)

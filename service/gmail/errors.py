@@ -1,19 +1,19 @@
 """Errors of Gmail, one class for each way in which the sync must react.
 
-GmailError                    message is for a person: what happened, and what to do
+GmailError                    what happened and what to do, in words for people
 ├── Gone                      the message does not exist any more
 ├── HistoryExpired            the cursor has expired: a full sync is needed
-├── RateLimited               wait, not before retry_at where Google says when
-│   └── TooManyConcurrent     and ask for less at once
+├── RateLimited               wait, not before retry_at if Google gives a time
+│   └── TooManyConcurrent     and send fewer requests at once
 ├── DailyLimit                the project's own cap for the day
-├── TokenExpired              the access token was renewed: ask again at once
+├── TokenExpired              the access token was renewed: send the request again
 ├── TooLarge                  ask for fewer messages at once
 ├── Transient                 try again later
 │   └── MalformedResponse     an answer, but not one of Gmail's
 ├── ReauthRequired            the account must be connected again
 ├── AccountBlocked            Google or an administrator refuses this account
 ├── Forbidden                 refused for a reason that does not concern the account
-└── BadRequest                asking again will not help: broken state or setup
+└── BadRequest                a retry will not help: broken state or setup
     └── WatchedElsewhere      changes go to another topic: stop() first
 
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
@@ -31,11 +31,11 @@ class GmailError(Exception):
     code: ClassVar[str] = "gmail_error"
     advice: ClassVar[str] = "Gmail did not answer as expected."
 
-    def __init__(self, said: str = "", *, reason: str = "", status: int | None = None) -> None:
-        said = storable(said).strip()[:300]
+    def __init__(self, detail: str = "", *, reason: str = "", status: int | None = None) -> None:
+        detail = storable(detail).strip()[:300]
         self.reason = storable(reason)[:100]
         self.status = status
-        self.message = f"{self.advice} ({said})" if said else self.advice
+        self.message = f"{self.advice} ({detail})" if detail else self.advice
         super().__init__(self.message)
 
 
@@ -46,30 +46,30 @@ class Gone(GmailError):
 
 class HistoryExpired(GmailError):
     code = "history_expired"
-    advice = "Gmail no longer keeps the changes since the last sync; all mail is compared again."
+    advice = "Gmail no longer has the changes since the last sync; all mail is compared again."
 
 
 class RateLimited(GmailError):
-    """retry_at is timezone-aware, and as Google's clock has it: cap the wait."""
+    """retry_at has a time zone and is in Google's time, so cap the wait."""
 
     code = "rate_limited"
-    advice = "Gmail's quota is used up; the sync goes on by itself when Google allows it."
+    advice = "Gmail's quota is used up; the sync continues when Google allows it."
 
     def __init__(
         self,
-        said: str = "",
+        detail: str = "",
         *,
         reason: str = "",
         status: int | None = None,
         retry_at: datetime | None = None,
     ) -> None:
-        super().__init__(said, reason=reason, status=status)
+        super().__init__(detail, reason=reason, status=status)
         self.retry_at = retry_at
 
 
 class TooManyConcurrent(RateLimited):
     code = "too_many_concurrent"
-    advice = "Too many requests ran at once for this mailbox; the sync goes on with fewer."
+    advice = "Too many requests ran at once for this mailbox; the sync continues with fewer."
 
 
 class DailyLimit(GmailError):
@@ -82,22 +82,22 @@ class DailyLimit(GmailError):
 
 class TokenExpired(GmailError):
     code = "token_expired"
-    advice = "The access token had run out and was renewed; the sync goes on by itself."
+    advice = "The access token had expired and was renewed; the sync continues."
 
 
 class TooLarge(GmailError):
     code = "too_large"
-    advice = "More mail at once than one answer may hold; the sync goes on with less."
+    advice = "The answer was too large; the sync continues with fewer messages at once."
 
 
 class Transient(GmailError):
     code = "transient"
-    advice = "Gmail could not be reached or failed for a moment; the sync tries again by itself."
+    advice = "Gmail could not be reached or failed temporarily; the sync tries again."
 
 
 class MalformedResponse(Transient):
     code = "malformed_response"
-    advice = "The answer was incomplete or not Gmail's; the sync tries again by itself."
+    advice = "The answer was incomplete or not Gmail's; the sync tries again."
 
 
 class ReauthRequired(GmailError):
@@ -123,7 +123,7 @@ class Forbidden(GmailError):
 
 class BadRequest(GmailError):
     code = "bad_request"
-    advice = "Gmail refused the request itself; repeating it will not help."
+    advice = "Gmail rejected the request; a retry will not help."
 
 
 class WatchedElsewhere(BadRequest):
@@ -131,7 +131,7 @@ class WatchedElsewhere(BadRequest):
     advice = "Gmail pushes this mailbox's changes to another topic of the project."
 
 
-# Errors that concern every message: they stop a batch, and no message is to blame.
+# Errors that concern every message: they stop a batch, and no message caused them.
 ACCOUNT_WIDE_ERRORS = (
     RateLimited,
     DailyLimit,

@@ -1,8 +1,8 @@
-"""Gmail's batch endpoint: many requests in one POST, each part with a status of its own.
+"""Gmail's batch endpoint: many requests in one POST. Each part of the answer has its own status.
 
-googleapiclient's BatchHttpRequest raises KeyError, and loses every good part, when one is
-missing; it refreshes tokens on a socket without a timeout. So requests and answers stay
-googleapiclient's, and this module only puts them into an envelope and takes them out again.
+If a part is missing, googleapiclient's BatchHttpRequest raises KeyError and loses all other parts.
+It also refreshes tokens on a socket without a timeout. So googleapiclient still builds the requests
+and reads the answers, and this module only encodes and decodes the envelope.
 
 Source: https://developers.google.com/workspace/gmail/api/guides/batch
 """
@@ -19,7 +19,7 @@ from service.gmail.transport import Response
 
 ANY_ID = "ANY_ID"
 
-# Up to the content of a part: its own head, and that of the answer in it.
+# The two heads of a part: its own, and that of the answer in it.
 _HEADS = re.compile(rb"\s*+(.*?)\r?\n\r?\n(.*?)(?:\r?\n\r?\n|\Z)", re.DOTALL)
 _STATUS_LINE = re.compile(rb"\s*HTTP/\S+ (\d{3}) ?([^\r\n]*)")
 _CONTENT_ID = re.compile(rb"^content-id:.*?(?<!\d)(\d{1,9})>?\s*$", re.IGNORECASE | re.MULTILINE)
@@ -31,28 +31,30 @@ class Part(NamedTuple):
 
 
 def encode(request: HttpRequest, ids: Sequence[str]) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of one POST that sends `request` for each id, ANY_ID standing for it;
-    a part's Content-ID ends with its index."""
+    """The body and headers of one POST with `request` for each id, in place of ANY_ID.
+
+    The Content-ID of a part ends with its index.
+    """
     batch_id = uuid.uuid4()
     boundary = f"batch_{batch_id}"
     where = urlsplit(request.uri)
-    asked = f"{request.method} {where.path}?{where.query} HTTP/1.1"
+    request_line = f"{request.method} {where.path}?{where.query} HTTP/1.1"
     headers = [f"Host: {where.netloc}", f"accept: {request.headers['accept']}", "", ""]
     lines: list[str] = []
     for index, each in enumerate(ids):
         lines += [f"--{boundary}", "Content-Type: application/http"]
         lines += ["Content-Transfer-Encoding: binary", f"Content-ID: <{batch_id} + {index}>", ""]
-        lines += [asked.replace(ANY_ID, quote(each, safe="")), *headers]
+        lines += [request_line.replace(ANY_ID, quote(each, safe="")), *headers]
     lines += [f"--{boundary}--", ""]
     content_type = f'multipart/mixed; boundary="{boundary}"'
     return "\r\n".join(lines).encode(), {"content-type": content_type}
 
 
 def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict[int, Part]:
-    """The parts that can be read, by index: some may be missing, in any order, or cut short.
+    """The readable parts by index. Parts may be missing, in any order or incomplete.
 
-    `cut` says that `content` is the beginning of an answer, so its last part is left out.
-    Without `boundary`, the first line is it.
+    With `cut`, `content` is only the beginning of an answer, so its last part is left out.
+    Without `boundary`, the first line is the boundary.
     """
     if boundary is None:
         boundary = content.lstrip()[2:].partition(b"\n")[0].rstrip()
@@ -62,7 +64,7 @@ def decode(content: bytes, boundary: bytes | None, *, cut: bool = False) -> dict
 
 
 def _spans(content: bytes, boundary: bytes) -> Iterator[tuple[int, int]]:
-    """Not by a pattern, which would stop at each line end on its way."""
+    """The start and end of each part. A regular expression would be slower."""
     start = 0
     while (end := content.find(boundary, start)) >= 0:
         yield start, end

@@ -1,6 +1,6 @@
 """The HTTP transport under the Gmail client: signed requests that can always be interrupted.
 
-Every token is renewed here, so that every renewal has our timeout. No request is sent twice,
+All tokens are renewed here, so every renewal has our timeout. No request is sent twice,
 because each one is charged to the quota. A kept connection that Gmail has closed is replaced
 before a request is sent. A Transport belongs to one thread.
 """
@@ -24,10 +24,10 @@ from service.gmail.connections import InterruptibleSockets, connect
 CONNECT_SECONDS = 5.0
 
 # The largest answer, in bytes, on the wire and once it is inflated. Gmail's largest message in
-# base64 is smaller. There is no bound on the ratio, for a mail of zeros shrinks a thousandfold.
+# base64 is smaller. The ratio is not bounded: a mail of zeros shrinks a thousandfold.
 _LARGEST_ANSWER = 1 << 27
 
-# Seconds between two renewals because of a 401. An earlier 401 is not the token's fault.
+# Seconds between two renewals after a 401. An earlier 401 has another cause than the token.
 _RENEWAL_SECONDS = 60.0
 
 
@@ -64,8 +64,8 @@ class LargeAnswer(IncompleteRead):
 class Transport:
     """Sends requests with the account's token. `timeout` is seconds for each socket operation.
 
-    A server that sends a byte now and then outlives any socket timeout. Whatever keeps the
-    deadline calls interrupt() from another thread.
+    A server that sends a byte now and then outlives any socket timeout. To keep a deadline,
+    call interrupt() from another thread.
     """
 
     def __init__(self, credentials: Credentials, timeout: float, user_agent: str) -> None:
@@ -99,10 +99,10 @@ class Transport:
         return self._send(uri, method, body, signed, most)
 
     def renew(self) -> bool:
-        """After a 401: whether there is a new access token now.
+        """After a 401: get a new access token; whether there is one now.
 
-        False too when Gmail never accepted the one that replaced the last refused one.
-        RefreshError when the token endpoint refuses.
+        Also false if Gmail never accepted the token of the last renewal. Raises RefreshError
+        if the token endpoint refuses.
         """
         if self._credentials.token != self._sent_token:
             return True
@@ -116,14 +116,14 @@ class Transport:
         return True
 
     def accepted(self) -> None:
-        """Note that Gmail answered to the token."""
+        """Record that Gmail accepted the token."""
         self._accepted = True
 
     def interrupt(self) -> None:
-        """Ends what the owning thread is waiting for, and refuses what it would send next.
+        """End the request in progress and refuse later ones.
 
-        Safe from any thread, at any time, and more than once. Only the lookup of a host's name
-        goes on to its end.
+        Safe from any thread, at any time, and more than once. Only the lookup of a host name
+        cannot be ended.
         """
         self._sockets.interrupt()
 

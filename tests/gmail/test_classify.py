@@ -35,16 +35,14 @@ def refused(content: object, **options: bool) -> RefreshError:
 
 
 @pytest.mark.parametrize(("status", "reason", "kind"), [(*key, v) for key, v in CLASSES.items()])
-def test_tells_by_status_and_reason(
-    status: int, reason: str, kind: type[errors.GmailError]
-) -> None:
+def test_status_and_reason_decide(status: int, reason: str, kind: type[errors.GmailError]) -> None:
     error = classify(google(status, reason), GET)
     assert type(error) is kind
     assert (error.status, error.reason) == (status, reason)
 
 
 @pytest.mark.parametrize(("status", "kind"), CLASSES_BY_STATUS.items())
-def test_tells_by_status_where_the_reason_is_new(
+def test_the_status_decides_for_an_unknown_reason(
     status: int, kind: type[errors.GmailError]
 ) -> None:
     assert type(classify(google(status, "somethingNew"), GET)) is kind
@@ -81,7 +79,7 @@ def test_tells_by_status_where_the_reason_is_new(
         (503, "rateLimitExceeded", GET, "404 notFound in the text", errors.Transient),
     ],
 )
-def test_tells_apart_what_one_status_can_mean(
+def test_distinguishes_the_meanings_of_one_status(
     status: int, reason: str, method: str, message: str, kind: type[errors.GmailError]
 ) -> None:
     assert type(classify(google(status, reason, message), method)) is kind
@@ -119,7 +117,7 @@ def test_reads_the_retry_after_header_where_there_is_one() -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 500, 502])
 @pytest.mark.parametrize("content", [b"<html>404</html>", b"", b'"error"', b"[]", b"\xff"])
-def test_what_is_not_gmails_answer_says_nothing_about_account_or_message(
+def test_an_answer_of_another_server_concerns_neither_account_nor_message(
     status: int, content: bytes
 ) -> None:
     assert isinstance(classify(answer(status, content), GET), errors.Transient)
@@ -150,7 +148,7 @@ def test_a_broken_connection_passes(raised: Exception) -> None:
     assert type(classify(raised, GET)) is errors.Transient
 
 
-def test_tells_the_refusals_of_the_token_endpoint_apart() -> None:
+def test_distinguishes_the_refusals_of_the_token_endpoint() -> None:
     revoked = {"error": "invalid_grant", "error_description": "Token has been revoked."}
     assert type(classify(refused(revoked))) is errors.ReauthRequired
     setup = classify(refused({"error": "invalid_client"}))
@@ -158,7 +156,7 @@ def test_tells_the_refusals_of_the_token_endpoint_apart() -> None:
     assert setup.reason == "invalid_client"
 
 
-def test_a_surprise_is_a_malformed_response_that_names_it() -> None:
+def test_an_unexpected_error_is_a_malformed_response_that_names_it() -> None:
     error = classify(KeyError("historyId"))
     assert type(error) is errors.MalformedResponse
     assert "KeyError" in error.message

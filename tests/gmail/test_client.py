@@ -16,7 +16,7 @@ from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, Connect
 from tests.waiting import wait_until
 
 
-def test_profile_tells_address_cursor_and_total(connect: Connect, mailbox: Mailbox) -> None:
+def test_profile_has_address_cursor_and_total(connect: Connect, mailbox: Mailbox) -> None:
     profile = connect().profile()
     assert profile == (EMAIL, str(mailbox.history_id), 30)
 
@@ -50,12 +50,12 @@ def test_an_empty_page_is_not_the_last(connect: Connect, simulator: Simulator) -
     assert len(connect().list_messages(page.next_page_token).ids) == 30
 
 
-def test_a_page_token_gmail_no_longer_knows_is_a_bad_request(connect: Connect) -> None:
+def test_an_unknown_page_token_is_a_bad_request(connect: Connect) -> None:
     with pytest.raises(errors.BadRequest):
         connect().list_messages("expired")
 
 
-def test_history_tells_what_changed_as_gmail_does(connect: Connect, mailbox: Mailbox) -> None:
+def test_history_returns_gmails_records(connect: Connect, mailbox: Mailbox) -> None:
     start, changed = str(mailbox.history_id), mailbox.message_ids()[0]
     mailbox.delete(changed)
     page = connect().history(start)
@@ -70,7 +70,7 @@ def test_history_without_changes_has_no_records_but_a_cursor(
     assert page == ([], str(mailbox.history_id), None)
 
 
-def test_expired_and_future_cursors_are_told_as_expired(connect: Connect, mailbox: Mailbox) -> None:
+def test_expired_and_future_cursors_are_expired(connect: Connect, mailbox: Mailbox) -> None:
     start = str(mailbox.history_id)
     mailbox.expire_history()
     for cursor in (start, "99999999999"):
@@ -106,7 +106,7 @@ def test_an_attachment_is_fetched_by_the_id_of_the_message_just_fetched(
         connect().attachment(message_id, attachment_id)
 
 
-def test_a_text_that_comes_apart_is_known_as_such(connect: Connect, mailbox: Mailbox) -> None:
+def test_a_text_sent_separately_is_detected(connect: Connect, mailbox: Mailbox) -> None:
     text = b"long line\r\n" * 100_000
     message_id = mailbox.insert(b"Subject: long\n\n" + text, ["INBOX"])
     message = connect().message(message_id, "full")
@@ -145,7 +145,7 @@ def test_raw_is_the_exact_mail(connect: Connect, mailbox: Mailbox) -> None:
         (Fault("*", "drop"), errors.Transient),
     ],
 )
-def test_every_failure_is_of_the_family(
+def test_every_failure_is_a_gmail_error(
     connect: Connect, simulator: Simulator, fault: Fault, kind: type[errors.GmailError]
 ) -> None:
     simulator.faults.add(fault)
@@ -154,7 +154,7 @@ def test_every_failure_is_of_the_family(
     assert type(raised.value) is kind
 
 
-def test_the_time_to_wait_until_comes_through(connect: Connect, simulator: Simulator) -> None:
+def test_the_retry_time_is_kept(connect: Connect, simulator: Simulator) -> None:
     until = "2026-12-01T20:00:00.000Z"
     simulator.faults.add(Fault("*", "error", status=429, retry_after=until))
     with pytest.raises(errors.RateLimited) as raised:
@@ -169,9 +169,7 @@ def test_a_failing_request_is_not_repeated(connect: Connect, simulator: Simulato
     assert simulator.requests.methods["getProfile"] == 1
 
 
-def test_a_server_that_hangs_is_left_after_the_timeout(
-    connect: Connect, simulator: Simulator
-) -> None:
+def test_a_server_that_hangs_times_out(connect: Connect, simulator: Simulator) -> None:
     simulator.faults.add(Fault("getProfile", "hang", count=1))
     client = connect(timeout=0.2)
     with pytest.raises(errors.Transient):
@@ -179,7 +177,7 @@ def test_a_server_that_hangs_is_left_after_the_timeout(
     assert client.profile().email == EMAIL
 
 
-def test_a_server_that_is_not_there_is_transient(connect: Connect) -> None:
+def test_an_unreachable_server_is_transient(connect: Connect) -> None:
     with pytest.raises(errors.Transient):
         connect(api=GmailApi("http://127.0.0.1:1"), timeout=1).profile()
 
@@ -213,7 +211,7 @@ def test_interrupt_ends_a_call_that_no_timeout_ends(
         client.profile()
 
 
-def test_interrupt_reaches_an_answer_whose_socket_http_client_forgot(connect: Connect) -> None:
+def test_interrupt_ends_an_answer_whose_socket_http_client_dropped(connect: Connect) -> None:
     """Connection: close makes http.client drop the socket while the body is still read."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = connect(api=GmailApi(f"http://127.0.0.1:{server.getsockname()[1]}"), timeout=30)
@@ -239,7 +237,7 @@ def test_interrupt_reaches_an_answer_whose_socket_http_client_forgot(connect: Co
         assert failed.is_set()
 
 
-def test_a_mail_that_shrinks_a_thousandfold_is_no_bomb(connect: Connect) -> None:
+def test_a_mail_that_shrinks_a_thousandfold_is_accepted(connect: Connect) -> None:
     """httplib2 refuses by default what unpacks to a hundred times its size."""
     body = gzip.compress(b'{"labels": [], "zeros": "' + b"0" * 12_000_000 + b'"}')
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -258,7 +256,7 @@ def test_a_mail_that_shrinks_a_thousandfold_is_no_bomb(connect: Connect) -> None
         thread.join(5)
 
 
-def test_a_watch_lasts_a_week_and_is_renewed_with_the_same_topic_alone(connect: Connect) -> None:
+def test_a_watch_lasts_a_week_and_only_the_same_topic_renews_it(connect: Connect) -> None:
     client = connect()
     first = client.watch("projects/p/topics/one")
     assert timedelta(days=6) < first - datetime.now(UTC) < timedelta(days=8)
@@ -269,7 +267,7 @@ def test_a_watch_lasts_a_week_and_is_renewed_with_the_same_topic_alone(connect: 
     client.watch("projects/p/topics/other")
 
 
-def test_an_absurd_end_of_a_watch_is_no_answer(
+def test_an_absurd_end_of_a_watch_is_malformed(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.simulator.methods._WATCH_LIFETIME", 10**30)

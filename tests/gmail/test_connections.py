@@ -73,7 +73,7 @@ def test_a_connection_is_kept_and_replaced_once_the_server_has_closed_it(
         assert not caught
 
 
-def test_a_request_that_a_kept_connection_took_is_not_sent_again(server: socket.socket) -> None:
+def test_a_request_sent_on_a_kept_connection_is_not_repeated(server: socket.socket) -> None:
     with client_of(server) as client:
         thread, caught = in_thread(lambda: [client.labels(), client.labels()])
         with server.accept()[0] as connection:

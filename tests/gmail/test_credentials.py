@@ -13,13 +13,13 @@ FIRST, SECOND = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 URI = "http://127.0.0.1:1/token"
 
 
-def test_what_is_sealed_opens_again_and_cannot_be_read() -> None:
+def test_encrypted_credentials_are_unreadable_and_decrypt_again() -> None:
     sealed = CredentialCipher([FIRST]).encrypt({"token": "secret"})
     assert b"secret" not in sealed
     assert CredentialCipher([FIRST]).decrypt(sealed) == {"token": "secret"}
 
 
-def test_the_first_key_seals_and_all_keys_open() -> None:
+def test_the_first_key_encrypts_and_all_keys_decrypt() -> None:
     old = CredentialCipher([FIRST]).encrypt({"token": "a"})
     rotated = CredentialCipher([SECOND, FIRST])
     assert rotated.decrypt(old) == {"token": "a"}
@@ -31,20 +31,20 @@ def test_the_first_key_seals_and_all_keys_open() -> None:
     [CredentialCipher([FIRST]).encrypt({}), b"", b"not sealed"],
     ids=["another key", "empty", "no seal"],
 )
-def test_tells_when_no_key_fits(sealed: bytes) -> None:
+def test_credentials_of_another_key_are_rejected(sealed: bytes) -> None:
     with pytest.raises(WrongKey, match="GMAIL_SYNC_CREDENTIALS_KEYS"):
         CredentialCipher([SECOND]).decrypt(sealed)
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"), [([], "no key"), ([FIRST, "short"], "key 2"), (["ä" * 32], "key 1")]
+    ("keys", "words"), [([], "no key"), ([FIRST, "short"], "key 2"), (["ä" * 32], "key 1")]
 )
-def test_tells_which_key_is_no_key(keys: list[str], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_an_invalid_key_is_named_by_its_number(keys: list[str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
         CredentialCipher(keys)
 
 
-def test_an_access_token_alone_is_valid_and_cannot_be_refreshed() -> None:
+def test_only_an_access_token_is_valid_and_cannot_be_refreshed() -> None:
     credentials = load_credentials({"token": "abc\n"}, URI, "id", "secret")
     assert credentials.token == "abc"
     assert credentials.valid
@@ -77,9 +77,7 @@ def test_the_configured_client_fills_in() -> None:
         ("http://127.0.0.1:2/token", "http://127.0.0.1:2/token"),
     ],
 )
-def test_a_configured_token_endpoint_stands_in_for_googles_only(
-    stored: str | None, used: str
-) -> None:
+def test_a_configured_token_endpoint_replaces_only_googles(stored: str | None, used: str) -> None:
     credentials = load_credentials({"refresh_token": "r", "token_uri": stored}, URI, "i", "s")
     assert credentials.token_uri == used
 
@@ -103,7 +101,7 @@ def test_a_refresh_changes_the_tokens_and_nothing_else_in_the_store() -> None:
     assert load_credentials(after, URI, "id", "secret").expiry == credentials.expiry
 
 
-def test_what_was_sealed_too_long_ago_does_not_open() -> None:
+def test_credentials_encrypted_too_long_ago_do_not_decrypt() -> None:
     fernet = Fernet(FIRST)
     sealed = fernet.encrypt_at_time(b'{"a": 1}', int(time.time()) - 100)
     assert CredentialCipher([FIRST]).decrypt(sealed, timedelta(seconds=120)) == {"a": 1}
@@ -111,11 +109,11 @@ def test_what_was_sealed_too_long_ago_does_not_open() -> None:
         CredentialCipher([FIRST]).decrypt(sealed, timedelta(seconds=90))
 
 
-def test_sealing_anew_takes_the_first_key_and_says_when_it_is_that_already() -> None:
+def test_rotation_encrypts_with_the_first_key_unless_it_is_already() -> None:
     old = CredentialCipher([FIRST]).encrypt({"token": "ä"})
-    anew = CredentialCipher([SECOND, FIRST]).rotate(old)
-    assert anew is not None
-    assert CredentialCipher([SECOND]).decrypt(anew) == {"token": "ä"}
-    assert CredentialCipher([SECOND, FIRST]).rotate(anew) is None
+    rotated = CredentialCipher([SECOND, FIRST]).rotate(old)
+    assert rotated is not None
+    assert CredentialCipher([SECOND]).decrypt(rotated) == {"token": "ä"}
+    assert CredentialCipher([SECOND, FIRST]).rotate(rotated) is None
     with pytest.raises(WrongKey):
         CredentialCipher([SECOND]).rotate(old)

@@ -53,7 +53,7 @@ def test_an_id_asked_for_twice_is_answered_twice(connect: Connect, mailbox: Mail
         (Fault("messages.get", "error", status=403, count=1), errors.ReauthRequired),
     ],
 )
-def test_a_failed_part_costs_that_part_only(
+def test_a_failed_part_affects_only_its_message(
     connect: Connect,
     simulator: Simulator,
     mailbox: Mailbox,
@@ -129,7 +129,7 @@ def test_a_server_without_batches_is_asked_one_by_one_and_remembered(
     assert simulator.requests.methods["batch"] == 1
 
 
-def test_one_by_one_a_message_of_its_own_trouble_does_not_stop_the_rest(
+def test_one_by_one_a_failing_message_does_not_stop_the_others(
     connect: Connect, simulator: Simulator, mailbox: Mailbox
 ) -> None:
     simulator.faults.add(Fault("batch", "error", status=404))
@@ -139,7 +139,7 @@ def test_one_by_one_a_message_of_its_own_trouble_does_not_stop_the_rest(
     assert kinds(connect().fetch(ids, "full")) == [errors.Gone, errors.Transient]
 
 
-def test_one_by_one_a_refusal_of_all_is_not_asked_for_again(
+def test_one_by_one_an_account_wide_refusal_stops_the_rest(
     connect: Connect, simulator: Simulator, mailbox: Mailbox
 ) -> None:
     simulator.faults.add(Fault("batch", "error", status=404))
@@ -152,8 +152,8 @@ def test_one_by_one_a_refusal_of_all_is_not_asked_for_again(
 def test_a_batch_quotes_ids_as_googleapiclient_does() -> None:
     get = partial(GmailApi("http://localhost").messages.get, userId="me", format="full")
     body, _ = multipart.encode(get(id=multipart.ANY_ID), ["1", "a/b c?d=é%~"])
-    alone = get(id="a/b c?d=é%~").uri.removeprefix("http://localhost")
-    assert f"\r\nGET {alone} HTTP/1.1\r\n".encode() in body
+    single = get(id="a/b c?d=é%~").uri.removeprefix("http://localhost")
+    assert f"\r\nGET {single} HTTP/1.1\r\n".encode() in body
 
 
 def part(index: int, content: bytes, status: bytes = b"200 OK") -> bytes:
@@ -180,7 +180,7 @@ def test_reads_parts_with_either_line_end_and_without_headers() -> None:
         part(0, b"").replace(b"200", b"2x0"),
     ],
 )
-def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
+def test_content_that_is_not_a_batch_answer_has_no_parts(content: bytes) -> None:
     assert multipart.decode(content, BOUNDARY) == {}
     assert multipart.decode(content, None) == {}
 
@@ -190,6 +190,6 @@ def test_what_is_no_batch_answer_has_no_parts(content: bytes) -> None:
     [b" " * 300_000, b"content-id: " + b"1" * 300_000 + b"x\r\n\r\nHTTP/1.1 200\r\n\r\n{}"],
     ids=["blanks", "digits"],
 )
-def test_an_absurd_part_is_no_more_work_than_it_is_long(part: bytes) -> None:
+def test_an_absurd_part_takes_linear_time(part: bytes) -> None:
     """If each of its bytes started a new search, it would hold the interpreter for many minutes."""
     assert multipart.decode(b"--batch_x\r\n" + part + b"\r\n--batch_x--", BOUNDARY) == {}

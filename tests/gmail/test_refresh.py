@@ -49,7 +49,7 @@ def test_a_token_refused_again_after_its_refresh_asks_for_a_new_sign_in(
     assert simulator.requests.methods["getProfile"] == 2
 
 
-def test_an_access_token_alone_is_not_refreshed(connect: Connect, simulator: Simulator) -> None:
+def test_only_an_access_token_is_not_refreshed(connect: Connect, simulator: Simulator) -> None:
     simulator.tokens.expire(TOKEN)
     with pytest.raises(errors.ReauthRequired):
         connect().profile()
@@ -67,7 +67,7 @@ def test_a_revoked_grant_asks_for_a_new_sign_in(
     assert raised.value.reason == "invalid_grant"
 
 
-def test_a_revoked_grant_is_asked_for_once_by_all_clients_of_an_account(
+def test_all_clients_of_an_account_ask_once_about_a_revoked_grant(
     simulator: Simulator, mailbox: Mailbox
 ) -> None:
     stored = {"token": TOKEN, "refresh_token": REFRESH_TOKEN}
@@ -117,7 +117,7 @@ def test_ten_threads_renew_a_token_once_and_save_it_once(
         Fault("token", "hang"),
     ],
 )
-def test_a_failing_token_endpoint_passes_and_is_not_slept_on(
+def test_a_failing_token_endpoint_is_transient_and_does_not_sleep(
     connect: Connect, simulator: Simulator, mailbox: Mailbox, fault: Fault
 ) -> None:
     simulator.faults.add(fault)
@@ -159,7 +159,7 @@ def test_a_hung_token_endpoint_does_not_hang_a_batch(
     assert {type(each.error) for each in fetched} == {errors.Transient}
 
 
-def test_a_token_refused_now_and_then_is_not_renewed_each_time_nor_given_up(
+def test_a_token_refused_sometimes_is_neither_renewed_each_time_nor_rejected(
     connect: Connect, simulator: Simulator
 ) -> None:
     simulator.faults.add(Fault("getProfile", "error", status=401, every=2, after=1))
