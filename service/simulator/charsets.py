@@ -39,6 +39,8 @@ def codec_of(charset: str) -> str | None:
         return _NAMES[name]
     try:
         known = codecs.lookup(name).name.replace("_", "-")
+        # Raises LookupError for what is a codec but no charset, such as rot13 and base64.
+        b"a".decode(name, "replace")
     except (LookupError, ValueError):
         return None
     return None if known in _NOT_CHARSETS else known

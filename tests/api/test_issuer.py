@@ -150,7 +150,7 @@ def test_an_issuer_who_is_gone_is_said_to_be_away_and_logged(
     problem(status(nobody, token), 503, "issuer_unavailable")
     problem(status(nobody, token), 503, "issuer_unavailable")
     assert nobody.get("/api/gmail/sync/health", headers=bearer(token)).status_code == 200
-    told = [line for line in running.log if line["event"] == "no keys are given out"]
+    told = [line for line in running.log if line["event"] == "issuer gave no keys"]
     assert [line["level"] for line in told] == ["warning"]
     assert token not in str(running.log)
 

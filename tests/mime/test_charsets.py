@@ -3,6 +3,7 @@
 import shutil
 from base64 import b64encode
 from collections.abc import Iterator
+from encodings.aliases import aliases
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
@@ -11,6 +12,7 @@ from webencodings.labels import LABELS
 from service.mime import charsets
 from service.mime.parse import parse_raw
 from service.mime.text import TextReader
+from service.simulator import charsets as simulator_charsets
 from tests.gmail.conftest import raw_message
 
 CHROMIUM = shutil.which("chromium")
@@ -158,3 +160,12 @@ def differs_in_big5(data: bytes, text: str) -> bool:
     gives the first one broken."""
     known = ("\x88\x62", "\x88\x64", "\x88\xa3", "\x88\xa5", "\xa2\x41", "\xa2\x42")
     return "\ufffd" in text or data.decode("latin-1") in known
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", b"\xff\xfe\x80+AB-"])
+def test_a_codec_of_python_that_is_not_a_charset_breaks_no_reader(data: bytes) -> None:
+    for name in {*aliases, *aliases.values(), "undefined", "idna", "punycode", "mbcs", "oem"}:
+        assert isinstance(TextReader().decode(data, name, "part 1"), str), name
+        assert isinstance(TextReader().decode_body(data, name, "part 1"), str), name
+        assert isinstance(simulator_charsets.read(data, name), str), name
+        assert isinstance(simulator_charsets.read_declared(data, name), str), name

@@ -165,7 +165,7 @@ def test_what_could_not_be_refetched_is_listed_with_its_reason(
     result = verify("--repair")
     assert (result.returncode, result.stderr) == (1, "")
     assert "Up to date: 1 new, 1 failed." in result.stdout
-    assert f"{ids[0]}: Gmail refused the request itself" in result.stdout
+    assert f"{ids[0]}: Gmail rejected the request" in result.stdout
     assert "(not retried)" in result.stdout
 
     result = verify("--repair", "--json")
