@@ -8,7 +8,7 @@ ADDRESS_FIELDS = frozenset({"from", "sender", "reply-to", "to", "cc", "bcc"})
 
 _WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?="
 _WORDS_OR_CONTEXT = re.compile(
-    rf"""(?P<words>{_WORD}(?:\s+{_WORD})*)|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<other>[^"()=]+|.)""",
+    rf"""(?P<words>{_WORD}(?:\s+{_WORD})*)|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<other>\\.|[^"()=\\]+|.)""",
     re.DOTALL,
 )
 _SPECIALS = re.compile(r"""[()<>\[\]:;@\\,."]""")

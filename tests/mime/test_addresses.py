@@ -62,3 +62,16 @@ def test_an_encoded_name_in_a_comment_or_in_quotes_adds_no_address(
 )
 def test_what_is_kept_of_a_header(header: str, kept: str) -> None:
     assert decoded(header) == kept
+
+
+@pytest.mark.parametrize(
+    ("header", "addresses"),
+    [
+        (f"(a \\( b) {encoded('Doe, J')} <j@x.example>", ["j@x.example"]),
+        (f"(a \\) {encoded(') evil@y.example,')} ) j@x.example", ["j@x.example"]),
+    ],
+)
+def test_an_escaped_bracket_neither_begins_nor_ends_a_comment(
+    header: str, addresses: list[str]
+) -> None:
+    assert [address for _, address in getaddresses([decoded(header)])] == addresses
