@@ -39,12 +39,11 @@ def restore(revision: str) -> None:
 
     All is dropped first, since no view can be replaced by one with fewer columns.
     """
-    names = {name for each in revisions() if each <= revision for name in files_of(each)}
-    installed = [newest(name, until=revision) for name in names]
-    before = [newest(name, until=revision, but=revision) for name in names]
-    for path in reversed(sorted_for_install(path for path in installed if path)):
+    installed = newest_files(each for each in revisions() if each <= revision)
+    before = newest_files(each for each in revisions() if each < revision)
+    for path in reversed(sorted_for_install(installed.values())):
         _drop(path)
-    _install(sorted_for_install(path for path in before if path))
+    _install(sorted_for_install(before.values()))
 
 
 def schedule_jobs() -> None:
@@ -76,16 +75,12 @@ def current_files(folder: Path = FUNCTIONS) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.rglob("*.sql"))}
 
 
-def newest(name: str, until: str | None = None, but: str | None = None) -> Path | None:
-    """The newest copy of an object's file, up to a revision, one left out.
-
-    None where there is none, or the file is gone by then.
-    """
-    for revision in reversed(revisions()):
-        copy = files_of(revision).get(name)
-        if copy and (until is None or revision <= until) and revision != but:
-            return None if is_empty(copy) else copy
-    return None
+def newest_files(of_revisions: Iterable[str]) -> dict[str, Path]:
+    """The files that these revisions, oldest first, leave installed, by the name of the object."""
+    files: dict[str, Path] = {}
+    for revision in of_revisions:
+        files |= files_of(revision)
+    return {name: path for name, path in files.items() if not is_empty(path)}
 
 
 def sorted_for_install(paths: Iterable[Path]) -> list[Path]:

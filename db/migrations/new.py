@@ -15,9 +15,8 @@ from db.migrations.freeze import freeze
 from db.migrations.install import (
     FUNCTIONS,
     current_files,
-    files_of,
     is_released,
-    newest,
+    newest_files,
     revisions,
 )
 
@@ -32,10 +31,14 @@ def changed_files() -> dict[str, Path]:
 
     The path of a file that is gone does not exist.
     """
-    files = current_files()
-    names = files.keys() | {name for revision in revisions() for name in files_of(revision)}
-    paths = {name: files.get(name, FUNCTIONS / f"{name}.sql") for name in sorted(names)}
-    return {name: path for name, path in paths.items() if _content(newest(name)) != _content(path)}
+    files, installed = current_files(), newest_files(revisions())
+    names = sorted(files.keys() | installed.keys())
+    paths = {name: files.get(name, FUNCTIONS / f"{name}.sql") for name in names}
+    return {
+        name: path
+        for name, path in paths.items()
+        if _content(installed.get(name)) != _content(path)
+    }
 
 
 def _content(path: Path | None) -> bytes:
