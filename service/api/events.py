@@ -66,7 +66,7 @@ class ProgressBroadcaster:
         self._session = session
         self._log = log
         self._subscribers: set[Subscriber] = set()
-        self._changed_users: set[str] = set()  # users
+        self._changed_users: set[str] = set()
         self._condition = threading.Condition()  # guards both
         self._stopping = threading.Event()
         self._listener = Listener(listen_url, self.notify_run, log)

@@ -11,8 +11,9 @@ from functools import cache, lru_cache
 
 import webencodings
 
-# Names that mailers use beside the labels of the Encoding Standard.
+# The label as it is written, then names that mailers use beside those of the Encoding Standard.
 _SPELLINGS = [
+    (re.compile(r".*"), r"\g<0>"),
     (re.compile(r"(?:x-)?(?:ms|win|windows|cp|ibm)[-_]?(125[0-8])"), r"windows-\1"),
     (re.compile(r"(?:x-)?(?:ms|dos|cp|ibm|windows)[-_]?(\d{3})"), r"cp\1"),
     (re.compile(r"(?:x-)?(?:cp|windows-)5022[0-2]|iso[-_]?2022[-_]?jp(?:-ms)?"), "iso-2022-jp"),
@@ -76,7 +77,7 @@ def lookup(label: str) -> str | None:
     name = label.strip().strip("\"'").partition("(")[0].strip().lower()
     if not re.fullmatch(r"[a-z0-9._:+ -]{1,40}", name):
         return None
-    for spelling, meant in [(re.compile(".*"), r"\g<0>"), *_SPELLINGS]:
+    for spelling, meant in _SPELLINGS:
         if (match := spelling.fullmatch(name)) and (found := _known(match.expand(meant))):
             return found
     return None

@@ -262,8 +262,7 @@ class PartReader(TextReader):
 
     def _text(self, value: Any, where: str) -> str:
         if isinstance(value, str):
-            # Nearly all texts are; to ask here spares two calls a header.
-            return value if value.isascii() and "\0" not in value else self.storable(value, where)
+            return self.storable(value, where)
         if value is not None:
             self.defects.append(f"{where} is not text")
         return ""

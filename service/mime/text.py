@@ -26,7 +26,10 @@ _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]+\?[bBqQ]\?)")
 
 def storable(text: str) -> str:
     """`text` with U+FFFD for NUL and lone surrogates."""
-    return _UNSTORABLE.sub("\ufffd", text) if _is_suspect(text) else text
+    # The first two tests are far faster than the search.
+    if (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text):
+        return text
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def exact_base64(text: str) -> bytes:
@@ -44,13 +47,14 @@ class TextReader:
 
     def storable(self, text: str, where: str) -> str:
         """As the function storable, with a note of what was replaced."""
-        if not _is_suspect(text):
+        stored = storable(text)
+        if stored is text:
             return text
         if "\0" in text:
             self.defects.append(f"NUL characters replaced in {where}")
         if _UNSTORABLE.search(text.replace("\0", "")):
             self.defects.append(f"lone surrogates replaced in {where}")
-        return storable(text)
+        return stored
 
     def decode(self, data: bytes, charset: str | None, where: str) -> str:
         """`data` in the charset that the sender declared for it, which is not overruled.
@@ -154,11 +158,6 @@ class TextReader:
         if len(whole) < len(digits) or rest.strip(b"= \t\r\n"):
             self.defects.append(f"broken base64 in {where}")
         return binascii.a2b_base64(whole + b"==")
-
-
-def _is_suspect(text: str) -> bool:
-    # The first two tests are far faster than the search.
-    return not (text.isascii() and "\0" not in text) and bool(_UNSTORABLE.search(text))
 
 
 def _word_bytes(encoding: str, payload: str) -> bytes | None:
