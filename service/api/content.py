@@ -70,7 +70,7 @@ def _attachment(
     known = pool.row("get_attachment", user_id, message_id, part_id)
     if known is None:
         raise problem(404, "no_such_attachment", "You have no message with this attachment.")
-    content = attachment_bytes(pool, mailboxes, user_id, message_id, part_id)
+    content = attachment_bytes(pool, mailboxes, user_id, message_id, part_id, known["size"])
     name = safe_name(known["filename"] or "", f"attachment-{part_id or 0}", known["mime_type"])
     return download(content, known["mime_type"], name)
 

@@ -127,8 +127,14 @@ class GmailClient:
 
     def attachment(self, message_id: str, attachment_id: str) -> bytes:
         """The content. Attachment ids expire, so take them from a message just fetched."""
+
+        def read(answer: dict[str, Any]) -> bytes:
+            # An empty file has no data.
+            is_empty = answer.get("size") == 0
+            return exact_base64(str(answer.get("data", "") if is_empty else answer["data"]))
+
         request = self._api.attachments.get(userId="me", messageId=message_id, id=attachment_id)
-        return self._call(request, lambda answer: exact_base64(str(answer["data"])))
+        return self._call(request, read)
 
     def message(self, message_id: str, format: Format) -> dict[str, Any]:  # noqa: A002
         """One message."""

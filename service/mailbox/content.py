@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from service.gmail.api import Format
 from service.gmail.errors import Gone, MalformedResponse
 from service.mailbox.access import MailboxAccess, MailboxOpener
 from service.mime import parts
@@ -31,25 +32,27 @@ def raw_message(
     if raw is not None:
         return raw
     with mailboxes.open(user_id) as mailbox:
-        message = mailbox.call(
-            "messages.get", lambda: mailbox.client.message(message_id, "raw"), MAX_QUOTA_WAIT
-        )
-    return _exact(message.get("raw"))
+        return _exact(_message(mailbox, message_id, "raw").get("raw"))
 
 
 def attachment_bytes(
-    caller: FunctionCaller, mailboxes: MailboxOpener, user_id: str, message_id: str, part_id: str
+    caller: FunctionCaller,
+    mailboxes: MailboxOpener,
+    user_id: str,
+    message_id: str,
+    part_id: str,
+    size: int,
 ) -> bytes:
     """The content of a part: from the raw copy, else fetched.
 
-    The part is found by its part_id, because attachmentIds expire. Raises what raw_message raises.
+    The part is found by its part_id, because attachmentIds expire. `size` is the one that is stored
+    with it. Raises what raw_message raises; MalformedResponse rather than return less than `size`.
     """
     raw = _raw_copy(caller, user_id, message_id)
-    for part in parts.PartReader().from_raw(raw).leaves() if raw is not None else ():
-        if part.part_id == part_id:
-            return part.content
+    if raw is not None and (content := _content_in(raw, part_id)) is not None:
+        return content
     with mailboxes.open(user_id) as mailbox:
-        return _fetched(mailbox, message_id, part_id)
+        return _fetched(mailbox, message_id, part_id, size)
 
 
 def _raw_copy(caller: FunctionCaller, user_id: str, message_id: str) -> bytes | None:
@@ -60,16 +63,45 @@ def _raw_copy(caller: FunctionCaller, user_id: str, message_id: str) -> bytes | 
     return raw
 
 
-def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str) -> bytes:
-    message = mailbox.call(
-        "messages.get", lambda: mailbox.client.message(message_id, "full"), MAX_QUOTA_WAIT
+def _message(
+    mailbox: MailboxAccess,
+    message_id: str,
+    format: Format,  # noqa: A002
+) -> dict[str, Any]:
+    return mailbox.call(
+        "messages.get", lambda: mailbox.client.message(message_id, format), MAX_QUOTA_WAIT
     )
-    body = dict(_bodies(message.get("payload"), "")).get(part_id)
-    if body is None:
+
+
+def _content_in(raw: bytes, part_id: str) -> bytes | None:
+    leaves = parts.PartReader().from_raw(raw).leaves()
+    return next((part.content for part in leaves if part.part_id == part_id), None)
+
+
+def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str, size: int) -> bytes:
+    """In its own request, else out of the raw message: not every part has a complete answer."""
+    message = _message(mailbox, message_id, "full")
+    found = _parts(message.get("payload"), "")
+    part = next((part for each_id, part in found if each_id == part_id), None)
+    if part is None:
         raise Gone(f"it has no part {part_id}")
+    body = part["body"] if isinstance(part.get("body"), dict) else {}
+    if isinstance(body.get("size"), int):
+        size = max(size, body["size"])
+    content = _own_content(mailbox, message_id, body)
+    # Gmail gives a forwarded message as parts, at times without its bytes.
+    if len(content) == size and (content or not part.get("parts")):
+        return content
+    whole = _content_in(_exact(_message(mailbox, message_id, "raw").get("raw")), part_id)
+    if whole is None or len(whole) < size:
+        raise MalformedResponse(f"{len(whole or content)} bytes came of {size}")
+    return whole
+
+
+def _own_content(mailbox: MailboxAccess, message_id: str, body: dict[str, Any]) -> bytes:
     attachment_id = body.get("attachmentId")
     if not attachment_id:
-        return _exact(body.get("data", ""))
+        return _exact(body.get("data") or "")
     return mailbox.call(
         "attachments.get",
         lambda: mailbox.client.attachment(message_id, str(attachment_id)),
@@ -77,14 +109,14 @@ def _fetched(mailbox: MailboxAccess, message_id: str, part_id: str) -> bytes:
     )
 
 
-def _bodies(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The part ids and bodies of a payload, numbered as the parser numbers parts."""
+def _parts(payload: Any, part_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The parts of a payload by their ids, numbered as the parser numbers them."""
     payload = payload if isinstance(payload, dict) else {}
     part_id = str(payload.get("partId") or part_id)
-    body = payload.get("body")
-    yield part_id, body if isinstance(body, dict) else {}
-    for index, child in enumerate(payload.get("parts") or []):
-        yield from _bodies(child, parts.child_id(part_id, index))
+    yield part_id, payload
+    children = payload.get("parts")
+    for index, child in enumerate(children if isinstance(children, list) else ()):
+        yield from _parts(child, parts.child_id(part_id, index))
 
 
 def _exact(encoded: Any) -> bytes:

@@ -276,8 +276,10 @@ class PartReader(TextReader):
 
 
 def is_apart(body: Any) -> bool:
-    """Whether a `body` names an attachmentId in place of its content."""
-    return isinstance(body, dict) and bool(body.get("attachmentId")) and not body.get("data")
+    """Whether a `body` came without its content: with an attachmentId, or with a size only."""
+    if not isinstance(body, dict) or body.get("data"):
+        return False
+    return bool(body.get("attachmentId") or body.get("size"))
 
 
 def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:

@@ -40,7 +40,7 @@ def inline_images(
     Without `from_gmail` only those that are stored here, in the raw message.
     """
     wanted = {
-        each["part_id"]: each["content_id"]
+        each["part_id"]: each
         for each in message["attachments"]
         if each["content_id"] in content_ids
     }
@@ -50,7 +50,7 @@ def inline_images(
         if room < 0:
             break
         if url := data_url(content):
-            found[wanted[part_id]] = url
+            found[wanted[part_id]["content_id"]] = url
     return found
 
 
@@ -67,7 +67,7 @@ def _contents(
     mailboxes: MailboxOpener,
     user_id: str,
     message: Mapping[str, Any],
-    wanted: Mapping[str, str],
+    wanted: Mapping[str, Mapping[str, Any]],
     from_gmail: bool,
 ) -> Iterator[tuple[str, bytes]]:
     """The bytes of parts, until one cannot be fetched."""
@@ -80,7 +80,8 @@ def _contents(
         return
     try:
         for part_id in list(wanted)[:MAX_IMAGES] if from_gmail else ():
-            yield part_id, attachment_bytes(caller, mailboxes, user_id, message_id, part_id)
+            size = wanted[part_id]["size"]
+            yield part_id, attachment_bytes(caller, mailboxes, user_id, message_id, part_id, size)
     except (GmailError, SyncError, CredentialsKeysMissing, NoSuchMessage, QuotaUsedUp):
         # The message is readable without its images; a reload tries again.
         return

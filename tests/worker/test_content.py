@@ -1,6 +1,8 @@
 """The bytes of mail over HTTP: attachments, raw messages and the mbox, stored or from Gmail."""
 
+import json
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -371,3 +373,126 @@ def test_the_limits_of_the_simulator_are_kept_too(
     answer = raw_of(user, message_id)
     problem(answer, 503, "gmail_quota")
     assert int(answer.headers["retry-after"]) >= 9
+
+
+def mangled(method: str, answer: object, count: int | None = 1) -> Fault:
+    return Fault(method, "mangle", count=count, body=json.dumps(answer))
+
+
+def full_with(body: object) -> dict[str, object]:
+    """An answer in format full whose part 1 has this body."""
+    return {"id": "m", "payload": {"mimeType": "multipart/mixed", "parts": [{}, {"body": body}]}}
+
+
+def data(content: bytes) -> str:
+    return urlsafe_b64encode(content).decode()
+
+
+# Answers that do not bring the PDF whole.
+INCOMPLETE = {
+    "neither an id nor data": mangled("messages.get", full_with({"size": len(PDF)})),
+    "a smaller size": mangled("messages.get", full_with({"size": 3, "data": data(PDF[:3])})),
+    "no size": mangled("messages.get", full_with({})),
+    "a body of another type": mangled("messages.get", full_with(7)),
+    "no data": mangled("messages.attachments.get", {"size": len(PDF), "data": ""}),
+    "an empty file": mangled("messages.attachments.get", {"size": 0}),
+    "half of the data": mangled("messages.attachments.get", {"size": 9, "data": data(PDF[:9])}),
+    "more data": mangled("messages.attachments.get", {"size": 30, "data": data(PDF + b"more")}),
+}
+
+
+@pytest.mark.parametrize("fault", INCOMPLETE.values(), ids=INCOMPLETE)
+def test_an_attachment_that_comes_incomplete_is_read_from_the_raw_message(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    fault: Fault,
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    simulator.faults.add(fault)
+
+    answer = pdf_of(user, message_id)
+
+    assert (answer.status_code, answer.content) == (200, PDF)
+
+
+@pytest.mark.parametrize("raw", [WITH_PDF[:-30], b"Subject: Plan\r\n\r\nNo parts."])
+def test_part_of_an_attachment_is_never_handed_out(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    raw: bytes,
+) -> None:
+    message_id = synced_pdf(mailbox, account)
+    whole = full_with({"size": len(PDF), "data": ""})
+    simulator.faults.add(mangled("messages.get", {**whole, "raw": data(raw)}, count=None))
+
+    problem(pdf_of(user, message_id), 503, "gmail_unavailable")
+
+
+@pytest.mark.parametrize("content_mode", ["full", "raw"])
+def test_an_empty_file_is_an_empty_file(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    content_mode: str,
+) -> None:
+    message_id = mailbox.insert(
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee the file.\r\n"
+        b"--b\r\nContent-Type: text/csv; name=rows.csv\r\n\r\n\r\n--b--"
+    )
+    account.connect(content_mode)
+    account.sync()
+    simulator.faults.add(mangled("messages.attachments.get", {"size": 0}))
+
+    answer = pdf_of(user, message_id)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("content_mode", ["full", "raw"])
+def test_each_message_of_a_digest_is_an_attachment(
+    user: httpx.Client,
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    content_mode: str,
+) -> None:
+    forwarded = [b"Subject: One\r\n\r\nFirst", b"Subject: Two\r\n\r\nSecond"]
+    message_id = mailbox.insert(
+        b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n"
+        + b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n".join(forwarded)
+        + b"\r\n--b--"
+    )
+    account.connect(content_mode)
+    account.sync()
+    shown = user.get(f"/api/gmail/messages/{message_id}").json()
+
+    assert [each["mime_type"] for each in shown["attachments"]] == ["message/rfc822"] * 2
+    assert [pdf_of(user, message_id, part).content for part in "01"] == forwarded
+    # Gmail can give a forwarded message as parts without its bytes.
+    divided = {"body": {"size": 0}, "mimeType": "message/rfc822", "parts": [{}]}
+    payload = {"mimeType": "multipart/digest", "parts": [divided, divided]}
+    simulator.faults.add(mangled("messages.get", {"payload": payload}))
+    assert pdf_of(user, message_id).content == forwarded[1]
+
+
+def test_a_text_that_comes_without_its_data_is_read_from_the_raw_message(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    message_id = mailbox.insert(b"Subject: Plan\r\n\r\nThe text.")
+    answer = {"id": message_id, "threadId": message_id, "historyId": "1", "internalDate": "1"}
+    payload = {"mimeType": "text/plain", "body": {"size": 9}}
+    simulator.faults.add(mangled("messages.get", {**answer, "payload": payload}))
+    account.sync()
+
+    shown = user.get(f"/api/gmail/messages/{message_id}").json()
+
+    assert (shown["body_text"], shown["defects"]) == ("The text.", [])
