@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -21,9 +21,11 @@ ROOM = 4 << 30
 class Cluster(demo.Cluster):
     """The cluster of the demo, whose databases and server a test can replace."""
 
-    def create_database(self, name: str, template: str = "template1") -> None:
+    def create_database(
+        self, name: str, template: str = "template1", options: LiteralString = ""
+    ) -> None:
         """Create a database as a copy of `template`, which must have no connections."""
-        statement = "create database {} template {}"
+        statement = "create database {} template {} " + options
         self._execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
 
     def drop_database(self, name: str) -> None:

@@ -106,10 +106,10 @@ class MailboxAccess:
     def own_profile(self, max_wait: timedelta) -> Profile:
         """Gmail's profile of the mailbox. Raises what `call` raises."""
         profile = self._send("getProfile", self.client.profile, max_wait)
-        email = self.account.email
-        if profile.email.lower() != email.lower():
+        if not self._caller.value("is_own_mailbox", self._user_id, profile.email):
             raise AccountNotConnected(
-                f"the mailbox is {profile.email}, the account of user {self._user_id} is {email}",
+                f"the mailbox is {profile.email}, "
+                f"the account of user {self._user_id} is {self.account.email}",
                 "Connect the mailbox that was connected first.",
             )
         self._is_own = True

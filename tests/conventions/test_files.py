@@ -166,6 +166,15 @@ def test_keywords_are_lower_case() -> None:
     assert {name: words for name, words in shouted.items() if words} == {}
 
 
+def test_case_is_ignored_without_the_locale_of_the_database() -> None:
+    """In Turkish, the lower case of I is not i, so an address would differ from itself."""
+    folding = re.compile(r"\b(?:lower|upper|initcap)\s*\(|\bilike\b|\bcitext\b|~\*")
+    schema = (FUNCTIONS.parent / "migrations/versions/0001_baseline.sql").read_text()
+    lines = [line for text in (*TEXTS.values(), schema) for line in code(text).splitlines()]
+    by_locale = [line for line in lines if folding.search(line) and 'collate "C"' not in line]
+    assert by_locale == []
+
+
 def test_our_objects_are_named_with_their_schema() -> None:
     schema = (FUNCTIONS.parent / "migrations/versions/0001_baseline.sql").read_text()
     ours = {Path(name).stem for name in TEXTS} | set(

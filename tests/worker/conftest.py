@@ -51,9 +51,11 @@ class Account:
         self._functions = functions
         self._cipher = cipher
 
-    def connect(self, content_mode: str = "full", token: str = ACCESS_TOKEN) -> None:
+    def connect(
+        self, content_mode: str = "full", token: str = ACCESS_TOKEN, email: str = EMAIL
+    ) -> None:
         sealed = self._cipher.encrypt({"token": token})
-        self._functions.value("connect_account", USER, EMAIL, sealed, "unlimited", content_mode)
+        self._functions.value("connect_account", USER, email, sealed, "unlimited", content_mode)
 
     def start(self, force_full: bool = False) -> str:
         task_id: str = self._functions.value("start_sync_idempotent", USER, force_full)

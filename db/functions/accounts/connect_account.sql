@@ -36,7 +36,7 @@ begin
     connected_at = clock_timestamp(),
     quota_profile = coalesce(p_quota_profile, a.quota_profile),
     content_mode = coalesce(p_content_mode, a.content_mode)
-  where lower(a.email) = lower(excluded.email);
+  where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(excluded.email);
 
   if not found then
     raise exception 'user % has the mail of another mailbox than %', v_user, p_email

@@ -29,7 +29,9 @@ begin
     gmail_sync._try_time(p_row ->> 'progressed_at'), v_run.updated_at
   );
   v_run.not_before := v_run.started_at;
-  v_run.sync_type := case when p_row ->> 'sync_type' ~* 'full' then 'full' else 'incremental' end;
+  v_run.sync_type := case
+    when (p_row ->> 'sync_type') collate "C" ~* 'full' then 'full' else 'incremental'
+  end;
   v_run.source := 'api';
   v_run.attempt := 1;
   v_run.resumes := case when p_alone then nullif(p_row ->> 'resumes', v_run.task_id) end;

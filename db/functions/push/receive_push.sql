@@ -13,7 +13,7 @@ as $$
   from (
     select a.user_id
     from gmail_sync.account a
-    where lower(a.email) = lower(p_email)
+    where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(p_email)
       and a.status = 'connected'
       and (a.history_id is null or a.history_id < p_history_id)
     -- Runs of several users are started in the order of users, which avoids deadlocks.

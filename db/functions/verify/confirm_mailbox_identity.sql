@@ -13,8 +13,8 @@ declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_email text;
 begin
-  select a.email into v_email from gmail_sync.account a where a.user_id = v_user_id;
-  if lower(v_email) is distinct from lower(p_email) then
+  if not gmail_sync.is_own_mailbox(v_user_id, p_email) then
+    select a.email into v_email from gmail_sync.account a where a.user_id = v_user_id;
     raise exception 'the mailbox is %, the account of user % is %',
       p_email, v_user_id, coalesce(v_email, 'not connected')
       using errcode = 'SY002', hint = 'Connect the mailbox that was connected first.';

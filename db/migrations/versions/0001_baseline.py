@@ -35,6 +35,10 @@ create trigger ended_runs_are_immutable
   execute function gmail_sync._forbid_change_of_ended_run()
 """
 
+INDEX = """
+create index accounts_by_mailbox on gmail_sync.account (gmail_sync._mailbox_identity(email))
+"""
+
 
 def upgrade() -> None:
     for role in ROLES:
@@ -47,6 +51,7 @@ def upgrade() -> None:
     run_sql("reset role")
     install(revision)
     run_sql(TRIGGER)
+    run_sql(INDEX)
     # Without pg_cron this says what to install and set, and goes on.
     schedule_jobs()
 

@@ -266,7 +266,6 @@ create table gmail_sync.account (
 comment on table gmail_sync.account is
 'A user''s Gmail account: sealed credentials, cursor (history_id), state of a listing.';
 
-create index accounts_by_email on gmail_sync.account (lower(email));
 create index accounts_to_reconnect on gmail_sync.account (user_id)
   where status in ('reauth_required', 'suspended');
 

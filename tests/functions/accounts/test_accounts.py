@@ -2,15 +2,31 @@
 
 import pytest
 
-from service.postgres.calls import Connection, Row, Session
+from service import migrate
+from service.postgres.calls import Connection, Row, Session, connect
 from service.postgres.errors import AccountNotConnected, InvalidArgument
+from tests.cluster import Cluster
 from tests.functions.conftest import (
     claimed,
     connected,
     email_of,
     listed,
+    only,
     queue_of,
 )
+
+# Of the mailbox johndoe@gmail.com.
+SPELLINGS = (
+    "john.doe@gmail.com",
+    "j.o.h.n.d.o.e@googlemail.com",
+    "JohnDoe@Gmail.com",
+    "johndoe@GOOGLEMAIL.COM",
+    "johndoe+work@gmail.com",
+)
+
+
+def connected_as(functions: Session, email: str) -> None:
+    functions.rows("connect_account", "ann", email, b"sealed")
 
 
 def account(functions: Session, user: str = "ann") -> Row:
@@ -50,6 +66,53 @@ def test_another_mailbox_is_refused_and_nothing_changes(functions: Session, db: 
     with pytest.raises(AccountNotConnected):
         functions.rows("connect_account", "ann", "bo@mail.example", b"other")
     assert db.execute("select * from gmail_sync.account").fetchall() == before
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_mailbox_is_connected_again_under_any_spelling(functions: Session, spelling: str) -> None:
+    connected_as(functions, "johndoe@gmail.com")
+    connected_as(functions, spelling)
+    assert account(functions)["email"] == "johndoe@gmail.com"
+    assert functions.value("is_own_mailbox", "ann", spelling) is True
+
+
+@pytest.mark.parametrize(
+    ("connected_first", "other"),
+    [
+        ("johndoe@gmail.com", "janedoe@gmail.com"),
+        ("johndoe@gmail.com", "johndoe@gmail.example"),
+        ("johndoe@gmail.com", "johndoe@gmail.com.example"),
+        ("johndoe@gmail.com", "johndoe@notgmail.com"),
+        ("john.doe@mail.example", "johndoe@mail.example"),
+        ("johndoe@mail.example", "johndoe+work@mail.example"),
+    ],
+)
+def test_other_addresses_are_other_mailboxes(
+    functions: Session, connected_first: str, other: str
+) -> None:
+    connected_as(functions, connected_first)
+    with pytest.raises(AccountNotConnected):
+        connected_as(functions, other)
+    assert functions.value("is_own_mailbox", "ann", other) is False
+
+
+def test_a_user_without_an_account_owns_no_mailbox(functions: Session) -> None:
+    assert functions.value("is_own_mailbox", "ann", email_of("ann")) is False
+
+
+def test_an_address_is_the_same_in_a_database_of_turkish_order(cluster: Cluster) -> None:
+    """There, the lower case of I is a letter of its own."""
+    name = "turkish"
+    cluster.create_database(name, "template0", "locale_provider icu icu_locale 'tr-TR'")
+    url = cluster.url(name)
+    migrate.upgrade(url)
+    with connect(url, "test") as db:
+        assert only(db, "select lower('INFO') = 'info'") is False
+        db.execute("select gmail_sync.connect_account('ann', 'INFO@MAIL.EXAMPLE', 'sealed')")
+        db.execute("select gmail_sync.connect_account('ann', 'info@mail.example', 'sealed')")
+        db.execute("select gmail_sync.receive_push('Info@Mail.Example', 7)")
+        assert only(db, "select source from gmail_sync.user_sync_status") == "push"
+    cluster.drop_database(name)
 
 
 def test_invalid_arguments_are_refused(functions: Session) -> None:

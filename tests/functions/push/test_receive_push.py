@@ -20,6 +20,14 @@ def test_the_address_is_compared_without_case(functions: Session) -> None:
     assert len(push(functions, 7, "ANN@Mail.Example")) == 1
 
 
+def test_a_push_reaches_a_mailbox_that_was_connected_under_another_spelling(
+    functions: Session, db: Connection
+) -> None:
+    functions.value("connect_account", "ann", "john.doe@googlemail.com", b"sealed")
+    assert len(push(functions, 7, "johndoe@gmail.com")) == 1
+    assert push(functions, 8, "janedoe@gmail.com") == []
+
+
 def test_all_users_of_a_mailbox_get_a_run(functions: Session, db: Connection) -> None:
     for user in ("bo", "ann"):
         functions.value("connect_account", user, "shared@mail.example", b"sealed")

@@ -1,8 +1,10 @@
+import uuid
+
 import pytest
 
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import AccountNotConnected
-from tests.functions.conftest import claimed, connected
+from tests.functions.conftest import claimed, connected, queued
 
 
 def account(db: Connection) -> dict[str, object]:
@@ -27,6 +29,14 @@ def test_the_accounts_own_mailbox_is_verified_until_it_is_connected_again(
     assert account(db)["verified"] is True
     connected(functions)
     assert account(db)["verified"] is False
+
+
+def test_gmails_spelling_of_the_address_is_accepted(functions: Session, db: Connection) -> None:
+    functions.value("connect_account", "ann", "John.Doe@googlemail.com", b"sealed")
+    task_id = queued(functions)
+    assert functions.value("claim_sync", uuid.uuid4()) == task_id
+    functions.rows("confirm_mailbox_identity", task_id, "johndoe@gmail.com")
+    assert account(db)["verified"] is True
 
 
 def test_a_suspended_account_that_answers_is_connected_again(
