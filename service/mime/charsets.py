@@ -57,6 +57,7 @@ _ESCAPES = {
     "utf-7": re.compile(rb"\+"),
 }
 _WIDE = ("utf-16", "utf-32")
+_NUL = re.compile(rb"\0")
 # Here most pairs of letters are bytes of UTF-8, too.
 _DENSE = re.compile("gb|big5|euc|shift_jis|cp9|johab|windows-874")
 # Letters in these are seldom followed by what follows them in UTF-8.
@@ -101,10 +102,8 @@ def decode(data: bytes, charset: str) -> str:
 
 def hides_text_in_ascii(data: bytes, charset: str) -> bool:
     """Whether bytes that are ASCII mean something else in this charset."""
-    if charset.startswith(_WIDE):
-        return b"\0" in data
-    families = (escape for family, escape in _ESCAPES.items() if charset.startswith(family))
-    return any(escape.search(data) for escape in families)
+    escape = _escape_of(charset)
+    return escape is not None and escape.search(data) is not None
 
 
 def is_rather_utf8(text: str, data: bytes, charset: str) -> bool:
@@ -139,6 +138,13 @@ def _known(label: str) -> str | None:
         if standard and standard.name != "replacement":
             return str(standard.name)
     return codec if codec and not _NOT_CHARSETS.fullmatch(codec) else None
+
+
+@lru_cache(maxsize=1000)
+def _escape_of(charset: str) -> re.Pattern[bytes] | None:
+    """What is in ASCII that means something else."""
+    families = {**_ESCAPES, **dict.fromkeys(_WIDE, _NUL)}
+    return next((families[each] for each in families if charset.startswith(each)), None)
 
 
 @cache

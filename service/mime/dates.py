@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = (
@@ -55,14 +56,14 @@ def parse_date(value: str) -> datetime:
 
     Raises ValueError for what is not a date, and for a zone that is unknown or means several.
     """
-    comment = _COMMENT.search(value)
-    date = _COMMENT.sub(" ", value[: 2 * _LONGEST]).strip()
-    found = next((match for form in _FORMS if (match := form.fullmatch(date))), None)
-    if found is None or len(date) > _LONGEST:
-        raise ValueError("not a date")
-    part = found.groupdict()
+    date = value[: 2 * _LONGEST]
+    comment = _COMMENT.search(date) if "(" in date else None
+    if comment:
+        date = _COMMENT.sub(" ", date)
+    part = _parts(date.strip())
     second = int(part["second"] or 0)
-    # RFC 5322 allows the leap second, which datetime does not know.
+    if second > 60:
+        raise ValueError("not a second")
     local = datetime(
         _year(part["year"]),
         _month(part["month"]),
@@ -71,9 +72,9 @@ def parse_date(value: str) -> datetime:
         int(part["minute"]),
         min(second, 59),
         tzinfo=UTC,
-    ) + timedelta(seconds=second == 60)
-    if second > 60:
-        raise ValueError("not a second")
+    )
+    if second == 60:  # the leap second, which RFC 5322 allows and datetime does not know
+        local += timedelta(seconds=1)
     zone = f"{part['zone'] or ''} {part.get('more') or ''}".strip()
     try:
         return local - _offset(zone or (comment[1].strip() if comment else ""))
@@ -81,6 +82,14 @@ def parse_date(value: str) -> datetime:
         raise ValueError("beyond all years") from error
 
 
+def _parts(date: str) -> dict[str, str]:
+    for form in _FORMS if len(date) <= _LONGEST else ():
+        if found := form.fullmatch(date):
+            return found.groupdict()
+    raise ValueError("not a date")
+
+
+@lru_cache(maxsize=1000)
 def _offset(zone: str) -> timedelta:
     found = _OFFSET.fullmatch(zone)
     if found is None:

@@ -21,6 +21,11 @@ from service.mime.text import storable
 # No real id is longer, and a longer one would not fit into an index.
 _LONGEST_ID = 255
 
+# The fields that are stored in columns of their own, too.
+_COLUMNS = frozenset(
+    {"subject", "from", "to", "cc", "bcc", "reply-to", "date", "message-id", "in-reply-to"}
+    | {"references"}
+)
 NO_CONTENT = "the mail came without its content"
 _META_CHARSET = re.compile(rb"<meta\b[^<>]*?\bcharset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _LARGEST_SIZE = 2**31 - 1
@@ -103,7 +108,8 @@ class MailReader(parts.PartReader):
         headers = [Header(name, self._header_text(name, value)) for name, value in root.headers]
         named: dict[str, list[str]] = {}
         for header in headers:
-            named.setdefault(header.name.lower(), []).append(header.value)
+            if (name := header.name.lower()) in _COLUMNS:
+                named.setdefault(name, []).append(header.value)
         body = body_of(root, self._text_of)
 
         def first(name: str) -> str | None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from service.mime import charsets
-from service.mime.text import TextReader, storable
+from service.mime.text import TextReader, is_plain, storable
 
 # Deeper parts are read undivided; real mail stays below ten.
 _DEEPEST = 40
@@ -60,7 +60,12 @@ class Part(msgspec.Struct):
 
     def header(self, name: str) -> str | None:
         """The first value of the field; its name in lower case."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        # Most names have another length, which is faster to compare.
+        length = len(name)
+        for key, value in self.headers:
+            if len(key) == length and key.lower() == name:
+                return value
+        return None
 
     def leaves(self) -> Iterator["Part"]:
         if not self.parts:
@@ -128,10 +133,8 @@ class PartReader(TextReader):
         payload = payload if isinstance(payload, dict) else {}
         part_id = _text(payload.get("partId")) or part_id
         where = f"part {part_id or 'root'}"
-        headers = []
-        for field in self._dicts(payload.get("headers"), f"the headers of {where}"):
-            name = self._text(field.get("name"), "the name of a header")
-            headers.append((name, self._text(field.get("value"), f"header {name}")))
+        fields = self._dicts(payload.get("headers"), f"the headers of {where}")
+        headers = [self._header(field.get("name"), field.get("value")) for field in fields]
         part = self._described(part_id, headers, "text/plain")
         part.is_transcoded = True
         part.mime_type = _text(payload.get("mimeType")).lower() or part.mime_type
@@ -259,6 +262,12 @@ class PartReader(TextReader):
                 charset, _, text = text.split("'", 2)
             data += unquote_to_bytes(text) if extended else text.encode()
         return self.decode(data, charset, where)
+
+    def _header(self, name: Any, value: Any) -> tuple[str, str]:
+        if isinstance(name, str) and isinstance(value, str) and is_plain(name + value):
+            return name, value
+        name = self._text(name, "the name of a header")
+        return name, self._text(value, f"header {name}")
 
     def _text(self, value: Any, where: str) -> str:
         if isinstance(value, str):

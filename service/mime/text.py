@@ -24,10 +24,14 @@ _ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]+\?[bBqQ]\?)")
 
 
+def is_plain(text: str) -> bool:
+    """Whether it is ASCII without NUL: a test far faster than the search for what is unstorable."""
+    return text.isascii() and "\0" not in text
+
+
 def storable(text: str) -> str:
     """`text` with U+FFFD for NUL and lone surrogates."""
-    # The first two tests are far faster than the search.
-    if (text.isascii() and "\0" not in text) or not _UNSTORABLE.search(text):
+    if is_plain(text) or not _UNSTORABLE.search(text):
         return text
     return _UNSTORABLE.sub("\ufffd", text)
 
