@@ -17,13 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from db.connection import in_words, with_options
+from db.session import CLIENT_ENCODING, PINNED, options, pin_late
 
 SCHEMA = "gmail_sync"
 VERSION_TABLE = "alembic_version"
 # A migration that cannot get its lock soon is better tried again than left to queue up
 # every sync behind it.
 LOCK_TIMEOUT = "5s"
-SESSION_OPTIONS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=15min -c timezone=UTC"
+SESSION = PINNED | {"lock_timeout": LOCK_TIMEOUT, "statement_timeout": "15min"}
 CONNECT_SECONDS = 10
 FINISH = f"""
 alter table {SCHEMA}.{VERSION_TABLE} owner to gmail_sync_owner;
@@ -72,7 +73,13 @@ def run_migrations() -> None:
 
 def _connect(url: str) -> psycopg.Connection:
     try:
-        parameters = with_options(url, SESSION_OPTIONS, connect_timeout=CONNECT_SECONDS)
+        parameters = with_options(
+            url,
+            options(SESSION),
+            connect_timeout=CONNECT_SECONDS,
+            client_encoding=CLIENT_ENCODING,
+            target_session_attrs="read-write",
+        )
     except ValueError as error:
         raise CommandError(f"DATABASE_URL {error}") from None
     connection = psycopg.connect(**parameters)
@@ -80,6 +87,7 @@ def _connect(url: str) -> psycopg.Connection:
     if encoding != "UTF8":
         connection.close()
         raise CommandError(NOT_UTF8.format(encoding))
+    pin_late(connection)
     return connection
 
 

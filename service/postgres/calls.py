@@ -25,25 +25,30 @@ from psycopg.types.array import ListBinaryDumper
 from psycopg_pool import ConnectionPool
 
 from db.connection import with_options
+from db.session import CLIENT_ENCODING, PINNED, options, pin_late
 from service.postgres.errors import sync_error
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 T = TypeVar("T")
 
-CONNECT_SECONDS = 10
-# How long a request waits for a connection of the pool before it fails.
+# An attempt to connect. An unreachable server is tried again soon, so that its return is noticed.
+CONNECT_SECONDS = 5
+# How long a request waits for a connection of the pool before it fails. After as long the pool
+# stops its attempts, whose pauses double. The next request begins new ones.
 POOL_SECONDS = 3
+# How long a pool may take to end its threads.
+CLOSE_SECONDS = 10
 # A connection whose server stops responding is closed after this time.
 KEEPALIVE_SECONDS = 20
 # The timeouts end calls of a client that hangs and waits for locks. None of our calls takes long.
-SESSION = (
-    "-c statement_timeout=60s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s"
-    " -c timezone=UTC"
+SESSION = PINNED | {
+    "statement_timeout": "60s",
+    "lock_timeout": "5s",
     # A plan must suit every user. A plan made for a user without statistics would scan all of the
     # user's mail instead of using the key.
-    " -c plan_cache_mode=force_generic_plan -c jit=off"
-)
+    "plan_cache_mode": "force_generic_plan",
+}
 # Deadlock, serialization failure, lock timeout: the same call can succeed a moment later.
 TRANSIENT_SQLSTATES = frozenset({"40P01", "40001", "55P03"})
 MAX_ATTEMPTS = 4
@@ -56,10 +61,16 @@ SAFE_SQLSTATES = (
 
 
 def is_outage(error: psycopg.Error) -> bool:
-    """Whether the server could not be reached or was shutting down, rather than refused a call."""
+    """Whether the server could not be reached or written, or was shutting down.
+
+    Otherwise it refused a call.
+    """
     state = error.sqlstate
     return isinstance(error, psycopg.OperationalError) and (
-        state is None or state[:2] in ("08", "53") or state.startswith("57P")
+        state is None
+        or state[:2] in ("08", "53")
+        or state.startswith("57P")
+        or state == ReadOnly.sqlstate
     )
 
 
@@ -88,11 +99,13 @@ def redacted(error: psycopg.Error) -> psycopg.Error:
 
 
 def connection_string(url: str, application_name: str) -> str:
-    """A libpq URL with our timeouts; parameters of the URL take precedence."""
+    """A libpq URL with our settings and timeouts; parameters of the URL take precedence."""
     parameters = with_options(
         url,
-        SESSION,
+        options(SESSION),
         application_name=application_name,
+        client_encoding=CLIENT_ENCODING,
+        target_session_attrs="read-write",
         connect_timeout=CONNECT_SECONDS,
         keepalives_idle=KEEPALIVE_SECONDS // 2,
         keepalives_interval=KEEPALIVE_SECONDS // 4,
@@ -112,11 +125,31 @@ def connect(url: str, application_name: str) -> Connection:
 def configure(connection: Connection) -> None:
     """Set up a new connection for calls of functions."""
     connection.autocommit = True
+    pin_late(connection)
     # Function calls are cheap to plan, and poolers do not support prepared statements well.
     connection.prepare_threshold = None
     connection.row_factory = dict_row
     # As text, the bytes of raw mail in a list are escaped, to more than twice their size.
     connection.adapters.register_dumper(list, ListBinaryDumper)
+
+
+def check(connection: Connection) -> None:
+    """Close the connection unless it works and can write. Raises psycopg.Error."""
+    connection.execute("")
+    # The server reports both after each statement, and a pooler may not.
+    for name in ("in_hot_standby", "default_transaction_read_only"):
+        if connection.info.parameter_status(name) == "on":
+            connection.close()
+            raise ReadOnly(f"the database is read-only: {name} is on")
+
+
+class ReadOnly(psycopg.OperationalError):
+    """The server can be read but not written: a standby, or closed by an administrator.
+
+    psycopg's own error of this SQLSTATE is not an OperationalError.
+    """
+
+    sqlstate = "25006"
 
 
 class DatabaseClock:
@@ -142,7 +175,7 @@ class FunctionCaller(ABC):
         for remaining in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self.connection() as connection:
-                    return connection.execute(statement, [*arguments, *named.values()]).fetchall()
+                    return _rows(connection, statement, [*arguments, *named.values()])
             except psycopg.Error as error:
                 if error.sqlstate in TRANSIENT_SQLSTATES and remaining:
                     time.sleep(random.uniform(0.01, 0.1))
@@ -166,6 +199,15 @@ class FunctionCaller(ABC):
         """The result of a function that returns one value."""
         row = self.row(function, *arguments, **named)
         return next(iter(row.values())) if row else None
+
+
+def _rows(connection: Connection, statement: str, arguments: list[object]) -> list[Row]:
+    try:
+        return connection.execute(statement, arguments).fetchall()
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        # The next call connects again, and so finds a server that can write.
+        connection.close()
+        raise ReadOnly(f"the database is read-only: {error.diag.message_primary}") from None
 
 
 @cache
@@ -193,7 +235,8 @@ class Pool(FunctionCaller):
             min_size=1,
             max_size=max_size,
             timeout=POOL_SECONDS,
-            check=ConnectionPool.check_connection,
+            reconnect_timeout=POOL_SECONDS,
+            check=check,
             open=False,
             name=application_name,
         )
@@ -208,7 +251,7 @@ class Pool(FunctionCaller):
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._pool.close(timeout=CONNECT_SECONDS)
+        self._pool.close(timeout=CLOSE_SECONDS)
 
 
 class Session(FunctionCaller):
