@@ -35,9 +35,17 @@ def with_options(url: str, options: str, **defaults: Any) -> dict[str, Any]:
     return {**defaults, **given, "options": merged}
 
 
+def is_read_only(error: psycopg.Error) -> bool:
+    """Whether the server can be read but not written: a standby, or closed for writing."""
+    # The words are libpq's, which gives no SQLSTATE to what target_session_attrs refuses.
+    return error.sqlstate == "25006" or "session is read-only" in str(error)
+
+
 def in_words(error: psycopg.Error) -> str:
     """One sentence that quotes no row and no argument."""
     reason = error.diag.message_primary or " ".join(str(error).split())
+    if is_read_only(error):
+        return f"the database cannot be written: {reason}"
     match error:
         case psycopg.OperationalError():
             return f"the database does not answer: {reason}"

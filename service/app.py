@@ -41,7 +41,8 @@ from service.config import Config, ConfigError
 from service.google.configuration import Google
 from service.google.consent import Consent
 from service.mailbox.access import MailboxOpener
-from service.postgres.calls import Pool, Session
+from service.postgres.calls import Session
+from service.postgres.pool import Pool
 from service.web import static
 from service.web.pages import Pages, is_navigation
 from service.web.routes import PAGES
@@ -76,7 +77,7 @@ def create_app(
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
     session = Session(config.database_url, "gmail-sync feed")
     broadcaster = events.ProgressBroadcaster(session, config.listen_url or config.database_url, log)
-    probes = Pool(config.database_url, "gmail-sync probes", health.PROBE_CONNECTIONS)
+    probes = health.new_pool(config.database_url)
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
     stopping = threading.Event()

@@ -15,7 +15,7 @@ from service.api.events import notify_own_streams
 from service.api.fields import reject_request_body
 from service.api.problems import error_responses
 from service.google.configuration import Google
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 
 class AccountConnection(Struct, kw_only=True):

@@ -19,7 +19,7 @@ from service.api.auth.cookies import HOST, cookie, cookie_name
 from service.api.auth.tokens import OPEN, Authentication, Identity, UserRequest
 from service.api.problems import error_responses, problem
 from service.google.consent import ConsentFailed
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 # Each attempt has a cookie of its own, so that tabs do not disturb each other. The maximum number:
 COOKIE = "gmail_sync_connect_"

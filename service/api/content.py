@@ -16,7 +16,7 @@ from service.api.problems import error_responses, problem
 from service.mailbox import export
 from service.mailbox.access import MailboxOpener
 from service.mailbox.content import attachment_bytes, raw_message
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 RFC822 = "message/rfc822"
 MBOX = "application/mbox"

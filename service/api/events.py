@@ -27,8 +27,9 @@ from service.api.auth.tokens import UserRequest
 from service.api.problems import error_responses
 from service.api.reader import time_zone_of, translator_of
 from service.api.runs import RunEvent
-from service.postgres.calls import Pool, Row, Session
+from service.postgres.calls import Row, Session
 from service.postgres.listener import Listener, RunChange
+from service.postgres.pool import Pool
 
 POLL_SECONDS = 1.0
 # The minimum time between two queries, and so the longest wait after a click.

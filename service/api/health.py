@@ -19,15 +19,22 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from db.connection import is_read_only
 from service.api.auth.tokens import OPEN, Authentication
 from service.api.health_facts import Health
 from service.api.metrics import RequestMetrics
 from service.api.operator_access import OperatorAccessLog
 from service.api.problems import error_responses, problem
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 PROBE_SECONDS = 3
 PROBE_CONNECTIONS = 2
+# Less, so that the pool can report why there is no connection.
+POOL_SECONDS = 2
+READ_ONLY = (
+    "The database cannot be written: connect to the primary, or turn default_transaction_read_only"
+    " off."
+)
 
 
 class HealthUnknown(Struct):
@@ -62,6 +69,11 @@ class Scheduler(Struct):
 
 class Status(Struct):
     status: str
+
+
+def new_pool(url: str) -> Pool:
+    """For a Probe."""
+    return Pool(url, "gmail-sync probes", PROBE_CONNECTIONS, POOL_SECONDS)
 
 
 class Probe:
@@ -99,7 +111,9 @@ class Probe:
             version = await self.with_timeout(lambda: self._pool.value("schema_version"))
         except psycopg.ProgrammingError:  # no such function or schema, or no privilege
             version = None
-        except psycopg.OperationalError:
+        except psycopg.Error as error:
+            if is_read_only(error):
+                return READ_ONLY
             return "The database does not respond."
         # An upgrade migrates the schema first, which also serves the previous program.
         if version is not None and version >= self._schema_version:

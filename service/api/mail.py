@@ -13,7 +13,7 @@ from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
 from service.api.fields import MessageId, OptionalMessageId, SearchQuery
 from service.api.problems import error_responses, no_such_message
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 
 class Summary(Struct, kw_only=True):

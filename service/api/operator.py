@@ -17,7 +17,8 @@ from service.api.auth.cookies import Connection
 from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
 from service.api.problems import error_responses, problem
-from service.postgres.calls import FunctionCaller, Pool, Row
+from service.postgres.calls import FunctionCaller, Row
+from service.postgres.pool import Pool
 from service.postgres.user_id import USER_ID
 
 

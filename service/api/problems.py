@@ -13,6 +13,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
+from db.connection import is_read_only
 from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
 from service.gmail.errors import (
@@ -122,6 +123,7 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         ),
         NoSuchMessage: lambda _: no_such_message(),
         psycopg.OperationalError: lambda error: _database_problem(log, error),
+        psycopg.errors.ReadOnlySqlTransaction: lambda error: _database_problem(log, error),
         Exception: unexpected,
     }
 
@@ -220,13 +222,16 @@ def _quota_problem(error: QuotaUsedUp) -> ProblemDetailsException:
     return problem(503, "gmail_quota", str(error), headers={"Retry-After": str(seconds)})
 
 
-def _database_problem(
-    log: FilteringBoundLogger, error: psycopg.OperationalError
-) -> ProblemDetailsException:
+def _database_problem(log: FilteringBoundLogger, error: psycopg.Error) -> ProblemDetailsException:
     log.warning("database query failed", error=str(error))
+    code, reason = (
+        ("database_read_only", "The database cannot be written: it is a standby or read-only.")
+        if is_read_only(error)
+        else ("database_unavailable", "The database does not respond.")
+    )
     return problem(
         503,
-        "database_unavailable",
-        f"The database does not respond. Please try again in {RETRY_SECONDS} seconds.",
+        code,
+        f"{reason} Please try again in {RETRY_SECONDS} seconds.",
         headers={"Retry-After": str(RETRY_SECONDS)},
     )

@@ -22,7 +22,7 @@ from service.api.auth.push_tokens import PushTokens, Refused
 from service.api.auth.tokens import OPEN
 from service.api.problems import error_responses, problem
 from service.mime.text import exact_base64
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 
 # The envelope of Pub/Sub holds an address and a number.
 LARGEST_BODY = 64 * 1024

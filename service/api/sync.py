@@ -16,7 +16,8 @@ from service.api.events import notify_own_streams
 from service.api.fields import AfterTaskId, OptionalMessageId, TaskId, reject_request_body
 from service.api.problems import error_responses, problem
 from service.api.runs import RunView
-from service.postgres.calls import Pool, Row
+from service.postgres.calls import Row
+from service.postgres.pool import Pool
 
 
 class StartedRun(RunView):

@@ -13,7 +13,7 @@ from service.app import Server, create_app
 from service.cli.google import make_google
 from service.config import Config
 from service.google.configuration import Google
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 from service.worker.worker import Worker
 
 # Connections of the API's threads; the worker has its own.

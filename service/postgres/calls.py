@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from functools import cache
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg
@@ -22,9 +21,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import DiagnosticField
 from psycopg.rows import dict_row
 from psycopg.types.array import ListBinaryDumper
-from psycopg_pool import ConnectionPool
 
-from db.connection import with_options
+from db.connection import is_read_only, with_options
 from db.session import CLIENT_ENCODING, PINNED, options, pin_late
 from service.postgres.errors import sync_error
 
@@ -34,11 +32,6 @@ T = TypeVar("T")
 
 # An attempt to connect. An unreachable server is tried again soon, so that its return is noticed.
 CONNECT_SECONDS = 5
-# How long a request waits for a connection of the pool before it fails. After as long the pool
-# stops its attempts, whose pauses double. The next request begins new ones.
-POOL_SECONDS = 3
-# How long a pool may take to end its threads.
-CLOSE_SECONDS = 10
 # A connection whose server stops responding is closed after this time.
 KEEPALIVE_SECONDS = 20
 # The timeouts end calls of a client that hangs and waits for locks. None of our calls takes long.
@@ -66,11 +59,9 @@ def is_outage(error: psycopg.Error) -> bool:
     Otherwise it refused a call.
     """
     state = error.sqlstate
-    return isinstance(error, psycopg.OperationalError) and (
-        state is None
-        or state[:2] in ("08", "53")
-        or state.startswith("57P")
-        or state == ReadOnly.sqlstate
+    return is_read_only(error) or (
+        isinstance(error, psycopg.OperationalError)
+        and (state is None or state[:2] in ("08", "53") or state.startswith("57P"))
     )
 
 
@@ -134,22 +125,12 @@ def configure(connection: Connection) -> None:
 
 
 def check(connection: Connection) -> None:
-    """Close the connection unless it works and can write. Raises psycopg.Error."""
+    """Raise psycopg.Error unless the connection works and can write."""
     connection.execute("")
     # The server reports both after each statement, and a pooler may not.
     for name in ("in_hot_standby", "default_transaction_read_only"):
         if connection.info.parameter_status(name) == "on":
-            connection.close()
-            raise ReadOnly(f"the database is read-only: {name} is on")
-
-
-class ReadOnly(psycopg.OperationalError):
-    """The server can be read but not written: a standby, or closed by an administrator.
-
-    psycopg's own error of this SQLSTATE is not an OperationalError.
-    """
-
-    sqlstate = "25006"
+            raise psycopg.errors.ReadOnlySqlTransaction(f"the database is read-only: {name} is on")
 
 
 class DatabaseClock:
@@ -204,10 +185,11 @@ class FunctionCaller(ABC):
 def _rows(connection: Connection, statement: str, arguments: list[object]) -> list[Row]:
     try:
         return connection.execute(statement, arguments).fetchall()
-    except psycopg.errors.ReadOnlySqlTransaction as error:
-        # The next call connects again, and so finds a server that can write.
-        connection.close()
-        raise ReadOnly(f"the database is read-only: {error.diag.message_primary}") from None
+    except psycopg.Error as error:
+        if is_read_only(error):
+            # The next call connects again, and so finds a server that can write.
+            connection.close()
+        raise
 
 
 @cache
@@ -222,36 +204,6 @@ def _call(function: str, arguments: int, named: tuple[str, ...]) -> str:
         .format(sql.Identifier("gmail_sync", function), sql.SQL(", ").join(placeholders))
         .as_string()
     )
-
-
-class Pool(FunctionCaller):
-    """Calls functions over a pool, for threads that serve requests."""
-
-    def __init__(self, url: str, application_name: str, max_size: int) -> None:
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            connection_string(url, application_name),
-            connection_class=psycopg.Connection[Row],
-            configure=configure,
-            min_size=1,
-            max_size=max_size,
-            timeout=POOL_SECONDS,
-            reconnect_timeout=POOL_SECONDS,
-            check=check,
-            open=False,
-            name=application_name,
-        )
-
-    def connection(self) -> AbstractContextManager[Connection]:
-        return self._pool.connection()
-
-    def __enter__(self) -> Self:
-        self._pool.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
-    ) -> None:
-        self._pool.close(timeout=CLOSE_SECONDS)
 
 
 class Session(FunctionCaller):

@@ -18,7 +18,8 @@ from service.api.download import safe_name
 from service.api.fields import MessageId, OptionalMessageId
 from service.api.problems import no_such_message, problem
 from service.mailbox.access import MailboxOpener
-from service.postgres.calls import FunctionCaller, Pool, Row
+from service.postgres.calls import FunctionCaller, Row
+from service.postgres.pool import Pool
 from service.postgres.user_id import CONTROLS
 from service.web import cid_images, mail_text, sanitize
 from service.web.pages import Pages

@@ -18,7 +18,8 @@ from service.api.auth.tokens import UserRequest
 from service.api.operator import ACTIONS, operators_only, perform
 from service.api.operator_access import OperatorAccessLog
 from service.api.reader import time_zone_of, translator_of
-from service.postgres.calls import FunctionCaller, Pool, Row
+from service.postgres.calls import FunctionCaller, Row
+from service.postgres.pool import Pool
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages
 

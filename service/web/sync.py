@@ -16,8 +16,9 @@ from service.api.fields import AfterTaskId
 from service.api.reader import time_zone_of, translator_of
 from service.api.runs import RunEvent, RunView
 from service.i18n.translator import Translator
-from service.postgres.calls import Pool, Row
+from service.postgres.calls import Row
 from service.postgres.errors import InvalidArgument
+from service.postgres.pool import Pool
 from service.web.charts import Series, columns
 from service.web.pages import Pages
 

@@ -20,7 +20,8 @@ from service.config import Config
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
-from service.postgres.calls import Pool, Session
+from service.postgres.calls import Session
+from service.postgres.pool import Pool
 from service.simulator import Simulator
 from tests.waiting import wait_until
 

@@ -14,7 +14,8 @@ from psycopg.adapt import PyFormat
 from psycopg.types.array import ListBinaryDumper
 
 from service.accounts.rows import AccountRow, CredentialsRow
-from service.postgres.calls import Pool, connect
+from service.postgres.calls import connect
+from service.postgres.pool import Pool
 from service.worker.claim import Claim
 from service.worker.fetch_batch import TakenMessage
 from tests.conftest import SERVICE_LOGIN

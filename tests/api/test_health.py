@@ -11,7 +11,7 @@ import pytest
 from service import migrate
 from service.app import create_app
 from service.config import Config, ConfigError
-from service.postgres.calls import Pool
+from service.postgres.pool import Pool
 from tests.api.conftest import (
     Running,
     bearer,
