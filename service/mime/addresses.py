@@ -7,10 +7,12 @@ from collections.abc import Callable
 ADDRESS_FIELDS = frozenset({"from", "sender", "reply-to", "to", "cc", "bcc"})
 
 _WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?="
-_WORDS_OR_CONTEXT = re.compile(
-    rf"""(?P<words>{_WORD}(?:\s+{_WORD})*)|"(?P<quoted>(?:\\.|[^"\\])*)"|(?P<other>\\.|[^"()=\\]+|.)""",
-    re.DOTALL,
+_WORDS = rf"{_WORD}(?:\s+{_WORD})*"
+_TOKEN = re.compile(
+    rf"""(?P<words>{_WORDS})|"(?P<quoted>(?:\\.|[^"\\])*)"|\\.|[^"()=\\]+|.""", re.DOTALL
 )
+# Quotes mean nothing here.
+_TOKEN_OF_COMMENT = re.compile(rf"(?P<words>{_WORDS})|\\.|[^()=\\]+|.", re.DOTALL)
 _SPECIALS = re.compile(r"""[()<>\[\]:;@\\,."]""")
 
 
@@ -20,12 +22,13 @@ def decode_safely(value: str, decode: Callable[[str], str]) -> str:
     What an encoded word holds is text: no comma or bracket in it may separate addresses or forge
     one. So it is put into quotes.
     """
-    depth, pieces = 0, []
-    for token in _WORDS_OR_CONTEXT.finditer(value):
+    depth, position, pieces = 0, 0, []
+    while token := (_TOKEN_OF_COMMENT if depth else _TOKEN).match(value, position):
+        position = token.end()
         if (words := token["words"]) is not None:
             text = decode(words)
             pieces.append(_escaped(text, "()") if depth else _quoted(text))
-        elif (quoted := token["quoted"]) is not None and not depth:
+        elif not depth and (quoted := token["quoted"]) is not None:
             pieces.append(f'"{_decoded_within_quotes(quoted, decode)}"')
         else:
             depth = max(0, depth + {"(": 1, ")": -1}.get(token[0], 0))
@@ -35,7 +38,7 @@ def decode_safely(value: str, decode: Callable[[str], str]) -> str:
 
 def _decoded_within_quotes(quoted: str, decode: Callable[[str], str]) -> str:
     """RFC 2047 forbids encoded words here, and many mailers write them nevertheless."""
-    pieces = re.split(f"({_WORD}(?:\\s+{_WORD})*)", quoted)
+    pieces = re.split(f"({_WORDS})", quoted)
     pieces[1::2] = [_escaped(decode(words), '"') for words in pieces[1::2]]
     return "".join(pieces)
 

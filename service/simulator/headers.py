@@ -7,6 +7,7 @@ exact bytes of a nested part. Nothing of service/mime is used either; mime.py sa
 import binascii
 import quopri
 import re
+from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from service.simulator.charsets import plain, read_declared
@@ -18,7 +19,6 @@ _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _WORDS = re.compile(rf"{_WORD.pattern}(?:\s*{_WORD.pattern})*")
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.DOTALL)
 _CONTINUED = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
-_QUOTED_OR_WORDS = re.compile(rf"""("(?:[^"\\]|\\.)*"|{_WORDS.pattern})""", re.DOTALL)
 
 
 def split_head(data: bytes) -> tuple[Headers, bytes]:
@@ -59,25 +59,43 @@ def address_text(value: bytes, charset: str = "") -> str:
     whole = plain(value, charset)
     if "=?" not in whole:
         return whole
-    shown, end = "", 0
-    for found in _QUOTED_OR_WORDS.finditer(whole):
-        shown += whole[end : found.start()]
-        shown += _name(found[0], in_comment=shown.count("(") > shown.count(")"))
-        end = found.end()
-    return shown + whole[end:]
+    return "".join(_shown(run, within) for run, within in _stretches(whole))
 
 
-def _name(written: str, in_comment: bool) -> str:
-    if written.startswith('"'):
-        return _WORDS.sub(lambda run: _escape(_decode_run(run)), written)
-    name = decode_words(written)
-    if in_comment:
-        return re.sub(r"([()\\])", r"\\\1", name)
-    return f'"{_escape(name)}"' if set(name) & set('()<>[]:;@\\,."') else name
+def _stretches(value: str) -> Iterator[tuple[str, str]]:
+    """The value, cut where a comment or a quoted string begins or ends.
+
+    Each piece comes with what it is within: `(`, `"` or nothing.
+    """
+    begin, depth, quoted, escaped = 0, 0, False, False
+    for position, character in enumerate(value):
+        within = '"' if quoted else "(" if depth else ""
+        if escaped:
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character == '"' and not depth:
+            quoted = not quoted
+        elif character == "(" and not quoted:
+            depth += 1
+        elif character == ")" and depth:
+            depth -= 1
+        if within != ('"' if quoted else "(" if depth else ""):
+            yield value[begin:position], within
+            begin = position
+    yield value[begin:], '"' if quoted else "(" if depth else ""
 
 
-def _escape(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
+def _shown(piece: str, within: str) -> str:
+    def name(words: re.Match[str]) -> str:
+        decoded = _decode_run(words)
+        if within == "(":
+            return re.sub(r"([()\\])", r"\\\1", decoded)
+        escaped = re.sub(r'(["\\])', r"\\\1", decoded)
+        is_bare = not (within or set(decoded) & set('()<>[]:;@\\,."'))
+        return decoded if is_bare else escaped if within else f'"{escaped}"'
+
+    return _WORDS.sub(name, piece)
 
 
 def decode_words(value: str) -> str:

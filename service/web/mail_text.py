@@ -11,6 +11,8 @@ FOUND, END = "\ufdd0", "\ufdd1"
 # The last character is not punctuation, which belongs to the sentence around the address.
 _ADDRESS = re.compile(r"""https?://[^\s<>"'\ufdd0\ufdd1]*[^\s<>"'.,;:!?)\]}\ufdd0\ufdd1]""", re.I)
 _NAMED = re.compile(r"\s*(\S.*?)\s*<[^<>]*>\s*", re.DOTALL)
+_QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>?")
 
 
@@ -45,7 +47,9 @@ def linked(text: str) -> Markup:
 def sender_name(sender: str) -> str:
     """The name of `Name <address>`, else all of it."""
     named = _NAMED.fullmatch(sender)
-    return (named[1].strip('"') if named else sender) or sender
+    name = named[1] if named else ""
+    quoted = _QUOTED.fullmatch(name)
+    return (_ESCAPED.sub(r"\1", quoted[1]) if quoted else name.strip('"')) or sender
 
 
 def snippet(text: str) -> str:

@@ -58,6 +58,7 @@ def test_an_encoded_name_in_a_comment_or_in_quotes_adds_no_address(
         (f"{encoded('<boss@b.example>, y')} <x@c.example>", '"<boss@b.example>, y" <x@c.example>'),
         (f"{encoded(chr(34) + ' <a@b>')} <x@c.example>", '"\\" <a@b>" <x@c.example>'),
         ("ann@a.example (a plain comment)", "ann@a.example (a plain comment)"),
+        (f'ann@a.example ("{encoded("A) B")}")', 'ann@a.example ("A\\) B")'),
     ],
 )
 def test_what_is_kept_of_a_header(header: str, kept: str) -> None:
@@ -69,9 +70,8 @@ def test_what_is_kept_of_a_header(header: str, kept: str) -> None:
     [
         (f"(a \\( b) {encoded('Doe, J')} <j@x.example>", ["j@x.example"]),
         (f"(a \\) {encoded(') evil@y.example,')} ) j@x.example", ["j@x.example"]),
+        (f'(a ") {encoded("<e@y.example>, b")} (") <j@x.example>', ["j@x.example"]),
     ],
 )
-def test_an_escaped_bracket_neither_begins_nor_ends_a_comment(
-    header: str, addresses: list[str]
-) -> None:
+def test_a_comment_ends_at_its_own_bracket(header: str, addresses: list[str]) -> None:
     assert [address for _, address in getaddresses([decoded(header)])] == addresses

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.simulator.headers import decode_words, parameters, split_head, text
+from service.simulator.headers import address_text, decode_words, parameters, split_head, text
 from service.simulator.mime import parse, payload, snippet
 
 SHARDS = [
@@ -61,6 +61,28 @@ def test_decodes_encoded_words(value: str, expected: str) -> None:
 )
 def test_reads_parameters(value: bytes, expected: tuple[str, dict[str, str]]) -> None:
     assert parameters(value) == expected
+
+
+WORD = b"=?utf-8?q?=29_B=2C_=22C=22?="  # ) B, "C"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (WORD + b" <a@x.example>", '") B, \\"C\\"" <a@x.example>'),
+        (b'"' + WORD + b'" <a@x.example>', '") B, \\"C\\"" <a@x.example>'),
+        (b"a@x.example (" + WORD + b")", 'a@x.example (\\) B, "C")'),
+        (
+            b'a@x.example (") ' + WORD + b" <b@x.example>",
+            'a@x.example (") ") B, \\"C\\"" <b@x.example>',
+        ),
+        (b"(a \\) " + WORD + b") a@x.example", '(a \\) \\) B, "C") a@x.example'),
+        (b"(a \\( b) " + WORD + b" <a@x.example>", '(a \\( b) ") B, \\"C\\"" <a@x.example>'),
+        (b"=?utf-8?q?Ann?= <a@x.example>", "Ann <a@x.example>"),
+    ],
+)
+def test_a_decoded_name_stays_a_name(value: bytes, expected: str) -> None:
+    assert address_text(value) == expected
 
 
 def test_unfolds_headers_and_keeps_their_order_and_spelling() -> None:

@@ -8,6 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service.api.auth.security import PAGE_CSP
+from service.mime.parse import parse_raw
 from service.postgres.calls import Session
 from service.web.mail import (
     BODY_CSP,
@@ -16,7 +17,9 @@ from service.web.mail import (
     PAGE_SIZE,
     THREAD_SIZE,
 )
+from service.web.mail_text import sender_name
 from tests.api.conftest import claim, connect_account, store, stored
+from tests.gmail.conftest import raw_message
 from tests.web.conftest import BrowserOf
 
 HOSTILE = "\"><script>alert(1)</script><b x='\ufdd0"
@@ -300,3 +303,42 @@ def test_it_is_said_in_both_languages(ann: httpx.Client, functions: Session, tas
         assert "邮件" in chinese
         for word in ("Search", "Inbox", "From", "Download", "attachment<", "wrong"):
             assert f">{word}" not in chinese
+
+
+@pytest.mark.parametrize(
+    ("sender", "name"),
+    [
+        ("Ann Li <a@x.example>", "Ann Li"),
+        ('"Li, Ann" <a@x.example>', "Li, Ann"),
+        (r'"Ann \"Nan\" \\ Li" <a@x.example>', r'Ann "Nan" \ Li'),
+        ('"<boss@y.example>" <a@x.example>', "<boss@y.example>"),
+        ('"Ann <a@x.example>', "Ann"),
+        ("a@x.example", "a@x.example"),
+        ("<a@x.example>", "<a@x.example>"),
+    ],
+)
+def test_the_name_of_a_sender_is_shown_without_its_quotes(sender: str, name: str) -> None:
+    assert sender_name(sender) == name
+
+
+@pytest.mark.parametrize("first", ["text/plain", "text/html"])
+def test_text_and_html_side_by_side_are_both_shown(
+    ann: httpx.Client, functions: Session, task_id: str, first: str
+) -> None:
+    second = "text/html" if first == "text/plain" else "text/plain"
+    source = (
+        f"Subject: List\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: {first}\r\n\r\nThe news\r\n"
+        f"--b\r\nContent-Type: {second}\r\n\r\nThe footer\r\n--b--"
+    )
+    parsed = parse_raw(raw_message(source.encode()))
+    store(functions, task_id, stored("m1", body_text=parsed.body_text, body_html=parsed.body_html))
+
+    page, thread = shown(ann, "/mail/messages/m1"), shown(ann, "/mail/threads/thread-m1")
+    frames = re.findall(r'<iframe [^>]*src="([^"]*)"', page)
+
+    assert re.search("The news.*The footer", shown(ann, frames[0]), re.DOTALL)
+    assert frames[0] in thread
+    assert re.search("The news.*The footer", shown(ann, "/mail/messages/m1?plain=true"), re.DOTALL)
+    for word in ("news", "footer"):
+        assert subjects(shown(ann, f"/mail?q={word}")) == ["About m1"]

@@ -6,6 +6,7 @@ one mailbox. It is synced in both content modes, and each trap has a test of its
 
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pytest
@@ -29,6 +30,8 @@ class Trap(NamedTuple):
     hidden: bool = False
     filename: str | None = None
     internal_date: int | None = None
+    sender: str | None = None
+    sent_at: datetime | None = None
 
 
 def nested(levels: int) -> bytes:
@@ -128,7 +131,61 @@ TRAPS: dict[str, Trap] = {
     "noncharacters and private ones": Trap(
         typed(b"text/plain", "\ufffe\uffff\U0010ffff\ue000".encode()), "typed", "\uffff\U0010ffff"
     ),
+    "a body in GB2312 that is valid UTF-8": Trap(
+        typed(b"text/plain; charset=gb2312", b"\xd0\xbb\xd0\xbb"), "typed", "谢谢"
+    ),
+    "a body in UTF-8 under the name of GB2312": Trap(
+        typed(b"text/plain; charset=gb2312", "会议通知".encode()), "typed", "会议通知"
+    ),
+    "words in GB2312 that are valid UTF-8": Trap(
+        worded("gb2312", b"\xcd\xa8\xd6\xaa").replace(
+            b"\r\n", b"\r\nFrom: =?gb2312?B?0LvGvQ==?=\r\n", 1
+        ),
+        "通知",
+        "body",
+        sender="谢平",
+    ),
+    "characters of NEC in ISO-2022-JP": Trap(
+        b"Subject: =?iso-2022-jp?B?GyRCLSEtahsoQg==?=\r\n"
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B-!-j\x1b(B end",
+        "①㈱",
+        "①㈱ end",
+    ),
+    "katakana of half width in ISO-2022-JP": Trap(
+        b"Subject: =?iso-2022-jp?Q?=1B$B300Y=1B(I5]W2=1B(B?=\r\n"
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b(I5]W2\x1b(B 25",
+        "外為ｵﾝﾗｲ",
+        "ｵﾝﾗｲ 25",
+    ),
+    "an unencoded header in GB2312": Trap(
+        typed(b"text/plain; charset=gb2312", b"x").replace(b"typed", b"\xb7\xa2\xc6\xb1"),
+        "发票",
+        "x",
+    ),
+    "an unencoded header in KOI8-R": Trap(
+        typed(b"text/plain; charset=koi8-r", b"x").replace(b"typed", b"\xf3\xde\xa3\xd4"),
+        "Счёт",
+        "x",
+    ),
     # Dates.
+    **{
+        f"the date {date}": Trap(
+            dated(date), "dated", sent_at=datetime(2013, 11, 18, 8, 26, 24, tzinfo=UTC)
+        )
+        for date in (
+            "Mon, 18 Nov 2013 09:26:24 GMT +0100",
+            "Mon, 18 Nov 2013 09:26:24 GMT+0100",
+            "Mon, 18 Nov 2013 09:26:24 +01:00",
+            "Mon, 18 Nov 2013 09:26:24 +01",
+            "Mon, 18 Nov 2013 09:26:24 CET",
+        )
+    },
+    "a leap second": Trap(
+        dated("Tue, 30 Jun 2015 23:59:60 +0000"), "dated", sent_at=datetime(2015, 7, 1, tzinfo=UTC)
+    ),
+    "a zone that means several": Trap(
+        dated("Mon, 18 Nov 2013 09:26:24 IST"), "dated", "body", f"{NO_DATE}: an unknown zone"
+    ),
     "year 0": Trap(dated("Sat, 1 Jan 0000 00:00:00 +0000"), "dated", "body"),
     "year 9999": Trap(dated("Fri, 31 Dec 9999 23:59:59 -1200"), "dated", "body", NO_DATE),
     "year 99999": Trap(dated("Fri, 31 Dec 99999 23:59:59 +0000"), "dated", "body", NO_DATE),
@@ -195,6 +252,25 @@ TRAPS: dict[str, Trap] = {
     "a text of 5 MB": Trap(typed(b"text/plain", WORDS.encode()), "typed", WORDS),
     "html of 2 MB": Trap(typed(b"text/html", b"<p>" + b"word " * 400_000), "typed", "<p>word"),
     # Structure.
+    "text beside html": Trap(
+        typed(
+            b"multipart/mixed; boundary=b",
+            b"--b\r\n\r\nalpha\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>beta</p>\r\n--b--",
+        ),
+        "typed",
+        "alpha\nbeta",
+    ),
+    "html beside text": Trap(
+        typed(
+            b"multipart/mixed; boundary=b",
+            b"--b\r\nContent-Type: text/html\r\n\r\n<p>alpha</p>\r\n--b\r\n\r\nbeta\r\n--b--",
+        ),
+        "typed",
+        "alpha\nbeta",
+    ),
+    "a text with a name and no other": Trap(
+        typed(b"text/plain; name=notes.txt", b"alpha"), "typed", "alpha", filename="notes.txt"
+    ),
     "500 multiparts deep": Trap(nested(500), None, "the core", "too many levels", True),
     "500 messages deep": Trap(encapsulated(500)),
     "5,000 parts": Trap(
@@ -276,6 +352,39 @@ TRAPS: dict[str, Trap] = {
     "a filename with a line end": Trap(
         attached("filename*=utf-8''a%0D%0Ab"), "file", filename="a\r\nb"
     ),
+    "a filename in two forms": Trap(
+        attached("filename=\"_.pdf\"; filename*=UTF-8''%E4%B8%AD%E6%96%87.pdf"),
+        "file",
+        filename="中文.pdf",
+    ),
+    "a filename in two forms, the better one first": Trap(
+        attached("filename*=UTF-8''%E4%B8%AD%E6%96%87.pdf; filename=\"_.pdf\""),
+        "file",
+        filename="中文.pdf",
+    ),
+    "a filename plain and in pieces": Trap(
+        attached("filename=a.pdf; filename*1*=%E6%96%87.pdf; filename*0*=UTF-8''%E4%B8%AD"),
+        "file",
+        filename="中文.pdf",
+    ),
+    "a filename in GB2312 that is valid UTF-8": Trap(
+        attached("filename*=gb2312''%C4%BF%C2%BC.pdf"), "file", filename="目录.pdf"
+    ),
+    "an unencoded filename in the charset of the mail": Trap(
+        b"Subject: file\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain; charset=gb2312\r\n\r\nbody\r\n"
+        b"--b\r\nContent-Type: application/pdf\r\n"
+        b'Content-Disposition: attachment; filename="\xb7\xa2\xc6\xb1.pdf"\r\n\r\nfile\r\n--b--',
+        "file",
+        "body",
+        filename="发票.pdf",
+    ),
+    "a sender whose name holds an address": Trap(
+        b"Subject: forged\r\nFrom: =?utf-8?q?boss=40b=2Eexample?= <x@c.example>\r\n\r\nbody",
+        "forged",
+        "body",
+        sender='"boss@b.example" <x@c.example>',
+    ),
     "a filename in a thousand pieces": Trap(
         attached("".join(f'filename*{n}="{n},";' for n in range(1000))), "file"
     ),
@@ -307,6 +416,9 @@ def test_what_could_be_read_of_it_is_stored(synced: Synced, name: str) -> None:
     stack.assert_raw_is_as_sent(synced.ids[name])
     assert message["subject"] == trap.subject or trap.subject is None
     assert trap.text is None or trap.text in (message["body_text"] or message["body_html"])
+    assert message["sender"] == trap.sender or trap.sender is None
+    if trap.sent_at or NO_DATE in (trap.defect or ""):
+        assert message["sent_at"] == trap.sent_at
     told = "; ".join(message["defects"])
     assert "not read" not in told
     assert len(told) < 15_000
