@@ -30,6 +30,7 @@ from service.api.runs import RunEvent
 from service.postgres.calls import Row, Session
 from service.postgres.listener import Listener, RunChange
 from service.postgres.pool import Pool
+from service.threads import LongLivedThread
 
 POLL_SECONDS = 1.0
 # The minimum time between two queries, and so the longest wait after a click.
@@ -72,7 +73,7 @@ class ProgressBroadcaster:
         self._stopping = threading.Event()
         self._listener = Listener(listen_url, self.notify_run, log)
         self._listening = False
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+        self._thread = LongLivedThread("progress", self._run, self._stopping, log)
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ended = False
 

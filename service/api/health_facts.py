@@ -30,10 +30,18 @@ class Queue(Struct):
     oldest_seconds: float | None
 
 
+class Slots(Struct):
+    """The slots of live workers, and how many of them work."""
+
+    configured: int
+    living: int
+
+
 class Health(Struct):
     """`reapers` is the seconds since the last pass of each.
 
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
+    dropped_log_lines is what live workers could not write since they started.
     """
 
     healthy: bool
@@ -44,7 +52,9 @@ class Health(Struct):
     reapers: dict[str, float]
     queue: Queue
     workers: int
+    slots: Slots
     dead_letters: int
     accounts_to_reconnect: int
     oldest_transaction_seconds: float | None
     notify_queue_percent: float
+    dropped_log_lines: int

@@ -1,11 +1,15 @@
 """Metrics for Prometheus: requests of this process, and the syncs of all processes."""
 
+from collections.abc import Iterator
 from functools import partial
 
 from litestar.types import HTTPScope
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client import generate_latest as as_text
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
+from service import logs
 from service.api.health_facts import Health
 
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -32,6 +36,7 @@ class RequestMetrics:
             ["method", "path"],
             registry=self.registry,
         )
+        self.registry.register(_DroppedLines())
 
     def observe(self, scope: HTTPScope, status: int, seconds: float) -> None:
         """Count a request that has been routed; its path is the route's, not the client's."""
@@ -43,6 +48,12 @@ class RequestMetrics:
     def text(self, health: Health | None) -> bytes:
         """All metrics in the text format of Prometheus."""
         return b"".join(as_text(each) for each in (REGISTRY, self.registry, _syncs(health)))
+
+
+class _DroppedLines(Collector):
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        meaning = "Log lines that this process could not write"
+        yield CounterMetricFamily("gmail_sync_log_lines_dropped", meaning, logs.dropped.total)
 
 
 def _syncs(health: Health | None) -> CollectorRegistry:
@@ -60,6 +71,11 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("queue_waiting", "Runs no worker has claimed").set(queue.waiting)
     gauge("queue_age_seconds", "Wait of the first due run").set(queue.oldest_seconds or 0)
     gauge("workers", "Live workers").set(health.workers)
+    gauge("worker_slots", "Slots of live workers").set(health.slots.configured)
+    gauge("living_worker_slots", "Slots that work").set(health.slots.living)
+    gauge("worker_log_lines_dropped", "Log lines that live workers could not write").set(
+        health.dropped_log_lines
+    )
     gauge("dead_letters", "Messages given up").set(health.dead_letters)
     gauge("accounts_to_reconnect", "Accounts Google refuses").set(health.accounts_to_reconnect)
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(

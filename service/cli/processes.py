@@ -8,7 +8,7 @@ import sys
 import click
 from structlog.typing import FilteringBoundLogger
 
-from service import logs
+from service import logs, threads
 from service.app import Server, create_app
 from service.cli.google import make_google
 from service.config import Config
@@ -36,7 +36,7 @@ SWITCH_SECONDS = 0.0005
 def serve(host: str, no_worker: bool) -> None:
     """Serve the API and the page, and run syncs in the same process."""
     config = Config.from_environment(os.environ)
-    log = logs.configure(config.log_level)
+    log = _prepare_log(config)
     # Without keys the API serves only what is stored.
     google = make_google(config) if config.credentials_keys or not no_worker else None
     worker = _worker(config, google, log) if google and not no_worker else None
@@ -56,11 +56,19 @@ def worker() -> None:
     stops = {signal.SIGINT, signal.SIGTERM}
     # Before any thread starts: all inherit the mask, and only this one waits for signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    worker = _worker(config, make_google(config), logs.configure(config.log_level))
+    worker = _worker(config, make_google(config), _prepare_log(config))
     _freeze_gc()
     worker.start()
     signal.sigwait(stops)
     worker.stop()
+
+
+def _prepare_log(config: Config) -> FilteringBoundLogger:
+    """The process's log, which also says why the process ends if one of its threads dies."""
+    logs.take_over_stderr()
+    log = logs.configure(config.log_level)
+    threads.end_process_with_any_thread(log)
+    return log
 
 
 def _freeze_gc() -> None:

@@ -18,7 +18,7 @@ import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import DiagnosticField
+from psycopg.pq import DiagnosticField, TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.array import ListBinaryDumper
 
@@ -221,6 +221,9 @@ class Session(FunctionCaller):
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         with self._lock:
+            if self._connection and _is_busy(self._connection):
+                # An error of this thread cut off the last call: the connection still waits for it.
+                self._connection.close()
             if self._connection is None or self._connection.closed:
                 self._connection = connect(self._url, self._application_name)
             yield self._connection
@@ -230,3 +233,7 @@ class Session(FunctionCaller):
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+
+def _is_busy(connection: Connection) -> bool:
+    return connection.info.transaction_status == TransactionStatus.ACTIVE

@@ -8,6 +8,7 @@ import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.postgres.calls import connect
+from service.threads import LongLivedThread
 
 CHANNEL = "gmail_sync"
 # How often stop() is noticed.
@@ -35,7 +36,7 @@ class Listener:
         self._on_change = on_change
         self._log = log
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
+        self._thread = LongLivedThread("listener", self._run, self._stopped, log)
 
     def start(self) -> None:
         self._thread.start()

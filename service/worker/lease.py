@@ -10,11 +10,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.postgres.calls import Session
 from service.postgres.errors import LeaseLost
+from service.threads import LongLivedThread
 
 # A worker fences itself after this share of the heartbeat timeout without a heartbeat.
 SELF_FENCE = 0.75
@@ -45,10 +45,10 @@ class Lease:
         self._log = log
         self._on_lost = on_lost
         self._wake = threading.Event()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._lost = False
         self._beat_at = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"heartbeat {task_id}", daemon=True)
+        self._thread = LongLivedThread(f"heartbeat {task_id}", self._run, self._stopped, log)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -73,7 +73,7 @@ class Lease:
 
     def stop_beating(self) -> None:
         """Stop the heartbeats, because the run is about to end."""
-        self._stopped = True
+        self._stopped.set()
         self._wake.set()
 
     def heartbeat_now(self) -> None:
@@ -81,25 +81,26 @@ class Lease:
         self._wake.set()
 
     def _run(self) -> None:
-        pause = self._interval
-        while True:
-            self._wake.wait(pause)
-            self._wake.clear()
-            if self._stopped:
-                break
+        while self._wait():
             if not self._beat():
                 self._lost = True
                 self._on_lost()
                 break
-            pause = RETRY_SECONDS if self.silent_for() > self._interval else self._interval
         self._session.close()
+
+    def _wait(self) -> bool:
+        """Wait until the next heartbeat is due. False when the heartbeats stop."""
+        late = self.silent_for() > self._interval
+        self._wake.wait(RETRY_SECONDS if late else self._interval)
+        self._wake.clear()
+        return not self._stopped.is_set()
 
     def _beat(self) -> bool:
         """Send one heartbeat; False if the lease is lost or must be assumed lost."""
         started_at = time.monotonic()
         try:
             held = bool(self._session.value("heartbeat", self.task_id))
-        except psycopg.Error as error:
+        except Exception as error:  # whatever it was, the lease runs out
             self._log.warning("heartbeat missed", silent_for=self.silent_for(), error=str(error))
             return self.silent_for() <= self._self_fence
         if not held:

@@ -4,13 +4,16 @@ import importlib.metadata
 import threading
 import time
 import uuid
+from contextlib import closing
 
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
+from service import logs
 from service.google.configuration import Google
-from service.postgres.calls import Session
+from service.postgres.calls import Session, is_outage
 from service.postgres.listener import Listener, RunChange
+from service.threads import LongLivedThread, end_process
 from service.worker.claim import Claim
 from service.worker.run import RunExecutor
 
@@ -18,6 +21,10 @@ from service.worker.run import RunExecutor
 POLL_SECONDS = 2.0
 # How often the fallback reaper runs and the worker sends its own heartbeat.
 HOUSEKEEPING_SECONDS = 10.0
+# How long all slots may fail before the process ends. Its supervisor starts another.
+LIFELESS_SECONDS = 60.0
+# Prefixes of the SQLSTATEs for what the schema lacks and what the service may not use.
+SCHEMA_SQLSTATES = ("42", "3F")
 # Messages indexed per call: a store of one of them waits for at most this many.
 INDEX_BATCH = 20
 # How long a drain may take. Fetches are interrupted; stored messages are kept.
@@ -49,17 +56,17 @@ class Worker:
         self._wakeups = 0
         self._runs: dict[str, RunExecutor] = {}
         self._listener = Listener(listen_url or url, self._on_change, self._log)
-        self._threads = [
-            *(
-                threading.Thread(target=self._serve_slot, name=f"slot {number}", daemon=True)
-                for number in range(concurrency)
-            ),
-            threading.Thread(target=self._housekeeping_loop, name="housekeeping", daemon=True),
+        self._slots = [
+            LongLivedThread(f"slot {number}", self._serve_slot, self._draining, self._log)
+            for number in range(concurrency)
         ]
+        self._housekeeper = LongLivedThread(
+            "housekeeping", self._housekeeping_loop, self._draining, self._log
+        )
 
     def start(self) -> None:
         self._listener.start()
-        for thread in self._threads:
+        for thread in (*self._slots, self._housekeeper):
             thread.start()
         self._log.info("worker started", concurrency=self._concurrency)
 
@@ -74,7 +81,7 @@ class Worker:
         """Drain, and wait for it for at most DRAIN_SECONDS."""
         ends_at = time.monotonic() + DRAIN_SECONDS
         self.drain()
-        for thread in self._threads:
+        for thread in (*self._slots, self._housekeeper):
             thread.join(max(0.0, ends_at - time.monotonic()))
         self._listener.stop()
         left = [run.task_id for run in list(self._runs.values())]
@@ -97,40 +104,71 @@ class Worker:
             self._wakeup.wait_for(lambda: self._wakeups != seen, POLL_SECONDS)
 
     def _serve_slot(self) -> None:
-        session = Session(self._url, "gmail-sync worker")
-        while not self._draining.is_set():
-            seen = self._wakeups
-            try:
-                claim = session.row_as(Claim, "claim_sync", self.id)
-            except psycopg.Error as error:
-                self._log.warning("claiming failed", error=str(error))
-                self._draining.wait(POLL_SECONDS)
-                continue
-            if claim is None:
-                self._wait_for_wakeup(seen)
-                continue
-            log = self._log.bind(task_id=claim.task_id, user_id=claim.user_id)
-            log.info("run claimed", sync_type=claim.sync_type, attempt=claim.attempt)
-            run = RunExecutor(claim, self._url, session, self._google, self._draining, log)
-            self._runs[run.task_id] = run
+        with closing(Session(self._url, "gmail-sync worker")) as session:
+            while not self._draining.is_set():
+                seen = self._wakeups
+                try:
+                    claim = session.row_as(Claim, "claim_sync", self.id)
+                except psycopg.Error as error:
+                    if not _passes(error):
+                        raise
+                    self._log.warning("claiming failed", error=str(error))
+                    self._draining.wait(POLL_SECONDS)
+                    continue
+                if claim is None:
+                    self._wait_for_wakeup(seen)
+                else:
+                    self._execute(claim, session)
+
+    def _execute(self, claim: Claim, session: Session) -> None:
+        log = self._log.bind(task_id=claim.task_id, user_id=claim.user_id)
+        log.info("run claimed", sync_type=claim.sync_type, attempt=claim.attempt)
+        run = RunExecutor(claim, self._url, session, self._google, self._draining, log)
+        self._runs[run.task_id] = run
+        try:
             run.execute()
+        finally:
             del self._runs[run.task_id]
-        session.close()
 
     def _housekeeping_loop(self) -> None:
-        session = Session(self._url, "gmail-sync housekeeping")
-        version = importlib.metadata.version("gmail-sync")
-        while True:
-            try:
-                session.value("worker_heartbeat", self.id, version, self._concurrency)
-                if reaped := session.value("run_fallback_reaper"):
-                    self._log.warning("reaped in place of pg_cron", runs=reaped)
-                more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
-                if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
-                    session.value("unregister_worker", self.id)
-                    break
-            except psycopg.Error as error:
-                self._log.warning("housekeeping failed", error=str(error))
-                if self._draining.wait(HOUSEKEEPING_SECONDS):
-                    break
-        session.close()
+        with closing(Session(self._url, "gmail-sync housekeeping")) as session:
+            while True:
+                try:
+                    self._send_heartbeat(session)
+                    if reaped := session.value("run_fallback_reaper"):
+                        self._log.warning("reaped in place of pg_cron", runs=reaped)
+                    more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
+                    if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
+                        session.value("unregister_worker", self.id)
+                        break
+                except psycopg.Error as error:
+                    self._log.warning("housekeeping failed", error=str(error))
+                    if self._draining.wait(HOUSEKEEPING_SECONDS):
+                        break
+
+    def _send_heartbeat(self, session: Session) -> None:
+        session.value(
+            "worker_heartbeat",
+            self.id,
+            importlib.metadata.version("gmail-sync"),
+            self._concurrency,
+            self._living_slots(),
+            logs.dropped.total,
+        )
+
+    def _living_slots(self) -> int:
+        """The number of slots that work. Ends the process if there has been none for too long."""
+        failing = [seconds for slot in self._slots if (seconds := slot.failing_for())]
+        if len(failing) == self._concurrency and min(failing) > LIFELESS_SECONDS:
+            reason = f"none of the {self._concurrency} slots of this worker works"
+            end_process(self._log, f"{reason}: each failed for {min(failing):.0f} s")
+        return self._concurrency - len(failing)
+
+
+def _passes(error: psycopg.Error) -> bool:
+    """Whether the database is away, busy or being migrated. Any other error is a slot's failure."""
+    return (
+        is_outage(error)
+        or isinstance(error, psycopg.OperationalError)
+        or (error.sqlstate or "").startswith(SCHEMA_SQLSTATES)
+    )

@@ -1,7 +1,7 @@
 """Imports in service/ only point down.
 
 The order: cli → demo → app → web → api → worker → mailbox → accounts → google → gmail → postgres →
-mime, i18n, config, logs, migrate. The simulator imports nothing of the rest.
+mime, i18n, config, logs, threads, migrate. The simulator imports nothing of the rest.
 """
 
 import ast
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 # Lowest first; a room imports from itself and from lower ranks.
 RANKS: tuple[set[str], ...] = (
     {"simulator"},
-    {"config", "i18n", "logs", "migrate", "mime"},
+    {"config", "i18n", "logs", "migrate", "mime", "threads"},
     {"postgres"},
     {"gmail"},
     {"google"},

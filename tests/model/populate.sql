@@ -52,8 +52,9 @@ begin
     values ('connected', v_user, v_user, 'x', 'x', '{}');
     insert into gmail_sync.repair_log (source, task_id, user_id, action, rules, original)
     values ('x', v_task, v_user, 'repaired', '{}', jsonb_build_object('user', v_user));
-    insert into gmail_sync.worker (id, version, capacity, seen_at)
-    values (md5(v_user)::uuid, '1', 1, now() - interval '2 days');
+    insert into gmail_sync.worker
+      (id, version, capacity, living_slots, dropped_log_lines, seen_at)
+    values (md5(v_user)::uuid, '1', 1, 1, 0, now() - interval '2 days');
     insert into gmail_sync.user_sync_status (
       task_id, user_id, is_syncing, phase, progress_percentage, finished_at, outcome,
       started_at, claimed_at, updated_at

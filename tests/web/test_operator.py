@@ -91,6 +91,18 @@ def test_it_says_what_is_wrong(olga: httpx.Client, trouble: None) -> None:
     assert "Needs attention" in text_of(page, "jobs")
 
 
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "0 / 4 ✕ 1 failing"), ("zh-CN", "0 / 4 ✕ 1 个槽位反复出错")]
+)
+def test_it_says_that_slots_of_a_worker_fail(
+    olga: httpx.Client, functions: Session, language: str, words: str
+) -> None:
+    functions.rows("worker_heartbeat", uuid.uuid4(), "0.9", 4, 3)
+    page = olga.get(PAGE, headers={"Accept-Language": language})
+    assert words in text_of(page, "workers")
+    assert "1 of 4 worker slots fail" in text_of(page, "health")
+
+
 def test_it_says_so_where_there_is_nothing(olga: httpx.Client) -> None:
     page = olga.get(PAGE)
     for section in ("runs", "accounts", "dead_letters"):

@@ -25,6 +25,7 @@ ACCESS_TOKEN = "access"
 REFRESH_TOKEN = "refresh"
 # For thousands of messages on two cores that others keep busy.
 PATIENCE_SECONDS = 300
+WORKER_PROGRAM = ("-m", "service.cli", "worker")
 
 
 @pytest.fixture
@@ -141,7 +142,7 @@ class WorkerProcess:
         self,
         environment: dict[str, str],
         log: Path,
-        program: Sequence[str] = ("-m", "service.cli", "worker"),
+        program: Sequence[str] = WORKER_PROGRAM,
     ) -> None:
         self.log = log
         with log.open("wb") as output:
@@ -176,7 +177,7 @@ def start_worker(
 ) -> Iterator[Callable[..., WorkerProcess]]:
     workers: list[WorkerProcess] = []
 
-    def start(concurrency: int = 4) -> WorkerProcess:
+    def start(concurrency: int = 4, program: Sequence[str] = WORKER_PROGRAM) -> WorkerProcess:
         environment = {
             "DATABASE_URL": service_url,
             "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
@@ -186,7 +187,8 @@ def start_worker(
             "GMAIL_SYNC_LOG_LEVEL": "debug",
             "GMAIL_SYNC_WORKER_CONCURRENCY": str(concurrency),
         }
-        worker = WorkerProcess(environment, tmp_path / f"worker-{len(workers)}.log")
+        log = tmp_path / f"worker-{len(workers)}.log"
+        worker = WorkerProcess(environment, log, program)
         workers.append(worker)
         return worker
 

@@ -50,7 +50,10 @@ select
   ) as reapers,
   running.waiting,
   running.oldest_waiting_seconds,
-  (select count(*) from gmail_sync._live_workers) as workers,
+  live.workers,
+  live.slots,
+  live.living_slots,
+  live.dropped_log_lines,
   (select count(*) from gmail_sync.fetch_queue where dead) as dead_letters,
   (
     select count(*) from gmail_sync.account where status in ('reauth_required', 'suspended')
@@ -70,7 +73,15 @@ from (
       where claimed_at is null and not_before <= clock_timestamp()
     )), 1) as oldest_waiting_seconds
   from gmail_sync._running_run
-) running;
+) running
+cross join (
+  select
+    count(*) as workers,
+    coalesce(sum(capacity), 0) as slots,
+    coalesce(sum(living_slots), 0) as living_slots,
+    coalesce(sum(dropped_log_lines), 0) as dropped_log_lines
+  from gmail_sync._live_workers
+) live;
 
 comment on view gmail_sync._health_facts is
 'What sync_health reports and judges, in one row.';

@@ -35,16 +35,8 @@ as $$
     where problem is not null
     group by problem
     union all
-    select 6, case
-      when p_facts.oldest_waiting_seconds
-        > (select extract(epoch from queue_timeout) from gmail_sync.settings)
-        or p_facts.workers = 0 and p_facts.oldest_waiting_seconds
-          > (select extract(epoch from pickup_alert) from gmail_sync.settings)
-      then format(
-        'no worker picks up: a sync has waited for %s s and %s worker(s) were seen',
-        round(p_facts.oldest_waiting_seconds), p_facts.workers
-      )
-    end
+    select 6, reason
+    from gmail_sync._unhealthy_worker_reasons(p_facts) reason
     union all
     select 7, case
       when p_facts.oldest_transaction_seconds

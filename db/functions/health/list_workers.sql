@@ -1,7 +1,8 @@
 -- Workers with a heartbeat within the last day, the latest first. seen_for is the age of the
 -- heartbeat, alive says whether it is within the heartbeat timeout, busy is the number of slots
--- taken. A worker that was stopped is not listed; one that was killed is. Raises SY003 when p_limit
--- is not between 1 and 1,000.
+-- taken. living_slots is the number of slots that work; the others fail again and again. A worker
+-- that was stopped is not listed; one that was killed is. Raises SY003 when p_limit is not between
+-- 1 and 1,000.
 
 create or replace function gmail_sync.list_workers(p_limit integer default 100)
 returns table (
@@ -11,7 +12,9 @@ returns table (
   seen_for interval,
   alive boolean,
   busy bigint,
-  capacity integer
+  capacity integer,
+  living_slots integer,
+  dropped_log_lines bigint
 )
 language sql
 stable
@@ -21,7 +24,7 @@ as $$
   select left(w.id::text, 8), w.version, w.started_at,
     greatest(interval '0', date_trunc('second', clock_timestamp() - w.seen_at)),
     exists (select from gmail_sync._live_workers l where l.id = w.id),
-    coalesce(claimed.runs, 0), w.capacity
+    coalesce(claimed.runs, 0), w.capacity, w.living_slots, w.dropped_log_lines
   from gmail_sync.worker w
   left join (
     select r.claimed_by, count(*) as runs

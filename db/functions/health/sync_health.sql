@@ -25,10 +25,12 @@ as $$
       'waiting', f.waiting, 'oldest_seconds', f.oldest_waiting_seconds
     ),
     'workers', f.workers,
+    'slots', jsonb_build_object('configured', f.slots, 'living', f.living_slots),
     'dead_letters', f.dead_letters,
     'accounts_to_reconnect', f.accounts_to_reconnect,
     'oldest_transaction_seconds', f.oldest_transaction_seconds,
-    'notify_queue_percent', f.notify_queue_percent
+    'notify_queue_percent', f.notify_queue_percent,
+    'dropped_log_lines', f.dropped_log_lines
   )
   from gmail_sync._health_facts f
   cross join lateral gmail_sync._unhealthy_reasons(f) as r (reasons);

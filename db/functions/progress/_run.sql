@@ -37,7 +37,7 @@ select
     and (
       greatest(r.started_at, r.not_before)
           < clock_timestamp() - (select s.pickup_timeout from gmail_sync.settings s)
-        and not exists (select from gmail_sync._live_workers)
+        and not exists (select from gmail_sync._live_workers where living_slots > 0)
       or greatest(r.started_at, r.not_before)
         < clock_timestamp() - (select s.queue_timeout from gmail_sync.settings s)
     ) as worker_missing

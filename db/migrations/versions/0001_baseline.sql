@@ -425,7 +425,11 @@ create table gmail_sync.worker (
   started_at timestamptz not null default clock_timestamp(),
   seen_at timestamptz not null default clock_timestamp(),
   version text not null,
-  capacity integer not null constraint capacity_is_positive check (capacity > 0)
+  capacity integer not null constraint capacity_is_positive check (capacity > 0),
+  living_slots integer not null,
+  dropped_log_lines bigint not null,
+  constraint slots_live_within_capacity check (living_slots between 0 and capacity),
+  constraint no_lines_dropped_below_zero check (dropped_log_lines >= 0)
 );
 
 comment on table gmail_sync.worker is

@@ -27,6 +27,18 @@ def test_workers_say_how_busy_they_are(functions: Session, db: Connection) -> No
     assert timedelta(0) <= row["seen_for"] <= silence_of(db, "1.2")
 
 
+def test_workers_say_how_many_slots_work_and_how_many_lines_they_dropped(
+    functions: Session,
+) -> None:
+    worker = uuid.uuid4()
+    functions.rows("worker_heartbeat", worker, "1.2", 4)
+    (row,) = functions.rows("list_workers")
+    assert (row["living_slots"], row["dropped_log_lines"]) == (4, 0)
+    functions.rows("worker_heartbeat", worker, "1.2", 4, 3, 7)
+    (row,) = functions.rows("list_workers")
+    assert (row["living_slots"], row["dropped_log_lines"]) == (3, 7)
+
+
 def test_a_worker_that_has_gone_silent_is_not_alive(functions: Session, db: Connection) -> None:
     functions.rows("worker_heartbeat", uuid.uuid4(), "1.2", 4)
     db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")

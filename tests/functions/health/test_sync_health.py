@@ -12,8 +12,8 @@ from tests.waiting import wait_until
 
 ANSWER = {
     "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",
-    "workers", "dead_letters", "accounts_to_reconnect", "oldest_transaction_seconds",
-    "notify_queue_percent",
+    "workers", "slots", "dead_letters", "accounts_to_reconnect", "oldest_transaction_seconds",
+    "notify_queue_percent", "dropped_log_lines",
 }  # fmt: skip
 
 
@@ -136,6 +136,35 @@ def test_workers_are_counted_while_they_beat(functions: Session, db: Connection)
     assert health(functions)["workers"] == 1
     db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
     assert health(functions)["workers"] == 0
+
+
+def test_slots_that_fail_are_a_reason_until_they_work_again(functions: Session) -> None:
+    worker = beat(functions)
+    functions.rows("worker_heartbeat", worker, "1.0", 4, 3, 7)
+    (reason,) = reasons(functions)
+    assert reason.startswith("1 of 4 worker slots fail")
+    assert "restart" in reason
+    assert health(functions)["slots"] == {"configured": 4, "living": 3}
+    assert health(functions)["dropped_log_lines"] == 7
+    functions.rows("worker_heartbeat", worker, "1.0", 4, 4)
+    assert reasons(functions) == []
+
+
+def test_a_worker_without_a_living_slot_picks_nothing_up(
+    functions: Session, db: Connection
+) -> None:
+    functions.rows("worker_heartbeat", uuid.uuid4(), "1.0", 4, 0)
+    shift(db, queued(functions), "-31 s", "started_at", "not_before")
+    assert [reason[:20] for reason in reasons(functions)] == [
+        "4 of 4 worker slots ", "no worker picks up: ",
+    ]  # fmt: skip
+
+
+def test_a_lost_worker_has_no_slots(functions: Session, db: Connection) -> None:
+    functions.rows("worker_heartbeat", uuid.uuid4(), "1.0", 4, 0)
+    db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
+    assert reasons(functions) == []
+    assert health(functions)["slots"] == {"configured": 0, "living": 0}
 
 
 def test_completed_syncs_of_the_day_are_counted(functions: Session) -> None:

@@ -192,7 +192,10 @@ BAD_CHANGES = [
     ("fetch_queue", "reason = 'whim'", "known_reason"),
     ("fetch_queue", "attempts = -1", "no_attempts_below_zero"),
     ("touched", "bucket = 'lost'", "known_bucket"),
-    ("worker", "capacity = 0", "capacity_is_positive"),
+    ("worker", "capacity = 0, living_slots = 0", "capacity_is_positive"),
+    ("worker", "living_slots = capacity + 1", "slots_live_within_capacity"),
+    ("worker", "living_slots = -1", "slots_live_within_capacity"),
+    ("worker", "dropped_log_lines = -1", "no_lines_dropped_below_zero"),
     ("reaper_beat", "reaper = 'crontab'", "known_reaper"),
 ]
 
