@@ -33,7 +33,12 @@ def simulate(
     access_token: str,
     host: str,
 ) -> None:
-    """Serve a simulated Gmail mailbox until Ctrl-C, without quota and faults until requested."""
+    """Serve a simulated Gmail mailbox until Ctrl-C, without quota and faults until requested.
+
+    POST /simulator/faults adds a fault, such as {"method": "messages.list", "action":
+    "stuck_token"}: a list that names the same next page for ever. DELETE removes all faults.
+    service/simulator/faults.py lists the actions, and admin.py the other routes.
+    """
     if (mail is None) == (messages is None):
         raise click.UsageError("give one of --mail and --messages")
     run(port, mail, messages, email, access_token, host)

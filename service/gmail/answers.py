@@ -1,5 +1,6 @@
 """What the Gmail client returns."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from service.gmail.errors import GmailError
@@ -17,6 +18,10 @@ class MessagePage(NamedTuple):
     ids: list[str]
     next_page_token: str | None
 
+    def items(self) -> Iterable[str]:
+        """What pages must bring more of; see service.gmail.pages."""
+        return self.ids
+
 
 class HistoryPage(NamedTuple):
     """`records` are as Gmail returns them. The next cursor is the history_id of the FIRST page:
@@ -25,6 +30,14 @@ class HistoryPage(NamedTuple):
     records: list[dict[str, Any]]
     history_id: str
     next_page_token: str | None
+
+    def items(self) -> Iterable[str]:
+        """What pages must bring more of; see service.gmail.pages.
+
+        A record's own id does not count: a server could number the same changes for ever.
+        """
+        for record in self.records:
+            yield str({**record, "id": None} if isinstance(record, dict) else record)
 
 
 class Fetched(NamedTuple):

@@ -80,7 +80,7 @@ class GmailClient:
 
         def read(answer: dict[str, Any]) -> MessagePage:
             ids = [str(message["id"]) for message in answer.get("messages") or []]
-            return MessagePage(ids, answer.get("nextPageToken") or None)
+            return MessagePage(ids, _next_page_token(answer))
 
         request = self._api.messages.list(
             userId="me", includeSpamTrash=True, maxResults=max_results, pageToken=page_token
@@ -92,9 +92,7 @@ class GmailClient:
 
         def read(answer: dict[str, Any]) -> HistoryPage:
             records = list(answer.get("history") or [])
-            return HistoryPage(
-                records, str(answer["historyId"]), answer.get("nextPageToken") or None
-            )
+            return HistoryPage(records, str(answer["historyId"]), _next_page_token(answer))
 
         request = self._api.history.list(
             userId="me", startHistoryId=start_history_id, maxResults=500, pageToken=page_token
@@ -254,6 +252,11 @@ class GmailClient:
             return TokenExpired() if self._transport.renew() else error
         except Exception as refused:
             return classify(refused)
+
+
+def _next_page_token(answer: dict[str, Any]) -> str | None:
+    token = answer.get("nextPageToken")
+    return str(token) if token else None
 
 
 def _answer(request: HttpRequest, response: Response, content: bytes) -> Any:

@@ -9,7 +9,8 @@ GmailError                    what happened and what to do, in words for people
 ├── TokenExpired              the access token was renewed: send the request again
 ├── TooLarge                  ask for fewer messages at once
 ├── Transient                 try again later
-│   └── MalformedResponse     an answer, but not one of Gmail's
+│   ├── MalformedResponse     an answer, but not one of Gmail's
+│   └── EndlessPages          the pages of a list do not end
 ├── ReauthRequired            the account must be connected again
 ├── AccountBlocked            Google or an administrator refuses this account
 ├── Forbidden                 refused for a reason that does not concern the account
@@ -26,13 +27,15 @@ from service.mime.text import storable
 
 
 class GmailError(Exception):
-    """Base class. `code` is stable. `reason` and `status` (HTTP) are Google's, for the log."""
+    """Base class. `code` is stable. `detail` is what happened, without the advice. `reason` and
+    `status` (HTTP) are Google's, for the log."""
 
     code: ClassVar[str] = "gmail_error"
     advice: ClassVar[str] = "Gmail did not answer as expected."
 
     def __init__(self, detail: str = "", *, reason: str = "", status: int | None = None) -> None:
         detail = storable(detail).strip()[:300]
+        self.detail = detail
         self.reason = storable(reason)[:100]
         self.status = status
         self.message = f"{self.advice} ({detail})" if detail else self.advice
@@ -98,6 +101,14 @@ class Transient(GmailError):
 class MalformedResponse(Transient):
     code = "malformed_response"
     advice = "The answer was incomplete or not Gmail's; the sync tries again."
+
+
+class EndlessPages(Transient):
+    code = "endless_pages"
+    advice = (
+        "The pages of Gmail's list do not end, so the list is read again later. If that does not "
+        "help, check the proxies between this service and Gmail."
+    )
 
 
 class ReauthRequired(GmailError):

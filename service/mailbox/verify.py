@@ -10,7 +10,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from service.gmail.answers import HistoryPage, MessagePage
 from service.gmail.errors import HistoryExpired
+from service.gmail.pages import follow_pages
 from service.mailbox.access import MailboxAccess
 from service.postgres.calls import FunctionCaller
 
@@ -98,15 +100,9 @@ class MailboxComparison:
     def _list(self, total: int) -> list[str]:
         """All ids, newest first, each once."""
         ids: dict[str, None] = {}
-        page_token = None
-        while True:
-            request = partial(self._access.client.list_messages, page_token)
-            page = self._access.call("messages.list", request, MAX_QUOTA_WAIT)
+        for page in follow_pages(self._message_page):
             ids.update(dict.fromkeys(page.ids))
             self._on_progress(len(ids), total)
-            page_token = page.next_page_token
-            if page_token is None:
-                break
         if total and not ids:
             raise EmptyListing("Gmail listed none of the mailbox's messages, though it has some")
         return list(ids)
@@ -114,17 +110,20 @@ class MailboxComparison:
     def _coming(self, cursor: str) -> set[str] | None:
         """The ids that a sync from the cursor will act on; None if a full sync is needed."""
         coming: set[str] = set()
-        page_token = None
-        while True:
-            request = partial(self._access.client.history, cursor, page_token)
-            try:
-                page = self._access.call("history.list", request, MAX_QUOTA_WAIT)
-            except HistoryExpired:
-                return None
-            coming.update(named_ids(page.records))
-            page_token = page.next_page_token
-            if page_token is None:
-                return coming
+        try:
+            for page in follow_pages(partial(self._history_page, cursor)):
+                coming.update(named_ids(page.records))
+        except HistoryExpired:
+            return None
+        return coming
+
+    def _message_page(self, page_token: str | None) -> MessagePage:
+        request = partial(self._access.client.list_messages, page_token)
+        return self._access.call("messages.list", request, MAX_QUOTA_WAIT)
+
+    def _history_page(self, cursor: str, page_token: str | None) -> HistoryPage:
+        request = partial(self._access.client.history, cursor, page_token)
+        return self._access.call("history.list", request, MAX_QUOTA_WAIT)
 
     def _compare(self, remote: list[str], coming: set[str]) -> dict[str, list[str]]:
         drift: dict[str, list[str]] = {kind: [] for kind in DRIFT}

@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _NONCE = 48  # bytes; Gmail's attachment ids are long too
+_VARIANT = 4  # bytes
 
 
 def padded_base64url(data: bytes) -> str:
@@ -44,6 +45,16 @@ def decode_token(kind: str, token: str, nonce_length: int = 0) -> str:
     if zlib.crc32(kind.encode() + b"\0" + data[4:]) != int.from_bytes(data[:4], "big"):
         raise ValueError("not a token of this kind")
     return data[4 + nonce_length :].decode()
+
+
+def page_token(kind: str, position: str, variant: int = 0) -> str:
+    """The token of the page at a position. All variants of a token lead to the same page."""
+    return encode_token(kind, position, variant.to_bytes(_VARIANT, "big"))
+
+
+def page_position(kind: str, token: str) -> str:
+    """The position in a page token. Raises ValueError for a foreign or damaged one."""
+    return decode_token(kind, token, _VARIANT)
 
 
 def attachment_id(message_id: str, part_id: str) -> str:

@@ -7,14 +7,26 @@ from typing import Any
 import msgspec
 
 from service.simulator import multipart
-from service.simulator.encoding import encode_token
+from service.simulator.encoding import page_position, page_token
 from service.simulator.errors import ApiError
 from service.simulator.faults import Action, ArmedFault, Fault
 from service.simulator.http_types import Request, Response, error_response
 
 _WAITS: tuple[Action, ...] = ("hang", "latency")
 _DELIVERIES: tuple[Action, ...] = ("drip", "truncate", "drop")
-_PAGES: tuple[Action, ...] = ("empty_page", "duplicate", "invalid_page_token", "wrong_estimate")
+# Lists that never end: which variant of the first page's token the n-th page names.
+_ENDLESS: dict[Action, Callable[[int], int]] = {
+    "stuck_token": lambda n: 1,
+    "alternating_tokens": lambda n: n % 2,
+    "repeated_page": lambda n: n,
+    "renumbered_page": lambda n: n,
+}
+_PAGES: tuple[Action, ...] = (
+    *("empty_page", "duplicate", "invalid_page_token", "wrong_estimate"),
+    *_ENDLESS,
+)
+# More than a page has records.
+_RENUMBERED = 1000
 _ITEMS = ("messages", "history")
 _ESTIMATE = 201  # what Gmail answers to most requests
 
@@ -48,6 +60,8 @@ def apply_faults(struck: Sequence[ArmedFault], request: Request, response: Respo
             cut(response)
         elif action == "reorder":
             multipart.reverse(response)
+        elif action == "stale_parts" and response.status == 200:
+            _answer_as_first(armed, response)
         elif action == "mangle" and response.status == 200:
             response.body = armed.fault.body.encode()
         elif action in _PAGES and response.status == 200:
@@ -55,6 +69,14 @@ def apply_faults(struck: Sequence[ArmedFault], request: Request, response: Respo
             _alter_page(armed, request, page)
             response.body = msgspec.json.encode(page)
     return response
+
+
+def _answer_as_first(armed: ArmedFault, response: Response) -> None:
+    if armed.first_batch is None:
+        armed.first_batch = (response.body, response.content_type)
+    else:
+        response.body, response.content_type = armed.first_batch
+        response.fetched = ()
 
 
 def cut(response: Response) -> None:
@@ -78,13 +100,20 @@ def _time(retry_after: str | float) -> str:
 
 def _alter_page(armed: ArmedFault, request: Request, page: dict[str, Any]) -> None:
     key = next((name for name in _ITEMS if name in page), "")
+    kind = "history" if request.path.endswith("history") else "messages"
     action = armed.fault.action
     if action == "invalid_page_token" and "nextPageToken" in page:
         page["nextPageToken"] = "expired"
     elif action == "empty_page":
         page.pop(key, None)
-        kind = "history" if request.path.endswith("history") else "messages"
-        page["nextPageToken"] = request.one("pageToken") or encode_token(kind, "")
+        asked = request.one("pageToken")
+        position = page_position(kind, asked) if asked else ""
+        page["nextPageToken"] = page_token(kind, position, armed.struck)
+    elif action in _ENDLESS:
+        page["nextPageToken"] = page_token(kind, "", _ENDLESS[action](armed.struck))
+        if action == "renumbered_page":
+            for record in page.get("history", []):
+                record["id"] = str(int(record["id"]) + _RENUMBERED * armed.struck)
     elif action == "wrong_estimate":
         page["resultSizeEstimate"] = _ESTIMATE
     elif action == "duplicate" and key:

@@ -11,9 +11,14 @@ What each action does:
     cut                 send half the body, with the length of that half
     drop                close without an answer (a batch part: leave it out)
     reorder             a batch answers its parts in reverse
-    empty_page          a list answers no items, and a token that leads to the real page
+    stale_parts         a batch answers the parts of the first batch that was struck
+    empty_page          a list answers no items, and a new token that leads to the real page
     duplicate           a list repeats an id within the page, and the last id of the page before
     invalid_page_token  a list answers a nextPageToken that will be refused
+    stuck_token         a list answers its first page, always with the same token
+    alternating_tokens  a list answers its first page, with one of two tokens in turn
+    repeated_page       a list answers its first page, always with a new token
+    renumbered_page     repeated_page, and history records have new ids each time
     wrong_estimate      a list answers a resultSizeEstimate that has nothing to do with it
     mangle              a request that succeeds is answered with `body` as its JSON
 
@@ -37,9 +42,14 @@ Action = Literal[
     "cut",
     "drop",
     "reorder",
+    "stale_parts",
     "empty_page",
     "duplicate",
     "invalid_page_token",
+    "stuck_token",
+    "alternating_tokens",
+    "repeated_page",
+    "renumbered_page",
     "wrong_estimate",
     "mangle",
 ]
@@ -82,6 +92,7 @@ class ArmedFault:
         self.seen = 0
         self.struck = 0
         self.last_id: dict[str, str] | None = None  # the end of the page before, for duplicates
+        self.first_batch: tuple[bytes, str] | None = None  # body and content type, for stale_parts
         self._arrived = threading.Event()
         self._released = threading.Event()
 

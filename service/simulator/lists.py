@@ -27,7 +27,7 @@ def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respo
     if found:
         page["messages"] = [resources.reference(message) for message in found]
     if position_after:
-        page["nextPageToken"] = encoding.encode_token("messages", "{} {}".format(*position_after))
+        page["nextPageToken"] = encoding.page_token("messages", "{} {}".format(*position_after))
     return json_response(page)
 
 
@@ -51,7 +51,7 @@ def list_history(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respon
         page["history"] = records
     if more:
         # Filtered after the cut, so a page can be empty and still have a next one, as at Google.
-        page["nextPageToken"] = encoding.encode_token(
+        page["nextPageToken"] = encoding.page_token(
             "history", f"{changes[-1].id} {last or current}"
         )
     return json_response(page)
@@ -66,6 +66,6 @@ def _position(kind: str, request: Request) -> str:
     """The page's position, which its token holds; empty for the first page."""
     token = request.one("pageToken")
     try:
-        return encoding.decode_token(kind, token) if token else ""
+        return encoding.page_position(kind, token) if token else ""
     except ValueError as error:
         raise ApiError(400, "Invalid pageToken") from error

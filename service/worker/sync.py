@@ -7,8 +7,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from service.gmail.answers import HistoryPage
 from service.gmail.client import GmailClient
 from service.gmail.errors import BadRequest, GmailError, HistoryExpired
+from service.gmail.pages import follow_pages
 from service.worker.fenced_calls import FencedCalls
 from service.worker.fetch import MessageFetcher
 from service.worker.run_end import Failed
@@ -18,6 +20,8 @@ from service.worker.watch import Watch
 # History can expire during a very long full sync, so one run may do a second. A third could mean
 # an endless loop.
 MAX_FULL_SYNCS = 2
+# How often a full sync reads the changes made meanwhile. The next sync reads what is left.
+MAX_CATCH_UPS = 5
 CURSOR_REFUSED = (
     "Gmail does not understand the stored history id {cursor}. "
     "Start a full sync: it compares all mail and stores a new one."
@@ -49,6 +53,7 @@ class AccountSync:
         self._client = thread_client()
         self._fetcher = fetcher
         self._watch = watch
+        self._cursor = ""
 
     def run(self, sync_type: str, *, verified: bool) -> None:
         """`verified`: the mailbox's address has been checked against the account."""
@@ -96,27 +101,20 @@ class AccountSync:
             self._throttle.check()
 
     def _list(self, page_token: str | None) -> None:
-        restarted = False
-        while True:
-            try:
-                page = self._throttle.call_with_retry(
-                    "messages.list", partial(self._client.list_messages, page_token)
-                )
-            except BadRequest:
-                if page_token is None or restarted:
-                    raise
-                # The page token expired: list from the first page again. Nothing is fetched twice.
-                self._calls.value("restart_listing")
-                page_token, restarted = None, True
-                continue
-            page_token = page.next_page_token
-            self._calls.value("store_listing_page", page.ids, page_token)
-            if page_token is None:
-                return
+        pages = follow_pages(
+            lambda token: self._throttle.call_with_retry(
+                "messages.list", partial(self._client.list_messages, token)
+            ),
+            page_token,
+            # Nothing is fetched twice.
+            restart=lambda: self._calls.value("restart_listing"),
+        )
+        for page in pages:
+            self._calls.value("store_listing_page", page.ids, page.next_page_token)
 
     def _incremental(self, *, until_quiet: bool) -> None:
         """Apply the changes since the cursor; `until_quiet` repeats until there are none."""
-        while True:
+        for _ in range(MAX_CATCH_UPS if until_quiet else 1):
             labels = self._request_labels()
             changed = self._take_history()
             if changed:
@@ -124,34 +122,34 @@ class AccountSync:
                 labels = self._request_labels()
             self._store_labels(labels)
             self._fetcher.drain_queue()
-            if not (changed and until_quiet):
+            if not changed:
                 return
 
     def _take_history(self) -> bool:
         """Apply the history once, page by page; whether there were changes."""
-        cursor = str(self._calls.value("get_cursor"))
-        page_token = history_id = None
-        changed = restarted = False
-        while True:
-            try:
-                page = self._throttle.call_with_retry(
-                    "history.list", partial(self._client.history, cursor, page_token)
-                )
-            except BadRequest as error:
-                if page_token is None:
-                    raise Failed(CURSOR_REFUSED.format(cursor=cursor)) from error
-                if restarted:
-                    raise
-                # The page token expired: continue from the cursor, which is past the applied pages.
-                cursor = str(self._calls.value("get_cursor"))
-                page_token = history_id = None
-                restarted = True
-                continue
+        self._read_cursor()
+        history_id = None
+        changed = False
+        for page in follow_pages(self._history_page, restart=self._read_cursor):
             # Later pages have a newer id, but do not include the changes up to it.
             history_id = history_id or page.history_id
-            changed = changed or bool(page.records)
-            page_token = page.next_page_token
-            last = page_token is None
-            self._calls.value("apply_history", Jsonb(page.records), history_id if last else None)
-            if last:
-                return changed
+            last = page.next_page_token is None
+            newer = self._calls.value(
+                "apply_history", Jsonb(page.records), history_id if last else None
+            )
+            changed = changed or newer
+        return changed
+
+    def _read_cursor(self) -> None:
+        """A history that is read again continues after the pages that were applied."""
+        self._cursor = str(self._calls.value("get_cursor"))
+
+    def _history_page(self, page_token: str | None) -> HistoryPage:
+        try:
+            return self._throttle.call_with_retry(
+                "history.list", partial(self._client.history, self._cursor, page_token)
+            )
+        except BadRequest as error:
+            if page_token is None:
+                raise Failed(CURSOR_REFUSED.format(cursor=self._cursor)) from error
+            raise

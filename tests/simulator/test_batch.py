@@ -75,6 +75,17 @@ def test_a_part_left_out_trips_the_client(
     assert set(simulator.requests.fetched) == {ids[0], ids[2]}
 
 
+def test_parts_can_be_those_of_an_earlier_batch(
+    gmail: Any, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    simulator.faults.add(Fault("batch", "stale_parts"))
+    ids = mailbox.message_ids()
+    run_batch(gmail, simulator, ids[:2])
+    with pytest.raises(KeyError):
+        run_batch(gmail, simulator, ids[2:4])
+    assert set(simulator.requests.fetched) == set(ids[:2])
+
+
 def test_more_than_100_parts_are_refused(
     gmail: Any, simulator: Simulator, mailbox: Mailbox
 ) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from service.simulator import Fault, Mailbox, Simulator
+from service.simulator.faults import Action
 from tests.simulator.conftest import TOKEN
 
 PATH = "/gmail/v1/users/me/messages"
@@ -215,6 +216,37 @@ def test_an_invalid_page_token_is_refused_when_used(simulator: Simulator, get: G
     token = get(PATH + "?maxResults=1").json()["nextPageToken"]
     answer = get(f"{PATH}?pageToken={token}")
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid pageToken")
+
+
+@pytest.mark.parametrize(
+    ("action", "tokens"),
+    [("stuck_token", 1), ("alternating_tokens", 2), ("repeated_page", 4), ("empty_page", 4)],
+)
+def test_a_list_can_be_endless(simulator: Simulator, get: Get, action: Action, tokens: int) -> None:
+    first = get(f"{PATH}?maxResults=2").json()
+    simulator.faults.add(Fault("messages.list", action))
+    token, seen = "", set()
+    for _ in range(4):
+        page = get(f"{PATH}?maxResults=2&pageToken={token}").json()
+        assert page.get("messages", []) == ([] if action == "empty_page" else first["messages"])
+        token = page["nextPageToken"]
+        seen.add(token)
+    assert len(seen) == tokens
+
+
+def test_an_endless_history_can_number_its_records_on(
+    simulator: Simulator, mailbox: Mailbox, get: Get
+) -> None:
+    start = mailbox.history_id
+    mailbox.insert(b"Subject: x\r\n\r\n")
+    simulator.faults.add(Fault("history.list", "renumbered_page"))
+    path = f"/gmail/v1/users/me/history?startHistoryId={start}"
+    first = get(path).json()
+    second = get(f"{path}&pageToken={first['nextPageToken']}").json()
+    assert first["nextPageToken"] != second["nextPageToken"]
+    (one,), (two,) = first["history"], second["history"]
+    assert int(one["id"]) < int(two["id"])
+    assert one["messagesAdded"] == two["messagesAdded"]
 
 
 def test_a_mangled_answer_is_the_json_it_was_given_byte_for_byte(

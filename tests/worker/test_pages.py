@@ -113,18 +113,6 @@ def test_an_aged_page_token_starts_the_listing_again_and_fetches_nothing_twice(
     assert simulator.requests.fetched_twice() == {}
 
 
-def test_a_page_token_that_is_always_refused_ends_the_run_in_words(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    mailbox.load(generate(600))
-    simulator.faults.add(Fault("messages.list", "invalid_page_token"))
-
-    run = account.sync()
-
-    assert run["outcome"] == "failed"
-    assert simulator.requests.methods["messages.list"] < 10
-
-
 def test_an_aged_page_token_of_the_history_goes_on_from_the_cursor(
     mailbox: Mailbox,
     account: Account,
@@ -145,21 +133,6 @@ def test_an_aged_page_token_of_the_history_goes_on_from_the_cursor(
     assert run["current_stats"] == NOTHING | {"found": 3, "new": 2, "updated": 1}
     assert set(simulator.requests.fetched.values()) == {1}
     assert account_row(db)["history_id"] == mailbox.history_id
-
-
-def test_a_page_token_of_the_history_that_is_always_refused_ends_the_run(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
-) -> None:
-    known = mailbox.insert(MAIL % b"known")
-    account.sync()
-    make_history(mailbox, known, 3 * PAGE + 1)
-    simulator.faults.add(Fault("history.list", "empty_page", every=2))
-    simulator.faults.add(Fault("history.list", "invalid_page_token"))
-
-    run = account.sync()
-
-    assert run["outcome"] == "failed"
-    assert simulator.requests.methods["history.list"] < 10
 
 
 def test_a_wrong_estimate_misleads_nobody(

@@ -3,13 +3,14 @@
 -- cursor moves to the page's last record. With the last page, p_history_id is the history id that
 -- the first page named; if it is later, the cursor moves there.
 --
--- Records that a message already contains are skipped, so a replay changes nothing. Raises SY001
--- when the lease is gone.
+-- Returns whether a record is newer than the cursor was. Records that a message already contains
+-- are skipped, so a replay changes nothing. A page that changes no message is a heartbeat, but not
+-- progress: a run that gets only such pages stalls. Raises SY001 when the lease is gone.
 
 create or replace function gmail_sync.apply_history(
   p_task_id text, p_history jsonb, p_history_id numeric default null
 )
-returns void
+returns boolean
 language plpgsql
 volatile
 security definer
@@ -19,6 +20,11 @@ declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_named text[] := array(
     select distinct e.message_id from gmail_sync._flatten_history(p_history) e
+  );
+  v_last numeric := (select max((r ->> 'id')::numeric) from jsonb_array_elements(p_history) r);
+  v_newer boolean := exists (
+    select from gmail_sync.account a
+    where a.user_id = v_user_id and v_last > coalesce(a.history_id, 0)
   );
   v_message_ids text[];
   v_buckets text[];
@@ -117,17 +123,14 @@ begin
   from counted;
 
   update gmail_sync.account a
-  set history_id = greatest(
-    a.history_id,
-    p_history_id,
-    (select max((r ->> 'id')::numeric) from jsonb_array_elements(p_history) r)
-  )
+  set history_id = greatest(a.history_id, p_history_id, v_last)
   where a.user_id = v_user_id;
 
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids, v_buckets, 'listing',
-    jsonb_array_length(p_history) > 0
+    cardinality(v_message_ids) > 0
   );
+  return v_newer;
 end;
 $$;
 

@@ -1,6 +1,7 @@
 -- Stores a page of the listing and the token of the next page. Ids that were not listed before are
--- also queued. Without a token the listing is complete. Raises SY003 when a complete listing is
--- empty although the mailbox is not, SY001 when the lease is gone.
+-- also queued. Without a token the listing is complete. A page that lists nothing new is a
+-- heartbeat, but not progress: a run that gets only such pages stalls. Raises SY003 when a complete
+-- listing is empty although the mailbox is not, SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_listing_page(
   p_task_id text, p_message_ids text[], p_next_page_token text
@@ -13,6 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id)::gmail_sync.user_key;
+  v_new boolean;
   v_queued text[];
 begin
   with page as (
@@ -34,7 +36,9 @@ begin
     on conflict do nothing
     returning message_id
   )
-  select coalesce(array_agg(message_id), '{}') into v_queued from queued;
+  select exists (select from listed), coalesce(array_agg(message_id), '{}')
+  into v_new, v_queued
+  from queued;
 
   if p_next_page_token is null
     and not exists (select from gmail_sync.listing where user_id = v_user_id)
@@ -51,7 +55,8 @@ begin
 
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_queued,
-    array_fill('pending'::text, array[cardinality(v_queued)]), 'listing'
+    array_fill('pending'::text, array[cardinality(v_queued)]), 'listing',
+    v_new or p_next_page_token is null
   );
 end;
 $$;

@@ -230,6 +230,32 @@ def test_an_empty_page_is_a_beat_but_no_progress(
     assert counts(db, task_id) == {}
 
 
+def test_only_a_page_that_changes_a_message_is_progress(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    """So the stall timeout ends a run that Gmail sends round and round."""
+    history(functions, task_id, record(101, "messagesAdded", "n"))
+    before = run_of(db, task_id)
+    for number in (101, 102):
+        history(functions, task_id, record(number, "messagesAdded", "n"))
+    repeated = run_of(db, task_id)
+    assert repeated["progressed_at"] == before["progressed_at"]
+    assert repeated["updated_at"] > before["updated_at"]
+    assert cursor(db) == 102
+    history(functions, task_id, record(103, "labelsAdded", "m", "STARRED"))
+    assert run_of(db, task_id)["progressed_at"] > before["progressed_at"]
+
+
+def test_a_page_says_whether_it_is_newer_than_the_cursor(functions: Session, task_id: str) -> None:
+    def newer(*numbers: int) -> bool:
+        records = [record(number, "messagesAdded", "n") for number in numbers]
+        answer: bool = functions.value("apply_history", task_id, Jsonb(records), 200)
+        return answer
+
+    assert newer(100, 101)
+    assert [newer(101), newer(), newer(200), newer(201)] == [False, False, False, True]
+
+
 def test_the_last_page_moves_the_cursor_though_nothing_changed(
     functions: Session, db: Connection, task_id: str
 ) -> None:

@@ -96,6 +96,30 @@ def test_pages_queue_each_message_once(functions: Session, db: Connection) -> No
     assert account(db)["listing_complete"]
 
 
+def test_only_a_page_that_lists_something_new_is_progress(
+    functions: Session, db: Connection
+) -> None:
+    """So the stall timeout ends a run that Gmail sends round and round."""
+    task_id = claimed(functions)
+    listed(functions, task_id, "a", "b", token="page 2")
+    before = run_of(db, task_id)
+    for ids in (["b", "a"], []):
+        functions.rows("store_listing_page", task_id, ids, "page 3")
+    repeated = run_of(db, task_id)
+    assert repeated["progressed_at"] == before["progressed_at"]
+    assert repeated["updated_at"] > before["updated_at"]
+    functions.rows("store_listing_page", task_id, ["b", "c"], "page 4")
+    assert run_of(db, task_id)["progressed_at"] > before["progressed_at"]
+
+
+def test_the_end_of_a_listing_is_progress(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a", token="page 2")
+    before = run_of(db, task_id)["progressed_at"]
+    functions.rows("store_listing_page", task_id, [], None)
+    assert run_of(db, task_id)["progressed_at"] > before
+
+
 def test_messages_are_fetched_newest_first(functions: Session) -> None:
     task_id = claimed(functions)
     listed(functions, task_id, "z9", "a5", "m7", token="page 2")
