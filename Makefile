@@ -12,8 +12,8 @@ given = $(filter command,$(origin $(1)))
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, plpgsql_check, pgbouncer, Chromium
-	@docker/install-postgres.sh --with-chromium --with-pgbouncer --with-plpgsql-check >&2
+setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, pgbouncer, nginx, Chromium and more
+	@docker/install-postgres.sh --with-chromium --with-nginx --with-pgbouncer --with-plpgsql-check >&2
 
 .venv/.installed: pyproject.toml | .venv/bin/pip
 	@.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]' >&2

@@ -2,6 +2,7 @@
 # Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
 #   --with-faketime  libfaketime too, for worker clocks that are wrong; does without, with a warning
+#   --with-nginx     nginx too, for the test that goes through it; does without, with a warning
 #   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-plpgsql-check  its package for each server, for the test that checks the functions; does
@@ -17,16 +18,17 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= notmuch= pgbouncer= plpgsql_check= venv=
+    chromium= faketime= nginx= notmuch= pgbouncer= plpgsql_check= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
             --with-faketime) faketime=libfaketime ;;
+            --with-nginx) nginx=nginx ;;
             --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-plpgsql-check) plpgsql_check=yes ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -36,10 +38,12 @@ main() {
         echo "Went on without Chromium: only the browser tests need it." >&2
     [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
         echo "Went on without libfaketime: only two faults of make chaos need it." >&2
+    [ -z "$nginx" ] || has_program nginx || (without_service install "$nginx") ||
+        echo "Went on without nginx: only the test that goes through it needs it." >&2
     # Several packages, a word each.
     [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] || (install $notmuch) ||
         echo "Went on without notmuch: make bench leaves lieer out." >&2
-    [ -z "$pgbouncer" ] || has_pgbouncer || (without_service install "$pgbouncer") ||
+    [ -z "$pgbouncer" ] || has_program pgbouncer || (without_service install "$pgbouncer") ||
         echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
     [ -z "$plpgsql_check" ] || has_extension plpgsql_check ||
         (install "postgresql-$(newest_server)-plpgsql-check") ||
@@ -53,9 +57,9 @@ has_faketime() {
     return 1
 }
 
-# Where Debian puts it need not be on the PATH of a user.
-has_pgbouncer() {
-    [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null
+# Where Debian puts them need not be on the PATH of a user.
+has_program() {
+    [ -x "/usr/sbin/$1" ] || command -v "$1" >/dev/null
 }
 
 has_pg_cron() {
@@ -110,14 +114,15 @@ without_main_cluster() {
     "$@"
 }
 
-# Debian's package would start one on port 6432, now and at each boot. In a subshell: the trap.
+# Debian's package of a server would start it, now and at each boot. In a subshell: the trap.
+# The server's name is that of the package.
 without_service() {
     if as_root [ ! -e "$service_policy" ]; then
         trap 'as_root rm -f "$service_policy"' EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$service_policy" >/dev/null
         as_root chmod +x "$service_policy"
     fi
-    "$@" && as_root update-rc.d pgbouncer disable >/dev/null
+    "$@" && as_root update-rc.d "$2" disable >/dev/null
 }
 
 install() {
@@ -140,7 +145,7 @@ need_root() {
     fi
     as_root true 2>/dev/null && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${venv:+ --with-venv}" >&2
     exit 1
 }
 

@@ -9,11 +9,12 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import uvicorn
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate
@@ -25,6 +26,7 @@ from service.api import (
     content,
     events,
     health,
+    links,
     mail,
     operator,
     problems,
@@ -114,7 +116,7 @@ def create_app(
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
         middleware=[authentication.middleware],
-        guards=[security.refuse_other_sites],
+        guards=[security.refuse_other_sites(config.public_url)],
         exception_handlers=pages.errors(conversions, is_navigation),
         lifespan=[_lifespan(pool, probe, broadcaster, worker)],
         openapi_config=_openapi(),
@@ -123,7 +125,7 @@ def create_app(
     app.state.broadcaster = broadcaster
     app.state.worker = worker
     app.state.stopping = stopping
-    routed = asgi.slashes_in_ids(app.asgi_handler)
+    routed = asgi.slashes_in_ids(_prefixed(app, config.public_url))
     over_tls = config.public_url.startswith("https:")
     app.asgi_handler = asgi.observed(security.secured(routed, over_tls), log, metrics)
     return app
@@ -185,6 +187,14 @@ def _connector(
     return OAuthConnector(google, consent, config.quota_profile, log)
 
 
+def _prefixed(app: Litestar, public_url: str) -> ASGIApp:
+    own_paths = {route.path.split("/")[1] for route in app.routes} - {""}
+    try:
+        return links.prefixed(app.asgi_handler, public_url, own_paths)
+    except ValueError as error:
+        raise ConfigError([f"GMAIL_SYNC_PUBLIC_URL {error}"]) from error
+
+
 def _provide(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
@@ -219,6 +229,14 @@ def _lifespan(
     return lifespan
 
 
+class _JsonDocument(JsonRenderPlugin):
+    """The document with the address at which its reader finds the service."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        servers = [{"url": links.prefix_of(request) or "/"}]
+        return super().render(request, openapi_schema | {"servers": servers})
+
+
 def _openapi() -> OpenAPIConfig:
     def refuse_unknown(response: Response[Any]) -> Response[Any]:
         # Litestar has a page of its own for these.
@@ -234,7 +252,7 @@ def _openapi() -> OpenAPIConfig:
         components=SECURITY_SCHEMES,
         security=[{scheme: []} for scheme in SECURITY_SCHEMES.security_schemes or ()],
         # Only JSON: the pages of Litestar load their scripts from other hosts.
-        render_plugins=[JsonRenderPlugin()],
+        render_plugins=[_JsonDocument()],
         openapi_router=Router(
             "/schema",
             route_handlers=[],

@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from service.origin import origin_of
+
 QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
 GOOGLE_OAUTH_ENDPOINT = "https://oauth2.googleapis.com"
 # Google serves its keys from another host.
@@ -20,7 +22,10 @@ MIN_SECRET_BYTES = 32
 FERNET_KEY_BYTES = 32
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
+USER_IN_URL = re.compile(r"[^/?#]*//[^/?#]*@")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+# A path that means the same in a link, a cookie and a redirect, however it is escaped.
+PREFIX = re.compile(r"(?:/[\w~-][\w.~-]*)*", re.ASCII)
 
 
 class ConfigError(Exception):
@@ -85,14 +90,13 @@ def _is_fernet_key(key: str) -> bool:
 
 def _http_url(value: str, why_https: str) -> SplitResult:
     """A URL over https, or on this machine. Errors never quote it: it may hold a password."""
+    if USER_IN_URL.match(value):
+        raise ValueError("is a URL with a user or a password, which would end up in logs")
     try:
         parts = urlsplit(value)
+        origin_of(value)
     except ValueError:
         raise ValueError("is not an http or https URL") from None
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise ValueError("is not an http or https URL")
-    if "@" in parts.netloc:
-        raise ValueError("is a URL with a user or a password, which would end up in logs")
     if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         raise ValueError(f"is an http URL of another machine: {why_https}; use https")
     return parts
@@ -110,9 +114,12 @@ def _jwks_url(value: str) -> str:
 
 def _public_url(value: str) -> str:
     parts = _http_url(value, "Google's redirect carries a code that must stay secret")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("has a path or a query: it must be https://HOST")
-    return f"{parts.scheme}://{parts.netloc}"
+    path = parts.path.rstrip("/")
+    if parts.query or parts.fragment or not PREFIX.fullmatch(path):
+        raise ValueError(
+            "has more than a host and a plain path: it must be https://HOST or https://HOST/PATH"
+        )
+    return f"{parts.scheme}://{parts.netloc}{path}"
 
 
 @dataclass(frozen=True)
@@ -206,7 +213,7 @@ VARIABLES = (
     Variable("GOOGLE_CLIENT_SECRET", "google_client_secret", str,
         "secret of that client"),
     Variable("GMAIL_SYNC_PUBLIC_URL", "public_url", _public_url,
-        "URL at which browsers reach the service; Google redirects to it"),
+        "URL at which browsers reach the service, with its path if it has one"),
     Variable("GMAIL_SYNC_DEMO_USER", "demo_user", str,
         "user whom a click on the page signs in; on this machine only"),
     Variable("GMAIL_SYNC_GMAIL_ENDPOINT", "gmail_endpoint", _endpoint,

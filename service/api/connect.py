@@ -15,15 +15,16 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from service.accounts.connect import ATTEMPT_LIFETIME, OAuthConnector
-from service.api.auth.cookies import HOST, cookie, cookie_name
+from service.api.auth.cookies import HOST, SECURE, cookie, cookie_name
 from service.api.auth.tokens import OPEN, Authentication, Identity, UserRequest
+from service.api.links import link
 from service.api.problems import error_responses, problem
 from service.google.consent import ConsentFailed
 from service.postgres.pool import Pool
 
 # Each attempt has a cookie of its own, so that tabs do not disturb each other. The maximum number:
 COOKIE = "gmail_sync_connect_"
-ATTEMPT = re.compile(rf"(?:{HOST})?({COOKIE}[\w-]{{8}})", re.ASCII)
+ATTEMPT = re.compile(rf"(?:{HOST}|{SECURE})?({COOKIE}[\w-]{{8}})", re.ASCII)
 ATTEMPTS = 4
 CALLBACK = "/api/gmail/callback"
 # A path of this server, against open redirects: browsers read // and /\ as another host.
@@ -120,7 +121,8 @@ def callback(
         connecting.complete(pool, attempt, code, error)
     except ConsentFailed as failure:
         target = _with_error(target, failure.code)
-    return Redirect(target, status_code=303, cookies=[_expired(request, name)])
+    cookies = [_expired(request, name)]
+    return Redirect(link(request, target), status_code=303, cookies=cookies)
 
 
 def _configured(connector: OAuthConnector | None) -> OAuthConnector:

@@ -13,9 +13,9 @@ from msgspec import Struct
 from psycopg.types.json import Jsonb
 
 from service.accounts.rows import get_account
-from service.api.auth.cookies import Connection
 from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
+from service.api.links import Connection
 from service.api.problems import error_responses, problem
 from service.postgres.calls import FunctionCaller, Row
 from service.postgres.pool import Pool

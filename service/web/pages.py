@@ -7,6 +7,7 @@ Templates get values and never markup: autoescape is on, so text from mail stays
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,6 +22,7 @@ from markupsafe import Markup
 
 from service.api.auth.security import PAGE_CSP, SAFE_METHODS
 from service.api.connect import LONGEST_PATH, OWN_PATH
+from service.api.links import link, prefix_of
 from service.api.problems import Conversions
 from service.api.reader import time_zone_of, translator_of
 from service.i18n.translator import Translator
@@ -41,7 +43,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals["static"] = static_files.url
+        self._static_files = static_files
 
     def page(
         self,
@@ -55,12 +57,16 @@ class Pages:
         """The page that `template` makes of `values`.
 
         Beside these it knows `t(key, **values)`, `section(*prefixes)` for scripts, `number(n)`,
-        `time(at, style)`, `language`, `zone`, and `identity` of the user, or None. The
-        template's folder is the part of the page that the navigation marks.
+        `time(at, style)`, `language`, `zone`, and `identity` of the user, or None. Every address
+        of ours is made by `url(path)` or `static(name)`. The template's folder is the part of the
+        page that the navigation marks.
         """
         language, zone = translator_of(request), time_zone_of(request)
         content = self._templates.get_template(template).render(
             **values,
+            url=partial(link, request),
+            static=lambda name: link(request, self._static_files.path(name)),
+            prefix=prefix_of(request),
             t=language.translate,
             section=language.section,
             number=language.format,
@@ -146,8 +152,9 @@ def _to_sign_in(request: AnyRequest) -> Redirect:
     """Come back here afterwards, unless the request was for a change."""
     wanted = "/"
     if request.method in SAFE_METHODS:
-        path, query = quote(request.url.path), request.url.query
+        path, query = quote(request.scope["path"]), request.url.query
         wanted = f"{path}?{query}" if query else path
         if len(wanted) > LONGEST_PATH or not re.match(OWN_PATH, wanted):
             wanted = "/mail" if path == "/mail" else "/"
-    return Redirect(f"/sign-in?{urlencode({'return_to': wanted})}", status_code=303)
+    sign_in = f"/sign-in?{urlencode({'return_to': wanted})}"
+    return Redirect(link(request, sign_in), status_code=303)

@@ -17,6 +17,7 @@ from msgspec import Struct
 from service.api.auth.make_token import make_token
 from service.api.auth.tokens import OPEN, OPERATOR, Authentication, token_cookie
 from service.api.connect import OwnPath
+from service.api.links import link
 from service.config import LOCAL_HOSTS, Config
 from service.web.pages import AnyRequest, Pages
 
@@ -97,7 +98,7 @@ async def sign_in_to_demo(
 @post("/sign-out", status_code=303, sync_to_thread=False, opt=OPEN)
 def sign_out(request: AnyRequest) -> Redirect:
     gone = token_cookie(request, "", datetime.now(UTC))
-    return Redirect("/sign-in", status_code=303, cookies=[gone])
+    return Redirect(link(request, "/sign-in"), status_code=303, cookies=[gone])
 
 
 async def _enter(
@@ -106,7 +107,7 @@ async def _enter(
     """Raises NotAuthorizedException for a bad token."""
     identity = await authentication.check(token)
     cookie = token_cookie(request, token, identity.expires_at)
-    return Redirect(return_to, status_code=303, cookies=[cookie])
+    return Redirect(link(request, return_to), status_code=303, cookies=[cookie])
 
 
 def _form(

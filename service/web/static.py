@@ -33,7 +33,7 @@ class StaticFiles:
             digest.update(b"%s %d " % (name.encode(), len(content)) + content)
         self.version = digest.hexdigest()[:12]
 
-    def url(self, name: str) -> str:
+    def path(self, name: str) -> str:
         """Raises KeyError for an unknown file."""
         self._files[name]
         return f"/static/{self.version}/{name}"

@@ -502,9 +502,16 @@ def test_no_line_of_the_log_holds_a_secret(
         "ftp://mail.example",
         "http://mail.example",
         "http://127.0.0.1.example",
-        "https://mail.example/sync",
         "https://mail.example?a=b",
+        "https://mail.example/a#b",
         "https://user@mail.example",
+        "https://mail.example:99999",
+        "https://mail..example",
+        "https://mail.example//sync",
+        "https://mail.example/../sync",
+        "https://mail.example/a;b",
+        "https://mail.example/%2e",
+        "https://mail.example/é",
     ],
 )
 def test_a_public_address_that_cannot_be_one_is_told_at_start(url: str) -> None:
@@ -513,7 +520,15 @@ def test_a_public_address_that_cannot_be_one_is_told_at_start(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://mail.example/", "http://localhost:8000", "http://[::1]:8000", ""]
+    "url",
+    [
+        "https://mail.example/",
+        "https://mail.example/sync/",
+        "https://Mail.example:8443/~ann/gmail-1.0",
+        "http://localhost:8000",
+        "http://[::1]:8000",
+        "",
+    ],
 )
 def test_a_public_address_is_kept_without_its_slash(url: str) -> None:
     assert configuration("postgresql://x", GMAIL_SYNC_PUBLIC_URL=url).public_url == url.rstrip("/")

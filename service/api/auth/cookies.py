@@ -1,30 +1,32 @@
-"""Cookies that no script can read and only this host can set.
+"""Cookies that no script can read and no unencrypted network can set.
 
 Over https their names begin with __Host-. Browsers accept such a cookie only over https, from the
-host itself and for all of its paths. So neither another subdomain nor an unencrypted network can
-plant one. Plain http is for localhost; there the names have no prefix.
+host itself and for all of its paths. So no other subdomain can plant one.
+A service below a path shares its host. Its cookies are for that path only, and __Secure- is the
+strongest name that browsers accept there. Plain http is for localhost; its names have no prefix.
 """
 
 from datetime import timedelta
-from typing import Any
 
-from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
 
-Connection = ASGIConnection[Any, Any, Any, Any]
-HOST = "__Host-"
+from service.api.links import Connection, prefix_of
+
+HOST, SECURE = "__Host-", "__Secure-"
 
 
 def cookie_name(connection: Connection, name: str) -> str:
     """The name of a cookie on this connection; it is read under no other name."""
-    return f"{HOST}{name}" if _over_tls(connection) else name
+    if not _over_tls(connection):
+        return name
+    return f"{SECURE if prefix_of(connection) else HOST}{name}"
 
 
 def cookie(connection: Connection, name: str, value: str, lifetime: timedelta) -> Cookie:
     """Lax, because links lead here: Google's redirect is one. A lifetime of zero removes it."""
     return Cookie(
         cookie_name(connection, name),
-        path="/",
+        path=prefix_of(connection) or "/",
         value=value,
         max_age=max(0, int(lifetime.total_seconds())),
         secure=_over_tls(connection),

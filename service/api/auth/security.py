@@ -1,13 +1,15 @@
 """Headers and checks that keep pages of other sites from acting for a signed-in user."""
 
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.auth.cookies import Connection
+from service.api.links import Connection
 from service.api.problems import problem
+from service.origin import origin_of
 
 # For every response but pages: a browser that shows one runs nothing of it.
 CSP = "default-src 'none'; frame-ancestors 'none'"
@@ -61,20 +63,34 @@ def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def refuse_other_sites(connection: Connection, _handler: BaseRouteHandler) -> None:
+def refuse_other_sites(public_url: str) -> Callable[[Connection, BaseRouteHandler], None]:
     """A guard: raises 403 for a change that a page of another origin requests.
 
     Browsers name the origin of a request, and no page can change that. So no CSRF token is needed.
     SameSite=Lax by itself would trust every subdomain beside ours. Sec-Fetch-Site names the origin
     over https and on localhost, and Origin elsewhere. A client that sends neither is not a browser.
+    Our origin is that of the public URL, because proxies may write any host into a request.
+    Without a public URL it is the host that the request names.
     """
-    if connection.scope["method"] in SAFE_METHODS:  # type: ignore[typeddict-item]
-        return
-    headers = connection.headers
-    if site := headers.get("Sec-Fetch-Site"):
-        ours = site in ("same-origin", "none")
-    else:
-        origin = headers.get("Origin")
-        ours = origin is None or urlsplit(origin).netloc == headers.get("Host")
-    if not ours:
-        raise problem(403, "cross_site_request", "Pages of other sites may not ask for this.")
+
+    def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        if connection.scope["method"] in SAFE_METHODS:  # type: ignore[typeddict-item]
+            return
+        headers = connection.headers
+        if site := headers.get("Sec-Fetch-Site"):
+            ours = site in ("same-origin", "none")
+        else:
+            origin = headers.get("Origin")
+            ours = origin is None or _is_ours(origin, public_url, headers.get("Host", ""))
+        if not ours:
+            raise problem(403, "cross_site_request", "Pages of other sites may not ask for this.")
+
+    return guard
+
+
+def _is_ours(origin: str, public_url: str, host: str) -> bool:
+    try:
+        own = public_url or f"{urlsplit(origin).scheme}://{host}"
+        return origin_of(origin) == origin_of(own)
+    except ValueError:
+        return False

@@ -18,8 +18,9 @@ from litestar.middleware.authentication import AuthenticationResult
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
-from service.api.auth.cookies import HOST, Connection, cookie, cookie_name
+from service.api.auth.cookies import HOST, SECURE, cookie, cookie_name
 from service.api.auth.keys import KeySource, KeysUnavailable
+from service.api.links import Connection
 from service.postgres.user_id import USER_ID
 
 OPERATOR = "operator"
@@ -39,7 +40,7 @@ SECURITY_SCHEMES = Components(
             type="apiKey",
             security_scheme_in="cookie",
             name=COOKIE,
-            description=f"Over https its name is `{HOST}{COOKIE}`.",
+            description=f"Over https it is `{HOST}{COOKIE}`, or `{SECURE}{COOKIE}` below a path.",
         ),
     }
 )

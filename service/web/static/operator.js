@@ -1,6 +1,7 @@
 // Sends the forms of the page without leaving it, and refreshes it when the user comes back.
 
 import { fetchPage, replaceParts } from "./fresh.js";
+import { url } from "./links.js";
 
 const TIMEOUT = 60_000; // an action on all rows may take long
 const part = (id) => document.getElementById(id);
@@ -18,7 +19,7 @@ async function ask(parts, request) {
 }
 
 async function load(parts, request) {
-  const page = await fetchPage("/operator", { signal: AbortSignal.timeout(TIMEOUT), ...request });
+  const page = await fetchPage(url("/operator"), { signal: AbortSignal.timeout(TIMEOUT), ...request });
   part("away").hidden = page !== null;
   if (page) await show(page, parts);
 }
@@ -41,7 +42,7 @@ function refresh() {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.getAttribute("action") !== "/operator") return;
+  if (form.getAttribute("action") !== url("/operator")) return;
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
   form.closest("dialog")?.close();

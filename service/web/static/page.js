@@ -1,10 +1,11 @@
 // For every page: times in the browser's own time zone, and menus that close.
 
 import { localise, timeZone } from "./i18n.js";
+import { prefix } from "./links.js";
 
 // The server does this itself from the next page on.
 if (document.documentElement.dataset.timeZone !== timeZone) {
-  document.cookie = `time_zone=${encodeURIComponent(timeZone)}; path=/; max-age=31536000; samesite=lax`;
+  document.cookie = `time_zone=${encodeURIComponent(timeZone)}; path=${prefix || "/"}; max-age=31536000; samesite=lax`;
   localise(document);
 }
 

@@ -1,5 +1,6 @@
 // Server-sent events that reconnect after every kind of failure.
 
+import { url } from "./links.js";
 import { request } from "./request.js";
 
 const DOWN_AFTER = 2_000; // shorter gaps are not shown
@@ -18,7 +19,7 @@ export function follow(onRun, onDown) {
   function open() {
     close();
     if (document.hidden) return;
-    source = new EventSource("/api/gmail/sync/events");
+    source = new EventSource(url("/api/gmail/sync/events"));
     source.addEventListener("sync", receive);
     source.addEventListener("error", lose);
   }
@@ -49,7 +50,7 @@ export function follow(onRun, onDown) {
 
   async function retry() {
     // 401, after the token has expired, leads to sign in.
-    const isUp = await request("/api/gmail/sync/status").then(
+    const isUp = await request(url("/api/gmail/sync/status")).then(
       (answer) => answer.ok,
       () => false,
     );

@@ -2,6 +2,7 @@
 
 import { fetchPage, replaceParts } from "./fresh.js";
 import { format, formatDate, hasMessage, translate } from "./i18n.js";
+import { url } from "./links.js";
 import { post } from "./request.js";
 import { follow } from "./stream.js";
 
@@ -86,10 +87,10 @@ function catchUp() {
 }
 
 const requests = {
-  start: () => post("/api/gmail/sync/smart"),
-  full: () => post("/api/gmail/sync/smart?force_full=true"),
-  cancel: () => post(`/api/gmail/sync/${encodeURIComponent(shown.task_id)}/cancel`),
-  retry: () => post("/api/gmail/sync/retry-failed"),
+  start: () => post(url("/api/gmail/sync/smart")),
+  full: () => post(url("/api/gmail/sync/smart?force_full=true")),
+  cancel: () => post(url(`/api/gmail/sync/${encodeURIComponent(shown.task_id)}/cancel`)),
+  retry: () => post(url("/api/gmail/sync/retry-failed")),
 };
 const pending = new Set();
 
