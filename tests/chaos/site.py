@@ -49,7 +49,7 @@ TABLES = {
     "label": ["user_id"],
     "listing": ["user_id"],
     "fetch_queue": ["user_id"],
-    "account": ["user_id", "credentials", "connected_at", "listed_at"],
+    "account": ["user_id", "credentials", "connected_at", "listed_by"],
 }
 
 

@@ -31,9 +31,9 @@ INNER = [
     "_sync_type_for_account", "_try_lock_user_shared", "_update_counts_fenced",
     "_upsert_messages", "_valid_user_id",
 ]  # fmt: skip
-# The planner puts it into the query that calls it. Views call it with their reader's rights and
-# path, so its body is parsed when it is created.
-INLINED = ["_zombie_cause"]
+# The planner puts them into the query that calls them. Views call them with their reader's rights
+# and path, so their bodies are parsed when they are created.
+INLINED = ["_is_within", "_run_waits", "_zombie_cause"]
 # They read a table that the caller names.
 DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency"]
 # They read or write times without a zone, which are meant as UTC.

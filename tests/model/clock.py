@@ -35,7 +35,7 @@ begin
     finished_at = finished_at + v_by;
   update gmail_sync.fetch_queue set not_before = not_before + v_by;
   update gmail_sync.account
-  set connected_at = connected_at + v_by, listed_at = listed_at + v_by;
+  set connected_at = connected_at + v_by;
 end;
 $$;
 """

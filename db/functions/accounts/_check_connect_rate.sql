@@ -17,7 +17,7 @@ begin
       select e.at
       from gmail_sync.audit_event e
       where e.user_id = p_user_id
-        and e.at > clock_timestamp() - interval '1 minute'
+        and gmail_sync._is_within(e.at, interval '1 minute', interval '0')
         and e.act = any (p_acts)
       order by e.at desc
     ),

@@ -34,6 +34,15 @@ begin
     status_reason = null,
     verified = false,
     connected_at = clock_timestamp(),
+    connected_during = (
+      select r.task_id
+      from gmail_sync.user_sync_status r
+      where r.user_id = v_user
+        and r.is_syncing
+        and r.claimed_at is not null
+    ),
+    watched_at = null,
+    watch_expires_at = null,
     quota_profile = coalesce(p_quota_profile, a.quota_profile),
     content_mode = coalesce(p_content_mode, a.content_mode)
   where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(excluded.email);

@@ -18,7 +18,7 @@ begin
     return;
   end if;
 
-  select l.logged_at >= now() into v_twin_is_new
+  select l.logged_at between now() and clock_timestamp() into v_twin_is_new
   from gmail_sync.repair_log l
   where l.source = p_source
     and l.task_id = p_row ->> 'task_id'

@@ -10,7 +10,7 @@ as $$
   select l.action, l.outcome, l.rules, count(*), min(coalesce(l.task_id, l.original::text))
   from gmail_sync.repair_log l
   where l.source = p_source
-    and l.logged_at >= p_since
+    and l.logged_at between p_since and clock_timestamp()
   group by l.action, l.outcome, l.rules
   order by count(*) desc, l.action, l.outcome, l.rules;
 $$;

@@ -23,7 +23,7 @@ select
     from gmail_sync.user_sync_status
     where not is_syncing
       -- now(), because an index condition must not be volatile, as clock_timestamp() is.
-      and finished_at > now() - interval '1 day'
+      and finished_at between now() - interval '1 day' and now()
       and outcome = 'succeeded'
   ) as recent_completed_syncs,
   (
@@ -48,6 +48,7 @@ select
     ), '{}')
     from gmail_sync.reaper_beat
   ) as reapers,
+  pg_is_in_recovery() as is_standby,
   running.waiting,
   running.oldest_waiting_seconds,
   live.workers,
@@ -69,9 +70,11 @@ from (
     count(*) filter (where claimed_at is not null) as active_syncs,
     count(*) filter (where cause is not null) as zombie_tasks,
     count(*) filter (where claimed_at is null) as waiting,
-    round(extract(epoch from clock_timestamp() - min(greatest(started_at, not_before)) filter (
-      where claimed_at is null and not_before <= clock_timestamp()
-    )), 1) as oldest_waiting_seconds
+    greatest(0, round(extract(epoch from clock_timestamp() - min(
+      greatest(started_at, not_before)
+    ) filter (
+      where claimed_at is null and not gmail_sync._run_waits(not_before, started_at)
+    ))), 1) as oldest_waiting_seconds
   from gmail_sync._running_run
 ) running
 cross join (

@@ -20,6 +20,7 @@ as $$
       'recent_completed_syncs', f.recent_completed_syncs
     ),
     'zombie_task_details', f.zombie_task_details,
+    'standby', f.is_standby,
     'reapers', f.reapers,
     'queue', jsonb_build_object(
       'waiting', f.waiting, 'oldest_seconds', f.oldest_waiting_seconds

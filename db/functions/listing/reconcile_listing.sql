@@ -49,7 +49,7 @@ begin
     delete from gmail_sync.listing where user_id = v_user_id;
     update gmail_sync.account
     set history_id = listing_history_id,
-      listed_at = clock_timestamp(),
+      listed_by = p_task_id,
       listing_history_id = null,
       listing_page_token = null,
       listing_complete = false

@@ -34,9 +34,13 @@ select
   -- A worker that is there takes a due run within seconds.
   r.is_syncing
     and r.claimed_at is null
+    and not gmail_sync._run_waits(r.not_before, r.started_at)
     and (
-      greatest(r.started_at, r.not_before)
-          < clock_timestamp() - (select s.pickup_timeout from gmail_sync.settings s)
+      not gmail_sync._is_within(
+          greatest(r.started_at, r.not_before),
+          (select s.pickup_timeout from gmail_sync.settings s),
+          interval '0'
+        )
         and not exists (select from gmail_sync._live_workers where living_slots > 0)
       or greatest(r.started_at, r.not_before)
         < clock_timestamp() - (select s.queue_timeout from gmail_sync.settings s)

@@ -47,7 +47,10 @@ as $$
       nullif(
         greatest(
           interval '0',
-          greatest(p_run.waiting_until, p_run.not_before) - clock_timestamp()
+          least(
+            interval '24 hours',
+            greatest(p_run.waiting_until, p_run.not_before) - clock_timestamp()
+          )
         ),
         interval '0'
       ) as wait

@@ -19,6 +19,15 @@ as $$
       select u.task_id
       from gmail_sync.user_sync_status u
       where u.user_id = p_user_id
+        and u.started_at <= (select clock_timestamp())
+      order by u.started_at desc
+      limit 1
+    ),
+    -- All others have started in the future, because the clock was set back.
+    (
+      select u.task_id
+      from gmail_sync.user_sync_status u
+      where u.user_id = p_user_id
       order by u.started_at desc
       limit 1
     )

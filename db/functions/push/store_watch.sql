@@ -15,9 +15,7 @@ begin
   set watch_expires_at = p_expires_at, watched_at = clock_timestamp()
   where user_id = v_user_id
     -- If the account was connected again meanwhile, this run must not change it.
-    and connected_at < (
-      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
-    );
+    and connected_during is distinct from p_task_id;
 
   perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
 end;

@@ -10,8 +10,9 @@ set search_path = pg_catalog, pg_temp
 as $$
   select a.watched_at is null
     or a.watch_expires_at is null
-    or a.watched_at < a.connected_at
-    or a.watched_at < clock_timestamp() - (select watch_interval from gmail_sync.settings)
+    or not gmail_sync._is_within(
+      a.watched_at, (select watch_interval from gmail_sync.settings), interval '0'
+    )
   from gmail_sync.account a
   where a.user_id = gmail_sync._lease_owner(p_task_id);
 $$;

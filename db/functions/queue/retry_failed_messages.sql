@@ -19,7 +19,7 @@ begin
   update gmail_sync.fetch_queue
   set dead = false,
     attempts = 0,
-    not_before = clock_timestamp(),
+    not_before = default,
     taken_by = null
   where user_id = v_user
     and (dead or not_before > clock_timestamp());

@@ -35,7 +35,7 @@ begin
   from gmail_sync.fetch_queue q
   where q.user_id = v_user_id
     and not q.dead
-    and q.not_before <= clock_timestamp()
+    and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
     and q.taken_by is distinct from p_task_id
   order by q.attempts, q.position
   limit 1;
@@ -48,7 +48,7 @@ begin
     from gmail_sync.fetch_queue q
     where q.user_id = v_user_id
       and not q.dead
-      and q.not_before <= clock_timestamp()
+      and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
       and q.taken_by is distinct from p_task_id
       and q.attempts = v_attempts
     order by q.position

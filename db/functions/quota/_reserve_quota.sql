@@ -19,6 +19,7 @@ declare
   v_profile gmail_sync.quota_profile;
   v_units integer;
   v_free_at timestamptz;
+  v_now timestamptz;
 begin
   select q.* into v_profile
   from gmail_sync.account a
@@ -43,12 +44,14 @@ begin
   -- Google counts a request when it arrives, a little later than we charge it; of two requests
   -- a window apart the first may travel longer.
   v_profile.window_length := v_profile.window_length * 1.02;
+  v_now := clock_timestamp();
+  perform gmail_sync._shift_future_reservations(v_profile.name, v_now);
   delete from gmail_sync.quota_charge c
   where c.id in (
     select o.id
     from gmail_sync.quota_charge o
     where o.profile = v_profile.name
-      and o.charged_at <= clock_timestamp() - v_profile.window_length
+      and o.charged_at <= v_now - v_profile.window_length
     -- A concurrent deletion of the user removes these rows anyway.
     for update skip locked
   );
@@ -56,9 +59,9 @@ begin
     gmail_sync._quota_available_at(v_profile, p_user_id, v_units, v_profile.user_units),
     gmail_sync._quota_available_at(v_profile, null, v_units, v_profile.project_units)
   );
-  if v_free_at is null or v_free_at <= clock_timestamp() + p_patience then
-    insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
-    select v_profile.name, a.user_id, greatest(v_free_at, clock_timestamp()), v_units
+  if v_free_at is null or v_free_at <= v_now + p_patience then
+    insert into gmail_sync.quota_charge (profile, user_id, charged_at, units, reserved_at)
+    select v_profile.name, a.user_id, greatest(v_free_at, v_now), v_units, v_now
     from gmail_sync.account a
     -- The account may be locked by a deletion, or gone; a later deletion waits for this row.
     where a.user_id = p_user_id

@@ -42,8 +42,8 @@ as $$
           round(extract(epoch from zombie.silent_for))
         )
         else format(
-          'The last heartbeat, %s, lies in the future: the database clock was set back.',
-          r.updated_at
+          'A time of this run, %s, lies in the future: the database''s clock was set back.',
+          greatest(r.updated_at, r.claimed_at, r.progressed_at)
         )
       end,
       phase = 'done',

@@ -1,5 +1,5 @@
--- Why a claimed run is a zombie: silent, clock_skew (its heartbeat is in the future), stalled, or
--- NULL. This is the only definition of a zombie.
+-- Why a claimed run is a zombie: silent, clock_skew (its claim, heartbeat or progress is in the
+-- future), stalled, or NULL. This is the only definition of a zombie.
 --
 -- The planner must inline it, so each timeout is used once: a caller may pass a subquery. Its
 -- body is parsed when it is created, so a caller's search_path does not matter.
@@ -17,9 +17,15 @@ language sql
 volatile
 return case
   when p_claimed_at is null then null
-  when greatest(clock_timestamp() - p_updated_at, p_updated_at - clock_timestamp())
-    > p_heartbeat_timeout
-    then case when p_updated_at > clock_timestamp() then 'clock_skew' else 'silent' end
+  when greatest(
+      clock_timestamp() - p_updated_at,
+      greatest(p_updated_at, p_claimed_at, p_progressed_at) - clock_timestamp()
+    ) > p_heartbeat_timeout
+    then case
+      when greatest(p_updated_at, p_claimed_at, p_progressed_at) > clock_timestamp()
+        then 'clock_skew'
+      else 'silent'
+    end
   when greatest(p_claimed_at, p_progressed_at, p_waiting_until)
     < clock_timestamp() - p_stall_timeout
     then 'stalled'

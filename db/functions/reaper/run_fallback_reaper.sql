@@ -14,7 +14,11 @@ begin
   if exists (
     select from gmail_sync.reaper_beat
     where reaper = 'pg_cron'
-      and beat_at > clock_timestamp() - (select reaper_timeout from gmail_sync.settings)
+      and gmail_sync._is_within(
+        beat_at,
+        (select reaper_timeout from gmail_sync.settings),
+        (select reaper_timeout from gmail_sync.settings)
+      )
   ) then
     return null;
   end if;

@@ -1,5 +1,6 @@
--- One pass of a scheduled reaper: records its heartbeat, then reaps. Returns how many runs it
--- ended. The heartbeat is in the same transaction, so health counts finished passes only.
+-- One pass of a scheduled reaper: records its heartbeat, and the clock if it was set back, then
+-- reaps. Returns how many runs it ended. The heartbeat is in the same transaction, so health counts
+-- finished passes only.
 
 create or replace function gmail_sync.run_reaper(p_reaper text)
 returns bigint
@@ -11,9 +12,16 @@ as $$
 declare
   v_reaped bigint;
 begin
+  -- A beat of the future, of any reaper, shows that the clock was set back.
+  update gmail_sync.reaper_beat
+  set beat_at = clock_timestamp(),
+    set_back_at = clock_timestamp(),
+    set_back_by = beat_at - clock_timestamp()
+  where beat_at - clock_timestamp() > (select reaper_timeout from gmail_sync.settings);
   insert into gmail_sync.reaper_beat as b (reaper, beat_at)
   values (p_reaper, clock_timestamp())
   on conflict (reaper) do update set beat_at = excluded.beat_at;
+  perform gmail_sync._restart_waits();
 
   select count(*) into v_reaped from gmail_sync._reap_zombies(null);
   return v_reaped;

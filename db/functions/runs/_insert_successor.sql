@@ -31,14 +31,18 @@ begin
     case
       when exists (
         select from gmail_sync.account a
-        where a.user_id = p_ended.user_id and a.listed_at >= p_ended.claimed_at
+        where a.user_id = p_ended.user_id and a.listed_by = p_ended.task_id
       ) then 'incremental'
       else p_ended.sync_type
     end,
     'resume', 'queued',
     clock_timestamp(), clock_timestamp(), null,
     p_ended.task_id, p_attempt, p_progress, p_not_before,
-    case when p_ended.waiting_until > clock_timestamp() then p_ended.waiting_until end,
+    case
+      when gmail_sync._run_waits(
+        p_ended.waiting_until, greatest(p_ended.claimed_at, p_ended.updated_at)
+      ) then p_ended.waiting_until
+    end,
     p_ended.follow_up,
     p_ended.found, p_ended.new, p_ended.updated, p_ended.unchanged, p_ended.deleted,
     p_ended.gone, p_ended.failed, p_ended.pending

@@ -14,7 +14,9 @@ volatile
 as $$
 declare
   v_person boolean := p_source in ('api', 'sql');
-  v_waits boolean := coalesce(p_run.waiting_until > clock_timestamp(), false);
+  v_waits boolean := coalesce(
+    gmail_sync._run_waits(p_run.waiting_until, p_run.started_at), false
+  );
 begin
   if p_run.claimed_at is null then
     if not (p_force_full and p_run.sync_type <> 'full')

@@ -20,7 +20,7 @@ begin
     from gmail_sync.user_sync_status q
     where q.is_syncing
       and q.claimed_at is null
-      and q.not_before <= clock_timestamp()
+      and not gmail_sync._run_waits(q.not_before, q.started_at)
       and q.user_id <> all (v_busy)
     order by
       case

@@ -9,7 +9,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case
     when p_run.claimed_at is null then p_run.attempt
-    when p_run.progressed_at > p_run.claimed_at then 1
+    when p_run.progressed_at is not null then 1
     else p_run.attempt + 1
   end;
 $$;

@@ -36,7 +36,7 @@ begin
             select r.started_at
             from gmail_sync.user_sync_status r
             where r.user_id = v_user
-              and r.started_at > clock_timestamp() - interval '1 minute'
+              and gmail_sync._is_within(r.started_at, interval '1 minute', interval '0')
               and r.source = 'api'
             order by r.started_at desc
           ),

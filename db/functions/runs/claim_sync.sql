@@ -54,7 +54,9 @@ begin
   v_due := array(
     select q.message_id
     from gmail_sync.fetch_queue q
-    where q.user_id = v_run.user_id and not q.dead and q.not_before <= clock_timestamp()
+    where q.user_id = v_run.user_id
+      and not q.dead
+      and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
     except
     select t.message_id
     from gmail_sync.touched t

@@ -20,17 +20,19 @@ left join lateral (
   select r.started_at, r.outcome
   from gmail_sync.user_sync_status r
   where r.user_id = a.user_id
+    and r.started_at <= now()
   order by r.started_at desc
   limit 1
 ) last on true
 cross join lateral (
   select coalesce(
-    a.watched_at + s.watch_interval,
+    case when a.watched_at > now() then now() else a.watched_at + s.watch_interval end,
     -- Since when Gmail is known to push: only a worker knows whether there is a topic.
     (
       select min(watched_at)
       from gmail_sync.account
-      where watched_at > now() - 2 * (select watch_interval from gmail_sync.settings)
+      where watched_at between
+        now() - 2 * (select watch_interval from gmail_sync.settings) and now()
     )
   ) as due_at
 ) watch
@@ -41,7 +43,7 @@ cross join lateral (
           last.started_at + a.sync_interval * (
             0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
           ),
-          a.connected_at
+          least(a.connected_at, now())
         )
       end,
       case
@@ -49,11 +51,11 @@ cross join lateral (
         else watch.due_at
       end,
       (
-        select q.not_before
+        select least(greatest(q.not_before, last.started_at), now())
         from gmail_sync.fetch_queue q
         where q.user_id = a.user_id
           and not q.dead
-          and q.not_before <= clock_timestamp()
+          and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
           and last.outcome is distinct from 'cancelled'
         limit 1
       )

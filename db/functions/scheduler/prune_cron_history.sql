@@ -16,10 +16,12 @@ begin
   where runid in (
     select d.runid
     from cron.job_run_details d
-    join cron.job j using (jobid)
-    where j.command like '%gmail\_sync.%'
-      and coalesce(d.end_time, d.start_time) < clock_timestamp() - p_keep
-    order by d.runid
+    where coalesce(d.end_time, d.start_time) < clock_timestamp() - p_keep
+      and (
+        d.jobid = any (array(select j.jobid from cron.job j where j.command like '%gmail\_sync.%'))
+        -- The runs of a job that was replaced.
+        or d.command like '%gmail\_sync.%'
+      )
     limit p_limit
   );
   get diagnostics v_count = row_count;

@@ -17,7 +17,8 @@ declare
     - coalesce(p_keep, (select history_retention from gmail_sync.settings));
   v_task_ids text[];
 begin
-  delete from gmail_sync.worker where seen_at < clock_timestamp() - interval '1 day';
+  delete from gmail_sync.worker
+  where not gmail_sync._is_within(seen_at, interval '1 day', interval '1 day');
   delete from gmail_sync.audit_event
   where act in ('connect_begun', 'connect_answered')
     and at < v_before;

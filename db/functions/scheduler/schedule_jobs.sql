@@ -1,6 +1,7 @@
--- Installs pg_cron where possible and schedules the jobs of gmail-sync. Returns for each item what
--- was done, or what to do by hand. Safe to run twice. The caller becomes the owner of the jobs, so
--- a superuser runs it; hence no SECURITY DEFINER.
+-- Installs pg_cron where possible and schedules the jobs of gmail-sync. It replaces jobs that are
+-- inactive, or that have another owner or address. Returns for each item what was done, or what to
+-- do by hand. Safe to run twice. The caller becomes the owner of the jobs, so a superuser runs it;
+-- hence no SECURITY DEFINER.
 
 create or replace function gmail_sync.schedule_jobs()
 returns table (item text, done boolean, message text)
@@ -30,16 +31,34 @@ begin
   create policy gmail_sync_reads on cron.job_run_details
     for select to gmail_sync_owner using (true);
 
-  -- A job is identified by name and owner: jobs of another superuser would run beside ours.
+  -- A job is identified by name and owner: jobs of another superuser would run beside ours. Of a
+  -- job that exists pg_cron changes only schedule and command.
   perform cron.unschedule(j.jobid)
   from cron.job j
   join gmail_sync._expected_cron_jobs() e using (jobname)
-  where j.database = current_database()
-    and j.username <> current_user;
+  where (j.username = current_user or j.command like '%gmail\_sync.%')
+    and not (
+      j.username = current_user
+      and j.active
+      and gmail_sync._cron_job_runs_here(j.database, j.nodename, j.nodeport)
+    );
   for v_job in select * from gmail_sync._expected_cron_jobs() loop
     perform cron.schedule(v_job.jobname, v_job.schedule, v_job.command);
-    return query select v_job.jobname, true, format('scheduled at %s', v_job.schedule);
   end loop;
+
+  return query
+    select e.jobname, j.jobid is not null,
+      case
+        when j.jobid is not null then format('scheduled at %s', e.schedule)
+        else 'pg_cron keeps no such job here: gmail_sync.scheduler_status() says what it keeps'
+      end
+    from gmail_sync._expected_cron_jobs() e
+    left join cron.job j
+      on j.jobname = e.jobname
+      and j.username = current_user
+      and j.active
+      and (j.schedule, j.command) = (e.schedule, e.command)
+      and gmail_sync._cron_job_runs_here(j.database, j.nodename, j.nodeport);
 end;
 $$;
 

@@ -1,6 +1,6 @@
 -- The jobs that gmail-sync needs, each with its last run, and jobs that should not exist. problem
--- says what is wrong, in words, or is NULL. It reads pg_cron's tables if they exist. Only
--- last_message may quote data of a statement.
+-- says what is wrong, in words, or is NULL. It reads pg_cron's tables if they exist, of the history
+-- only the latest 10,000 runs of all jobs. Only last_message may quote data of a statement.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -33,51 +33,52 @@ begin
   end if;
 
   return query
-    select e.jobname, coalesce(j.schedule, e.schedule), coalesce(j.command, e.command),
+    with job as materialized (
+      select e.jobname, e.schedule, e.command, j.jobid, j.is_here, j.active, j.username,
+        j.schedule as schedule_now, j.command as command_now,
+        format('%s at %s:%s', j.database, j.nodename, j.nodeport) as address
+      from gmail_sync._expected_cron_jobs() e
+      left join lateral (
+        select *, gmail_sync._cron_job_runs_here(o.database, o.nodename, o.nodeport) as is_here
+        from cron.job o
+        where o.jobname = e.jobname
+          and (o.database = current_database() or o.command like '%gmail\_sync.%')
+        order by is_here desc, o.username
+        limit 1
+      ) j on true
+    )
+    select j.jobname, coalesce(j.schedule_now, j.schedule), coalesce(j.command_now, j.command),
       coalesce(j.active, false), d.status, d.return_message, d.start_time, d.end_time,
       case
-        when j.jobid is null
-          then 'the job is missing: run select * from gmail_sync.schedule_jobs();'
+        when c.problem is not null then c.problem
         when not j.active
           then format(
             'the job is inactive: run select cron.alter_job(%s, active := true);', j.jobid
           )
-        when (j.schedule, j.command) <> (e.schedule, e.command)
-          then 'the job was changed: run select * from gmail_sync.schedule_jobs();'
         when d.status = 'failed' then 'the last run failed: last_message says why'
       end
-    from gmail_sync._expected_cron_jobs() e
-    left join lateral (
-      select *
-      from cron.job o
-      where o.jobname = e.jobname
-        and o.database = current_database()
-      order by o.username
-      limit 1
-    ) j on true
+    from job j
+    cross join gmail_sync._cron_job_problem(
+      j.jobid, j.is_here, j.address, j.username, j.active,
+      (j.schedule_now, j.command_now) <> (j.schedule, j.command)
+    ) as c (problem)
     left join lateral (
       select r.status, r.return_message, r.start_time, r.end_time
-      from cron.job_run_details r
+      -- Its only index is that on runid, and it may hold millions of runs of other jobs.
+      from (select * from cron.job_run_details order by runid desc limit 10000) r
       where r.jobid = j.jobid
       order by r.runid desc
       limit 1
     ) d on true
     union all
-    select j.jobname, j.schedule, j.command, j.active, null, null, null, null,
+    select s.jobname, s.schedule, s.command, s.active, null, null, null, null,
       format(
-        'a stray job of %s in database %s: run select cron.unschedule(%s); there',
-        j.username, j.database, j.jobid
+        'a stray job of %s in database %s: run select cron.unschedule(%s);',
+        s.username, s.database, s.jobid
       )
-    from cron.job j
-    where j.command like '%gmail\_sync.%'
-      and not (
-        j.database = current_database()
-        and exists (select from gmail_sync._expected_cron_jobs() e where e.jobname = j.jobname)
-        and j.username = (
-          select min(o.username) from cron.job o
-          where o.jobname = j.jobname and o.database = j.database
-        )
-      );
+    from cron.job s
+    where s.command like '%gmail\_sync.%'
+      and s.jobid not in (select j.jobid from job j where j.jobid is not null);
 end;
 $$;
 

@@ -15,7 +15,7 @@ begin
   perform cron.unschedule(j.jobid)
   from cron.job j
   join gmail_sync._expected_cron_jobs() e using (jobname)
-  where j.database = current_database();
+  where j.database = current_database() or j.command like '%gmail\_sync.%';
   drop policy if exists gmail_sync_reads on cron.job;
   drop policy if exists gmail_sync_reads on cron.job_run_details;
   revoke usage on schema cron from gmail_sync_owner;

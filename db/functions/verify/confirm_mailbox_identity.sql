@@ -25,9 +25,7 @@ begin
   where user_id = v_user_id
     and status in ('connected', 'suspended')
     -- If the account was connected again meanwhile, these are other credentials.
-    and connected_at < (
-      select claimed_at from gmail_sync.user_sync_status where task_id = p_task_id
-    );
+    and connected_during is distinct from p_task_id;
   perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
 end;
 $$;

@@ -220,7 +220,9 @@ create table gmail_sync.quota_charge (
   profile text not null,
   user_id gmail_sync.user_key not null,
   charged_at timestamptz not null,
-  units integer not null
+  units integer not null,
+  -- Never later than charged_at, so a reservation of the future means a clock that was set back.
+  reserved_at timestamptz not null default clock_timestamp()
 );
 
 create index charges_of_a_project on gmail_sync.quota_charge (profile, charged_at);
@@ -244,7 +246,8 @@ create table gmail_sync.account (
   listing_page_token text,
   listing_complete boolean not null default false,
   messages_total bigint,
-  listed_at timestamptz,
+  -- The run that completed the last listing.
+  listed_by text,
   -- False until Gmail has said that the credentials are those of this very mailbox.
   verified boolean not null default false,
   content_mode text not null default 'full' constraint known_content_mode check (
@@ -256,6 +259,8 @@ create table gmail_sync.account (
   ),
   watch_expires_at timestamptz,
   connected_at timestamptz not null default now(),
+  -- The run that was under way then: it has the credentials of before.
+  connected_during text,
   watched_at timestamptz,
   constraint connected_has_credentials check (status <> 'connected' or credentials is not null),
   constraint only_a_listing_has_pages check (
@@ -386,7 +391,8 @@ create table gmail_sync.fetch_queue (
   -- Listings come newest first, so the order of arrival is the order of fetching.
   position bigint generated always as identity,
   attempts integer not null default 0 constraint no_attempts_below_zero check (attempts >= 0),
-  not_before timestamptz not null default now(),
+  -- Long ago for a message that need not wait, so that no clock can make it wait.
+  not_before timestamptz not null default 'epoch',
   taken_by text,
   -- A word for programs, NULL where there is none, and a text for people.
   error_code text,
@@ -437,7 +443,10 @@ comment on table gmail_sync.worker is
 
 create table gmail_sync.reaper_beat (
   reaper text primary key constraint known_reaper check (reaper in ('pg_cron', 'service')),
-  beat_at timestamptz not null
+  beat_at timestamptz not null,
+  -- When a pass last found that the clock had been set back, and by how much.
+  set_back_at timestamptz,
+  set_back_by interval
 );
 
 comment on table gmail_sync.reaper_beat is 'When each reaper made its last pass.';
