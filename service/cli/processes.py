@@ -34,7 +34,10 @@ SWITCH_SECONDS = 0.0005
     "--no-worker", is_flag=True, help="Serve only, without running syncs; this needs no keys."
 )
 def serve(host: str, no_worker: bool) -> None:
-    """Serve the API and the page, and run syncs in the same process."""
+    """Serve the API and the page, and run syncs in the same process.
+
+    The exit status is 1 if a thread died or no slot of the worker works: then start it again.
+    """
     config = Config.from_environment(os.environ)
     log = _prepare_log(config)
     # Without keys the API serves only what is stored.
@@ -51,7 +54,10 @@ def serve(host: str, no_worker: bool) -> None:
 
 @click.command()
 def worker() -> None:
-    """Run syncs, on any number of hosts. On SIGTERM other workers take them over within 10 s."""
+    """Run syncs, on any number of hosts. On SIGTERM other workers take them over within 10 s.
+
+    The exit status is 1 if a thread died or no slot works: then start it again.
+    """
     config = Config.from_environment(os.environ)
     stops = {signal.SIGINT, signal.SIGTERM}
     # Before any thread starts: all inherit the mask, and only this one waits for signals.

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from service.api.events import KEEPALIVE_SECONDS, ProgressBroadcaster
 from service.postgres.calls import Session
+from service.threads import LongLivedThread
 from tests.api.conftest import (
     Running,
     bearer,
@@ -28,6 +29,7 @@ from tests.api.conftest import (
     serving,
     token,
 )
+from tests.killable import raise_in, threads_named
 from tests.waiting import wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
@@ -303,6 +305,21 @@ def test_a_stopping_server_ends_open_streams(ann: httpx.Client, running: Running
     running.stop()
     assert ended.wait(KEEPALIVE_SECONDS / 2)
     thread.join()
+
+
+@pytest.mark.parametrize("name", ["progress", "listener"])
+def test_a_stream_goes_on_after_an_error_in_a_thread(
+    ann: httpx.Client, functions: Session, name: str
+) -> None:
+    with watching(ann) as stream:
+        stream.run()
+        wait_until(lambda: threads_named(name))
+        (thread,) = threads_named(name)
+        assert isinstance(thread, LongLivedThread)
+        raise_in(thread, ValueError)
+        wait_until(lambda: thread.failing_for() > 0)
+        task_id = functions.value("start_sync_idempotent", "ann")
+        assert stream.run()["task_id"] == task_id
 
 
 def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Session) -> None:

@@ -5,6 +5,7 @@ mime, i18n, config, logs, threads, migrate → origin. The simulator imports not
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -71,6 +72,17 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
     yield node
     for child in ast.iter_child_nodes(node):
         yield from _nodes(child)
+
+
+def test_long_lived_threads_are_started_in_one_way() -> None:
+    starts = re.compile(r"threading\.Thread\(|create_task\(|Timer\(")
+    rooms = ("accounts", "api", "app", "google", "mailbox", "postgres", "web", "worker")
+    found = [
+        name
+        for name, path in modules().items()
+        if name != "service" and room_of(name) in rooms and starts.search(path.read_text("utf-8"))
+    ]
+    assert found == []
 
 
 ROOMED = [each for each in modules() if each != "service"]

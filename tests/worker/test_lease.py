@@ -10,6 +10,7 @@ from service import logs
 from service.postgres.calls import Row, Session, connect
 from service.postgres.errors import LeaseLost
 from service.worker.lease import Lease
+from tests.killable import raise_in, threads_named
 from tests.waiting import wait_until
 
 INTERVAL, TIMEOUT = 0.2, 1.0
@@ -84,3 +85,27 @@ def test_a_lost_connection_is_replaced(
     wait_until(lambda: beat_of(functions, task_id) != before, 5)
 
     lease.check()
+
+
+def test_heartbeats_go_on_after_an_error_in_their_thread(
+    lease: Lease, functions: Session, task_id: str, lost: threading.Event
+) -> None:
+    (thread,) = threads_named("heartbeat")
+    raise_in(thread, ValueError)
+    before = beat_of(functions, task_id)
+    for _ in range(2):
+        wait_until(lambda before=before: beat_of(functions, task_id) != before, 5)  # type: ignore[misc]
+        before = beat_of(functions, task_id)
+    assert not lost.is_set()
+
+
+def test_a_heartbeat_that_the_database_refuses_is_missed_until_the_lease_must_be_lost(
+    lease: Lease, db: psycopg.Connection[Row], lost: threading.Event
+) -> None:
+    db.execute(
+        "create or replace function gmail_sync.heartbeat(p_task_id text) returns boolean"
+        " language plpgsql as $$ begin raise sqlstate 'SY003' using message = 'refused'; end $$"
+    )
+    assert lost.wait(5)
+    with pytest.raises(LeaseLost):
+        lease.check()
