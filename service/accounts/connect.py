@@ -19,7 +19,7 @@ from service.gmail.client import GmailClient
 from service.gmail.errors import GmailError
 from service.google.cipher import WrongKey
 from service.google.configuration import Google
-from service.google.consent import Consent, ConsentFailed
+from service.google.consent import Consent, ConsentFailed, refusal_code
 from service.postgres.calls import FunctionCaller
 from service.postgres.errors import AccountNotConnected, InvalidArgument, SyncError, TooOften
 
@@ -127,7 +127,8 @@ class OAuthConnector:
         if refusal == "access_denied":
             raise ConsentFailed(refusal, "the person refused")
         if refusal or not code:
-            raise ConsentFailed("consent_failed", f"Google said {refusal or 'nothing'}")
+            code = refusal_code(refusal, "consent_failed")
+            raise ConsentFailed(code, f"Google said {refusal or 'nothing'}")
         return self._consent.exchange(code, attempt.verifier)
 
     def _email(self, stored: dict[str, Any]) -> str:

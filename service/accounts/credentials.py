@@ -48,11 +48,9 @@ class AccountCredentials:
         """A client for one thread."""
         return GmailClient(self._google.api, self._credentials, timeout=self._google.timeout)
 
-    def mark_rejected(self, status: str, reason: str) -> None:
+    def mark_rejected(self, code: str, reason: str) -> None:
         """Record that Google rejected these credentials, unless the account has others now."""
-        self._caller.value(
-            "mark_credentials_rejected", self._user_id, self.encrypted, status, reason
-        )
+        self._caller.value("mark_credentials_rejected", self._user_id, self.encrypted, code, reason)
 
     def save_unsaved(self) -> None:
         """Save renewed credentials that could not be saved at once."""

@@ -20,6 +20,7 @@ class AccountRow(Struct, frozen=True):
     user_id: str
     email: str
     status: AccountStatus
+    status_code: str | None
     status_reason: str | None
     history_id: Decimal | None
     content_mode: ContentMode

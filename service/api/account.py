@@ -21,12 +21,14 @@ from service.postgres.pool import Pool
 class AccountConnection(Struct, kw_only=True):
     """The account; without one: disconnected, no address.
 
-    `status_reason` is what Google said. `synced` is true after the first complete sync.
+    `status_code` says why Google refuses it, and `status_reason` says so in words. `synced` is true
+    after the first complete sync.
     """
 
     can_connect: bool
     email: str | None = None
     status: AccountStatus = "disconnected"
+    status_code: str | None = None
     status_reason: str | None = None
     content_mode: ContentMode | None = None
     quota_profile: str | None = None
@@ -59,6 +61,7 @@ def connection(
         can_connect=can_connect,
         email=account.email,
         status=account.status,
+        status_code=account.status_code,
         status_reason=account.status_reason,
         content_mode=account.content_mode,
         quota_profile=account.quota_profile,

@@ -17,11 +17,10 @@ from db.connection import is_read_only
 from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
 from service.gmail.errors import (
-    AccountBlocked,
     DailyLimit,
     GmailError,
     Gone,
-    ReauthRequired,
+    Refused,
     Transient,
 )
 from service.mailbox.access import CredentialsKeysMissing, QuotaUsedUp
@@ -199,8 +198,7 @@ def _sync_problem(error: SyncError) -> ProblemDetailsException:
 # Status and code; the first match counts.
 _GMAIL_PROBLEMS: dict[type[GmailError], tuple[int, str]] = {
     Gone: (404, "gone_from_gmail"),
-    ReauthRequired: (409, "account_not_connected"),
-    AccountBlocked: (409, "account_not_connected"),
+    Refused: (409, "account_not_connected"),
     DailyLimit: (503, "gmail_quota"),
     Transient: (503, "gmail_unavailable"),
     GmailError: (502, "gmail_unavailable"),

@@ -1,6 +1,8 @@
 """Maps Google's answers to our errors, by status and reason.
 
-Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
+Sources: https://developers.google.com/workspace/gmail/api/guides/handle-errors,
+google/api/error_reason.proto of googleapis for the reasons in capitals, and
+https://support.google.com/accounts/answer/16668185 for the errors of the token endpoint.
 """
 
 import json
@@ -17,7 +19,12 @@ from googleapiclient.errors import HttpError
 
 from service.gmail.errors import (
     AccountBlocked,
+    AdminRefused,
+    ApiDisabled,
     BadRequest,
+    ClientGone,
+    ClientInvalid,
+    ClientRestricted,
     DailyLimit,
     Forbidden,
     GmailError,
@@ -26,6 +33,8 @@ from service.gmail.errors import (
     MalformedResponse,
     RateLimited,
     ReauthRequired,
+    ScopeMissing,
+    SessionEnded,
     TooManyConcurrent,
     Transient,
     WatchedElsewhere,
@@ -35,13 +44,33 @@ from service.gmail.errors import (
 CLASSES: dict[tuple[int, str], type[GmailError]] = {
     (400, "failedPrecondition"): Transient,
     (400, "FAILED_PRECONDITION"): Transient,
+    (401, "ACCOUNT_STATE_INVALID"): AccountBlocked,
     (403, "rateLimitExceeded"): RateLimited,
     (403, "userRateLimitExceeded"): RateLimited,
+    (403, "quotaExceeded"): RateLimited,
+    (403, "servingLimitExceeded"): RateLimited,
     (403, "RATE_LIMIT_EXCEEDED"): RateLimited,
+    (403, "RESOURCE_QUOTA_EXCEEDED"): RateLimited,
+    (403, "concurrentLimitExceeded"): TooManyConcurrent,
     (403, "dailyLimitExceeded"): DailyLimit,
-    (403, "insufficientPermissions"): ReauthRequired,
-    (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): ReauthRequired,
-    (403, "domainPolicy"): AccountBlocked,
+    (403, "insufficientPermissions"): ScopeMissing,
+    (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"): ScopeMissing,
+    (403, "ACCOUNT_STATE_INVALID"): AccountBlocked,
+    (403, "domainPolicy"): AdminRefused,
+    (403, "lockedDomainForbidden"): AdminRefused,
+    (403, "ORG_RESTRICTION_VIOLATION"): AdminRefused,
+    (403, "SECURITY_POLICY_VIOLATED"): AdminRefused,
+    (403, "USER_BLOCKED_BY_ADMIN"): AdminRefused,
+    (403, "accessNotConfigured"): ApiDisabled,
+    # A limit of requests that belong to no project.
+    (403, "dailyLimitExceededUnreg"): ApiDisabled,
+    (403, "rateLimitExceededUnreg"): ApiDisabled,
+    (403, "userRateLimitExceededUnreg"): ApiDisabled,
+    (403, "BILLING_DISABLED"): ApiDisabled,
+    (403, "CONSUMER_INVALID"): ApiDisabled,
+    (403, "CONSUMER_SUSPENDED"): ApiDisabled,
+    (403, "SERVICE_DISABLED"): ApiDisabled,
+    (403, "USER_PROJECT_DENIED"): ApiDisabled,
 }
 
 # For a reason the table above does not name. 5xx is Transient whatever it says.
@@ -69,12 +98,40 @@ CLASSES_BY_MESSAGE_TEXT: dict[tuple[type[GmailError], str], type[GmailError]] = 
     (BadRequest, "Only one user push notification client"): WatchedElsewhere,
 }
 
-# The token endpoint's `error`. The operator must correct any other, or it is temporary.
-TOKEN_ERRORS: dict[str, type[GmailError]] = {
-    "invalid_grant": ReauthRequired,
-    "unauthorized_client": ReauthRequired,
-    "invalid_scope": ReauthRequired,
-    "invalid_client": Forbidden,
+# The token endpoint's (error, error_subtype). An unknown error is Forbidden.
+TOKEN_ERRORS: dict[tuple[str, str], type[GmailError]] = {
+    ("invalid_grant", ""): ReauthRequired,
+    ("invalid_grant", "invalid_rapt"): SessionEnded,
+    ("invalid_grant", "rapt_required"): SessionEnded,
+    ("consent_required", ""): ReauthRequired,
+    ("interaction_required", ""): ReauthRequired,
+    ("login_required", ""): ReauthRequired,
+    # The refresh token belongs to another client.
+    ("unauthorized_client", ""): ReauthRequired,
+    ("invalid_scope", ""): ScopeMissing,
+    ("access_denied", ""): AdminRefused,
+    ("admin_policy_enforced", ""): AdminRefused,
+    ("access_not_configured", ""): AdminRefused,
+    ("deleted_client", ""): ClientGone,
+    ("disabled_client", ""): ClientGone,
+    ("invalid_client", ""): ClientInvalid,
+    # What is invalid in our request is a client without its secret.
+    ("invalid_request", ""): ClientInvalid,
+    ("org_internal", ""): ClientRestricted,
+    ("restricted_client", ""): ClientRestricted,
+    ("internal_failure", ""): Transient,
+    ("rate_limit_exceeded", ""): Transient,
+    ("server_error", ""): Transient,
+    ("temporarily_unavailable", ""): Transient,
+}
+
+# Only the description, in lower case, distinguishes these from a grant that has ended.
+# If the text changes, the general class applies: the account must be connected again.
+TOKEN_ERRORS_BY_DESCRIPTION: dict[tuple[str, str], type[GmailError]] = {
+    ("invalid_grant", "account has been deleted"): AccountBlocked,
+    ("invalid_grant", "account has been disabled"): AccountBlocked,
+    ("invalid_grant", "account has been suspended"): AccountBlocked,
+    ("invalid_grant", "account not found"): AccountBlocked,
 }
 
 _RETRY_AFTER = re.compile(r"Retry after (\S+Z)")
@@ -122,13 +179,19 @@ def _classify_answer(error: HttpError, method: str) -> GmailError:
     envelope = _envelope(error.content)
     if envelope is None:
         return _classify_without_envelope(error, status)
+    return _classify_envelope(status, envelope, method, error.resp)
+
+
+def _classify_envelope(
+    status: int, envelope: _Envelope, method: str, headers: dict[str, str]
+) -> GmailError:
     kind = _table(status, envelope.reasons, method)
     for (general, text), exact in CLASSES_BY_MESSAGE_TEXT.items():
         if kind is general and text in envelope.message:
             kind = exact
     reason = next(iter(envelope.reasons), "")
     if issubclass(kind, RateLimited):
-        retry_at = _retry_at(envelope.message, error.resp)
+        retry_at = _retry_at(envelope.message, headers)
         return kind(envelope.message, reason=reason, status=status, retry_at=retry_at)
     return kind(envelope.message, reason=reason, status=status)
 
@@ -156,12 +219,22 @@ def _table(status: int, reasons: list[str], method: str) -> type[GmailError]:
 
 def _envelope(content: bytes) -> _Envelope | None:
     try:
-        error = json.loads(content)["error"]
-        message, status = error.get("message", ""), error.get("status", "")
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return _envelope_of(json.loads(content))
+    except (ValueError, RecursionError):
         return None
-    reasons = [*_reasons(error.get("errors")), *_reasons(error.get("details")), status]
-    return _Envelope(str(message), [reason for reason in reasons if isinstance(reason, str)])
+
+
+def _envelope_of(answer: Any) -> _Envelope | None:
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict):
+        return None
+    reasons = [
+        *_reasons(error.get("errors")),
+        *_reasons(error.get("details")),
+        error.get("status", ""),
+    ]
+    message = str(error.get("message", ""))
+    return _Envelope(message, [reason for reason in reasons if isinstance(reason, str)])
 
 
 def _reasons(details: Any) -> Iterator[Any]:
@@ -185,10 +258,32 @@ def _retry_at(message: str, headers: dict[str, str]) -> datetime | None:
 
 
 def _classify_refusal(error: google.auth.exceptions.RefreshError) -> GmailError:
-    """A refusal of the token endpoint. args are the text and, if it was JSON, the answer."""
-    answer = error.args[1] if len(error.args) > 1 else None
+    """A refusal of the token endpoint. args are the text and the answer, or None if not JSON.
+
+    google-auth itself refuses to send a request without a client: then there is only a text.
+    """
+    text, answer = (*error.args, "", None)[:2]
+    if len(error.args) == 1 and not error.retryable:
+        return ClientInvalid(str(text))
     if error.retryable or not isinstance(answer, dict):
-        return Transient(str(error.args[0]) if error.args else "")
-    reason = str(answer.get("error", ""))
-    kind = TOKEN_ERRORS.get(reason, BadRequest)
-    return kind(str(answer.get("error_description", reason)), reason=reason)
+        return Transient(str(text))
+    if envelope := _envelope_of(answer):
+        # As the API answers. The endpoint has no method that a status could depend on.
+        code = answer["error"].get("code")
+        return _classify_envelope(code if isinstance(code, int) else 403, envelope, "", {})
+    reason, subtype, description = (
+        str(answer.get(name) or "") for name in ("error", "error_subtype", "error_description")
+    )
+    if not reason:
+        return MalformedResponse("the token endpoint's answer names no error")
+    detail = f"{reason}: {description}" if description else reason
+    return token_error(reason, subtype, description)(detail, reason=reason)
+
+
+def token_error(reason: str, subtype: str = "", description: str = "") -> type[GmailError]:
+    """The class of an error of the token endpoint."""
+    for (error, text), kind in TOKEN_ERRORS_BY_DESCRIPTION.items():
+        if reason == error and text in description.lower():
+            return kind
+    general = TOKEN_ERRORS.get((reason, ""), Forbidden)
+    return TOKEN_ERRORS.get((reason, subtype), general)

@@ -11,9 +11,18 @@ GmailError                    what happened and what to do, in words for people
 ├── Transient                 try again later
 │   ├── MalformedResponse     an answer, but not one of Gmail's
 │   └── EndlessPages          the pages of a list do not end
-├── ReauthRequired            the account must be connected again
-├── AccountBlocked            Google or an administrator refuses this account
-├── Forbidden                 refused for a reason that does not concern the account
+├── Refused                   the account's state: nothing is sent until somebody acts
+│   ├── ReauthRequired        a person must connect the account again
+│   │   ├── ScopeMissing      and allow reading mail
+│   │   └── SessionEnded      because the administrator limits how long a sign-in lasts
+│   ├── AccountBlocked        the Google account is closed, or Gmail is off for it
+│   │   └── AdminRefused      the account's administrator does not allow this application
+│   └── SetupRefused          the operator must correct the Google Cloud project
+│       ├── ClientGone        the OAuth client was deleted or disabled
+│       ├── ClientInvalid     Google does not know the client or its secret
+│       ├── ClientRestricted  the client is not open to this account
+│       └── ApiDisabled       the Gmail API is off in the project
+├── Forbidden                 refused for a reason that is not known here
 └── BadRequest                a retry will not help: broken state or setup
     └── WatchedElsewhere      changes go to another topic: stop() first
 
@@ -111,24 +120,88 @@ class EndlessPages(Transient):
     )
 
 
-class ReauthRequired(GmailError):
+class Refused(GmailError):
+    """Somebody must act. The table gmail_sync.refusal has the account's status for each `code`."""
+
+
+class ReauthRequired(Refused):
     code = "reauth_required"
     advice = "Google no longer accepts the stored sign-in; connect the Gmail account again."
 
 
-class AccountBlocked(GmailError):
+class ScopeMissing(ReauthRequired):
+    code = "scope_missing"
+    advice = (
+        "The permission to read mail is missing; connect the Gmail account again and select it."
+    )
+
+
+class SessionEnded(ReauthRequired):
+    code = "session_ended"
+    advice = (
+        "The administrator of the account limits how long a sign-in lasts; connect the Gmail "
+        "account again, and ask the administrator to trust this application."
+    )
+
+
+class AccountBlocked(Refused):
     code = "account_blocked"
     advice = (
-        "Google refuses access to this mailbox; check that Gmail is on for the account "
-        "and that its administrator allows this application."
+        "Google refuses access to this mailbox; check that the Google account is active "
+        "and that Gmail is on for it, then sync again."
+    )
+
+
+class AdminRefused(AccountBlocked):
+    code = "admin_refused"
+    advice = (
+        "Google or the administrator of the account does not allow this application; "
+        "ask the administrator to allow it, then sync again."
+    )
+
+
+class SetupRefused(Refused):
+    """The base of what only the operator can correct."""
+
+
+class ClientGone(SetupRefused):
+    code = "client_gone"
+    advice = (
+        "The OAuth client of this server was deleted or disabled at Google; the operator must "
+        "restore it and then sync again, or set another client and have the accounts connected "
+        "again."
+    )
+
+
+class ClientInvalid(SetupRefused):
+    code = "client_invalid"
+    advice = (
+        "Google rejects the OAuth client of this server; the operator must check "
+        "GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET, then sync again."
+    )
+
+
+class ClientRestricted(SetupRefused):
+    code = "client_restricted"
+    advice = (
+        "The OAuth client of this server is not open to this account; the operator must add the "
+        "account to the client's audience in the Google Cloud console, then sync again."
+    )
+
+
+class ApiDisabled(SetupRefused):
+    code = "api_disabled"
+    advice = (
+        "The Gmail API is off in the Google Cloud project of this server; the operator must "
+        "enable it, then sync again."
     )
 
 
 class Forbidden(GmailError):
     code = "forbidden"
     advice = (
-        "Google refused the request; check that the Gmail API is enabled for the Google Cloud "
-        "project and that GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are its own, then sync again."
+        "Google refused the request for a reason that is not known here; correct what Google "
+        "says, then sync again. Until then, the sync tries again ever less often."
     )
 
 
@@ -148,7 +221,6 @@ ACCOUNT_WIDE_ERRORS = (
     DailyLimit,
     TokenExpired,
     TooLarge,
-    ReauthRequired,
-    AccountBlocked,
+    Refused,
     Forbidden,
 )

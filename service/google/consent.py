@@ -12,6 +12,8 @@ from google_auth_oauthlib.flow import Flow
 from oauthlib.oauth2 import OAuth2Error
 from requests.adapters import HTTPAdapter
 
+from service.gmail.classify import token_error
+from service.gmail.errors import AccountBlocked, SetupRefused, Transient
 from service.google.configuration import Google
 from service.google.credentials import refreshed
 from service.mime.text import storable
@@ -21,11 +23,6 @@ GOOGLE_TOKEN_URI = "https://oauth2.googleapis.com/token"
 GOOGLE_CONSENT_URI = "https://accounts.google.com/o/oauth2/v2/auth"
 # Seconds to connect, and between two bytes of the answer.
 TIMEOUT = (5.0, 10.0)
-# Values of the token endpoint's `error` for its own failures. missing_token is oauthlib's, for a
-# response without a token.
-TRANSIENT_ERRORS = frozenset(
-    {"missing_token", "server_error", "temporarily_unavailable", "internal_failure"}
-)
 
 
 class ConsentFailed(Exception):
@@ -162,7 +159,16 @@ def _https(uri: str) -> str:
 
 
 def _refusal(error: OAuth2Error) -> ConsentFailed:
-    # Not str(error), which may contain the response's body.
-    if not isinstance(error.error, str) or error.error in TRANSIENT_ERRORS:
+    # Not str(error), which may contain the response's body. missing_token is oauthlib's own, for a
+    # response without a token.
+    reason = error.error if isinstance(error.error, str) else "missing_token"
+    if reason == "missing_token" or issubclass(token_error(reason), Transient):
         return ConsentFailed("google_unavailable", "the response was not Google's")
-    return ConsentFailed("google_refused", f"{error.error}: {error.description or ''}")
+    code = refusal_code(reason, "google_refused")
+    return ConsentFailed(code, f"{reason}: {error.description or ''}")
+
+
+def refusal_code(error: str, default: str) -> str:
+    """The code for an error of Google's that another consent does not end, else `default`."""
+    kind = token_error(error)
+    return kind.code if issubclass(kind, AccountBlocked | SetupRefused) else default

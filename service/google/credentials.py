@@ -8,6 +8,9 @@ from typing import Any
 from google.auth.exceptions import RefreshError
 from google.oauth2.credentials import Credentials
 
+from service.gmail.classify import classify
+from service.gmail.errors import Refused
+
 GOOGLE_TOKEN_ENDPOINTS = frozenset(
     {
         "https://oauth2.googleapis.com/token",
@@ -56,8 +59,8 @@ class SharedCredentials(Credentials):
         try:
             self.refresh(request)  # type: ignore[no-untyped-call]
         except RefreshError as error:
-            # An HTML page instead of JSON does not mean that Google refused the grant.
-            if not error.retryable and isinstance(error.args[-1], dict):
+            # Others, such as an HTML page instead of JSON, can pass.
+            if isinstance(classify(error), Refused):
                 self._refusal, self.token = error, None
             raise
 

@@ -18,12 +18,7 @@ from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE, CredentialsRow, get_credentials
 from service.gmail.answers import Profile
 from service.gmail.backoff import QUOTA
-from service.gmail.errors import (
-    AccountBlocked,
-    GmailError,
-    ReauthRequired,
-    Transient,
-)
+from service.gmail.errors import GmailError, Refused, Transient
 from service.gmail.retry import call_with_retry
 from service.google.cipher import WrongKey
 from service.google.configuration import Google
@@ -124,8 +119,8 @@ class MailboxAccess:
                 wait=partial(self._wait_after, deadline),
                 now=self._clock.now,
             )
-        except (ReauthRequired, AccountBlocked) as error:
-            self._mark_rejected(error)
+        except Refused as error:
+            self._credentials.mark_rejected(error.code, storable(str(error)))
             raise
 
     def _wait_after(self, deadline: datetime, error: GmailError, moment: datetime) -> None:
@@ -149,10 +144,6 @@ class MailboxAccess:
         self._on_wait(moment, reason)
         if self._stopping.wait(max(0.0, wait.total_seconds())):
             raise QuotaUsedUp(moment, wait)
-
-    def _mark_rejected(self, error: ReauthRequired | AccountBlocked) -> None:
-        status = "suspended" if isinstance(error, AccountBlocked) else "reauth_required"
-        self._credentials.mark_rejected(status, storable(str(error)))
 
 
 class MailboxOpener:

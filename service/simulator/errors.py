@@ -45,11 +45,12 @@ class ApiError(Exception):
     """An error response. Reason and message default to those of Gmail for the HTTP status.
 
     A reason in capitals goes where Google's newer front ends put it: into the status, or else into
-    an ErrorInfo. There is no list of errors then.
+    an ErrorInfo. There is no list of errors then. Only OAuth has a subtype.
     """
 
-    def __init__(self, status: int, message: str = "", reason: str = "") -> None:
+    def __init__(self, status: int, message: str = "", reason: str = "", subtype: str = "") -> None:
         self.status = status
+        self.subtype = subtype
         self.reason = reason or REASONS.get(status, "backendError")
         self.message = message or MESSAGES.get(self.reason, "Backend Error")
         super().__init__(f"{status} {self.reason}: {self.message}")

@@ -85,7 +85,7 @@ def cut(response: Response) -> None:
 
 
 def _error(fault: Fault) -> ApiError:
-    error = ApiError(fault.status, fault.message, fault.reason)
+    error = ApiError(fault.status, fault.message, fault.reason, fault.subtype)
     if fault.retry_after is not None:
         error.message += f"  Retry after {_time(fault.retry_after)}"
     return error

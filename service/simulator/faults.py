@@ -3,7 +3,8 @@
 What each action does:
 
     error               answer `status`, `reason`, `message`; the request is not carried out. The
-                        token endpoint answers as OAuth does: `reason` is its `error`
+                        token endpoint answers as OAuth does: `reason` is its `error`, `subtype`
+                        its `error_subtype`
     html                answer `status` with an HTML page, as Google's front ends do
     hang, latency       wait `seconds`, or until released, then go on
     drip                send the body byte by byte, `seconds` apart
@@ -72,6 +73,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     count: int | None = None
     status: int = 503
     reason: str = ""
+    subtype: str = ""
     message: str = ""
     retry_after: str | float | None = None
     seconds: float | None = None

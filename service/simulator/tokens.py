@@ -120,8 +120,11 @@ def _invalid_grant() -> Response:
 
 def oauth_error(error: ApiError) -> Response:
     """An error in the format of OAuth: https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
-    return _error(error.reason, error.message, error.status)
+    return _error(error.reason, error.message, error.status, error.subtype)
 
 
-def _error(error: str, description: str, status: int = 400) -> Response:
-    return json_response({"error": error, "error_description": description}, status)
+def _error(error: str, description: str, status: int = 400, subtype: str = "") -> Response:
+    answer = {"error": error, "error_description": description}
+    if subtype:
+        answer["error_subtype"] = subtype
+    return json_response(answer, status)

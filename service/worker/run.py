@@ -11,11 +11,10 @@ from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE
 from service.gmail.client import GmailClient
 from service.gmail.errors import (
-    AccountBlocked,
     DailyLimit,
     GmailError,
     RateLimited,
-    ReauthRequired,
+    Refused,
     TokenExpired,
     TooLarge,
     Transient,
@@ -129,12 +128,10 @@ class RunExecutor:
         """How this error ends the run. Raises LeaseLost unchanged."""
         if isinstance(error, LeaseLost):
             raise error
-        if isinstance(error, ReauthRequired):
-            return Failed(str(error), "reauth_required")
+        if isinstance(error, Refused):
+            return Failed(str(error), error.code)
         if isinstance(error, AccountNotConnected):
-            return Failed(f"{error}. {error.hint}", "reauth_required")
-        if isinstance(error, AccountBlocked):
-            return Failed(str(error), "suspended")
+            return Failed(f"{error}. {error.hint}", "another_mailbox")
         if isinstance(error, Transient | RateLimited | DailyLimit | TokenExpired | TooLarge):
             # All of these can pass. The retry loops did not handle this one.
             return HandedOver(str(error))
@@ -147,9 +144,9 @@ class RunExecutor:
         self._lease.stop_beating()
         reason = storable(str(end))
         if isinstance(end, Failed):
-            if self._account and end.account_status:
+            if self._account and end.refusal:
                 # First, because Google's verdict on the account is valid without a lease too.
-                self._account.mark_rejected(end.account_status, reason)
+                self._account.mark_rejected(end.refusal, reason)
                 # The messages in flight did not cause this, so no attempt is charged.
                 self._calls.value("return_messages")
             self._calls.value("release_sync", reason)

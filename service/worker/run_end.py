@@ -1,7 +1,7 @@
 """The ways a run can end without success.
 
 RunEnd
-├── Failed             permanently; may also change the account's status
+├── Failed             permanently; `refusal` also changes the account's status
 └── HandedOver         to a successor: after a temporary failure, or for a long wait
     └── Drained        to a successor at once, because this worker shuts down
 """
@@ -14,9 +14,11 @@ class RunEnd(Exception):
 
 
 class Failed(RunEnd):
-    def __init__(self, message: str, account_status: str | None = None) -> None:
+    """`refusal` is a code of gmail_sync.refusal."""
+
+    def __init__(self, message: str, refusal: str | None = None) -> None:
         super().__init__(message)
-        self.account_status = account_status
+        self.refusal = refusal
 
 
 class HandedOver(RunEnd):

@@ -195,7 +195,8 @@ def test_a_person_who_refuses_has_connected_nothing(
 @pytest.mark.parametrize(
     ("decision", "code"),
     [
-        (Decision(error="admin_policy_enforced"), "consent_failed"),
+        (Decision(error="admin_policy_enforced"), "admin_refused"),
+        (Decision(error="server_error"), "consent_failed"),
         (Decision(scopes=()), "scope_missing"),
         (Decision(scopes=("openid", f"{READ_MAIL}.not")), "scope_missing"),
         (Decision(refresh_token=False), "no_refresh_token"),
@@ -229,8 +230,12 @@ def test_more_rights_than_asked_for_are_no_mistake(browser: Browser, simulator: 
         (Fault("token", "drop"), "google_unavailable"),
         (Fault("token", "truncate"), "google_unavailable"),
         (Fault("getProfile", "error", status=503), "transient"),
-        (Fault("getProfile", "error", status=403, reason="accessNotConfigured"), "forbidden"),
-        (Fault("getProfile", "error", status=403, reason="domainPolicy"), "account_blocked"),
+        (Fault("getProfile", "error", status=403, reason="accessNotConfigured"), "api_disabled"),
+        (Fault("getProfile", "error", status=403, reason="domainPolicy"), "admin_refused"),
+        (Fault("token", "error", status=401, reason="deleted_client"), "client_gone"),
+        (Fault("token", "error", status=403, reason="org_internal"), "client_restricted"),
+        (Fault("token", "error", status=400, reason="of_tomorrow"), "google_refused"),
+        (Fault("token", "error", status=403, reason="rate_limit_exceeded"), "google_unavailable"),
     ],
 )
 def test_google_s_troubles_are_told_and_leave_nothing(

@@ -63,6 +63,7 @@ def test_the_account_is_shown_without_its_secrets(client: httpx.Client) -> None:
         "can_connect": True,
         "email": EMAIL,
         "status": "connected",
+        "status_code": None,
         "status_reason": None,
         "content_mode": "full",
         "quota_profile": "google-2026",

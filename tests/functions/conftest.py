@@ -57,6 +57,16 @@ def insert_run(db: Connection, **columns: object) -> None:
     )
 
 
+def age_runs(db: Connection, interval: str) -> None:
+    """Move all runs into the past, as if so much time had gone by since."""
+    db.execute(
+        "alter table gmail_sync.user_sync_status disable trigger user;"
+        "update gmail_sync.user_sync_status set"
+        f" started_at = started_at - '{interval}'::interval;"
+        "alter table gmail_sync.user_sync_status enable trigger user".encode()
+    )
+
+
 def set_run(db: Connection, task_id: str, **columns: object) -> None:
     """Change a running run by hand."""
     db.execute(

@@ -57,7 +57,7 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     taken(functions, task_id, 1)
     functions.value("reserve_run_quota", task_id, "messages.get", 1)
     functions.value(
-        "mark_credentials_rejected", user, f"sealed {user}".encode(), "suspended", "why"
+        "mark_credentials_rejected", user, f"sealed {user}".encode(), "account_blocked", "why"
     )
     functions.value("record_audit_event", "operator_read", user, Jsonb({"view": "health"}))
     return task_id

@@ -12,7 +12,7 @@ from google.auth.exceptions import RefreshError, TransportError
 from googleapiclient.errors import HttpError
 
 from service.gmail import errors
-from service.gmail.classify import CLASSES, CLASSES_BY_STATUS, classify
+from service.gmail.classify import CLASSES, CLASSES_BY_STATUS, TOKEN_ERRORS, classify
 from service.gmail.transport import Response
 
 GET, HISTORY = "gmail.users.messages.get", "gmail.users.history.list"
@@ -91,7 +91,7 @@ def test_reads_the_reason_of_error_info_details() -> None:
         "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
     }
     error = classify(google(403, "forbidden", details=[info]))
-    assert type(error) is errors.ReauthRequired
+    assert type(error) is errors.ScopeMissing
 
 
 def test_reads_the_time_from_the_message_text() -> None:
@@ -148,12 +148,45 @@ def test_a_broken_connection_passes(raised: Exception) -> None:
     assert type(classify(raised, GET)) is errors.Transient
 
 
-def test_distinguishes_the_refusals_of_the_token_endpoint() -> None:
-    revoked = {"error": "invalid_grant", "error_description": "Token has been revoked."}
-    assert type(classify(refused(revoked))) is errors.ReauthRequired
-    setup = classify(refused({"error": "invalid_client"}))
-    assert type(setup) is errors.Forbidden
-    assert setup.reason == "invalid_client"
+@pytest.mark.parametrize(("answer", "kind"), TOKEN_ERRORS.items())
+def test_error_and_subtype_of_the_token_endpoint_decide(
+    answer: tuple[str, str], kind: type[errors.GmailError]
+) -> None:
+    error, subtype = answer
+    raised = classify(refused({"error": error, "error_subtype": subtype}))
+    assert type(raised) is kind
+    assert raised.reason == error
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"error": "invalid_grant", "error_subtype": "of tomorrow"}, errors.ReauthRequired),
+        (
+            {"error": "invalid_grant", "error_description": "The account has been deleted."},
+            errors.AccountBlocked,
+        ),
+        ({"error": "of tomorrow", "error_description": "No."}, errors.Forbidden),
+        ({"error": {"code": 403, "status": "PERMISSION_DENIED"}}, errors.Forbidden),
+        (
+            {"error": {"code": 403, "errors": [{"reason": "rateLimitExceeded"}]}},
+            errors.RateLimited,
+        ),
+        ({}, errors.MalformedResponse),
+        ({"error": None}, errors.MalformedResponse),
+        ({"error": {"code": "x"}}, errors.Forbidden),
+    ],
+)
+def test_distinguishes_the_refusals_of_the_token_endpoint(
+    answer: dict[str, object], kind: type[errors.GmailError]
+) -> None:
+    assert type(classify(refused(answer))) is kind
+
+
+def test_credentials_without_a_client_are_the_operators_to_correct() -> None:
+    """google-auth sends no request for them."""
+    error = classify(RefreshError("The credentials do not contain the necessary fields"))  # type: ignore[no-untyped-call]
+    assert type(error) is errors.ClientInvalid
 
 
 def test_an_unexpected_error_is_a_malformed_response_that_names_it() -> None:
@@ -173,5 +206,6 @@ def test_every_class_has_its_own_code_and_advice() -> None:
     def family(kind: type[errors.GmailError]) -> list[type[errors.GmailError]]:
         return [kind, *(each for child in kind.__subclasses__() for each in family(child))]
 
-    kinds = family(errors.GmailError)
+    bases = {errors.Refused, errors.SetupRefused}
+    kinds = [kind for kind in family(errors.GmailError) if kind not in bases]
     assert len({kind.code for kind in kinds}) == len({kind.advice for kind in kinds}) == len(kinds)

@@ -127,8 +127,8 @@ def test_raw_is_the_exact_mail(connect: Connect, mailbox: Mailbox) -> None:
         (Fault("*", "error", status=403, reason="rateLimitExceeded"), errors.RateLimited),
         (Fault("*", "error", status=403, reason="userRateLimitExceeded"), errors.RateLimited),
         (Fault("*", "error", status=403, reason="dailyLimitExceeded"), errors.DailyLimit),
-        (Fault("*", "error", status=403), errors.ReauthRequired),
-        (Fault("*", "error", status=403, reason="domainPolicy"), errors.AccountBlocked),
+        (Fault("*", "error", status=403), errors.ScopeMissing),
+        (Fault("*", "error", status=403, reason="domainPolicy"), errors.AdminRefused),
         (Fault("*", "error", status=429), errors.RateLimited),
         (
             Fault("*", "error", status=429, message="Too many concurrent requests for user."),

@@ -50,7 +50,7 @@ def test_an_id_asked_for_twice_is_answered_twice(connect: Connect, mailbox: Mail
         (Fault("messages.get", "error", status=404, count=1), errors.Gone),
         (Fault("messages.get", "error", status=429, count=1), errors.RateLimited),
         (Fault("messages.get", "error", status=500, count=1), errors.Transient),
-        (Fault("messages.get", "error", status=403, count=1), errors.ReauthRequired),
+        (Fault("messages.get", "error", status=403, count=1), errors.ScopeMissing),
     ],
 )
 def test_a_failed_part_affects_only_its_message(

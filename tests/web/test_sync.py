@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from statistics import median
 
 import pytest
@@ -187,6 +188,22 @@ def test_an_account_that_google_refuses_is_told_with_what_to_do(
     html = browser_of("ann").get("/").text
     assert words in html
     assert "&lt;b&gt;revoked&lt;/b&gt;" in html
+
+
+@pytest.mark.parametrize("tag", ["en", "zh-Hans"])
+def test_the_page_says_for_each_refusal_who_must_do_what(
+    browser_of: BrowserOf, functions: Session, db: Connection, tag: str
+) -> None:
+    connect_account(functions, "ann")
+    ann = browser_of("ann", Accept_Language=tag)
+    codes = db.execute("select code, status from gmail_sync.refusal").fetchall()
+    assert codes
+    for row in codes:
+        functions.value("mark_credentials_rejected", "ann", b"sealed", row["code"], "why")
+        advice = translator(tag).translate(f"sync.refusal.{row['code']}", email="ann@example.org")
+        assert advice in unescape(ann.get("/").text)
+        connection = ann.get("/api/gmail/connection").json()
+        assert (connection["status"], connection["status_code"]) == (row["status"], row["code"])
 
 
 def test_who_has_no_account_is_led_to_connect_one(browser_of: BrowserOf) -> None:

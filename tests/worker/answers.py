@@ -12,7 +12,12 @@ import pytest
 
 from service.gmail.errors import (
     AccountBlocked,
+    AdminRefused,
+    ApiDisabled,
     BadRequest,
+    ClientGone,
+    ClientInvalid,
+    ClientRestricted,
     DailyLimit,
     Forbidden,
     GmailError,
@@ -21,6 +26,8 @@ from service.gmail.errors import (
     MalformedResponse,
     RateLimited,
     ReauthRequired,
+    ScopeMissing,
+    SessionEnded,
     TooManyConcurrent,
     Transient,
     WatchedElsewhere,
@@ -38,6 +45,7 @@ class Answer(NamedTuple):
     reason: str = ""
     message: str = ""
     action: Action = "error"
+    subtype: str = ""
 
     def fault(
         self,
@@ -56,9 +64,27 @@ class Answer(NamedTuple):
             count=count,
             status=self.status,
             reason=self.reason,
+            subtype=self.subtype,
             message=self.message,
             retry_after=retry_after,
         )
+
+
+def of_token(
+    error: str,
+    kind: type[GmailError],
+    description: str = "No",
+    status: int = 400,
+    subtype: str = "",
+) -> Answer:
+    """An error of the token endpoint."""
+    name = f"token {status} {error} {subtype or description}"
+    return Answer(name, kind, "token", status, error, description, subtype=subtype)
+
+
+def of_api(reason: str, kind: type[GmailError], status: int = 403) -> Answer:
+    """An error of every method, with a text of its own that says nothing."""
+    return Answer(f"{status} {reason}", kind, "*", status, reason, "No")
 
 
 def each(answers: Sequence[Answer]) -> pytest.MarkDecorator:
@@ -108,6 +134,10 @@ TOKEN_PASSING = (
     Answer("token 500", Transient, "token", 500, "internal_failure"),
     Answer("token 503", Transient, "token", 503, "temporarily_unavailable"),
     Answer("token 429", Transient, "token", 429, "rate_limit_exceeded"),
+    Answer("token 403 of a limit", Transient, "token", 403, "rate_limit_exceeded"),
+    Answer("token 400 of a failure", Transient, "token", 400, "internal_failure"),
+    Answer("token 400 server_error", Transient, "token", 400, "server_error"),
+    Answer("token 400 unavailable", Transient, "token", 400, "temporarily_unavailable"),
     Answer("token 502 in HTML", Transient, "token", 502, action="html"),
     Answer("token 200 in HTML", Transient, "token", 200, action="html"),
     Answer("token 400 in HTML", Transient, "token", 400, action="html"),
@@ -119,6 +149,10 @@ LIMITS = (
     Answer("403 per-minute quota", RateLimited, LIST, 403, "rateLimitExceeded", EXCEEDED),
     Answer("403 userRateLimitExceeded", RateLimited, LIST, 403, "userRateLimitExceeded"),
     Answer("403 ErrorInfo", RateLimited, LIST, 403, "RATE_LIMIT_EXCEEDED", EXCEEDED),
+    Answer("403 quotaExceeded", RateLimited, LIST, 403, "quotaExceeded", EXCEEDED),
+    Answer("403 servingLimitExceeded", RateLimited, LIST, 403, "servingLimitExceeded", EXCEEDED),
+    Answer("403 of a resource", RateLimited, LIST, 403, "RESOURCE_QUOTA_EXCEEDED", EXCEEDED),
+    Answer("403 of calls", TooManyConcurrent, LIST, 403, "concurrentLimitExceeded", EXCEEDED),
     Answer("429 Resource has been exhausted", RateLimited, LIST, 429, "rateLimitExceeded"),
     Answer("429 of a new reason", RateLimited, LIST, 429, "bandwidth", "User-rate limit exceeded."),
     Answer("429 in HTML", RateLimited, LIST, 429, action="html"),
@@ -138,10 +172,10 @@ DAILY_LIMIT = Answer("403 dailyLimitExceeded", DailyLimit, LIST, 403, "dailyLimi
 # The account must be connected again.
 REAUTH = (
     Answer("401 Invalid Credentials", ReauthRequired, "*", 401),
-    Answer("403 insufficientPermissions", ReauthRequired, "*", 403, "insufficientPermissions"),
+    Answer("403 insufficientPermissions", ScopeMissing, "*", 403, "insufficientPermissions"),
     Answer(
         "403 ErrorInfo of scopes",
-        ReauthRequired,
+        ScopeMissing,
         "*",
         403,
         "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
@@ -149,14 +183,23 @@ REAUTH = (
     ),
 )
 TOKEN_REAUTH = (
-    Answer("token invalid_grant", ReauthRequired, "token", 400, "invalid_grant", "Bad Request"),
-    Answer("token unauthorized_client", ReauthRequired, "token", 401, "unauthorized_client", "No"),
-    Answer("token invalid_scope", ReauthRequired, "token", 400, "invalid_scope", "No"),
+    of_token("invalid_grant", ReauthRequired, "Bad Request"),
+    of_token("unauthorized_client", ReauthRequired, "Unauthorized", 401),
+    of_token("invalid_scope", ScopeMissing, "Some requested scopes were invalid."),
+    of_token(
+        "invalid_grant", SessionEnded, "reauth related error (invalid_rapt)", 400, "invalid_rapt"
+    ),
+)
+TOKEN_REAUTH_SELDOM = (
+    of_token("invalid_grant", SessionEnded, "reauth related error", 400, "rapt_required"),
+    of_token("consent_required", ReauthRequired),
+    of_token("interaction_required", ReauthRequired),
+    of_token("login_required", ReauthRequired),
 )
 
 # Google or an administrator keeps us away from the account.
 BLOCKED = (
-    Answer("403 domainPolicy", AccountBlocked, "*", 403, "domainPolicy"),
+    Answer("403 domainPolicy", AdminRefused, "*", 403, "domainPolicy"),
     Answer(
         "400 Mail service not enabled",
         AccountBlocked,
@@ -166,10 +209,54 @@ BLOCKED = (
         "Mail service not enabled",
     ),
 )
+BLOCKED_SELDOM = (
+    of_api("lockedDomainForbidden", AdminRefused),
+    of_api("ORG_RESTRICTION_VIOLATION", AdminRefused),
+    of_api("SECURITY_POLICY_VIOLATED", AdminRefused),
+    of_api("USER_BLOCKED_BY_ADMIN", AdminRefused),
+    of_api("ACCOUNT_STATE_INVALID", AccountBlocked),
+    of_api("ACCOUNT_STATE_INVALID", AccountBlocked, 401),
+)
+TOKEN_BLOCKED = (
+    of_token("access_denied", AdminRefused, "Account restricted"),
+    of_token("access_denied", AdminRefused, "Account restricted", 403),
+    of_token("access_not_configured", AdminRefused),
+    of_token("admin_policy_enforced", AdminRefused, "Access blocked by the administrator"),
+    of_token("invalid_grant", AccountBlocked, "The account has been deleted."),
+    of_token("invalid_grant", AccountBlocked, "Account has been disabled"),
+    of_token("invalid_grant", AccountBlocked, "Account has been suspended"),
+    of_token("invalid_grant", AccountBlocked, "Invalid grant: account not found"),
+)
+
+# The operator's OAuth client or Google Cloud project does not work.
+SETUP = (
+    of_api("accessNotConfigured", ApiDisabled),
+    of_api("dailyLimitExceededUnreg", ApiDisabled),
+    of_api("rateLimitExceededUnreg", ApiDisabled),
+    of_api("userRateLimitExceededUnreg", ApiDisabled),
+    of_api("BILLING_DISABLED", ApiDisabled),
+    of_api("CONSUMER_INVALID", ApiDisabled),
+    of_api("CONSUMER_SUSPENDED", ApiDisabled),
+    of_api("SERVICE_DISABLED", ApiDisabled),
+    of_api("USER_PROJECT_DENIED", ApiDisabled),
+)
+TOKEN_SETUP = (
+    of_token("deleted_client", ClientGone, "The OAuth client was deleted.", 401),
+    of_token("disabled_client", ClientGone, "The OAuth client was disabled.", 401),
+    of_token("invalid_client", ClientInvalid, "Unauthorized", 401),
+    of_token("invalid_request", ClientInvalid, "client_secret is missing."),
+    of_token("org_internal", ClientRestricted, "Restricted to its organization", 403),
+    of_token("restricted_client", ClientRestricted, "Unregistered scope", 403),
+)
+# All that ends in a state of the account.
+REFUSALS = (
+    *REAUTH, *TOKEN_REAUTH, *TOKEN_REAUTH_SELDOM, *BLOCKED, *BLOCKED_SELDOM, *TOKEN_BLOCKED,
+    *SETUP, *TOKEN_SETUP,
+)  # fmt: skip
 
 # The run fails in words and the account stays as it is.
 REFUSED = (
-    Answer("403 accessNotConfigured", Forbidden, "*", 403, "accessNotConfigured", "API is off"),
+    Answer("403 of a new reason", Forbidden, "*", 403, "ofTomorrow", "Not today"),
     Answer("400 invalidArgument", BadRequest, LIST, 400, "invalidArgument"),
     Answer("400 badRequest", BadRequest, LIST, 400, "badRequest", "Bad Request"),
     Answer("404 of a method", BadRequest, "labels.list", 404),
@@ -182,7 +269,7 @@ REFUSED = (
         "Inner request count exceeds the limit. Received: 250, Limit: 100",
     ),
 )
-TOKEN_REFUSED = Answer("token invalid_client", Forbidden, "token", 401, "invalid_client", "No")
+TOKEN_REFUSED = Answer("token error of tomorrow", Forbidden, "token", 400, "of_tomorrow", "No")
 
 # One message waits for another try, and costs the others nothing.
 OF_ONE_MESSAGE = (
@@ -221,9 +308,7 @@ ALL = (
     *TOKEN_PASSING,
     *LIMITS,
     DAILY_LIMIT,
-    *REAUTH,
-    *TOKEN_REAUTH,
-    *BLOCKED,
+    *REFUSALS,
     *REFUSED,
     TOKEN_REFUSED,
     *OF_ONE_MESSAGE,

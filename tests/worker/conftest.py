@@ -55,7 +55,12 @@ class Account:
     def connect(
         self, content_mode: str = "full", token: str = ACCESS_TOKEN, email: str = EMAIL
     ) -> None:
-        sealed = self._cipher.encrypt({"token": token})
+        self.connect_with({"token": token}, email, content_mode)
+
+    def connect_with(
+        self, credentials: dict[str, str], email: str = EMAIL, content_mode: str = "full"
+    ) -> None:
+        sealed = self._cipher.encrypt(credentials)
         self._functions.value("connect_account", USER, email, sealed, "unlimited", content_mode)
 
     def start(self, force_full: bool = False) -> str:

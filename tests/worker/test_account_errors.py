@@ -222,7 +222,7 @@ def test_a_passing_failure_of_the_token_endpoint_is_tried_again_by_the_same_run(
     assert (fault.struck, fault.seen) == (1, 2)
 
 
-def test_a_refused_client_of_the_operators_leaves_the_account(
+def test_an_unknown_refusal_of_the_token_endpoint_leaves_the_account(
     mailbox: Mailbox,
     refresh_only: Account,
     worker: Worker,
@@ -234,6 +234,7 @@ def test_a_refused_client_of_the_operators_leaves_the_account(
     run = refresh_only.sync()
 
     assert (run["outcome"], run["successor"]) == ("failed", None)
+    assert "of_tomorrow: No" in run["error_message"]
     assert account_row(db)["status"] == "connected"
     assert dict(simulator.requests.methods) == {"token": 1}
 

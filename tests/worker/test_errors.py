@@ -28,7 +28,8 @@ def test_no_class_of_errors_is_left_out() -> None:
 
     # Not answers of Gmail's, but the client's own word about some.
     ours = {errors.GmailError, errors.TokenExpired, errors.TooLarge, errors.EndlessPages}
-    assert {answer.kind for answer in answers.ALL} == below(errors.GmailError) - ours
+    bases = {errors.Refused, errors.SetupRefused}
+    assert {answer.kind for answer in answers.ALL} == below(errors.GmailError) - ours - bases
 
 
 def test_no_entry_of_the_tables_is_left_out() -> None:
@@ -38,13 +39,16 @@ def test_no_entry_of_the_tables_is_left_out() -> None:
     not_found = {(f"gmail.users.{a.method}", a.kind) for a in given if a.status == 404}
     texts = {(text, a.kind) for _, text in classify.CLASSES_BY_MESSAGE_TEXT for a in given
              if text in a.message}  # fmt: skip
-    token = {(answer.reason, answer.kind) for answer in given if answer.method == "token"}
+    token = {((a.reason, a.subtype), a.kind) for a in given if a.method == "token"}
+    described = {text for a in given for _, text in classify.TOKEN_ERRORS_BY_DESCRIPTION
+                 if a.method == "token" and text in a.message.lower()}  # fmt: skip
 
     assert by_reason >= classify.CLASSES.keys()
     assert {status for status, _ in new} >= classify.CLASSES_BY_STATUS.keys()
     assert not_found >= set(classify.CLASSES_OF_404.items())
     assert texts == {(t, kind) for (_, t), kind in classify.CLASSES_BY_MESSAGE_TEXT.items()}
     assert token >= set(classify.TOKEN_ERRORS.items())
+    assert described == {text for _, text in classify.TOKEN_ERRORS_BY_DESCRIPTION}
 
 
 @each([answer for answer in answers.ALL if answer.method != "token" and answer.action == "error"])

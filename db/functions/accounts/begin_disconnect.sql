@@ -15,7 +15,7 @@ declare
   v_opened bytea;
 begin
   update gmail_sync.account
-  set status = 'disconnected', status_reason = null
+  set status = 'disconnected', status_code = null, status_reason = null
   where user_id = v_user
   returning credentials into v_opened;
 

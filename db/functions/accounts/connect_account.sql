@@ -31,6 +31,7 @@ begin
   on conflict (user_id) do update
   set credentials = excluded.credentials,
     status = 'connected',
+    status_code = null,
     status_reason = null,
     verified = false,
     connected_at = clock_timestamp(),

@@ -29,6 +29,7 @@ begin
   else
     update gmail_sync.account
     set status = 'disconnected',
+      status_code = null,
       status_reason = null,
       credentials = null,
       verified = false,

@@ -3,6 +3,7 @@ returns table (
   user_id text,
   email text,
   status text,
+  status_code text,
   status_reason text,
   history_id numeric,
   content_mode text,
@@ -15,8 +16,8 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select a.user_id::text, a.email, a.status, a.status_reason, a.history_id, a.content_mode,
-    a.quota_profile, a.sync_interval, a.connected_at
+  select a.user_id::text, a.email, a.status, a.status_code, a.status_reason, a.history_id,
+    a.content_mode, a.quota_profile, a.sync_interval, a.connected_at
   from gmail_sync.account a
   where p_user_id is null or a.user_id = p_user_id
   order by a.user_id;

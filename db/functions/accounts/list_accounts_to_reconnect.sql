@@ -1,16 +1,22 @@
--- Accounts that Google rejects, by user, with the reason and the time. Raises SY003 when p_limit is
+-- Accounts that Google rejects, by user, with the reason and the time. status_code says who must
+-- act. Raises SY003 when p_limit is
 -- not between 1 and 1,000.
 
 create or replace function gmail_sync.list_accounts_to_reconnect(p_limit integer default 100)
 returns table (
-  user_id text, email text, status text, status_reason text, refused_at timestamptz
+  user_id text,
+  email text,
+  status text,
+  status_code text,
+  status_reason text,
+  refused_at timestamptz
 )
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select a.user_id::text, a.email, a.status, a.status_reason,
+  select a.user_id::text, a.email, a.status, a.status_code, a.status_reason,
     (
       select max(e.at)
       from gmail_sync.audit_event e

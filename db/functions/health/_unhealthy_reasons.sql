@@ -26,6 +26,8 @@ as $$
     from gmail_sync._unhealthy_worker_reasons(p_facts) reason
     union all
     select 5, s.reason from gmail_sync._server_reasons(p_facts) s
+    union all
+    select 6, reason from gmail_sync._operator_reasons() reason
   ) as r (rank, reason);
 $$;
 

@@ -1,6 +1,7 @@
 -- Handles a push from Gmail: a mailbox has changed up to a history id. It starts a run for each
 -- user of that mailbox, unless that history id is already known. Returns the task_ids. Duplicates,
--- old news and unknown mailboxes start nothing. A push during a run requests one more run.
+-- old news and unknown mailboxes start nothing, nor does a push soon after a failed run. A push
+-- during a run requests one more run.
 
 create or replace function gmail_sync.receive_push(p_email text, p_history_id numeric)
 returns setof text
@@ -16,6 +17,8 @@ as $$
     where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(p_email)
       and a.status = 'connected'
       and (a.history_id is null or a.history_id < p_history_id)
+      -- Later, the schedule starts it.
+      and coalesce(gmail_sync._failed_retry_at(a.user_id) <= clock_timestamp(), true)
     -- Runs of several users are started in the order of users, which avoids deadlocks.
     order by a.user_id
   ) changed

@@ -1,17 +1,18 @@
 -- When each connected account became due for a scheduled run, or NULL. Accounts with a running run
 -- are left out. An account is due when its interval has passed, or the retry delay of a queued
--- message. It is also due when its watch must be renewed, or when it has none while others do.
+-- message. It is also due when its watch must be renewed, or when it has none while others do. An
+-- account with a watch is due after a failed run too, because no other push may follow.
 --
 -- Intervals vary by up to a tenth, by user and run, so that accounts connected together do not stay
--- in step. A failed run is retried after max_retry_delay, a failed renewal of the watch after
+-- in step. A failed run is retried as _failed_retry_at says, a failed renewal of the watch after
 -- watch_interval. A cancelled run is not resumed for its messages.
 
 create or replace view gmail_sync._due_syncs as
 select a.user_id,
   -- Accounts that fail again and again rank behind those due since, or they would fill each pass.
   case
-    when last.outcome = 'failed' and reason.due_at < last.started_at + s.max_retry_delay
-      then last.started_at + s.max_retry_delay
+    when last.outcome = 'failed' and reason.due_at is not null
+      then greatest(reason.due_at, gmail_sync._failed_retry_at(a.user_id))
     else reason.due_at
   end as due_at
 from gmail_sync.account a
@@ -50,6 +51,7 @@ cross join lateral (
         when last.started_at >= watch.due_at then last.started_at + s.watch_interval
         else watch.due_at
       end,
+      case when last.outcome = 'failed' and a.watch_expires_at > now() then last.started_at end,
       (
         select least(greatest(q.not_before, last.started_at), now())
         from gmail_sync.fetch_queue q

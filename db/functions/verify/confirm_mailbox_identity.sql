@@ -21,7 +21,7 @@ begin
   end if;
 
   update gmail_sync.account
-  set verified = true, status = 'connected', status_reason = null
+  set verified = true, status = 'connected', status_code = null, status_reason = null
   where user_id = v_user_id
     and status in ('connected', 'suspended')
     -- If the account was connected again meanwhile, these are other credentials.

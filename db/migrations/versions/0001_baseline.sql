@@ -231,12 +231,51 @@ create index charges_of_a_user on gmail_sync.quota_charge (user_id, charged_at);
 comment on table gmail_sync.quota_charge is
 'The quota ledger: units spent within the current windows.';
 
+create table gmail_sync.refusal (
+  code text primary key,
+  status text not null constraint refusal_is_a_status check (
+    status in ('reauth_required', 'suspended')
+  ),
+  -- What the operator must do, in sync_health; NULL when the person or an administrator must act.
+  operator_advice text,
+  unique (code, status)
+);
+
+insert into gmail_sync.refusal (code, status, operator_advice) values
+  ('reauth_required', 'reauth_required', null),
+  ('scope_missing', 'reauth_required', null),
+  ('session_ended', 'reauth_required', null),
+  ('another_mailbox', 'reauth_required', null),
+  ('account_blocked', 'suspended', null),
+  ('admin_refused', 'suspended', null),
+  (
+    'client_gone', 'suspended',
+    'the OAuth client was deleted or disabled: restore it, or set another client'
+  ),
+  (
+    'client_invalid', 'suspended',
+    'Google rejects the OAuth client: check GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET'
+  ),
+  (
+    'client_restricted', 'suspended',
+    'the OAuth client is not open to them: add them to its audience'
+  ),
+  (
+    'api_disabled', 'suspended',
+    'the Gmail API is off in the Google Cloud project: enable it'
+  );
+
+comment on table gmail_sync.refusal is
+'Why Google refuses an account, and the status that the account then has.';
+
 create table gmail_sync.account (
   user_id gmail_sync.user_key primary key,
   email text not null constraint email_is_readable check (email ~ '^[^\s@]+@[^\s@]+$'),
   status text not null default 'connected' constraint known_status check (
     status in ('connected', 'reauth_required', 'suspended', 'disconnected')
   ),
+  -- Who must act, and how; status_reason has it in words, with what Google said.
+  status_code text,
   status_reason text,
   credentials bytea,
   history_id numeric constraint history_id_is_whole check (
@@ -263,6 +302,8 @@ create table gmail_sync.account (
   connected_during text,
   watched_at timestamptz,
   constraint connected_has_credentials check (status <> 'connected' or credentials is not null),
+  constraint code_belongs_to_status foreign key (status_code, status)
+    references gmail_sync.refusal (code, status),
   constraint only_a_listing_has_pages check (
     listing_history_id is not null or (listing_page_token is null and not listing_complete)
   )

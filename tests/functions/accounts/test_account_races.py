@@ -50,7 +50,10 @@ def idle(functions: Session, db: Connection) -> None:
     """USER is known everywhere, has mail to retry, and no run is under way."""
     functions.value("cancel_sync", lived_in(functions, db))
     db.execute("delete from gmail_sync.user_sync_status")
-    db.execute("update gmail_sync.account set status = 'connected', sync_interval = '1 min'")
+    db.execute(
+        "update gmail_sync.account"
+        " set status = 'connected', status_code = null, sync_interval = '1 min'"
+    )
     db.execute("update gmail_sync.fetch_queue set dead = true")
 
 

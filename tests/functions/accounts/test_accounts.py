@@ -13,6 +13,7 @@ from tests.functions.conftest import (
     listed,
     only,
     queue_of,
+    raises_sqlstate,
 )
 
 # Of the mailbox johndoe@gmail.com.
@@ -138,14 +139,41 @@ def test_accounts_of_all_users_are_listed_in_order(functions: Session) -> None:
     assert functions.rows("list_accounts", "nobody") == []
 
 
-@pytest.mark.parametrize("status", ["reauth_required", "suspended"])
-def test_google_s_refusal_is_a_state_of_the_account(functions: Session, status: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "status"), [("scope_missing", "reauth_required"), ("admin_refused", "suspended")]
+)
+def test_google_s_refusal_is_a_state_of_the_account(
+    functions: Session, code: str, status: str
+) -> None:
     task_id = claimed(functions)
-    functions.rows("mark_credentials_rejected", "ann", b"sealed", status, "why")
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", code, "why")
     row = account(functions)
-    assert (row["status"], row["status_reason"]) == (status, "why")
+    assert (row["status"], row["status_code"], row["status_reason"]) == (status, code, "why")
     functions.value("release_sync", task_id, "why")
     assert functions.rows("enqueue_due_syncs") == []
+
+
+@pytest.mark.parametrize("code", ["connected", "suspended", "", None])
+def test_an_unknown_refusal_is_none(functions: Session, code: str | None) -> None:
+    connected(functions)
+    with pytest.raises(InvalidArgument):
+        functions.rows("mark_credentials_rejected", "ann", b"sealed", code, "why")
+
+
+def test_a_refusal_that_ends_leaves_no_code(functions: Session) -> None:
+    for end in (connected, lambda functions: functions.value("begin_disconnect", "ann")):
+        connected(functions)
+        functions.rows("mark_credentials_rejected", "ann", b"sealed", "client_gone", "why")
+        end(functions)
+        row = account(functions)
+        assert (row["status_code"], row["status_reason"]) == (None, None)
+
+
+def test_a_code_belongs_to_its_status(functions: Session, db: Connection) -> None:
+    connected(functions)
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", "client_gone", "why")
+    with raises_sqlstate("23503"):
+        db.execute("update gmail_sync.account set status = 'reauth_required'")
 
 
 def test_renewed_credentials_are_kept(functions: Session, db: Connection) -> None:

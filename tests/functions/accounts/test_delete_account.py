@@ -70,7 +70,9 @@ def test_the_run_s_worker_is_refused_and_writes_nothing_back(
     late = [
         lambda: store(functions, task_id, message("b")),
         lambda: functions.value("reserve_run_quota", task_id, "messages.get", 1),
-        lambda: functions.value("mark_credentials_rejected", USER, b"sealed", "suspended", "why"),
+        lambda: functions.value(
+            "mark_credentials_rejected", USER, b"sealed", "account_blocked", "why"
+        ),
         lambda: functions.value("handover_sync", task_id, "why"),
         lambda: functions.value("release_sync", task_id, "why"),
     ]

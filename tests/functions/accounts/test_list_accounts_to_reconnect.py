@@ -19,6 +19,7 @@ def test_accounts_to_reconnect_say_why_and_since_when(functions: Session, db: Co
     db.execute("update gmail_sync.account set status = 'suspended' where user_id = 'zoe'")
     ann, zoe = functions.rows("list_accounts_to_reconnect")
     assert (ann["user_id"], ann["status"]) == ("ann", "reauth_required")
+    assert (ann["status_code"], zoe["status_code"]) == ("reauth_required", None)
     assert (ann["email"], ann["status_reason"]) == ("ann@mail.example", "Token revoked.")
     assert ann["refused_at"].isoformat() == "2026-01-02T03:04:00+00:00"
     assert (zoe["status"], zoe["refused_at"]) == ("suspended", None)

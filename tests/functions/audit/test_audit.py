@@ -38,30 +38,41 @@ def test_a_connection_that_is_refused_is_not_noted(functions: Session) -> None:
     assert acts(functions) == ["connected"]
 
 
-@pytest.mark.parametrize("status", ["reauth_required", "suspended"])
-def test_what_google_refuses_is_noted_with_the_reason(functions: Session, status: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "act"), [("session_ended", "reauth_required"), ("client_gone", "suspended")]
+)
+def test_what_google_refuses_is_noted_with_the_reason(
+    functions: Session, code: str, act: str
+) -> None:
     connected(functions)
-    functions.value("mark_credentials_rejected", "ann", b"sealed", status, "It was revoked.")
-    assert acts(functions) == ["connected", status]
-    assert last(functions)["detail"] == {"reason": "It was revoked."}
+    functions.value("mark_credentials_rejected", "ann", b"sealed", code, "It was revoked.")
+    assert acts(functions) == ["connected", act]
+    assert last(functions)["detail"] == {"code": code, "reason": "It was revoked."}
+
+
+def test_another_reason_to_refuse_is_noted_too(functions: Session) -> None:
+    connected(functions)
+    for code in ("client_gone", "client_gone", "api_disabled"):
+        functions.value("mark_credentials_rejected", "ann", b"sealed", code, "why")
+    assert acts(functions) == ["connected", "suspended", "suspended"]
 
 
 def test_what_google_refuses_again_and_again_is_noted_once(functions: Session) -> None:
     connected(functions)
     for reason in ("Not now.", "Not now.", "Not yet."):
-        functions.value("mark_credentials_rejected", "ann", b"sealed", "suspended", reason)
+        functions.value("mark_credentials_rejected", "ann", b"sealed", "account_blocked", reason)
     assert acts(functions) == ["connected", "suspended"]
     (account,) = functions.rows("list_accounts", "ann")
     assert account["status_reason"] == "Not yet."
     functions.value("mark_credentials_rejected", "ann", b"sealed", "reauth_required", "Revoked.")
     connected(functions)
-    functions.value("mark_credentials_rejected", "ann", b"sealed", "suspended", "Not now.")
+    functions.value("mark_credentials_rejected", "ann", b"sealed", "account_blocked", "Not now.")
     assert acts(functions)[2:] == ["reauth_required", "reconnected", "suspended"]
 
 
 def test_a_verdict_on_credentials_that_are_gone_is_not_noted(functions: Session) -> None:
     connected(functions)
-    functions.value("mark_credentials_rejected", "ann", b"others", "suspended", "why")
+    functions.value("mark_credentials_rejected", "ann", b"others", "account_blocked", "why")
     assert acts(functions) == ["connected"]
 
 
@@ -161,7 +172,7 @@ def test_who_sits_at_the_command_line_is_the_actor(
 def test_google_s_word_is_google_s_whoever_asked(functions: Session, service_url: str) -> None:
     connected(functions)
     with closing(Session(service_url, "gmail-sync audit by os:otto")) as session:
-        session.value("mark_credentials_rejected", "ann", b"sealed", "suspended", "why")
+        session.value("mark_credentials_rejected", "ann", b"sealed", "account_blocked", "why")
     assert last(functions)["actor"] == "google"
 
 

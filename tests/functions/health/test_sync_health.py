@@ -189,6 +189,18 @@ def test_dead_letters_and_lost_accounts_are_counted(functions: Session, db: Conn
     assert (answer["dead_letters"], answer["accounts_to_reconnect"]) == (1, 1)
 
 
+def test_accounts_that_only_the_operator_can_bring_back_are_a_reason(
+    functions: Session, db: Connection
+) -> None:
+    for user, code in (("ann", "client_gone"), ("bo", "client_gone"), ("cy", "admin_refused")):
+        connected(functions, user)
+        functions.value("mark_credentials_rejected", user, b"sealed", code, "why")
+    answer = health(functions)
+    assert answer["accounts_to_reconnect"] == 3
+    (reason,) = [each for each in answer["reasons"] if "wait for the operator" in each]
+    assert reason.startswith("2 account(s) wait for the operator: the OAuth client was deleted")
+
+
 def test_the_schema_says_its_version(functions: Session) -> None:
     assert functions.value("schema_version") == migrate.head()
 

@@ -1,7 +1,7 @@
 import pytest
 
 from service.postgres.calls import Connection, Session
-from tests.functions.conftest import claimed, connected, email_of, run_of
+from tests.functions.conftest import age_runs, claimed, connected, email_of, run_of
 
 
 def push(functions: Session, history_id: int, email: str = "ann@mail.example") -> list[str]:
@@ -42,11 +42,29 @@ def test_only_news_starts_a_run(functions: Session, db: Connection, pushed: int,
     assert len(push(functions, pushed)) == runs
 
 
-@pytest.mark.parametrize("status", ["reauth_required", "suspended"])
-def test_an_account_that_google_refuses_gets_no_run(functions: Session, status: str) -> None:
+@pytest.mark.parametrize("code", ["reauth_required", "account_blocked"])
+def test_an_account_that_google_refuses_gets_no_run(functions: Session, code: str) -> None:
     connected(functions)
-    functions.value("mark_credentials_rejected", "ann", b"sealed", status, "why")
+    functions.value("mark_credentials_rejected", "ann", b"sealed", code, "why")
     assert push(functions, 7) == []
+
+
+def test_a_push_soon_after_a_failed_run_leaves_the_account_to_the_schedule(
+    functions: Session, db: Connection
+) -> None:
+    functions.value("release_sync", claimed(functions), "why")
+    db.execute("update gmail_sync.account set watch_expires_at = now() + interval '1 day'")
+    assert push(functions, 7) == []
+    assert functions.rows("enqueue_due_syncs") == []
+
+    age_runs(db, "11 min")
+    assert len(functions.rows("enqueue_due_syncs")) == 1
+
+
+def test_a_push_long_after_a_failed_run_starts_one(functions: Session, db: Connection) -> None:
+    functions.value("release_sync", claimed(functions), "why")
+    age_runs(db, "11 min")
+    assert len(push(functions, 7)) == 1
 
 
 def test_an_unknown_mailbox_starts_nothing(functions: Session) -> None:

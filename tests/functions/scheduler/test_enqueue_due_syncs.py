@@ -5,7 +5,7 @@ import pytest
 
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import InvalidArgument
-from tests.functions.conftest import connected, insert_run, queued, run_of
+from tests.functions.conftest import age_runs, claimed, connected, insert_run, only, queued, run_of
 
 
 def every(db: Connection, user: str, interval: str) -> None:
@@ -111,6 +111,36 @@ def test_a_failed_run_is_not_tried_again_at_once(
     every(db, connected(functions), "1 min")
     ran(db, "ann", ago, "failed")
     assert enqueued(functions) == due
+
+
+def test_an_account_that_fails_and_fails_is_tried_ever_less_often_and_once_a_day_at_last(
+    functions: Session, db: Connection
+) -> None:
+    """Time moves on by an hour; each pass that finds the account due starts a run that fails."""
+    connected(functions)
+    functions.value("set_sync_interval", "ann", "1 min")
+    tries: list[int] = []
+    for hour in range(24 * 5):
+        if functions.rows("enqueue_due_syncs"):
+            functions.rows("claim_sync", uuid.uuid4())
+            running = "select task_id from gmail_sync.user_sync_status where is_syncing"
+            functions.value("release_sync", only(db, running), "why")
+            tries.append(hour)
+        age_runs(db, "1 hour")
+    waits = [after - before for before, after in pairwise(tries)]
+    assert waits == sorted(waits)
+    # Each hour at first, and no oftener than once a day in the end.
+    assert (waits[0], waits[-1] >= 24, len(tries) <= 10) == (1, True, True)
+
+
+def test_after_a_success_the_first_failure_is_soon_tried_again(
+    functions: Session, db: Connection
+) -> None:
+    for reason, gone_by in (("why", "1 day"), (None, "1 day"), ("why", "11 min")):
+        functions.value("release_sync", claimed(functions), reason)
+        age_runs(db, gone_by)
+    functions.value("set_sync_interval", "ann", "1 min")
+    assert len(functions.rows("enqueue_due_syncs")) == 1
 
 
 def test_a_pass_is_bounded_and_the_longest_waiting_goes_first(

@@ -43,6 +43,7 @@ def test_a_suspended_account_that_answers_is_connected_again(
     functions: Session, db: Connection
 ) -> None:
     task_id = claimed(functions)
-    functions.rows("mark_credentials_rejected", "ann", b"sealed", "suspended", "why")
+    functions.rows("mark_credentials_rejected", "ann", b"sealed", "account_blocked", "why")
     functions.rows("confirm_mailbox_identity", task_id, "ann@mail.example")
-    assert (account(db)["status"], account(db)["status_reason"]) == ("connected", None)
+    assert (account(db)["status"], account(db)["status_code"]) == ("connected", None)
+    assert account(db)["status_reason"] is None
