@@ -6,6 +6,7 @@ from litestar import get
 from litestar.concurrency import sync_to_thread
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromQuery
 from litestar.response import Response, Stream
 
 from service.api.asgi import with_slashes
@@ -97,11 +98,14 @@ def get_raw(
     "/api/gmail/export.mbox",
     media_type=MBOX,
     sync_to_thread=True,
-    responses=error_responses(401, 409, 503),
+    responses=error_responses(400, 401, 409, 503),
 )
-def get_mbox(request: UserRequest, pool: NamedDependency[Pool]) -> Stream:
-    """All mail that is kept raw as an mbox (mboxrd, CRLF), oldest first. Messages without a raw
-    copy are left out: X-Messages-Without-Raw says how many."""
+def get_mbox(
+    request: UserRequest, pool: NamedDependency[Pool], exact: FromQuery[bool] = False
+) -> Stream:
+    """All mail that is kept raw as an mbox (mboxrd, CRLF), oldest first. Labels and read state are
+    in the headers of Google Takeout, unless `exact` asks for the bytes that Gmail delivered.
+    Messages without a raw copy are left out: X-Messages-Without-Raw says how many."""
     user_id = request.user.user_id
     size = export.size_of(pool, user_id)
     if size.without_raw and not size.messages:
@@ -110,17 +114,17 @@ def get_mbox(request: UserRequest, pool: NamedDependency[Pool]) -> Stream:
             "no_raw_copies",
             "No message is kept raw. Switch the account's content mode to raw, then sync.",
         )
-    answer = streamed(_mbox(pool, user_id), MBOX, "gmail.mbox")
+    answer = streamed(_mbox(pool, user_id, exact), MBOX, "gmail.mbox")
     answer.headers["X-Messages-Without-Raw"] = str(size.without_raw)
     return answer
 
 
-async def _mbox(pool: Pool, user_id: str) -> AsyncIterator[bytes]:
+async def _mbox(pool: Pool, user_id: str, exact: bool) -> AsyncIterator[bytes]:
     """A page of messages at a time, made in a thread; no connection is held between two.
 
     Litestar would do so with a plain generator too, but takes a ValueError in it for its end.
     """
-    pages = export.mbox_pages(pool, user_id)
+    pages = export.mbox_pages(pool, user_id, exact)
     while page := await sync_to_thread(next, pages, None):
         yield page
 

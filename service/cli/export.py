@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.cli.context import open_session, record_operator_read
-from service.mailbox.export import eml_name, mbox_entry, pages, size_of
-from service.postgres.calls import Row, Session
+from service.mailbox.export import Exported, eml_name, mbox_entry, one_message, pages, size_of
+from service.postgres.calls import Session
 
-Write = Callable[[Row], None]
+Write = Callable[[Exported], None]
 
 
-class Exported(NamedTuple):
+class Count(NamedTuple):
     """Numbers of messages; those left out have no raw copy."""
 
     written: int
@@ -41,12 +41,16 @@ class Exported(NamedTuple):
     help="One mboxrd file, or a file {message_id}.eml for each message.",
 )
 @click.option("--message", "message_id", metavar="ID", help="Export only this message.")
-def export(user: str, output: Path, form: str, message_id: str | None) -> None:
-    """Write USER's mail that is stored raw into files, byte for byte as Gmail sent it.
+@click.option("--exact", is_flag=True, help="Write the bytes that Gmail delivered, without labels.")
+def export(user: str, output: Path, form: str, message_id: str | None, exact: bool) -> None:
+    """Write USER's mail that is stored raw into files, with labels and read state.
+
+    They are in the headers that Google Takeout writes, X-Gmail-Labels and X-GM-THRID. A message's
+    own headers of these names are left out. With --exact nothing is added or left out.
 
     The mbox is an mboxrd, oldest first, with CRLF line ends. To get the bytes of a message, remove
     one > from each line that begins with one or more > and `From `. Only a message without a final
-    line end gains one CRLF. An .eml file holds exactly the message's bytes.
+    line end gains one CRLF.
 
     Exit status 0: everything was written; 1: some messages have no raw copy, or an error occurred.
     """
@@ -55,15 +59,15 @@ def export(user: str, output: Path, form: str, message_id: str | None) -> None:
         try:
             with _mbox(output) if form == "mbox" else _folder(output) as write:
                 if message_id is None:
-                    exported = _export_all(session, user, write)
+                    count = _export_all(session, user, exact, write)
                 else:
-                    exported = _export_one(session, user, message_id, write)
+                    count = _export_one(session, user, message_id, exact, write)
         except OSError as error:
             raise click.ClickException(f"{output} cannot be written: {error}") from error
-    click.echo(f"{exported.written:,} messages written to {output}.", err=True)
-    if exported.left_out:
+    click.echo(f"{count.written:,} messages written to {output}.", err=True)
+    if count.left_out:
         raise click.ClickException(
-            f"{exported.left_out:,} messages have no raw copy and were left out. To store them: "
+            f"{count.left_out:,} messages have no raw copy and were left out. To store them: "
             f"gmail-sync account set {user} --content-mode raw, and export again after its sync."
         )
 
@@ -73,7 +77,7 @@ def _mbox(path: Path) -> Iterator[Write]:
     """Writes messages one after the other. An error removes the unfinished file."""
     with _new_file(path) as file:
         try:
-            yield lambda row: _write(file, mbox_entry(row))
+            yield lambda message: _write(file, mbox_entry(message))
         except BaseException:
             path.unlink()
             raise
@@ -84,9 +88,9 @@ def _folder(path: Path) -> Iterator[Write]:
     """Writes one file for each message."""
     path.mkdir(parents=True, exist_ok=True)
 
-    def write(row: Row) -> None:
-        with _new_file(path / eml_name(row["message_id"])) as file:
-            _write(file, row["raw"])
+    def write(message: Exported) -> None:
+        with _new_file(path / eml_name(message.message_id)) as file:
+            _write(file, message.content)
 
     yield write
 
@@ -102,28 +106,26 @@ def _write(file: BinaryIO, content: bytes) -> None:
     file.write(content)
 
 
-def _export_all(session: Session, user: str, write: Write) -> Exported:
+def _export_all(session: Session, user: str, exact: bool, write: Write) -> Count:
     size = size_of(session, user)
     written = 0
     with _progress() as progress:
         bar = progress.add_task("messages", total=size.messages)
-        for page in pages(session, user):
-            for row in page:
-                write(row)
+        for page in pages(session, user, exact):
+            for message in page:
+                write(message)
             written += len(page)
             progress.update(bar, completed=written, total=max(size.messages, written))
-    return Exported(written, size.without_raw)
+    return Count(written, size.without_raw)
 
 
-def _export_one(session: Session, user: str, message_id: str, write: Write) -> Exported:
-    message = session.row("get_message", user, message_id)
-    raw = session.row("get_raw", user, message_id)
-    if message is None or raw is None:
+def _export_one(session: Session, user: str, message_id: str, exact: bool, write: Write) -> Count:
+    found = one_message(session, user, message_id, exact)
+    if found is None:
         raise click.ClickException(f"user {user} has no message {message_id}")
-    if raw["raw"] is None:
-        return Exported(0, 1)
-    write({**message, **raw})
-    return Exported(1, 0)
+    for message in found:
+        write(message)
+    return Count(len(found), 1 - len(found))
 
 
 def _progress() -> Progress:

@@ -1,4 +1,4 @@
-"""A user's mail as files: .eml with the original bytes, and mbox in the mboxrd format.
+"""A user's mail as files: .eml, and mbox in the mboxrd format, as Google Takeout writes it.
 
 mboxrd quotes every line that begins with any number of `>` and `From `. It is the only mbox format
 that restores each message byte for byte:
@@ -7,14 +7,14 @@ https://www.loc.gov/preservation/digital/formats/fdd/fdd000385.shtml
 
 import re
 from collections.abc import Iterator
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote
 
+from service.mailbox import takeout
 from service.postgres.calls import FunctionCaller, Row
 
 _FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
-_NOT_IN_A_FROM_LINE = re.compile(r"[^\w.-]", re.ASCII)
 
 
 class Size(NamedTuple):
@@ -29,32 +29,68 @@ def size_of(caller: FunctionCaller, user_id: str) -> Size:
     return Size(stored["with_raw"], stored["messages"] - stored["with_raw"])
 
 
-def pages(caller: FunctionCaller, user_id: str) -> Iterator[list[Row]]:
+class Exported(NamedTuple):
+    """A message as a file has it: with its labels, or its own bytes."""
+
+    message_id: str
+    internal_date: datetime
+    content: bytes
+
+
+def pages(caller: FunctionCaller, user_id: str, exact: bool) -> Iterator[list[Exported]]:
     """The messages with a raw copy, oldest first, a few megabytes at a time.
 
-    Rows of message_id, internal_date and raw.
+    `exact` leaves the labels out, so that each content is the bytes that Gmail delivered.
     """
     page = caller.rows("export_messages", user_id)
     while page:
         last = page[-1]["message_id"]
-        yield [row for row in page if row["raw"] is not None]
+        yield _exported(caller, user_id, page, exact)
         page = caller.rows("export_messages", user_id, last)
 
 
-def mbox_pages(caller: FunctionCaller, user_id: str) -> Iterator[bytes]:
+def one_message(
+    caller: FunctionCaller, user_id: str, message_id: str, exact: bool
+) -> list[Exported] | None:
+    """A single message; an empty list if it has no raw copy. None if there is no such message."""
+    message = caller.row("get_message", user_id, message_id)
+    raw = caller.row("get_raw", user_id, message_id)
+    if message is None or raw is None:
+        return None
+    return _exported(caller, user_id, [message | raw], exact)
+
+
+def _exported(caller: FunctionCaller, user_id: str, rows: list[Row], exact: bool) -> list[Exported]:
+    """Labels are read after the messages, so that a new one has its name."""
+    stored = [row for row in rows if row["raw"] is not None]
+    if exact:
+        return [Exported(row["message_id"], row["internal_date"], row["raw"]) for row in stored]
+    names = {row["label_id"]: row["name"] for row in caller.rows("list_labels", user_id)}
+    return [
+        Exported(
+            row["message_id"],
+            row["internal_date"],
+            takeout.with_headers(row["raw"], row["thread_id"], row["label_ids"], names),
+        )
+        for row in stored
+    ]
+
+
+def mbox_pages(caller: FunctionCaller, user_id: str, exact: bool) -> Iterator[bytes]:
     """All messages in mboxrd format, in pieces that are not empty."""
-    for page in pages(caller, user_id):
+    for page in pages(caller, user_id, exact):
         if page:
             yield b"".join(map(mbox_entry, page))
 
 
-def mbox_entry(row: Row) -> bytes:
+def mbox_entry(message: Exported) -> bytes:
     """A message in mboxrd format. A missing end of the last line is added."""
-    sender = _NOT_IN_A_FROM_LINE.sub("-", row["message_id"])
-    arrived = row["internal_date"].astimezone(UTC).ctime()
-    quoted = _FROM_LINE.sub(rb">\1", row["raw"])
+    sender = takeout.number(message.message_id)
+    arrived = message.internal_date.astimezone(UTC)
+    quoted = _FROM_LINE.sub(rb">\1", message.content)
     end = b"" if quoted.endswith(b"\n") else b"\r\n"
-    return f"From {sender}@gmail {arrived}\r\n".encode() + quoted + end + b"\r\n"
+    separator = f"From {sender}@xxx {arrived:%a %b %d %H:%M:%S} +0000 {arrived.year:04}\r\n"
+    return separator.encode("ascii") + quoted + end + b"\r\n"
 
 
 def eml_name(message_id: str) -> str:

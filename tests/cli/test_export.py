@@ -8,6 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg.types.json import Jsonb
 
+from service.mailbox.export import eml_name
 from service.postgres.calls import Session
 from service.simulator.load import split_mbox
 from tests.cli.test_commands import run
@@ -30,10 +31,23 @@ def environment(service_url: str) -> dict[str, str]:
 
 @pytest.fixture
 def mail(functions: Session) -> None:
-    """ann's MAILS by age; her messages `bare` and `bald` have no raw copy."""
+    """ann's MAILS by age; her messages `bare` and `bald` have no raw copy.
+
+    The first is unread and has a label of hers, the others are starred and read.
+    """
     task_id = claimed(functions)
+    own = {"id": "Label_1", "name": "Work/Projects", "type": "user"}
+    functions.rows("store_labels", task_id, Jsonb([own]))
     names = [*MAILS, "bare", "bald"]
-    mails = [message(name, internal_date=str(1000 * age)) for age, name in enumerate(names)]
+    mails = [
+        message(
+            name,
+            *(["STARRED"] if age else ["INBOX", "UNREAD", "Label_1"]),
+            internal_date=str(1000 * age),
+            thread_id="18f3a0c1",
+        )
+        for age, name in enumerate(names)
+    ]
     raws = [MAILS.get(name) for name in names]
     functions.rows("store_messages", task_id, Jsonb(mails), raws)
 
@@ -46,8 +60,8 @@ def export(environment: dict[str, str], output: Path, *more: str) -> Run:
 
 
 @pytest.mark.usefixtures("mail")
-def test_an_mbox_gives_the_bytes_back(environment: dict[str, str], tmp_path: Path) -> None:
-    result = export(environment, tmp_path / "ann.mbox")
+def test_an_exact_mbox_gives_the_bytes_back(environment: dict[str, str], tmp_path: Path) -> None:
+    result = export(environment, tmp_path / "ann.mbox", "--exact")
 
     assert list(split_mbox((tmp_path / "ann.mbox").read_bytes())) == [
         MAILS["18f3a0c1"], MAILS["18f3a0c2"] + b"\r\n", b"\r\n",
@@ -59,11 +73,11 @@ def test_an_mbox_gives_the_bytes_back(environment: dict[str, str], tmp_path: Pat
 
 
 @pytest.mark.usefixtures("mail")
-def test_eml_files_are_the_bytes_and_stay_in_their_folder(
+def test_exact_eml_files_are_the_bytes_and_stay_in_their_folder(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "mail"
-    assert export(environment, folder, "--format", "eml").returncode == 1
+    assert export(environment, folder, "--format", "eml", "--exact").returncode == 1
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == {
         "18f3a0c1.eml": MAILS["18f3a0c1"],
         "18f3a0c2.eml": MAILS["18f3a0c2"],
@@ -73,10 +87,39 @@ def test_eml_files_are_the_bytes_and_stay_in_their_folder(
 
 
 @pytest.mark.usefixtures("mail")
+@pytest.mark.parametrize("form", ["mbox", "eml"])
+def test_labels_and_read_state_are_written_as_takeout_writes_them(
+    environment: dict[str, str], tmp_path: Path, form: str
+) -> None:
+    assert export(environment, tmp_path / "out", "--format", form).returncode == 1
+    [first, second, third] = written(tmp_path / "out")
+    thread = b"X-GM-THRID: 418619585\r\n"
+    assert first == (
+        thread + b'X-Gmail-Labels: Inbox,Unread,"Work/Projects"\r\n' + MAILS["18f3a0c1"]
+    )
+    starred = thread + b"X-Gmail-Labels: Archived,Opened,Starred\r\n"
+    assert second.removesuffix(b"\r\n") == starred + MAILS["18f3a0c2"]
+    assert third == starred
+
+
+def written(place: Path) -> list[bytes]:
+    """The messages of an mbox, or of a folder, in the order of MAILS."""
+    if place.is_file():
+        return list(split_mbox(place.read_bytes()))
+    return [(place / eml_name(name)).read_bytes() for name in MAILS]
+
+
+@pytest.mark.usefixtures("mail")
 def test_one_message_is_exported_alone(environment: dict[str, str], tmp_path: Path) -> None:
-    one = ("--format", "eml", "--message")
+    one = ("--format", "eml", "--exact", "--message")
     assert export(environment, tmp_path, *one, "18f3a0c2").returncode == 0
     assert (tmp_path / "18f3a0c2.eml").read_bytes() == MAILS["18f3a0c2"]
+    labelled = export(environment, tmp_path / "one", "--message", "18f3a0c1")
+    assert labelled.returncode == 0
+    assert (
+        b'\r\nX-Gmail-Labels: Inbox,Unread,"Work/Projects"\r\n' in (tmp_path / "one").read_bytes()
+    )
+    (tmp_path / "one").unlink()
     bare = export(environment, tmp_path, *one, "bare")
     assert (bare.returncode, "no raw copy" in bare.stderr) == (1, True)
     unknown = export(environment, tmp_path / "mbox", "--message", "unknown")

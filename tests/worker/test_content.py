@@ -306,15 +306,36 @@ def test_an_mbox_leaves_out_what_has_no_raw_copy_and_says_so(
     account.connect("full")
     synced_pdf(mailbox, account)
 
-    answer = user.get("/api/gmail/export.mbox")
+    answer = user.get("/api/gmail/export.mbox?exact=true")
 
     assert answer.headers["x-messages-without-raw"] == "1"
     assert answer.headers["content-type"] == "application/mbox"
     assert answer.headers["content-disposition"].startswith("attachment;")
     first, _, rest = answer.content.partition(b"\r\n")
-    assert first == f"From {message_id}@gmail Sat Nov 21 19:35:18 2026".encode()
+    assert first == f"From {int(message_id, 16)}@xxx Sat Nov 21 19:35:18 +0000 2026".encode()
     assert b"\r\n>From here on\r\n>>From there\r\n" in rest
     assert list(split_mbox(answer.content)) == [WITH_PDF + b"\r\n"]
+
+
+def test_an_mbox_says_labels_and_read_state_as_of_the_last_sync(
+    user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker
+) -> None:
+    work = mailbox.create_label("Work/Projects")
+    mailbox.insert(WITH_PDF, ["INBOX", "UNREAD", work])
+    read = mailbox.insert(b"X-Gmail-Labels: Forged\r\nSubject: read\r\n\r\n", ["INBOX", "UNREAD"])
+    account.connect("raw")
+    account.sync()
+    mailbox.modify(read, add=["STARRED"], remove=["UNREAD"])
+    account.sync()
+
+    messages = list(split_mbox(user.get("/api/gmail/export.mbox").content))
+
+    labels = sorted(each.splitlines()[1] for each in messages)
+    assert labels == [
+        b"X-Gmail-Labels: Inbox,Opened,Starred",
+        b'X-Gmail-Labels: Inbox,Unread,"Work/Projects"',
+    ]
+    assert b"Forged" not in b"".join(messages)
 
 
 @needs_mail
@@ -329,11 +350,11 @@ def test_real_mail_comes_back_byte_for_byte(
     account.sync()
     ids = mailbox.message_ids()
 
-    mbox = user.get("/api/gmail/export.mbox", timeout=120).content
+    mbox = user.get("/api/gmail/export.mbox?exact=true", timeout=120).content
 
     expected = {each: mailbox.raw(each) for each in ids}
-    named = re.findall(rb"^From (\w+)@gmail ", mbox, re.MULTILINE)
-    found = dict(zip([each.decode() for each in named], split_mbox(mbox), strict=True))
+    named = re.findall(rb"^From (\d+)@xxx ", mbox, re.MULTILINE)
+    found = dict(zip([f"{int(each):x}" for each in named], split_mbox(mbox), strict=True))
     assert found == {
         each: raw if raw.endswith(b"\n") else raw + b"\r\n" for each, raw in expected.items()
     }

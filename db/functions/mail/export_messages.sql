@@ -1,13 +1,15 @@
--- A page of a user's mail with its raw copies (NULL where there is none), oldest first, deleted
--- mail left out. p_after is the last message_id of the page before; no more than p_bytes of raw
--- copies together, but one message at least. Raises SY003 when p_limit is not between 1 and
+-- A page of a user's mail with its labels and raw copies (NULL where there is none), oldest first,
+-- deleted mail left out. p_after is the last message_id of the page before; no more than p_bytes of
+-- raw copies together, but one message at least. Raises SY003 when p_limit is not between 1 and
 -- 1,000, or there is no message p_after.
 
 create or replace function gmail_sync.export_messages(
   p_user_id text, p_after text default null, p_limit integer default 100,
   p_bytes bigint default 8388608
 )
-returns table (message_id text, internal_date timestamptz, raw bytea)
+returns table (
+  message_id text, thread_id text, internal_date timestamptz, label_ids text[], raw bytea
+)
 language plpgsql
 stable
 security definer
@@ -41,7 +43,7 @@ begin
       from page p
       window older as (order by p.internal_date, p.message_id)
     )
-    select m.message_id, m.internal_date, m.raw
+    select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.raw
     from numbered p
     join gmail_sync.message m on m.user_id = p_user_id and m.message_id = p.message_id
     where p.n = 1 or coalesce(p.bytes, 0) <= p_bytes
@@ -50,7 +52,7 @@ end;
 $$;
 
 comment on function gmail_sync.export_messages(text, text, integer, bigint) is
-'A page of a user''s mail with its raw copies, oldest first.';
+'A page of a user''s mail with its labels and raw copies, oldest first.';
 
 revoke all on function gmail_sync.export_messages(text, text, integer, bigint) from public;
 grant execute on function gmail_sync.export_messages(text, text, integer, bigint)

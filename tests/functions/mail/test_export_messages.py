@@ -18,7 +18,7 @@ def mail(functions: Session) -> str:
     """Ann's mail: c, a and b by age, d deleted; b has no raw copy."""
     task_id = claimed(functions)
     mails = [
-        message("a", internal_date="2000", attachments=[ATTACHMENT]),
+        message("a", "UNREAD", "INBOX", internal_date="2000", attachments=[ATTACHMENT]),
         message("b", internal_date="2000"),
         message("c", internal_date="1000"),
         message("d", internal_date="500", attachments=[ATTACHMENT]),
@@ -60,6 +60,9 @@ def test_mail_is_exported_oldest_first_without_what_was_deleted(functions: Sessi
     rows = functions.rows("export_messages", "ann")
     assert [(row["message_id"], row["raw"]) for row in rows] == [
         ("c", b""), ("a", b"\0\xffA"), ("b", None),
+    ]  # fmt: skip
+    assert [(row["thread_id"], row["label_ids"]) for row in rows] == [
+        ("t-c", []), ("t-a", ["INBOX", "UNREAD"]), ("t-b", []),
     ]  # fmt: skip
     assert functions.rows("export_messages", "bo") == []
 
