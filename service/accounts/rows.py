@@ -30,7 +30,7 @@ class AccountRow(Struct, frozen=True):
 
 
 class CredentialsRow(Struct, frozen=True):
-    """A row of get_account_credentials. `opened_at` is the database's time."""
+    """A row of get_account_credentials."""
 
     email: str
     status: AccountStatus
@@ -38,7 +38,6 @@ class CredentialsRow(Struct, frozen=True):
     credentials: bytes | None
     verified: bool
     history_id: Decimal | None
-    opened_at: datetime
 
 
 def get_account(caller: FunctionCaller, user_id: str) -> AccountRow | None:

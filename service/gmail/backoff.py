@@ -16,5 +16,5 @@ def retry_at(limit: RateLimited | DailyLimit, now: datetime) -> datetime:
     """When Gmail may be called again."""
     if isinstance(limit, DailyLimit):
         return now + DAILY_LIMIT_PAUSE
-    soonest = now + RATE_LIMIT_PAUSE
+    soonest = now + max(limit.retry_after or RATE_LIMIT_PAUSE, RATE_LIMIT_PAUSE)
     return max(limit.retry_at or soonest, soonest)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import google.auth.exceptions
 import urllib3.exceptions
@@ -135,6 +135,8 @@ TOKEN_ERRORS_BY_DESCRIPTION: dict[tuple[str, str], type[GmailError]] = {
 }
 
 _RETRY_AFTER = re.compile(r"Retry after (\S+Z)")
+# The database stores no longer wait.
+_LONGEST_WAIT_SECONDS = 24 * 3600
 
 
 class _Envelope(NamedTuple):
@@ -191,8 +193,8 @@ def _classify_envelope(
             kind = exact
     reason = next(iter(envelope.reasons), "")
     if issubclass(kind, RateLimited):
-        retry_at = _retry_at(envelope.message, headers)
-        return kind(envelope.message, reason=reason, status=status, retry_at=retry_at)
+        retry = _retry(envelope.message, headers)
+        return kind(envelope.message, reason=reason, status=status, **retry)
     return kind(envelope.message, reason=reason, status=status)
 
 
@@ -200,7 +202,7 @@ def _classify_without_envelope(error: HttpError, status: int) -> GmailError:
     """A proxy's page or a wrong server. It does not concern the account or the message."""
     detail = f"HTTP {status}, not in Gmail's format"
     if status == 429:
-        return RateLimited(detail, status=status, retry_at=_retry_at("", error.resp))
+        return RateLimited(detail, status=status, **_retry("", error.resp))
     if status >= 500:
         return Transient(detail, status=status)
     return MalformedResponse(detail, status=status)
@@ -243,18 +245,25 @@ def _reasons(details: Any) -> Iterator[Any]:
             yield detail.get("reason")
 
 
-def _retry_at(message: str, headers: dict[str, str]) -> datetime | None:
-    """When Google allows the next request. The text of the message usually has the time."""
+class _Retry(TypedDict, total=False):
+    """When or after how long Google allows the next request, if it says so."""
+
+    retry_at: datetime
+    retry_after: timedelta
+
+
+def _retry(message: str, headers: dict[str, str]) -> _Retry:
+    """The text of the message usually has the time."""
     found = _RETRY_AFTER.search(message)
     after = headers.get("retry-after", "")
     try:
         if found:
-            return datetime.fromisoformat(found[1]).astimezone(UTC)
+            return _Retry(retry_at=datetime.fromisoformat(found[1]).astimezone(UTC))
         if after.isdecimal():
-            return datetime.now(UTC) + timedelta(seconds=int(after))
-        return parsedate_to_datetime(after).astimezone(UTC) if after else None
+            return _Retry(retry_after=timedelta(seconds=min(int(after), _LONGEST_WAIT_SECONDS)))
+        return _Retry(retry_at=parsedate_to_datetime(after).astimezone(UTC)) if after else _Retry()
     except (ValueError, TypeError, OverflowError):
-        return None
+        return _Retry()
 
 
 def _classify_refusal(error: google.auth.exceptions.RefreshError) -> GmailError:

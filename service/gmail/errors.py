@@ -29,7 +29,7 @@ GmailError                    what happened and what to do, in words for people
 Source: https://developers.google.com/workspace/gmail/api/guides/handle-errors
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from service.mime.text import storable
@@ -62,7 +62,7 @@ class HistoryExpired(GmailError):
 
 
 class RateLimited(GmailError):
-    """retry_at has a time zone and is in Google's time, so cap the wait."""
+    """Google names a time (retry_at, by its own clock, so cap the wait) or a length, or neither."""
 
     code = "rate_limited"
     advice = "Gmail's quota is used up; the sync continues when Google allows it."
@@ -74,9 +74,11 @@ class RateLimited(GmailError):
         reason: str = "",
         status: int | None = None,
         retry_at: datetime | None = None,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(detail, reason=reason, status=status)
         self.retry_at = retry_at
+        self.retry_after = retry_after
 
 
 class TooManyConcurrent(RateLimited):

@@ -71,7 +71,7 @@ class MailboxAccess:
         self._user_id = user_id
         self._stopping = stopping or threading.Event()
         self._on_wait = on_wait
-        self._clock = DatabaseClock(self.account.opened_at)
+        self._clock = DatabaseClock(caller)
         self._is_own = self.account.verified
         try:
             self._credentials = AccountCredentials(caller, google, user_id, row.credentials, log)

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -133,17 +133,6 @@ def check(connection: Connection) -> None:
             raise psycopg.errors.ReadOnlySqlTransaction(f"the database is read-only: {name} is on")
 
 
-class DatabaseClock:
-    """The database's time, independent of this machine's clock; `now` is the current one."""
-
-    def __init__(self, now: datetime) -> None:
-        self._start = now
-        self._started_at = time.monotonic()
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=time.monotonic() - self._started_at)
-
-
 class FunctionCaller(ABC):
     """Calls functions of schema gmail_sync by name. Raises SyncError and redacted psycopg.Error."""
 
@@ -190,6 +179,21 @@ def _rows(connection: Connection, statement: str, arguments: list[object]) -> li
             # The next call connects again, and so finds a server that can write.
             connection.close()
         raise
+
+
+class DatabaseClock:
+    """The database's time, independent of this machine's clock.
+
+    Each reading asks the database, because its clock may be set while this process waits.
+    """
+
+    def __init__(self, calls: FunctionCaller) -> None:
+        self._calls = calls
+
+    def now(self) -> datetime:
+        """Raises what a call raises."""
+        now: datetime = self._calls.value("database_time")
+        return now
 
 
 @cache

@@ -1,6 +1,6 @@
 """A claimed run, as claim_sync returns it."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec import Struct
 
@@ -14,7 +14,6 @@ class Claim(Struct, frozen=True):
     user_id: str
     sync_type: str
     attempt: int
-    claimed_at: datetime
     heartbeat_interval: timedelta
     heartbeat_timeout: timedelta
     longest_wait: timedelta

@@ -7,7 +7,6 @@ mail has one writer, and a slow response delays only its own batch.
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
 
 import msgspec
 import psycopg
@@ -243,9 +242,4 @@ class MessageFetcher:
         if any(isinstance(limit, TooManyConcurrent) for limit in limits):
             self._parallel = 1
             self._largest_batch = self._batch_size = max(1, self._batch_size // 2)
-        limits.sort(key=lambda limit: (isinstance(limit, DailyLimit), _retry_at(limit)))
-        self._throttle.wait_for_retry_after(limits[-1])
-
-
-def _retry_at(limit: RateLimited | DailyLimit) -> datetime:
-    return (isinstance(limit, RateLimited) and limit.retry_at) or datetime.min.replace(tzinfo=UTC)
+        self._throttle.wait_for_retry_after(limits)

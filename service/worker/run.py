@@ -65,7 +65,7 @@ class RunExecutor:
             self.interrupt,
         )
         self._calls = FencedCalls(session, self._lease)
-        clock = DatabaseClock(claim.claimed_at)
+        clock = DatabaseClock(self._calls)
         self._throttle = Throttle(self._calls, self._lease, draining, clock, claim.longest_wait)
 
     @property

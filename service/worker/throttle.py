@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -83,9 +83,11 @@ class Throttle:
     def _wait_after(self, error: GmailError, moment: datetime) -> None:
         self.wait_until(moment, str(error))
 
-    def wait_for_retry_after(self, limit: RateLimited | DailyLimit) -> None:
-        """Wait until Google accepts requests again."""
-        self.wait_until(retry_at(limit, self._clock.now()), str(limit))
+    def wait_for_retry_after(self, limits: Sequence[RateLimited | DailyLimit]) -> None:
+        """Wait for the longest of these limits; a daily one is longer than the others."""
+        now = self._clock.now()
+        limit = max(limits, key=lambda each: (isinstance(each, DailyLimit), retry_at(each, now)))
+        self.wait_until(retry_at(limit, now), str(limit))
 
     def wait_until(self, moment: datetime, reason: str) -> None:
         """Report the wait and wait; hand the run over if the wait is long."""

@@ -111,8 +111,7 @@ def test_a_missing_or_broken_time_is_none(text: str) -> None:
 def test_reads_the_retry_after_header_where_there_is_one() -> None:
     error = classify(answer(429, b"busy", **{"retry-after": "30"}))
     assert isinstance(error, errors.RateLimited)
-    assert error.retry_at is not None
-    assert timedelta(seconds=20) < error.retry_at - datetime.now(UTC) < timedelta(seconds=31)
+    assert (error.retry_at, error.retry_after) == (None, timedelta(seconds=30))
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 500, 502])

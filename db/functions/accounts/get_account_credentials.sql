@@ -1,6 +1,5 @@
 -- What is needed to call Gmail for a user outside of a run: 0 or 1 row. The encrypted credentials
--- are also their version: replace_credentials and mark_credentials_rejected expect them. opened_at
--- is the database's time.
+-- are also their version: replace_credentials and mark_credentials_rejected expect them.
 
 create or replace function gmail_sync.get_account_credentials(p_user_id text)
 returns table (
@@ -10,8 +9,7 @@ returns table (
   credentials bytea,
   verified boolean,
   content_mode text,
-  history_id numeric,
-  opened_at timestamptz
+  history_id numeric
 )
 language sql
 stable
@@ -19,7 +17,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select a.email, a.status, a.status_reason, a.credentials, a.verified, a.content_mode,
-    a.history_id, clock_timestamp()
+    a.history_id
   from gmail_sync.account a
   where a.user_id = p_user_id;
 $$;

@@ -195,3 +195,94 @@ def test_a_server_that_does_not_load_pg_cron_is_told_and_migrated_all_the_same()
             problems = db.execute("select problem from gmail_sync.scheduler_status()").fetchall()
     assert "pg_cron is not loaded: set shared_preload_libraries = 'pg_cron'" in reason
     assert {row["problem"] in reason for row in problems} == {True}
+
+
+def test_a_job_of_another_address_is_told_and_scheduled_here_again(
+    cron: Session, cron_url: str
+) -> None:
+    """pg_cron keeps the address when the database is renamed or restored, or the port changes."""
+    kept = "select jobid, database, nodename, nodeport, username, active from cron.job order by 1"
+    with connect(cron_url, "test") as db:
+        before = db.execute(kept).fetchall()
+        for change in ("database = 'old'", "nodeport = 1", "nodename = 'old.example'"):
+            db.execute(f"update cron.job set {change} where jobname = 'enqueue_due_syncs'".encode())
+            (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
+            assert found["jobname"] == "enqueue_due_syncs"
+            assert found["problem"].startswith("the job runs in database ")
+            assert any("not here" in reason for reason in cron.value("sync_health")["reasons"])
+
+            scheduled = db.execute("select * from gmail_sync.schedule_jobs()").fetchall()
+            assert [row["item"] for row in scheduled if row["done"]] == [
+                row["item"] for row in scheduled
+            ]
+            assert not any(row["problem"] for row in cron.rows("scheduler_status"))
+        after = db.execute(kept).fetchall()
+    assert len(after) == len(before)
+    assert [{**row, "jobid": 0} for row in after] == [{**row, "jobid": 0} for row in before]
+
+
+def test_a_job_over_another_local_address_runs_here(cron: Session, cron_url: str) -> None:
+    """The documents of pg_cron advise such a change where the server asks for a password."""
+    with connect(cron_url, "test") as db:
+        db.execute("update cron.job set nodename = '127.0.0.1'")
+        assert not any(row["problem"] for row in cron.rows("scheduler_status"))
+        db.execute("select * from gmail_sync.schedule_jobs()")
+        assert only(db, "select string_agg(distinct nodename, ' ') from cron.job") == "127.0.0.1"
+        db.execute("update cron.job set nodename = current_setting('cron.host')")
+
+
+def test_jobs_that_are_inactive_or_of_a_lost_owner_are_replaced(
+    cron: Session, cron_url: str
+) -> None:
+    with connect(cron_url, "test") as db:
+        db.execute(
+            "update cron.job set active = false where jobname = 'enqueue_due_syncs';"
+            "update cron.job set username = 'lost' where jobname = 'prune_sync_history'"
+        )
+        problems = {row["jobname"]: row["problem"] for row in cron.rows("scheduler_status")}
+        assert "inactive" in problems["enqueue_due_syncs"]
+        assert "role lost, which cannot log in" in problems["prune_sync_history"]
+        db.execute("select * from gmail_sync.schedule_jobs()")
+    assert not any(row["problem"] for row in cron.rows("scheduler_status"))
+
+
+@pytest.mark.gate
+def test_no_statement_timeout_ends_a_job() -> None:
+    with fast_cluster(settings={"statement_timeout": "2s"}) as cluster:
+        migrate.upgrade(cluster.url())
+        with connect(cluster.url(), "test") as db:
+            reaper = "select jobid from cron.job where jobname = 'zombie_task_cleanup'"
+            ended = (
+                "select status, end_time - start_time as took from cron.job_run_details"
+                f" where jobid = ({reaper}) and end_time is not null"
+            )
+            wait_until(lambda: db.execute(ended.encode()).fetchone() is not None, 130)
+            run = db.execute(ended.encode()).fetchone()
+            assert run is not None
+            assert run["status"] == "succeeded"
+            # The passes of a minute, of which each but the last is followed by a pause.
+            assert run["took"].total_seconds() > 45
+
+
+@pytest.mark.gate
+def test_the_history_of_other_jobs_costs_health_nothing(cron: Session, cron_url: str) -> None:
+    with connect(cron_url, "test") as db:
+        db.execute("set statement_timeout = 0")
+        db.execute("select cron.schedule('other', '5 5 * * *', 'select 1')")
+        db.execute(
+            "insert into cron.job_run_details (jobid, runid, command, status, start_time, end_time)"
+            " select jobid, 1000000000 + n, 'select 1', 'succeeded', now(), now()"
+            " from cron.job, generate_series(1, 1000000) n where jobname = 'other'"
+        )
+        db.execute("analyze cron.job_run_details")
+        db.execute("select pg_stat_reset_single_table_counters('cron.job_run_details'::regclass)")
+        rows = (
+            "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables"
+            " where relid = 'cron.job_run_details'::regclass"
+        )
+        with db.transaction():
+            before = only(db, rows)
+            db.execute("select gmail_sync.sync_health()")
+            assert only(db, rows) - before <= 4 * 10_000
+        db.execute("select cron.unschedule('other')")
+        db.execute("delete from cron.job_run_details where runid > 1000000000")

@@ -4,14 +4,21 @@
 """
 
 import uuid
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from service.postgres.calls import Connection, Session
+from service import migrate
+from service.demo.cluster import as_server_user
+from service.postgres.calls import Connection, DatabaseClock, Session, connect
+from service.postgres.errors import LeaseLost
+from tests.cluster import Cluster
 from tests.functions.conftest import (
     claimed,
     connected,
@@ -24,6 +31,7 @@ from tests.functions.conftest import (
     store,
     taken,
 )
+from tests.waiting import wait_until
 
 # Every column with a time that a function compares with the clock.
 COMPARED = {
@@ -46,7 +54,12 @@ SHOWN = {
     "worker": ["started_at"],
 }
 SET_BACK = ["1 hour", "1 year"]
-pytestmark = pytest.mark.parametrize("by", SET_BACK)
+
+
+@pytest.fixture(params=SET_BACK)
+def by(request: pytest.FixtureRequest) -> str:
+    interval: str = request.param
+    return interval
 
 
 def set_back(db: Connection, by: str) -> None:
@@ -74,7 +87,7 @@ def claim(functions: Session) -> Any:
     return functions.value("claim_sync", uuid.uuid4())
 
 
-def test_every_time_that_is_stored_is_listed(db: Connection, by: str) -> None:
+def test_every_time_that_is_stored_is_listed(db: Connection) -> None:
     rows = db.execute(
         "select c.table_name, array_agg(c.column_name::text order by c.column_name) as columns"
         " from information_schema.columns c join information_schema.tables t"
@@ -321,3 +334,81 @@ def test_a_history_of_the_future_is_kept(functions: Session, db: Connection, by:
     functions.value("release_sync", claimed(functions))
     set_back(db, by)
     assert functions.value("prune_sync_history") == 0
+
+
+def test_the_service_reads_the_clock_of_the_database(functions: Session, db: Connection) -> None:
+    before, read, after = (
+        only(db, "select clock_timestamp()"),
+        DatabaseClock(functions).now(),
+        only(db, "select clock_timestamp()"),
+    )
+    assert before < read < after
+    task_id = claimed(functions)
+    assert functions.value("database_time", task_id) > after
+    functions.value("cancel_sync", task_id)
+    with pytest.raises(LeaseLost):
+        functions.value("database_time", task_id)
+
+
+class ClusterInAnHour(Cluster):
+    """A server whose clock is an hour fast, until `set_right` is called."""
+
+    library: Path
+
+    def get_server_commandline(self) -> list[str]:
+        self._offset.write_text("+3600\n")
+        change = as_server_user([])
+        faked = [
+            "env", f"LD_PRELOAD={self.library}", f"FAKETIME_TIMESTAMP_FILE={self._offset}",
+            "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1",
+        ]  # fmt: skip
+        return [*change, *faked, *super().get_server_commandline()[len(change) :]]
+
+    def set_right(self) -> None:
+        self._offset.write_text("+0\n")
+
+    @property
+    def _offset(self) -> Path:
+        return Path(self.base_dir) / "offset"
+
+
+@pytest.fixture
+def fast_clock() -> Iterator[ClusterInAnHour]:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+    if library is None:
+        pytest.skip("libfaketime is not installed: docker/install-postgres.sh --with-faketime")
+    ClusterInAnHour.library = library
+    with ClusterInAnHour(fsync=False) as cluster:
+        migrate.upgrade(cluster.url())
+        yield cluster
+
+
+@pytest.mark.gate
+def test_the_clock_of_a_server_is_set_right(fast_clock: ClusterInAnHour) -> None:
+    url = fast_clock.url()
+    with closing(Session(url, "test")) as functions, connect(url, "test") as db:
+        set_settings(db, max_starts_a_minute=1)
+        first = claimed(functions)
+        connected(functions, profile="google-2026")
+        assert reserve(functions, 300) is None
+        waiting = queued(functions, connected(functions, "bo"), p_source="api")
+        connected(functions, "cy")
+        functions.value("cancel_sync", queued(functions, "cy", p_source="api"))
+        assert fast_by(db) > 3000
+        fast_clock.set_right()
+        wait_until(lambda: fast_by(db) < 60)
+
+        assert "clock was set back by 3" in str(reasons(functions))
+        assert claim(functions) == waiting
+        assert queued(functions, "cy", p_source="api")
+        free_at = reserve(functions, 300)
+        assert free_at is not None
+        assert (free_at - only(db, "select clock_timestamp()")).total_seconds() < 62
+        # pg_cron goes on as well.
+        wait_until(lambda: not run_of(db, first)["is_syncing"], 75)
+        assert " UTC. Nothing waits" in str(reasons(functions))
+
+
+def fast_by(db: Connection) -> float:
+    now: datetime = only(db, "select clock_timestamp()")
+    return (now - datetime.now(UTC)).total_seconds()

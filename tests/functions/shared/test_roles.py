@@ -26,7 +26,8 @@ SERVICE = DBA - {
     "_adopt_rows", "_row_time", "_zombie_cause", "adopt_legacy_sync_status", "reap_loop",
 } | {
     "apply_history", "begin_disconnect", "begin_listing", "claim_sync", "compare_mailbox",
-    "confirm_mailbox_identity", "connect_account", "count_messages", "expire_history",
+    "confirm_mailbox_identity", "connect_account", "count_messages", "database_time",
+    "expire_history",
     "export_messages", "fail_messages", "get_account_credentials", "get_attachment",
     "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat", "highlight_messages",
     "is_own_mailbox", "list_credentials", "list_labels", "list_messages", "list_quota_costs",
