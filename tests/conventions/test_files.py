@@ -36,8 +36,23 @@ INNER = [
 INLINED = ["_is_within", "_run_waits", "_zombie_cause"]
 # They read a table that the caller names.
 DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency"]
-# They read or write times without a zone, which are meant as UTC.
-IN_UTC = ["_try_time", "adopt_legacy_sync_status"]
+# What they also pin, because it changes what they do in an application's session.
+PINNED = {
+    # The catalog's functions print a definition as this setting demands.
+    "_missing_constraints": ["quote_all_identifiers = off"],
+    # They put times into words.
+    "_reap_zombies": ["timezone = 'UTC'", "datestyle = 'ISO, MDY'"],
+    # They read times, and mean those without a zone as UTC.
+    "_try_time": ["timezone = 'UTC'", "datestyle = 'ISO, MDY'"],
+    "adopt_legacy_sync_status": ["timezone = 'UTC'"],
+    # A day of its buckets has 24 hours.
+    "sync_activity": ["timezone = 'UTC'"],
+    # pg_cron's tables have policies.
+    "prune_cron_history": ["row_security = on"],
+    "schedule_jobs": ["row_security = on"],
+    "scheduler_status": ["row_security = on"],
+    "unschedule_jobs": ["row_security = on"],
+}
 SHOUTED = re.compile(
     r"\b(SELECT|INSERT|UPDATE|DELETE|FROM|WHERE|BEGIN|END|CREATE|RETURNS?|DECLARE|AND|OR|NOT|NULL"
     r"|TRUE|FALSE|SET|LOOP|IF|THEN|ELSE|CASE|WHEN|GRANT|REVOKE|FUNCTION|TEXT|INTEGER|BOOLEAN)\b"
@@ -108,7 +123,7 @@ def test_a_file_says_what_it_makes_then_closes_it_then_grants() -> None:
 def test_attributes_stand_in_one_order() -> None:
     attributes = re.compile(
         r"\nreturns .*\nlanguage \w+\n(immutable|stable|volatile)\n(security definer\n)?"
-        r"set search_path = pg_catalog, pg_temp(\nset timezone = 'UTC')?\Z",
+        r"set search_path = pg_catalog, pg_temp((?:\nset \w+ = [^\n]*)*)\Z",
         re.S,
     )
     inner = re.compile(r"\nreturns .*\nlanguage \w+\n(immutable|stable|volatile)\Z", re.S)
@@ -122,7 +137,19 @@ def test_attributes_stand_in_one_order() -> None:
     assert [name for name, match in found.items() if match is None] == []
     without_definer = [name for name, match in found.items() if match and not match[2]]
     assert [*PROCEDURES, *without_definer] == NO_SECURITY_DEFINER
-    assert [name for name, match in found.items() if match and match[3]] == IN_UTC
+    pinned = {name: match[3].split("\nset ")[1:] for name, match in found.items() if match}
+    assert {name: settings for name, settings in pinned.items() if settings} == PINNED
+
+
+def test_backslashes_mean_themselves_in_every_session() -> None:
+    """With standard_conforming_strings off, they do so only in E'' and $$."""
+    plain = re.compile(r"(?<!\bE)'[^'\n]*\\[^'\n]*'")
+    # Only the service searches, and its sessions pin the setting.
+    assert [
+        name
+        for name, text in TEXTS.items()
+        if plain.search(re.sub("--.*", "", text)) and not name.startswith("search/")
+    ] == []
 
 
 def test_what_pins_no_path_is_called_only_with_one_pinned() -> None:

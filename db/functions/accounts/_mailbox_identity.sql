@@ -11,7 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select case
-    when a.lowered ~ '^[^@]+@(gmail|googlemail)\.com$'
+    when a.lowered ~ '^[^@]+@(gmail|googlemail)[.]com$'
       then replace(substring(a.lowered from '^[^@+]*'), '.', '') || '@gmail.com'
     else a.lowered
   end

@@ -6,6 +6,7 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
 as $$
   select 'constraint ' || rule.name
   from unnest(array[

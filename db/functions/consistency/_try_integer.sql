@@ -7,7 +7,7 @@ immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select case when p_text ~ '^-?[0-9]{1,9}(\.0+)?$' then split_part(p_text, '.', 1)::integer end;
+  select case when p_text ~ '^-?[0-9]{1,9}([.]0+)?$' then split_part(p_text, '.', 1)::integer end;
 $$;
 
 comment on function gmail_sync._try_integer(text) is

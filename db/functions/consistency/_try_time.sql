@@ -8,6 +8,7 @@ immutable
 security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
 as $$
 declare
   v_time timestamptz;

@@ -31,13 +31,13 @@ begin
   end if;
 
   return array_remove(array[
-    case when coalesce(v_user_id, '') !~ '\S' then 'no_user' end,
+    case when coalesce(v_user_id, '') !~ E'\\S' then 'no_user' end,
     -- The rule of user_key once more: the domain's own constraint may have been dropped.
     case
-      when char_length(v_user_id) > 255 or v_user_id ~ '[\x01-\x1f\x7f-\x9f]'
+      when char_length(v_user_id) > 255 or v_user_id ~ E'[\\x01-\\x1f\\x7f-\\x9f]'
       then 'user_id_is_readable'
     end,
-    case when coalesce(p_row ->> 'task_id', '') !~ '\S' then 'no_task_id' end,
+    case when coalesce(p_row ->> 'task_id', '') !~ E'\\S' then 'no_task_id' end,
     case when v_running is null then 'not_said_whether_running' end,
     case
       when v_running and coalesce(v_progress not between 0 and 99, true)

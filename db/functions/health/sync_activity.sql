@@ -24,6 +24,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
 as $$
 declare
   v_first timestamptz := gmail_sync._align_bucket(p_since, p_bucket);

@@ -10,6 +10,8 @@ language sql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, MDY'
 as $$
   with zombie as (
     select z.task_id, z.cause, z.silent_for, z.progress_percentage as progress

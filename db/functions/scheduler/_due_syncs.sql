@@ -42,7 +42,7 @@ cross join lateral (
       case
         when a.sync_interval is not null then coalesce(
           last.started_at + a.sync_interval * (
-            0.9 + 0.2 * (hashtext(a.user_id || last.started_at::text) & 1023) / 1024
+            0.9 + 0.2 * (hashtext(a.user_id || extract(epoch from last.started_at)) & 1023) / 1024
           ),
           least(a.connected_at, now())
         )

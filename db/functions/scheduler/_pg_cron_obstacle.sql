@@ -14,7 +14,7 @@ as $$
       'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
       current_setting('server_version_num')::int / 10000, current_database()
     )
-    when current_setting('shared_preload_libraries') !~ '\mpg_cron\M' then format(
+    when current_setting('shared_preload_libraries') !~ E'\\mpg_cron\\M' then format(
       'pg_cron is not loaded: set shared_preload_libraries = ''pg_cron'' and '
       'cron.database_name = ''%s'' in postgresql.conf, restart Postgres and run: '
       'select * from gmail_sync.schedule_jobs();',

@@ -8,6 +8,7 @@ returns integer
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set row_security = on
 as $$
 declare
   v_count integer;
@@ -18,9 +19,11 @@ begin
     from cron.job_run_details d
     where coalesce(d.end_time, d.start_time) < clock_timestamp() - p_keep
       and (
-        d.jobid = any (array(select j.jobid from cron.job j where j.command like '%gmail\_sync.%'))
+        d.jobid = any (array(
+          select j.jobid from cron.job j where strpos(j.command, 'gmail_sync.') > 0
+        ))
         -- The runs of a job that was replaced.
-        or d.command like '%gmail\_sync.%'
+        or strpos(d.command, 'gmail_sync.') > 0
       )
     limit p_limit
   );

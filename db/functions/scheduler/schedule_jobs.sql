@@ -8,6 +8,7 @@ returns table (item text, done boolean, message text)
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set row_security = on
 as $$
 declare
   v_obstacle text := gmail_sync._pg_cron_obstacle();
@@ -36,7 +37,7 @@ begin
   perform cron.unschedule(j.jobid)
   from cron.job j
   join gmail_sync._expected_cron_jobs() e using (jobname)
-  where (j.username = current_user or j.command like '%gmail\_sync.%')
+  where (j.username = current_user or strpos(j.command, 'gmail_sync.') > 0)
     and not (
       j.username = current_user
       and j.active

@@ -18,6 +18,7 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set row_security = on
 as $$
 begin
   if not exists (select from pg_extension where extname = 'pg_cron') then
@@ -42,7 +43,7 @@ begin
         select *, gmail_sync._cron_job_runs_here(o.database, o.nodename, o.nodeport) as is_here
         from cron.job o
         where o.jobname = e.jobname
-          and (o.database = current_database() or o.command like '%gmail\_sync.%')
+          and (o.database = current_database() or strpos(o.command, 'gmail_sync.') > 0)
         order by is_here desc, o.username
         limit 1
       ) j on true
@@ -77,7 +78,7 @@ begin
         s.username, s.database, s.jobid
       )
     from cron.job s
-    where s.command like '%gmail\_sync.%'
+    where strpos(s.command, 'gmail_sync.') > 0
       and s.jobid not in (select j.jobid from job j where j.jobid is not null);
 end;
 $$;

@@ -6,6 +6,7 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set row_security = on
 as $$
 begin
   if not exists (select from pg_extension where extname = 'pg_cron') then
@@ -15,7 +16,7 @@ begin
   perform cron.unschedule(j.jobid)
   from cron.job j
   join gmail_sync._expected_cron_jobs() e using (jobname)
-  where j.database = current_database() or j.command like '%gmail\_sync.%';
+  where j.database = current_database() or strpos(j.command, 'gmail_sync.') > 0;
   drop policy if exists gmail_sync_reads on cron.job;
   drop policy if exists gmail_sync_reads on cron.job_run_details;
   revoke usage on schema cron from gmail_sync_owner;

@@ -171,12 +171,12 @@ def test_no_window_of_any_worker_crosses_a_cap(
     db.execute(
         "insert into gmail_sync.quota_profile values ('small', 200, 500, '0.5 s');"
         "insert into gmail_sync.quota_cost values ('small', 'messages.get', 10);"
-        "create table spent (like gmail_sync.quota_charge);"
-        "grant insert on spent to public;"
-        "create function note() returns trigger language plpgsql as"
+        "create table public.spent (like gmail_sync.quota_charge);"
+        "grant insert on public.spent to public;"
+        "create function public.note() returns trigger language plpgsql as"
         " $$ begin insert into public.spent select new.*; return null; end $$;"
         "create trigger note after insert on gmail_sync.quota_charge"
-        " for each row execute function note()"
+        " for each row execute function public.note()"
     )
     limit(db, "small")
     workers = sessions(6)
@@ -193,16 +193,15 @@ def test_no_window_of_any_worker_crosses_a_cap(
 
     together(6, spend)
     crossed = (
-        "select max(units) from (select sum(s.units) as units from spent e join spent s"
+        "select max(units) from (select sum(s.units) as units"
+        " from public.spent e join public.spent s"
         " on s.charged_at between e.charged_at - interval '0.5 s' + interval '1 us'"
         " and e.charged_at and {} group by e.id) as windows"
     )
     assert only(db, crossed.format("s.user_id = e.user_id")) <= 200
     assert 450 <= only(db, crossed.format("true")) <= 500
-    shares = [
-        row["units"]
-        for row in db.execute("select sum(units) as units from spent group by user_id").fetchall()
-    ]
+    spent = db.execute("select sum(units) as units from public.spent group by user_id").fetchall()
+    shares = [row["units"] for row in spent]
     # Two of a kind for each user: all three ask for the same.
     assert max(shares) < 1.25 * min(shares), shares
 

@@ -65,13 +65,13 @@ def test_the_service_reaps_and_enqueues_when_pg_cron_is_dead(
 
 def note_each_beat(db: Connection) -> None:
     db.execute(
-        "create table beats (at timestamptz, transaction xid8);"
-        "create function note_beat() returns trigger language plpgsql as $$ begin"
+        "create table public.beats (at timestamptz, transaction xid8);"
+        "create function public.note_beat() returns trigger language plpgsql as $$ begin"
         " insert into public.beats values (clock_timestamp(), pg_current_xact_id());"
         " return null; end $$;"
         "create trigger note_beat after insert or update on gmail_sync.reaper_beat"
-        " for each row execute function note_beat();"
-        "grant insert on beats to public"
+        " for each row execute function public.note_beat();"
+        "grant insert on public.beats to public"
     )
 
 
@@ -82,7 +82,7 @@ def test_loops_of_fifty_seconds_a_minute_leave_no_gap_and_do_not_overlap(db: Con
     db.execute("call gmail_sync.reap_loop('2.0 s', '0.4 s')")
     lasted = only(db, "select clock_timestamp()") - started
     # At 0, 0.4, 0.8, 1.2, 1.6 and 2.0: as 0, 10 … 50 s of pg_cron's minute.
-    assert only(db, "select count(distinct transaction) from beats") == 6
+    assert only(db, "select count(distinct transaction) from public.beats") == 6
     assert lasted.total_seconds() < 2.4
 
 

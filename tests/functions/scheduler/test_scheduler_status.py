@@ -1,6 +1,7 @@
 """The pg_cron jobs, for real where pg_cron works, and the remedy where it does not."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -47,6 +48,13 @@ def test_the_scheduler_really_runs_and_reaps(cron: Session, cron_url: str) -> No
         assert health["reapers"]["pg_cron"] < 45
         assert health["reasons"] == []
         assert health["healthy"] is True
+
+
+def test_the_status_needs_no_row_security_of_its_caller(cron_url: str) -> None:
+    """Roles for dumps turn it off, and then a table with policies refuses its reader."""
+    with closing(Session(f"{cron_url}?options=-c%20row_security%3Doff", "test")) as session:
+        assert {row["jobname"] for row in session.rows("scheduler_status")} == JOBS
+        assert session.value("prune_cron_history") == 0
 
 
 def test_scheduling_twice_changes_nothing(cron: Session, cron_url: str) -> None:
