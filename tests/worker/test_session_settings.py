@@ -187,3 +187,33 @@ def test_a_migration_makes_the_same_schema(
         assert definitions(url) == definitions(database_url)
     finally:
         cluster.drop_database("migrated")
+
+
+def test_the_jobs_run_in_any_session(cluster: Cluster, database_url: str) -> None:
+    """As pg_cron does it: one string in a session of the administrator."""
+    with connect(database_url, "test") as db:
+        rows = db.execute("select command from gmail_sync._expected_cron_jobs()").fetchall()
+    # Where pg_cron does not work, it has no history to prune.
+    commands = [row["command"] for row in rows if "prune_cron" not in row["command"]]
+    assert len(commands) == 3
+    for command in commands:
+        with psycopg.connect(database_url, autocommit=True, options=options(ALL)) as session:
+            session.execute(command.replace("pg_sleep(10)", "pg_sleep(0.01)").encode())
+
+
+@pytest.mark.gate
+def test_pg_cron_runs_the_jobs_on_a_spoilt_server(cluster: Cluster) -> None:
+    url = cluster.url()
+    migrate.upgrade(url)
+    with server(cluster, ""), connect(url, "test") as db:
+
+        def ended() -> dict[str, str]:
+            rows = db.execute(
+                "select jobname, status from cron.job_run_details join cron.job using (jobid)"
+                " where end_time is not null"
+            )
+            return {row["jobname"]: row["status"] for row in rows}
+
+        db.execute("delete from cron.job_run_details")
+        wait_until(lambda: {"zombie_task_cleanup", "enqueue_due_syncs"} <= ended().keys(), 180)
+        assert set(ended().values()) == {"succeeded"}, ended()

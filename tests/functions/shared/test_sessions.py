@@ -39,11 +39,11 @@ CALLS = {
 def data(functions: Session, db: Connection) -> None:
     """Something for every function to return."""
     busy_user(functions)
-    shift(db, claimed(functions, "zoe"), "-61 s", "updated_at")
+    shift(db, claimed(functions, "zoe"), "-2 h", "updated_at")
     queued(functions, "bob")
-    # No reason comes up while the test runs.
-    for name in ("pickup_alert", "pickup_timeout", "queue_timeout", "reaper_alert"):
-        set_settings(db, **{name: "1 h"})
+    # Nothing changes while the test runs.
+    names = ("heartbeat_timeout", "pickup_alert", "pickup_timeout", "queue_timeout", "reaper_alert")
+    set_settings(db, **dict.fromkeys(names, "1 h"))
     functions.value("worker_heartbeat", "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10", "1.0", 4)
     db.execute(LEGACY.encode())
 
