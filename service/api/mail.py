@@ -13,6 +13,7 @@ from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
 from service.api.fields import MessageId, OptionalMessageId, SearchQuery
 from service.api.problems import error_responses, no_such_message
+from service.mailbox.search import search_page
 from service.postgres.pool import Pool
 
 
@@ -31,10 +32,15 @@ class Summary(Struct, kw_only=True):
 
 
 class Messages(Struct):
-    """A page of messages, newest first; `next` is the `before` of the next page."""
+    """A page of messages, newest first; `next` is the `before` of the next page.
+
+    A page may hold fewer than `limit` although there is a next one: a search that would take long
+    stops early. `not_understood` has the operators of the search that were searched as words.
+    """
 
     messages: list[Summary]
     next: str | None
+    not_understood: list[str]
 
 
 class Attachment(Struct, kw_only=True):
@@ -83,12 +89,15 @@ def list_messages(
     label: OptionalMessageId = None,
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     before: OptionalMessageId = None,
+    time_zone: Annotated[str, QueryParameter(max_length=100)] = "UTC",
 ) -> Messages:
-    """The mail, newest first, in pages, optionally by search or label."""
-    # One row more than requested shows whether there is a next page.
-    rows = pool.rows("list_messages", request.user.user_id, q, label, limit + 1, before)
-    page = msgspec.convert(rows[:limit], list[Summary])
-    return Messages(page, page[-1].message_id if rows[limit:] else None)
+    """The mail, newest first, in pages, optionally by search or label.
+
+    `q` takes Gmail's search operators. Trash and spam are left out unless asked for. Dates in `q`
+    are of `time_zone`.
+    """
+    page = search_page(pool, request.user.user_id, q, label, limit, before, time_zone)
+    return Messages(msgspec.convert(page.rows, list[Summary]), page.next, page.not_understood)
 
 
 @get(

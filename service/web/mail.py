@@ -17,7 +17,9 @@ from service.api.auth.tokens import UserRequest
 from service.api.download import safe_name
 from service.api.fields import MessageId, OptionalMessageId
 from service.api.problems import no_such_message, problem
+from service.api.reader import time_zone_of
 from service.mailbox.access import MailboxOpener
+from service.mailbox.search import search_page
 from service.postgres.calls import FunctionCaller, Row
 from service.postgres.pool import Pool
 from service.postgres.user_id import CONTROLS
@@ -97,13 +99,16 @@ def show_list(
 ) -> Response[str]:
     """Newest first, optionally by search or label."""
     user_id, query, label = request.user.user_id, _line(q)[:LONGEST_QUERY], _line(label)
-    found = pool.rows("list_messages", user_id, query or None, label or None, PAGE_SIZE + 1, before)
-    rows = found[:PAGE_SIZE]
+    page = search_page(
+        pool, user_id, query or None, label or None, PAGE_SIZE, before, str(time_zone_of(request))
+    )
     return pages.page(
         request,
         "mail/list.html",
-        rows=[_listed(row) for row in _highlighted(pool, user_id, rows, query)],
-        next=rows[-1]["message_id"] if found[PAGE_SIZE:] else None,
+        rows=[_listed(row) for row in _highlighted(pool, user_id, page.rows, query)],
+        next=page.next,
+        searched_back_to=page.searched_back_to,
+        not_understood=page.not_understood,
         query=query,
         label=label,
         before=before,

@@ -35,7 +35,7 @@ INNER = [
 # and path, so their bodies are parsed when they are created.
 INLINED = ["_is_within", "_run_waits", "_zombie_cause"]
 # They read a table that the caller names.
-DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency"]
+DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency", "search_messages"]
 # What they also pin, because it changes what they do in an application's session.
 PINNED = {
     # The catalog's functions print a definition as this setting demands.
@@ -47,6 +47,8 @@ PINNED = {
     "adopt_legacy_sync_status": ["timezone = 'UTC'"],
     # A day of its buckets has 24 hours.
     "sync_activity": ["timezone = 'UTC'"],
+    # The planner cannot know how few messages an entry of the index has.
+    "_search_candidates": ["enable_seqscan = off"],
     # pg_cron's tables have policies.
     "prune_cron_history": ["row_security = on"],
     "schedule_jobs": ["row_security = on"],

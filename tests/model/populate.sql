@@ -35,7 +35,8 @@ begin
       size_estimate, change_number
     )
     select v_user, m, m, 1, now(), '{L}', '[]', '', 1, 1 from unnest('{s,old}'::text[]) m;
-    insert into gmail_sync.message_words values (v_user, 's', null), (v_user, 'old', '');
+    insert into gmail_sync.message_words
+    values (v_user, 's', now(), null), (v_user, 'old', now(), '');
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
     values (v_user, 's', '1', 'text/plain', 1, false);
     insert into gmail_sync.label values (v_user, 'L', 'L', 'user');

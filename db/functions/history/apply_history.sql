@@ -54,6 +54,11 @@ begin
     where q.user_id = v_user_id and q.message_id = any (v_named) and q.message_id = d.message_id
     returning q.message_id
   ),
+  unindexed as (
+    delete from gmail_sync.message_words w
+    using dropped d
+    where w.user_id = v_user_id and w.message_id = any (v_named) and w.message_id = d.message_id
+  ),
   tombstoned as (
     update gmail_sync.message m
     set deleted_at = clock_timestamp(),

@@ -16,14 +16,15 @@ begin
   insert into gmail_sync.message as stored (
     user_id, message_id, thread_id, history_id, internal_date, label_ids, subject, sender,
     recipients, cc, bcc, reply_to, sent_at, rfc822_message_id, in_reply_to, reference_ids,
-    headers, snippet, body_text, body_html, size_estimate, defects, raw, change_number
+    headers, snippet, body_text, body_html, html_text, size_estimate, defects, raw,
+    change_number
   )
   select
     p_user_id, g.message_id, g.thread_id, g.history_id,
     gmail_sync._from_epoch_ms(g.internal_date),
     gmail_sync._sorted_label_ids(g.label_ids), g.subject, g.sender, g.recipients, g.cc, g.bcc,
     g.reply_to, g.sent_at, g.rfc822_message_id, g.in_reply_to, g."references", g.headers,
-    g.snippet, g.body_text, g.body_html, g.size_estimate,
+    g.snippet, g.body_text, g.body_html, g.html_text, g.size_estimate,
     array(select jsonb_array_elements_text(coalesce(g.defects, '[]'))),
     p_raws[e.n], nextval('gmail_sync.message_change')
   from jsonb_array_elements(p_messages) with ordinality as e (message, n)
@@ -31,7 +32,8 @@ begin
     message_id text, thread_id text, history_id numeric, internal_date numeric, label_ids jsonb,
     subject text, sender text, recipients text, cc text, bcc text, reply_to text, headers jsonb,
     sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text,
-    snippet text, body_text text, body_html text, size_estimate bigint, defects jsonb
+    snippet text, body_text text, body_html text, html_text text, size_estimate bigint,
+    defects jsonb
   )
   order by g.message_id
   on conflict (user_id, message_id) do update set
@@ -50,6 +52,7 @@ begin
     snippet = excluded.snippet,
     body_text = excluded.body_text,
     body_html = excluded.body_html,
+    html_text = excluded.html_text,
     size_estimate = excluded.size_estimate,
     defects = excluded.defects,
     raw = coalesce(excluded.raw, stored.raw),

@@ -14,11 +14,8 @@ declare
   v_days integer := gmail_sync._check_page_size(p_days, 366);
   v_today date;
 begin
-  begin
-    v_today := (clock_timestamp() at time zone p_time_zone)::date;
-  exception when invalid_parameter_value then
-    raise exception 'time zone % is not known', p_time_zone using errcode = 'SY003';
-  end;
+  perform gmail_sync._check_time_zone(p_time_zone);
+  v_today := (clock_timestamp() at time zone p_time_zone)::date;
 
   return query
     select d.day, (

@@ -33,9 +33,13 @@ begin
       and message_id = v_message_id;
   end loop;
   -- index_messages fills in the words later.
-  insert into gmail_sync.message_words (user_id, message_id)
-  select v_user_id, unnest(v_message_ids)
-  on conflict (user_id, message_id) do update set words = null;
+  insert into gmail_sync.message_words (user_id, message_id, internal_date)
+  select v_user_id, m ->> 'message_id',
+    gmail_sync._from_epoch_ms((m ->> 'internal_date')::numeric)
+  from jsonb_array_elements(p_messages) m
+  on conflict (user_id, message_id) do update set
+    internal_date = excluded.internal_date,
+    words = null;
   perform gmail_sync._replace_attachments(
     v_user_id, p_messages,
     array(select id from unnest(v_message_ids, v_buckets) as s (id, bucket) where bucket <> 'new')

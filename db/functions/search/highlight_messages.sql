@@ -1,43 +1,53 @@
--- Where the words of a search are in messages that list_messages found: subject, sender and an
+-- Where the words of a search are in messages that search_messages found: subject, sender and an
 -- excerpt of the body. Each found word is between U+FDD0 and U+FDD1, which the texts themselves
--- never contain. Only the first 5,000 characters of a body are read, because no index supports
--- this. If they contain none of the words, excerpt is NULL.
+-- never contain. Only the first 10,000 characters of a body are read, because no index supports
+-- this. If they contain none of the words, excerpt is NULL. Raises SY003 as search_messages does.
 
 create or replace function gmail_sync.highlight_messages(
   p_user_id text, p_message_ids text[], p_query text
 )
 returns table (message_id text, subject text, sender text, excerpt text)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select m.message_id,
-    gmail_sync._headline(left(m.subject, 300), q.query, 'HighlightAll=true'),
-    gmail_sync._headline(left(m.sender, 300), q.query, 'HighlightAll=true'),
-    nullif(b.headline, translate(b.headline, E'\ufdd0', ''))
-  -- Any of the words, each once: for all of many that repeat ts_headline would take minutes.
-  -- querytree leaves out what a match must not have.
-  from (
-    select coalesce(string_agg(distinct lexeme[1], ' | '), '')::tsquery as query
-    from regexp_matches(
-      querytree(websearch_to_tsquery('simple', left(p_query, 200))),
-      $re$'(?:[^'\\]|''|\\.)*'$re$, 'g'
-    ) lexeme
-  ) q
-  cross join gmail_sync.messages m
-  cross join lateral (
-    select gmail_sync._headline(
-      coalesce(
-        left(m.body_text, 5000),
-        regexp_replace(left(m.body_html, 20000), '<[^>]*>|&#?\w+;', ' ', 'g')
-      ),
-      q.query,
-      'MaxFragments=1, MaxWords=30, MinWords=10, ShortWord=0'
-    ) as headline
-  ) b
-  where m.user_id = p_user_id
-    and m.message_id = any (p_message_ids);
+declare
+  v_words text[] := array(
+    select distinct word
+    from gmail_sync._parse_search(p_user_id, p_query, 'UTC') p
+    cross join jsonb_array_elements_text(coalesce(p.part -> 'marks', '[]')) m (searched)
+    cross join string_to_table(gmail_sync._separate_words(m.searched), ' ') w (word)
+    where word <> ''
+  );
+  -- A script without blanks has no borders of words.
+  v_any text := (
+    select string_agg(
+      case
+        when w.word ~ ('^[' || gmail_sync._unspaced_characters() || ']') then w.word
+        else '\m' || w.word || '\M'
+      end, '|'
+    )
+    from unnest(v_words) w (word)
+  );
+begin
+  return query
+    select m.message_id,
+      gmail_sync._mark_words(left(m.subject, 300), v_words),
+      gmail_sync._mark_words(left(m.sender, 300), v_words),
+      case
+        when b.at > 0
+          then gmail_sync._mark_words(substr(b.body, greatest(b.at - 60, 1), 240), v_words)
+      end
+    from gmail_sync.message m
+    cross join lateral (
+      select t.body, regexp_instr(gmail_sync._fold_text(t.body) collate "und-x-icu", v_any) as at
+      from (select left(concat_ws(E'\n', m.body_text, m.html_text), 10000)) t (body)
+    ) b
+    where m.user_id = p_user_id
+      and m.message_id = any (p_message_ids)
+      and m.deleted_at is null;
+end;
 $$;
 
 comment on function gmail_sync.highlight_messages(text, text[], text) is

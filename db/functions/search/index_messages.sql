@@ -1,9 +1,9 @@
--- Indexes the words of up to p_limit stored messages, for list_messages. Returns their number; as
--- many as p_limit mean that there may be more. Concurrent calls index different messages. Raises
--- SY003 when p_limit is not between 1 and 1,000.
+-- Indexes the words of up to p_limit stored messages for the search. Returns their number; as many
+-- as p_limit mean that there may be more. Concurrent calls index different messages. Raises SY003
+-- when p_limit is not between 1 and 1,000.
 --
 -- store_messages does not do this, because it is most of the work of storing a message, and no
--- caller waits for it. Until it is done, list_messages reads such messages itself.
+-- caller waits for it. Until it is done, search_messages reads such messages itself.
 
 create or replace function gmail_sync.index_messages(p_limit integer default 20)
 returns integer
@@ -23,25 +23,11 @@ begin
     limit gmail_sync._check_page_size(p_limit, 1000)
     for update skip locked
   loop
-    begin
-      -- A statement of its own sees the message as it is now that its words are locked.
-      update gmail_sync.message_words w
-      set words = gmail_sync._message_tsvector(
-        m.subject, m.sender, m.recipients, m.cc, m.body_text, m.body_html
-      )
-      from gmail_sync.message m
-      where w.user_id = v_found.user_id
-        and w.message_id = v_found.message_id
-        and m.user_id = v_found.user_id
-        and m.message_id = v_found.message_id;
-    exception
-      -- A text that has no words for Postgres keeps no other from its own.
-      when data_exception or program_limit_exceeded then
-        update gmail_sync.message_words
-        set words = ''
-        where user_id = v_found.user_id
-          and message_id = v_found.message_id;
-    end;
+    -- A statement of its own sees the message as it is now that its words are locked.
+    update gmail_sync.message_words w
+    set words = gmail_sync._message_vector(v_found.user_id, v_found.message_id)
+    where w.user_id = v_found.user_id
+      and w.message_id = v_found.message_id;
     v_indexed := v_indexed + 1;
   end loop;
   return v_indexed;

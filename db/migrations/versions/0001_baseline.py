@@ -28,6 +28,11 @@ alter table gmail_sync_dropped.alembic_version set schema gmail_sync;
 alter table gmail_sync.alembic_version owner to current_user;
 drop schema gmail_sync_dropped cascade
 """
+# The index calls a function, so it comes after the functions.
+LABEL_INDEX = """
+create index messages_by_label on gmail_sync.message
+  using gin (gmail_sync._label_vector(user_id, internal_date, label_ids))
+"""
 TRIGGER = """
 create trigger ended_runs_are_immutable
   before update on gmail_sync.user_sync_status
@@ -50,6 +55,7 @@ def upgrade() -> None:
     run_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
     run_sql("reset role")
     install(revision)
+    run_sql(LABEL_INDEX)
     run_sql(TRIGGER)
     run_sql(INDEX)
     # Without pg_cron this says what to install and set, and goes on.

@@ -338,6 +338,8 @@ create table gmail_sync.message (
   snippet text not null,
   body_text text,
   body_html text,
+  -- What a person sees in body_html and body_text does not say, for the search.
+  html_text text,
   size_estimate bigint not null,
   defects text[] not null default '{}',
   raw bytea,
@@ -359,16 +361,20 @@ alter table gmail_sync.message add primary key (user_id, message_id);
 create table gmail_sync.message_words (
   user_id gmail_sync.user_key not null,
   message_id text not null,
+  internal_date timestamptz not null,
   words tsvector,
   primary key (user_id, message_id),
   foreign key (user_id, message_id) references gmail_sync.message on delete cascade
-);
+)
+-- Words lie apart, so a search reads many dates from one page.
+with (toast_tuple_target = 128);
 
 comment on table gmail_sync.message_words is
 'The words of each message, for the search; NULL until index_messages has found them.';
 
 create index messages_by_word on gmail_sync.message_words using gin (words);
-create index messages_to_index on gmail_sync.message_words (user_id) where words is null;
+create index messages_to_index on gmail_sync.message_words (user_id, internal_date)
+  where words is null;
 
 -- lz4, if the server has it: as small as pglz in half the time.
 do $$
@@ -380,6 +386,7 @@ begin
       alter column headers set compression lz4,
       alter column body_text set compression lz4,
       alter column body_html set compression lz4,
+      alter column html_text set compression lz4,
       alter column raw set compression lz4;
     alter table gmail_sync.message_words alter column words set compression lz4;
   end if;

@@ -222,7 +222,7 @@ def test_a_huge_subject_and_a_huge_crowd_arrive(functions: Session, db: Connecti
     task_id = claimed(functions)
     store(functions, task_id, message("m", subject=subject, recipients=everybody))
     assert stored_messages(db)["m"]["subject"] == subject
-    assert functions.rows("list_messages", "ann")[0]["subject"] == subject
+    assert functions.rows("search_messages", "ann")[0]["subject"] == subject
 
 
 def test_one_long_word_arrives(functions: Session, db: Connection) -> None:

@@ -10,10 +10,11 @@ from tests.functions.conftest import raises_sqlstate
 APP = {
     "cancel_sync", "changes_since", "delete_account", "disconnect_account",
     "list_failed_messages", "messages_per_day", "retry_failed_messages", "scheduler_status",
+    "search_messages", "search_not_understood",
     "set_content_mode", "set_sync_interval", "start_sync", "start_sync_idempotent",
     "sync_health", "sync_history", "sync_run", "sync_status",
 }  # fmt: skip
-READER = {"_zombie_cause", "changes_since"}
+READER = {"_zombie_cause", "changes_since", "search_messages", "search_not_understood"}
 DBA = APP | {
     "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations", "_zombie_cause",
     "adopt_legacy_sync_status", "check_sync_consistency", "enqueue_due_syncs", "index_messages",
@@ -30,7 +31,7 @@ SERVICE = DBA - {
     "expire_history",
     "export_messages", "fail_messages", "get_account_credentials", "get_attachment",
     "get_cursor", "get_message", "get_raw", "handover_sync", "heartbeat", "highlight_messages",
-    "is_own_mailbox", "list_credentials", "list_labels", "list_messages", "list_quota_costs",
+    "is_own_mailbox", "list_credentials", "list_labels", "list_quota_costs",
     "list_thread", "mark_credentials_rejected", "receive_push", "reconcile_listing",
     "record_connect_attempt", "refresh_messages", "release_sync", "replace_credentials",
     "report_progress", "reserve_account_quota", "reserve_run_quota", "restart_listing",

@@ -135,7 +135,7 @@ def test_a_sync_goes_as_ever(fooled: Session, db: Connection) -> None:
     fooled.rows("apply_history", task_id, Jsonb([]), 1001)
     assert fooled.value("release_sync", task_id) is True
     assert stored_messages(db).keys() == {"m1", "m2"}
-    found = fooled.rows("list_messages", "ann", "about", None, 10, None)
+    found = fooled.rows("search_messages", "ann", "about", None, 10, None)
     assert {row["message_id"] for row in found} == {"m1", "m2"}
     assert [row["message_id"] for row in fooled.rows("changes_since", "ann")] == ["m1", "m2"]
     assert fooled.rows("receive_push", "ANN@mail.example", 1002) != []

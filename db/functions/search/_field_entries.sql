@@ -1,0 +1,29 @@
+-- The index entries of a text: for each kind of entry (see _message_vector) its words with their
+-- positions after p_after, in tsvector's form. last is the last position, or p_after. Words after
+-- position 16,383 are left out: a tsvector has no more.
+
+create or replace function gmail_sync._field_entries(
+  p_key text, p_kinds text[], p_text text, p_after integer
+)
+returns table (entries text, last integer)
+language sql
+immutable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    string_agg(p_key || k.kind || f.word || ':' || f.positions, ' '),
+    coalesce(max(f.last)::integer, p_after)
+  from (
+    select w.word, string_agg((p_after + w.n)::text, ',') as positions, max(p_after + w.n) as last
+    from gmail_sync._text_words(p_text) w
+    where p_after + w.n <= 16383
+    group by w.word
+  ) f
+  cross join unnest(p_kinds) k (kind);
+$$;
+
+comment on function gmail_sync._field_entries(text, text[], text, integer) is
+'The index entries of a text, with their positions after p_after.';
+
+revoke all on function gmail_sync._field_entries(text, text[], text, integer) from public;

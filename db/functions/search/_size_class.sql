@@ -1,0 +1,16 @@
+-- The power of two below a size in bytes, 0 to 62.
+
+create or replace function gmail_sync._size_class(p_bytes bigint)
+returns integer
+language sql
+immutable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select length(ltrim(greatest(p_bytes, 1)::bit(64)::text, '0')) - 1;
+$$;
+
+comment on function gmail_sync._size_class(bigint) is
+'The power of two below a size in bytes.';
+
+revoke all on function gmail_sync._size_class(bigint) from public;
