@@ -43,7 +43,7 @@ PARALLEL = 2
 LARGEST_BATCH = BATCH_SIZE // PARALLEL
 # The intended size of a batch. Memory holds several copies of each message on its way to Postgres.
 BATCH_BYTES = 4 << 20
-# Unanswered requests in a row, while Gmail answers others, before the run is handed over.
+# Unanswered requests in a row before the run is handed over.
 MAX_UNANSWERED_REQUESTS = 4
 # How often the lease is checked while nothing arrives.
 POLL_SECONDS = 1.0
@@ -159,14 +159,17 @@ class MessageFetcher:
         If Gmail answers other requests, the messages keep their charged attempt, so that a message
         that breaks requests is found. Otherwise the run waits for Gmail.
         """
-        if not self._gmail_answers():
+        answers = self._gmail_answers()
+        if not answers:
             self._calls.value("return_messages", batch.untried)
-            self._throttle.call_with_retry("getProfile", self._thread_client().profile)
-            return
         self._unanswered += 1
         if self._unanswered > MAX_UNANSWERED_REQUESTS:
-            # No message has arrived in between: this is more than a few bad messages.
+            # No message has arrived in between: this is more than a few bad messages, or an
+            # outage that only the profile is spared.
             raise HandedOver(str(error))
+        if not answers:
+            self._throttle.call_with_retry("getProfile", self._thread_client().profile)
+            return
         batch.failures += [FailedFetch.by_gmail(each, error) for each in batch.untried]
 
     def _store_arrived(self) -> None:

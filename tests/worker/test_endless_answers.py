@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from service import logs
-from service.gmail.errors import EndlessPages
+from service.gmail.errors import EndlessPages, MalformedResponse
 from service.gmail.pages import MAX_BARREN_PAGES
 from service.google.configuration import Google
 from service.mailbox.access import MailboxAccess
@@ -17,8 +17,10 @@ from service.mailbox.verify import MailboxComparison
 from service.postgres.calls import Row, Session
 from service.simulator import Fault, Mailbox, Simulator, generate
 from service.simulator.faults import Action
+from service.worker.fetch import MAX_UNANSWERED_REQUESTS, PARALLEL
 from service.worker.sync import MAX_CATCH_UPS
 from service.worker.worker import Worker
+from tests.waiting import wait_until
 from tests.worker.conftest import USER, Account
 from tests.worker.tables import queue, stored
 from tests.worker.test_sync import MAIL
@@ -165,6 +167,31 @@ def test_a_full_sync_ends_though_the_mailbox_never_comes_to_rest(gmail: Gmail, d
         ended.set()
         changing.join(5)
     assert gmail.simulator.requests.methods["history.list"] <= 2 + MAX_CATCH_UPS
+
+
+def test_labels_are_one_page_whatever_token_they_name(gmail: Gmail) -> None:
+    gmail.simulator.faults.add(Fault("labels.list", "stuck_token"))
+    gmail.simulator.requests.reset()
+
+    assert gmail.account.sync()["outcome"] == "succeeded"
+
+    # Once more after a change: the history can name a new label.
+    assert gmail.simulator.requests.methods["labels.list"] == 2
+
+
+def test_batches_without_parts_end_the_run_though_gmail_answers_now_and_then(
+    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+) -> None:
+    mailbox.load(generate(30))
+    simulator.faults.add(Fault("batch", "mangle", body=" "))
+    simulator.faults.add(Fault("getProfile", "error", every=2))
+
+    task_id = account.start()
+    run = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
+
+    assert run["outcome"] == "superseded"
+    assert run["error_message"].startswith(MalformedResponse.advice)
+    assert simulator.requests.methods["batch"] <= MAX_UNANSWERED_REQUESTS + PARALLEL
 
 
 ANOTHER_MESSAGE = json.dumps({"id": "0badc0de", "threadId": "0badc0de", "historyId": "1"})
