@@ -1,6 +1,5 @@
 -- Accounts that Google rejects, by user, with the reason and the time. status_code says who must
--- act. Raises SY003 when p_limit is
--- not between 1 and 1,000.
+-- act. Raises SY003 when p_limit is not between 1 and 1,000.
 
 create or replace function gmail_sync.list_accounts_to_reconnect(p_limit integer default 100)
 returns table (
