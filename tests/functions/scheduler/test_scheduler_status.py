@@ -1,13 +1,22 @@
 """The pg_cron jobs, for real where pg_cron works, and the remedy where it does not."""
 
+import os
+import signal
+import socket
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import psycopg
 import pytest
 
 from service import migrate
+from service.demo.cluster import as_server_user, run_as_server_user, server_user
 from service.postgres.calls import Connection, Session, connect
-from tests.cluster import fast_cluster
+from tests.cluster import Cluster, fast_cluster
 from tests.functions.conftest import (
     ZOMBIE_OF_THE_SCHEDULER,
     only,
@@ -294,3 +303,58 @@ def test_the_history_of_other_jobs_costs_health_nothing(cron: Session, cron_url:
             assert only(db, rows) - before <= 4 * 10_000
         db.execute("select cron.unschedule('other')")
         db.execute("delete from cron.job_run_details where runid > 1000000000")
+
+
+@contextmanager
+def standby_of(primary: Cluster) -> Iterator[str]:
+    """The URL of a hot standby."""
+    with TemporaryDirectory() as folder, socket.socket() as free:
+        os.chown(folder, *server_user())
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+        free.close()
+        programs, data = Path(primary.postgres).parent, f"{folder}/data"
+        run_as_server_user(
+            [str(programs / "pg_basebackup"), "-d", primary.url("postgres"), "-D", data, "-R",
+             "-c", "fast"]
+        )  # fmt: skip
+        server = subprocess.Popen(
+            as_server_user([primary.postgres, "-D", data, "-p", port, "-k", folder]),
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield primary.url().replace(f":{primary.settings['port']}/", f":{port}/")
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(20)
+
+
+@pytest.mark.gate
+def test_health_of_a_standby_is_that_of_its_primary() -> None:
+    with fast_cluster() as primary:
+        migrate.upgrade(primary.url())
+        with standby_of(primary) as url, connect(primary.url(), "test") as db:
+            wait_until(lambda: standby_health(url) is not None)
+            health = standby_health(url)
+            assert health is not None
+            assert (health["standby"], health["reasons"]) == (True, [])
+            db.execute(
+                "select gmail_sync.unschedule_jobs();"
+                "update gmail_sync.reaper_beat set beat_at = now() - interval '1 hour'"
+            )
+            wait_until(lambda: "this is a standby" in str(standby_health(url)))
+            assert only(db, "select gmail_sync.sync_health() -> 'standby'") is False
+
+
+def standby_health(url: str) -> dict[str, Any] | None:
+    """None while the server starts. The service itself does not connect to a standby."""
+    try:
+        with psycopg.connect(url) as db:
+            row = db.execute(
+                "select gmail_sync.sync_health(), count(*) from gmail_sync.scheduler_status()"
+            ).fetchone()
+    except psycopg.OperationalError:
+        return None
+    assert row is not None
+    health: dict[str, Any] = row[0]
+    return health
