@@ -35,6 +35,7 @@ test: check ## lint, types, and the tests for each change; PYTEST_ARGS="-k lease
 	.venv/bin/pytest $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-m 'not gate and not serial' $(parallel))
 
 gate: test ## test, then what needs time, load or many rows: before a merge, and in CI
+	@docker/install-postgres.sh --with-faketime >&2
 	.venv/bin/pytest -m 'gate and not serial' $(parallel)
 	.venv/bin/pytest -m serial
 

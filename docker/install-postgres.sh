@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes sure PostgreSQL (15 or newer) and pg_cron are installed; prints nothing when they are.
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
-#   --with-faketime  libfaketime too, for worker clocks that are wrong; does without, with a warning
+#   --with-faketime  libfaketime too, for clocks that are wrong; does without, with a warning
 #   --with-nginx     nginx too, for the test that goes through it; does without, with a warning
 #   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
@@ -37,7 +37,7 @@ main() {
     [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
         echo "Went on without Chromium: only the browser tests need it." >&2
     [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
-        echo "Went on without libfaketime: only two faults of make chaos need it." >&2
+        echo "Went on without libfaketime: only two faults of make chaos and one test need it." >&2
     [ -z "$nginx" ] || has_program nginx || (without_service install "$nginx") ||
         echo "Went on without nginx: only the test that goes through it needs it." >&2
     # Several packages, a word each.

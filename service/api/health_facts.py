@@ -38,7 +38,7 @@ class Slots(Struct):
 
 
 class Health(Struct):
-    """`reapers` is the seconds since the last pass of each.
+    """`reapers` is the seconds since the last pass of each; `standby`, whether the server is one.
 
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
     dropped_log_lines is what live workers could not write since they started.
@@ -49,6 +49,7 @@ class Health(Struct):
     reasons: list[str]
     statistics: Statistics
     zombie_task_details: list[Zombie]
+    standby: bool
     reapers: dict[str, float]
     queue: Queue
     workers: int

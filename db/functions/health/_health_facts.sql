@@ -70,11 +70,11 @@ from (
     count(*) filter (where claimed_at is not null) as active_syncs,
     count(*) filter (where cause is not null) as zombie_tasks,
     count(*) filter (where claimed_at is null) as waiting,
-    greatest(0, round(extract(epoch from clock_timestamp() - min(
-      greatest(started_at, not_before)
+    round(extract(epoch from clock_timestamp() - min(
+      least(greatest(started_at, not_before), clock_timestamp())
     ) filter (
       where claimed_at is null and not gmail_sync._run_waits(not_before, started_at)
-    ))), 1) as oldest_waiting_seconds
+    )), 1) as oldest_waiting_seconds
   from gmail_sync._running_run
 ) running
 cross join (
