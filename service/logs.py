@@ -9,7 +9,6 @@ import os
 import select
 import sys
 import threading
-from itertools import count
 from typing import TextIO
 
 import structlog
@@ -23,11 +22,13 @@ class DroppedLines:
     """The number of lines that this process could not write."""
 
     def __init__(self) -> None:
-        self._numbers = count(1)
+        # Reentrant, because the garbage collector may print a warning at any moment.
+        self._lock = threading.RLock()
         self.total = 0
 
     def add(self) -> None:
-        self.total = next(self._numbers)
+        with self._lock:
+            self.total += 1
 
 
 # A process has one stderr, and so one count.
@@ -44,7 +45,6 @@ class LogStream(io.TextIOBase):
         self._poll = select.poll()
         if self._fd is not None:
             self._poll.register(self._fd, select.POLLOUT)
-        # Reentrant, because the garbage collector may print a warning at any moment.
         self._lock = threading.RLock()
         self._stalled = False
         self._torn = False

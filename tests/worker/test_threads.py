@@ -99,6 +99,14 @@ def test_a_worker_whose_heartbeat_is_refused_still_syncs(
     assert account.sync()["outcome"] == "succeeded"
 
 
+def test_a_session_serves_again_after_an_error_that_cut_off_a_call(service_url: str) -> None:
+    session = Session(service_url, "test")
+    with session.connection() as connection:
+        connection.pgconn.send_query(b"select 1")
+    assert session.value("schema_version")
+    session.close()
+
+
 LIFELESS = """
 from service.worker import worker
 worker.HOUSEKEEPING_SECONDS, worker.LIFELESS_SECONDS = 0.2, 2
