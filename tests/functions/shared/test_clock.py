@@ -51,6 +51,7 @@ COMPARED = {
 SHOWN = {
     "account": ["watch_expires_at"],
     "message": ["deleted_at", "internal_date", "sent_at"],
+    "message_words": ["internal_date"],
     "worker": ["started_at"],
 }
 SET_BACK = ["1 hour", "1 year"]
