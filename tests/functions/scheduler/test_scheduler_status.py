@@ -339,7 +339,7 @@ def test_health_of_a_standby_is_that_of_its_primary() -> None:
             assert health is not None
             assert (health["standby"], health["reasons"]) == (True, [])
             db.execute(
-                "select gmail_sync.unschedule_jobs();"
+                "select cron.unschedule(jobid) from cron.job;"
                 "update gmail_sync.reaper_beat set beat_at = now() - interval '1 hour'"
             )
             wait_until(lambda: "this is a standby" in str(standby_health(url)))
