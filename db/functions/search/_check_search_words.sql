@@ -11,7 +11,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_words integer := p_words + coalesce((p_part ->> 'size')::integer, 1);
+  v_words integer := p_words + case
+    -- Punctuation asks for nothing.
+    when p_part is null then 0
+    else coalesce((p_part ->> 'size')::integer, 1)
+  end;
 begin
   if v_words > 300 then
     raise exception 'the search has more than 300 words at position %', p_at - 1

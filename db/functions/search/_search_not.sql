@@ -1,5 +1,6 @@
 -- The opposite of a part of a search. An index serves it only if it knew all about the part: a
--- message without a phrase may have all of its words.
+-- message without a phrase may have all of its words. The opposite of NULL is NULL: a word of
+-- punctuation asks for nothing, with - before it too.
 
 create or replace function gmail_sync._search_not(p_part jsonb)
 returns jsonb
@@ -22,7 +23,8 @@ as $$
       'size', p_part -> 'size',
       'shows_hidden', p_part -> 'shows_hidden'
     )
-  );
+  )
+  where p_part is not null;
 $$;
 
 comment on function gmail_sync._search_not(jsonb) is
