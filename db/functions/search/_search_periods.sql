@@ -18,6 +18,7 @@ declare
   v_newest timestamptz;
   v_since timestamptz;
   v_month timestamptz;
+  v_month_before timestamptz;
 begin
   if p_before is not null then
     select b.internal_date into v_before_date
@@ -59,18 +60,26 @@ begin
       )
     );
   end if;
-  v_month := date_trunc('month', v_newest at time zone 'UTC') at time zone 'UTC';
-  return jsonb_build_array(
-    jsonb_build_object(
-      'period', 'month', 'since', greatest(v_month, v_since), 'until', v_until,
-      'until_id', v_until_id
+  v_month := greatest(
+    date_trunc('month', v_newest at time zone 'UTC') at time zone 'UTC', v_since
+  );
+  v_month_before := greatest(
+    date_trunc('month', v_newest at time zone 'UTC' - interval '1 month') at time zone 'UTC',
+    v_since
+  );
+  return (
+    select jsonb_agg(
+      jsonb_build_object('period', period, 'since', since, 'until', until, 'until_id', until_id)
+      order by until desc
     )
-  ) || case
-    when v_month > v_since then jsonb_build_array(
-      jsonb_build_object('period', 'all', 'since', v_since, 'until', v_month, 'until_id', '')
-    )
-    else '[]'
-  end;
+    from (
+      values
+        ('month', v_month, v_until, v_until_id),
+        ('month', v_month_before, v_month, ''),
+        ('all', v_since, v_month_before, '')
+    ) p (period, since, until, until_id)
+    where since < until
+  );
 end;
 $$;
 
