@@ -48,6 +48,11 @@ NOT_UTF8 = (
     "the database's encoding is {}, and gmail-sync needs UTF8: create database … encoding 'UTF8'"
     " template template0"
 )
+ICU = "select from pg_collation where collname = 'und-x-icu'"
+NO_ICU = (
+    "this Postgres has no ICU collations, and the search needs them: use a server built with ICU, or"
+    " call pg_import_system_collations('pg_catalog') where it is"
+)
 
 
 def run_migrations() -> None:
@@ -87,6 +92,9 @@ def _connect(url: str) -> psycopg.Connection:
     if encoding != "UTF8":
         connection.close()
         raise CommandError(NOT_UTF8.format(encoding))
+    if not connection.execute(ICU).fetchone():
+        connection.close()
+        raise CommandError(NO_ICU)
     pin_late(connection)
     return connection
 

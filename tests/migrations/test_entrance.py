@@ -70,6 +70,16 @@ def test_a_database_of_another_encoding_is_refused_in_one_sentence(
         server.drop_database("odd")
 
 
+def test_a_server_without_icu_is_refused_in_one_sentence(server: Cluster) -> None:
+    server.create_database("without_icu")
+    try:
+        with psycopg.connect(server.url("without_icu"), autocommit=True) as connection:
+            connection.execute('alter collation pg_catalog."und-x-icu" rename to gone')
+        assert "no ICU collations" in complaint(gmail_sync(server.url("without_icu")))
+    finally:
+        server.drop_database("without_icu")
+
+
 @pytest.mark.parametrize(
     "url",
     [
