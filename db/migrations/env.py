@@ -50,8 +50,8 @@ NOT_UTF8 = (
 )
 ICU = "select from pg_collation where collname = 'und-x-icu'"
 NO_ICU = (
-    "this Postgres has no ICU collations, and the search needs them: use a server built with ICU, or"
-    " call pg_import_system_collations('pg_catalog') where it is"
+    "this Postgres has no ICU collations, and the search needs them: use a server built with ICU,"
+    " or call pg_import_system_collations('pg_catalog') where it is"
 )
 
 
@@ -92,7 +92,7 @@ def _connect(url: str) -> psycopg.Connection:
     if encoding != "UTF8":
         connection.close()
         raise CommandError(NOT_UTF8.format(encoding))
-    if not connection.execute(ICU).fetchone():
+    if connection.execute(ICU).fetchone() is None:
         connection.close()
         raise CommandError(NO_ICU)
     pin_late(connection)

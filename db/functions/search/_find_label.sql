@@ -11,11 +11,16 @@ as $$
   select l.label_id
   from gmail_sync.label l
   cross join lateral (
-    select regexp_replace(gmail_sync._fold_text(l.name) collate "C", '[\s/\\&()."''_-]+', '-', 'g'),
-      regexp_replace(gmail_sync._fold_text(p_name) collate "C", '[\s/\\&()."''_-]+', '-', 'g')
-  ) n (own, asked)
+    select array_agg(
+      regexp_replace(
+        gmail_sync._fold_text(v.name) collate "C", E'[\\s/\\\\&()."''_-]+', '-', 'g'
+      )
+      order by v.n
+    )
+    from (values (1, l.name), (2, p_name)) v (n, name)
+  ) f (names)
   where l.user_id = p_user_id
-    and (n.own = n.asked or l.label_id = p_name)
+    and (f.names[1] = f.names[2] or l.label_id = p_name)
   -- The name exactly as typed goes first.
   order by l.name = p_name desc, l.label_id
   limit 1;

@@ -11,6 +11,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set gin_fuzzy_search_limit = 0
 as $$
 declare
   v_since timestamptz := (p_period ->> 'since')::timestamptz;

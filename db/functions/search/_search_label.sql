@@ -10,7 +10,7 @@ as $$
   select jsonb_build_object(
     'sql', format('m.label_ids @> array[%L]', p_label_id),
     'labels', '''' || replace(
-      replace(gmail_sync._search_key(p_user_id) || 'L' || left(p_label_id, 200), '\', '\\'),
+      replace(gmail_sync._search_key(p_user_id) || 'L' || left(p_label_id, 200), E'\\', E'\\\\'),
       '''', ''''''
     ) || '''',
     'labels_are_exact', true,

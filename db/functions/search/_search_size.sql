@@ -12,7 +12,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_less boolean := p_operator ^@ 'smaller';
-  v_parts text[] := regexp_match(upper(p_value collate "C"), '^(\d{1,9})([KMG]?)B?$');
+  v_parts text[] := regexp_match(upper(p_value collate "C"), E'^(\\d{1,9})([KMG]?)B?$');
   v_bytes bigint := v_parts[1]::bigint
     * case v_parts[2] when 'K' then 1024 when 'M' then 1048576 when 'G' then 1073741824 else 1 end;
 begin

@@ -15,27 +15,27 @@ as $$
   select
     case
       when o.is_operator then 'operator'
-      when t.rest ~ '^[-+][^\s+-]' then 'sign'
+      when t.rest ~ E'^[-+][^\\s+-]' then 'sign'
       when w.token = 'OR' then 'either'
-      when w.token = 'AND' or w.token ~ '^\s' then 'blank'
+      when w.token = 'AND' or w.token ~ E'^\\s' then 'blank'
       when w.token ~ '^[(){}]' then 'bracket'
       else 'words'
     end,
     case
-      when o.is_operator then substring(t.rest from '^\w+:\s*')
-      when t.rest ~ '^[-+][^\s+-]' then left(t.rest, 1)
+      when o.is_operator then substring(t.rest from E'^\\w+:\\s*')
+      when t.rest ~ E'^[-+][^\\s+-]' then left(t.rest, 1)
       else w.token
     end
   from (select substr(p_query, p_at)) t (rest)
   cross join lateral (
-    select lower(substring(t.rest from '^(\w+):\s*[^\s)}]') collate "C") in (
+    select lower(substring(t.rest from E'^(\\w+):\\s*[^\\s)}]') collate "C") in (
       'from', 'to', 'cc', 'bcc', 'subject', 'label', 'in', 'is', 'has', 'filename', 'list',
       'deliveredto', 'rfc822msgid', 'category', 'before', 'after', 'older', 'newer', 'older_than',
       'newer_than', 'size', 'larger', 'larger_than', 'smaller', 'smaller_than'
     )
   ) o (is_operator)
   cross join lateral (
-    select substring(t.rest from '^(?:\s+|"[^"]*"?|[(){}]|[^\s(){}"]+)')
+    select substring(t.rest from E'^(?:\\s+|"[^"]*"?|[(){}]|[^\\s(){}"]+)')
   ) w (token)
   where t.rest <> '';
 $$;

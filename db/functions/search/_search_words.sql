@@ -39,7 +39,7 @@ begin
     string_agg('(' || replace(array_to_string(v_steps, ''), '%s', v_key || k.kind) || ')', '|'),
     string_agg(
       '(' || regexp_replace(
-        replace(array_to_string(v_steps, ''), '%s', v_key || k.kind), ' <\d+> ', '&', 'g'
+        replace(array_to_string(v_steps, ''), '%s', v_key || k.kind), E' <\\d+> ', '&', 'g'
       ) || ')',
       '|'
     )

@@ -18,7 +18,7 @@ begin
     v_text collate "und-x-icu", '[^' || gmail_sync._word_characters() || ']+', ' ', 'g'
   );
   v_text := regexp_replace(
-    v_text collate "C", '[' || gmail_sync._unspaced_characters() || ']+', ' \& ', 'g'
+    v_text collate "C", '[' || gmail_sync._unspaced_characters() || ']+', E' \\& ', 'g'
   );
   return btrim(regexp_replace(v_text collate "C", ' +', ' ', 'g'));
 end;

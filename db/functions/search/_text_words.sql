@@ -16,7 +16,7 @@ declare
   -- Longer words are cut: an index entry has a maximum size.
   v_text text := regexp_replace(
     gmail_sync._separate_words(p_text) collate "C",
-    '[^ ' || gmail_sync._unspaced_characters() || ']{64}(?=[^ ])', '\& ', 'g'
+    '[^ ' || gmail_sync._unspaced_characters() || ']{64}(?=[^ ])', E'\\& ', 'g'
   );
 begin
   if octet_length(v_text) = char_length(v_text) then

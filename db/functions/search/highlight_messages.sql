@@ -25,7 +25,7 @@ declare
     select string_agg(
       case
         when w.word ~ ('^[' || gmail_sync._unspaced_characters() || ']') then w.word
-        else '\m' || w.word || '\M'
+        else E'\\m' || w.word || E'\\M'
       end, '|'
     )
     from unnest(v_words) w (word)
