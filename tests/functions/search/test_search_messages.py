@@ -1,5 +1,7 @@
 """search_messages and search_not_understood."""
 
+from datetime import datetime
+
 import pytest
 
 from service.postgres.calls import Session
@@ -89,3 +91,23 @@ def test_what_is_not_understood_is_said(
 ) -> None:
     assert functions.value("search_not_understood", "ann", query) == expected
     functions.rows("search_messages", "ann", query)
+
+
+def test_pages_lose_nothing_at_the_borders_of_periods(functions: Session) -> None:
+    """Messages at the first moment of a month, several of one moment, in pages of one."""
+    moments = ["2023-12-31 23:59:59.999", "2024-01-01", "2024-01-01", "2024-02-01", "2024-03-01"]
+    milliseconds = [
+        round(datetime.fromisoformat(f"{each}+00:00").timestamp() * 1000) for each in moments
+    ]
+    store(
+        functions, claimed(functions, "cy"),
+        *(message(f"b{n}", "INBOX", subject="border", internal_date=str(each))
+          for n, each in enumerate(milliseconds)),
+    )  # fmt: skip
+    for query in ["border", "in:inbox", "border in:inbox", "-nothing", None]:
+        seen: list[str] = []
+        while page := functions.rows(
+            "search_messages", "cy", query, p_limit=1, p_before=seen[-1] if seen else None
+        ):
+            seen += [row["message_id"] for row in page]
+        assert seen == ["b4", "b3", "b2", "b1", "b0"], query
