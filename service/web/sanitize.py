@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 import nh3
 
+from service.web.contrast import attribute_colour, readable, style_colour
+
 TAGS = {
     "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br",
     "caption", "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "dir",
@@ -60,6 +62,13 @@ PROPERTIES = {
 }  # fmt: skip
 # No function but a colour's, so no url(), and no backslash to spell one with.
 _VALUE = re.compile(r"""(?:(?:rgba?|hsla?)\([\d\s,.%/]*\)|[\w\s#%.,'"!+/-])+""")
+_IMAGE_FUNCTION = re.compile(
+    r"(?:url|image|image-set|[\w-]+-gradient)\((?:[^()]|\([^()]*\))*\)", re.IGNORECASE
+)
+_NO_SIZE = re.compile(r"font-size:\s*0*\.?0*(?:px|pt|em|rem|%)?\s*(?:!.*)?", re.IGNORECASE)
+_SHEET = re.compile(r"<style\b(.*?)(?:</style|\Z)", re.IGNORECASE | re.DOTALL)
+# A picture behind text, as an attribute or in a style.
+_BACKGROUND = re.compile(r"\sbackground\s*=|\bbackground(?:-image)?\s*:[^;>]*\(", re.IGNORECASE)
 _LINK = re.compile(r"https?://|mailto:", re.IGNORECASE)
 _REMOTE = re.compile(r"https?://", re.IGNORECASE)
 _EMBEDDED = re.compile(
@@ -98,7 +107,7 @@ def sanitize(html: str, remote_images: bool = False) -> str:
     """
     if len(html) <= LONGEST_IN_PROCESS:
         return _sanitize(html, remote_images)
-    command = [sys.executable, "-I", __file__, *(["images"] if remote_images else [])]
+    command = [sys.executable, "-I", "-m", __name__, *(["images"] if remote_images else [])]
     try:
         done = subprocess.run(
             command, input=html.encode(), capture_output=True, timeout=TIMEOUT_SECONDS, check=True
@@ -135,6 +144,9 @@ def _content_id(source: str) -> str:
 
 
 def _sanitize(html: str, remote_images: bool) -> str:
+    sheets = " ".join(_SHEET.findall(html)).lower()
+    is_lossy = "background" in sheets or "color" in sheets or _BACKGROUND.search(html) is not None
+
     def attribute(_tag: str, name: str, value: str) -> str | None:
         match name:
             case "href":
@@ -142,11 +154,13 @@ def _sanitize(html: str, remote_images: bool) -> str:
             case "src":
                 return _source(value.strip(), remote_images)
             case "style":
-                return _style(value)
+                return _style(value, "font-size" in sheets)
+            case "bgcolor" | "color":
+                return attribute_colour(value)
             case _:
                 return value
 
-    return nh3.clean(
+    cleaned = nh3.clean(
         _BODY.sub(_body_as_div, html, count=1),
         tags=TAGS,
         clean_content_tags=DROPPED_TAGS,
@@ -156,6 +170,7 @@ def _sanitize(html: str, remote_images: bool) -> str:
         url_schemes={"http", "https", "mailto", "cid", "data"},
         link_rel="noopener noreferrer",
     )
+    return readable(cleaned, is_lossy)
 
 
 def _body_as_div(body: re.Match[str]) -> str:
@@ -172,12 +187,18 @@ def _source(value: str, remote_images: bool) -> str | None:
     return value if _EMBEDDED.fullmatch(value) else None
 
 
-def _style(value: str) -> str | None:
+def _style(value: str, is_sized_by_sheet: bool) -> str | None:
     kept = []
     for declaration in value.split(";"):
         name, _, given = declaration.partition(":")
-        if name.strip().lower() in PROPERTIES and _VALUE.fullmatch(given):
-            kept.append(f"{name.strip()}:{given.strip()}")
+        name, given = name.strip(), given.strip()
+        if name.lower() in ("background", "background-color", "color"):
+            given = _IMAGE_FUNCTION.sub(" ", given)
+            given = (_VALUE.fullmatch(given) and style_colour(name.lower(), given)) or ""
+        is_kept = name.lower() in PROPERTIES and _VALUE.fullmatch(given)
+        # The sheet that gives the text within a size again is dropped.
+        if is_kept and not (is_sized_by_sheet and _NO_SIZE.fullmatch(f"{name}:{given}")):
+            kept.append(f"{name}:{given}")
     return ";".join(kept) or None
 
 
