@@ -26,14 +26,16 @@ NO_SECURITY_DEFINER = [
 # pinned path call them. To switch user and path in each took a tenth of the time.
 INNER = [
     "_dead_letter_exhausted", "_enqueue_missing_raw", "_enqueue_run", "_fence", "_fetch_state",
-    "_from_epoch_ms", "_join_run", "_lease_owner", "_lock_user_mail", "_max_calls",
-    "_new_task_id", "_notify_run", "_replace_attachments", "_sorted_label_ids", "_start_sync",
-    "_sync_type_for_account", "_try_lock_user_shared", "_update_counts_fenced",
+    "_from_epoch_ms", "_join_run", "_label_vector", "_lease_owner", "_lock_user_mail",
+    "_max_calls", "_new_task_id", "_notify_run", "_replace_attachments", "_sorted_label_ids",
+    "_start_sync", "_sync_type_for_account", "_try_lock_user_shared", "_update_counts_fenced",
     "_upsert_messages", "_valid_user_id",
 ]  # fmt: skip
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.
-INLINED = ["_is_within", "_run_waits", "_zombie_cause"]
+INLINED = [
+    "_is_within", "_period_entry", "_run_waits", "_search_key", "_zombie_cause"
+]  # fmt: skip
 # They read a table that the caller names.
 DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency", "search_messages"]
 # What they also pin, because it changes what they do in an application's session.

@@ -7,14 +7,10 @@ create or replace function gmail_sync._period_entry(
 returns text
 language sql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select gmail_sync._search_key(p_user_id) || '@' || case
-    when p_period = 'all' then ''
-    else p_period || to_char(date_trunc(p_period, p_at at time zone 'UTC'), 'YYYYMMDD')
-  end;
-$$;
+return gmail_sync._search_key(p_user_id) || '@' || case
+  when p_period = 'all' then ''
+  else p_period || extract(epoch from date_trunc(p_period, p_at at time zone 'UTC'))::bigint::text
+end;
 
 comment on function gmail_sync._period_entry(text, text, timestamptz) is
 'The index entry of the period that a moment belongs to.';
