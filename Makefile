@@ -46,7 +46,7 @@ check: setup ## lint, format and types
 
 bench: setup ## compare with peers and bare statements; results go to tests/benchmarks/README.md
 	@docker/install-postgres.sh --with-notmuch >&2
-	.venv/bin/python -m tests.benchmarks
+	.venv/bin/python -m tests.benchmarks $(if $(SCALE),--scale)
 
 chaos: setup ## break everything often, for hours; results go to tests/README.md
 	@docker/install-postgres.sh --with-faketime >&2

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from unittest import SkipTest
 
-from tests.benchmarks import report
+from tests.benchmarks import report, scale
 from tests.benchmarks.figure import Figure
 
 # Each a module here, whose measure() yields figures.
@@ -21,6 +21,7 @@ BENCHMARKS = (
     "pickup",
     "heartbeat",
     "growth",
+    "search",
     "throughput",
     "lieer",
     "quota",
@@ -34,6 +35,9 @@ BENCHMARKS = (
 
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
+    if options.scale:
+        scale.main()
+        return 0
     figures: list[Figure] = []
     not_measured: dict[str, str] = {}
     failed = False
@@ -60,6 +64,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--only", action="append", choices=BENCHMARKS, help="this one only; nothing is written"
+    )
+    parser.add_argument(
+        "--scale", action="store_true", help="search in large mailboxes only; writes scale.json"
     )
     return parser.parse_args(given)
 

@@ -61,36 +61,46 @@ def commit() -> str | None:
 
 
 def write(results: Results, folder: Path = HERE, readme: Path = README) -> None:
-    text = json.dumps(asdict(results), indent=2, ensure_ascii=False)
-    (folder / "results.json").write_text(f"{text}\n")
+    save(results, folder / "results.json")
     (folder / "chart.svg").write_text(chart(results.figures))
     write_between(folder / "README.md", COMMAND, section(results))
     write_between(readme, COMMAND, highlights(results))
 
 
-def read(folder: Path = HERE) -> Results:
+def save(results: Results, file: Path) -> None:
+    file.write_text(json.dumps(asdict(results), indent=2, ensure_ascii=False) + "\n")
+
+
+def read(folder: Path = HERE, file: str = "results.json") -> Results:
     """What was written last. FileNotFoundError: nothing was written yet."""
-    found = json.loads((folder / "results.json").read_text())
+    found = json.loads((folder / file).read_text())
     return Results(**{**found, "figures": [Figure(**each) for each in found["figures"]]})
 
 
 def section(results: Results) -> str:
+    return (
+        f"{table(results.figures)}\n{left_out(results.not_measured)}"
+        f"{provenance(results, COMMAND, 'results.json')}\n"
+        "![Each figure beside its bar](chart.svg)\n"
+    )
+
+
+def provenance(results: Results, command: str, file: str) -> str:
+    """What measured it, on what and when, and where all details are."""
     where = results.machine
     return (
-        f"{_table(results.figures)}\n{left_out(results.not_measured)}"
-        f"`{COMMAND}` on {where['cores']} cores, Postgres {where['postgres']}, Python"
+        f"`{command}` on {where['cores']} cores, Postgres {where['postgres']}, Python"
         f" {where['python']}, {where['date']}, commit {where['commit'] or 'unknown'};"
-        " [all details](results.json).\n\n"
-        "![Each figure beside its bar](chart.svg)\n"
+        f" [all details]({file}).\n"
     )
 
 
 def highlights(results: Results) -> str:
     """HIGHLIGHTS, and each figure that misses its bar."""
-    return _table([each for each in results.figures if each.name in HIGHLIGHTS or not each.reached])
+    return table([each for each in results.figures if each.name in HIGHLIGHTS or not each.reached])
 
 
-def _table(figures: list[Figure]) -> str:
+def table(figures: list[Figure]) -> str:
     return HEAD + "".join(map(line, figures))
 
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import chart, report
+from tests.benchmarks import chart, report, scale, search
 from tests.benchmarks.figure import Figure
 from tests.markers import read_between
 
@@ -28,6 +28,25 @@ PAGE = report.HERE / "README.md"
 def test_the_page_and_the_readme_say_what_was_measured_and_nothing_else() -> None:
     assert read_between(PAGE, report.COMMAND) == report.section(report.read())
     assert read_between(report.README, report.COMMAND) == report.highlights(report.read())
+
+
+def test_the_page_shows_each_search_at_scale(tmp_path: Path) -> None:
+    marks = {name: [1.25, 30.0] for name in search.SEARCHES}
+    figures = [
+        Figure("search_50_of_90", "p95", "slowest", 31, 100, "at most", "ms", dict(marks)),
+        Figure("search_50_of_1000", "p95", "slowest", 30, 100, "at most", "ms", dict(marks)),
+        Figure("search_50_growth", "p50", "most", 1.5, 2, details=dict.fromkeys(marks, 1.5)),
+    ]
+    page = tmp_path / "README.md"
+    page.write_text("<!-- make bench SCALE=1 -->\nold\n<!-- end -->\n")
+
+    scale.write(report.Results({**RESULTS.machine}, figures, {}), tmp_path)
+
+    text = page.read_text()
+    assert "| search | 50 messages |\n| --- | --- |\n" in text
+    assert "| no search | 1.2, 30.0 ms; 1.5 × |\n" in text
+    assert "old" not in text.splitlines()
+    assert report.read(tmp_path, scale.FILE).figures == figures
 
 
 def test_each_highlight_is_measured() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import growth, heartbeat, start, storage
+from tests.benchmarks import growth, heartbeat, search, start, storage
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
 from tests.cluster import Cluster
@@ -43,6 +43,19 @@ def test_growth_is_measured_with_few_and_many_ended_runs(server: Server) -> None
 
     assert set(figures) == {"growth_reap", "growth_health", "growth_claim"}
     assert all(0.05 < figure.value < 20 for figure in figures.values())
+
+
+def test_searches_are_measured_in_each_mailbox_and_installation(server: Server) -> None:
+    figures = by_name(*search.measured(server, (200, 1000), (1200, 5200), rounds=2))
+
+    assert set(figures) == {
+        f"search_{mailbox}_{of}"
+        for mailbox in (200, 1000)
+        for of in ("of_1200", "of_5200", "growth")
+    }
+    for figure in figures.values():
+        assert set(search.SEARCHES) < set(figure.details)
+        assert 0.01 < figure.value < 10_000
 
 
 def test_storage_is_told_for_a_message_in_both_modes(server: Server, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """With a million ended runs, ten thousand running ones, and mail of fifty users, each frequent
-function uses the index made for it. The plans suit any user."""
+function uses the index made for it. The plans suit any user. A search of 100,000 messages visits
+few of them."""
 
 import json
 import re
@@ -14,6 +15,7 @@ from service.postgres.calls import Connection, Session, connect
 from tests.cluster import Cluster
 from tests.functions.conftest import claimed, listed, message, only, stored_messages
 from tests.functions.crowd import add_ended_runs, add_running_runs
+from tests.functions.mailboxes import add_mailboxes, search_indexes_dropped
 
 pytestmark = pytest.mark.gate
 
@@ -87,6 +89,25 @@ MAIL = {
     ),
     "take_messages": ("messages_to_fetch", "select * from gmail_sync.take_messages('running-7')"),
 }
+# A search, a label, and how many rows a page may visit. A candidate is visited up to twice: its
+# words, and the message itself.
+A_PAGE, A_PERIOD, A_BUDGET = 2 * 60, 2 * 6_000, 2 * 23_001
+SEARCHES = {
+    "none": (None, None, A_PAGE),
+    "a word in every message": ("every", None, A_PERIOD),
+    "a word in one of ten": ("tenth", None, A_PERIOD),
+    "a word in one message": ("single", None, 10),
+    "a word in no message": ("nowhere", None, 10),
+    "a word that is only in old mail": ("yore", None, A_PERIOD),
+    "frequent words that are never together": ("tenth elsewhere", None, 10),
+    "a rare phrase of frequent words": ('"kappa delta"', None, A_BUDGET),
+    "without a word": ("-tenth", None, A_PERIOD),
+    "a size": ("larger:12K", None, A_PERIOD),
+    "a date": ("before:2020/1/1", None, A_PAGE),
+    "a label of most messages": (None, "INBOX", A_PERIOD),
+    "a label of one message": (None, "Label_1", 10),
+    "a label of no message": (None, "Label_0", 10),
+}
 
 
 PART = {"part_id": "1", "mime_type": "text/plain", "size": 5, "inline": False}
@@ -136,8 +157,9 @@ def crowded(cluster: Cluster) -> Iterator[Connection]:
         db.execute("set statement_timeout = 0")
         add_ended_runs(db, 1_000_000)
         add_running_runs(db, 10_000, queued=True)
-        db.execute(MAIL_OF_SOME)
-        db.execute("vacuum (analyze)")
+        with search_indexes_dropped(db):
+            db.execute(MAIL_OF_SOME)
+            add_mailboxes(db, ["large"], 100_000, 10)
         yield db
     cluster.drop_database("crowded")
 
@@ -202,6 +224,33 @@ def test_plans_are_those_for_any_user(crowded: Connection) -> None:
     plans = plans_of(crowded, call)
     assert "(user_id)::text = " in plans
     assert "user-7" not in plans.replace(call, "")
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_a_page_of_a_search_visits_few_messages_of_a_large_mailbox(
+    crowded: Connection, search: str
+) -> None:
+    query, label_id, most = SEARCHES[search]
+    visited = """
+        select sum(idx_tup_fetch)::integer as fetched, sum(seq_scan)::integer as scans
+        from pg_stat_xact_user_tables
+        where schemaname = 'gmail_sync' and relname in ('message', 'message_words')
+    """
+    before = None
+    for _ in range(2):
+        with crowded.transaction(force_rollback=True):
+            crowded.execute("set local plan_cache_mode = force_generic_plan")
+            (before_it,) = crowded.execute(visited).fetchall()
+            rows = crowded.execute(
+                "select * from gmail_sync.search_messages('large', %s, %s, p_before => %s)",
+                [query, label_id, before],
+            ).fetchall()
+            (seen,) = crowded.execute(visited).fetchall()
+        assert seen["fetched"] - before_it["fetched"] <= most
+        assert seen["scans"] == before_it["scans"]
+        if len(rows) < 50:
+            break
+        before = rows[-1]["message_id"]
 
 
 def test_a_first_sync_visits_little_of_what_it_has_stored(
