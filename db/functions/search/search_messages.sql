@@ -37,7 +37,7 @@ declare
   -- A period with more candidates is split.
   v_few constant integer := 3000;
   -- About how many candidates a call looks at before it stops.
-  v_budget integer := 20000;
+  v_budget integer := 10000;
   v_left integer := gmail_sync._check_page_size(p_limit, 500);
   v_part jsonb := gmail_sync._search_part(p_user_id, p_query, p_label_id, p_time_zone);
   v_statement text := gmail_sync._search_statement(v_part);
