@@ -65,8 +65,7 @@ begin
       and w.words is null
       and w.internal_date >= v_since
       and (w.internal_date, w.message_id) < (v_until, v_until_id)
-    order by w.internal_date desc, w.message_id desc
-    limit 100;
+    limit p_limit;
 end;
 $$;
 

@@ -1,6 +1,8 @@
 -- The opposite of a part of a search. An index serves it only if it knew all about the part: a
 -- message without a phrase may have all of its words. The opposite of NULL is NULL: a word of
 -- punctuation asks for nothing, with - before it too.
+--
+-- -in:trash does not ask for spam.
 
 create or replace function gmail_sync._search_not(p_part jsonb)
 returns jsonb
@@ -20,8 +22,7 @@ as $$
         when (p_part -> 'labels_are_exact')::boolean then format('!(%s)', p_part ->> 'labels')
       end,
       'labels_are_exact', p_part -> 'labels_are_exact',
-      'size', p_part -> 'size',
-      'shows_hidden', p_part -> 'shows_hidden'
+      'size', p_part -> 'size'
     )
   )
   where p_part is not null;

@@ -17,7 +17,7 @@ as $$
       jsonb_build_object(
         'period', p.period, 'since', p.since, 'until', p.until, 'until_id', p.until_id
       )
-      order by p.until desc
+      order by p.until desc, p.until_id desc
     ),
     '[]'
   )

@@ -36,6 +36,8 @@ as $$
 declare
   -- A period with more candidates is split.
   v_few constant integer := 3000;
+  -- So many messages that are not indexed yet are read at once. They cost as much as a period.
+  v_few_unread constant integer := 25;
   -- About how many candidates a call looks at before it stops.
   v_budget integer := 10000;
   v_left integer := gmail_sync._check_page_size(p_limit, 500);
@@ -49,6 +51,7 @@ declare
   v_found integer;
 begin
   while v_left > 0 and jsonb_array_length(v_periods) > 0 loop
+    v_periods := gmail_sync._search_cut(p_user_id, v_part, v_periods, v_few_unread);
     v_period := v_periods -> 0;
     if v_budget <= 0 then
       return query
@@ -83,6 +86,7 @@ begin
     return query execute v_statement using p_user_id, v_ids, v_left;
     get diagnostics v_found = row_count;
     v_left := v_left - v_found;
+    v_budget := v_budget - case when (v_period -> 'is_slow')::boolean then v_few else 0 end;
   end loop;
 end;
 $$;
