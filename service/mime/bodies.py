@@ -1,15 +1,11 @@
 """The texts of a mail, put together from its parts: one as plain text, one as HTML."""
 
 import html
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from service.mime.html_text import text_of_html
 from service.mime.parts import Part
-
-_TAG = re.compile(r"<(!--|/?[a-zA-Z][a-zA-Z0-9]*|[!?])[^<>]*>")
-_HIDDEN = ("head", "script", "style", "title")
-_BLOCKS = ("br", "p", "div", "tr", "li", "table", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "pre")
 
 
 class Body(NamedTuple):
@@ -62,23 +58,3 @@ def _joined(pieces: list[Body]) -> Body:
 
 def _has(pieces: list[Body], form: int) -> bool:
     return any((piece[form] or "").strip() for piece in pieces)
-
-
-def text_of_html(markup: str) -> str:
-    """What a person reads of it. Time grows with its length only."""
-    texts: list[str] = []
-    hidden = ""
-    position = 0
-    for tag in _TAG.finditer(markup):
-        if not hidden:
-            texts.append(re.sub(r"\s+", " ", markup[position : tag.start()]))
-        position = tag.end()
-        name = tag[1].lower()
-        if hidden:
-            hidden = "" if name == f"/{hidden}" else hidden
-        elif name in _HIDDEN:
-            hidden = name
-        elif name.lstrip("/") in _BLOCKS:
-            texts.append("\n")
-    texts.append(re.sub(r"\s+", " ", markup[position:]) if not hidden else "")
-    return html.unescape(re.sub(r" ?\n\s*", "\n", "".join(texts))).strip()

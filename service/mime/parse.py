@@ -15,6 +15,7 @@ from service.mime import parts
 from service.mime.addresses import ADDRESS_FIELDS, decode_safely
 from service.mime.bodies import body_of
 from service.mime.dates import parse_date
+from service.mime.html_text import seen_text
 from service.mime.message import Attachment, Header, RefreshedMessage, StoredMessage
 from service.mime.text import storable
 
@@ -111,6 +112,7 @@ class MailReader(parts.PartReader):
             if (name := header.name.lower()) in _COLUMNS:
                 named.setdefault(name, []).append(header.value)
         body = body_of(root, self._text_of)
+        seen = seen_text(body.text, body.html)
 
         def first(name: str) -> str | None:
             return named[name][0] if name in named else None
@@ -137,8 +139,9 @@ class MailReader(parts.PartReader):
             rfc822_message_id=first("message-id"),
             in_reply_to=first("in-reply-to"),
             references=first("references"),
-            body_text=body.text,
+            body_text=seen.body_text,
             body_html=body.html,
+            search_extra=seen.search_extra,
             attachments=self._attachments(list(root.leaves())),
             defects=_unique(self.defects),
             raw=raw,
