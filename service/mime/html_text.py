@@ -23,10 +23,13 @@ _LINE_ENDS = {
         "fieldset", "figcaption", "footer", "form", "header", "hr", "html", "legend", "li", "main",
         "nav", "pre", "section", "summary", "table", "tr",
     ), 1),
+    **dict.fromkeys(("td", "th"), 0),
     **dict.fromkeys((
         "blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "ul",
     ), 2),
 }  # fmt: skip
+# No character of HTML, whose own line ends are blanks.
+_LINE_END = "\0"
 # Longer HTML is read without the content of its data: URLs, and up to here.
 _LONGEST = 10_000_000  # characters
 _DATA = re.compile(r"(?<=data:)[\w/+.-]{0,50};base64,[\w+/=\s]*", re.IGNORECASE)
@@ -78,10 +81,17 @@ def text_of_html(markup: str) -> str:
     if len(markup) > _LONGEST:
         markup = _DATA.sub("", markup)[:_LONGEST]
     parser.feed(markup.encode("utf-8", "replace"))
-    text = str(parser.close())
-    if not text.isascii():
-        text = _LONE_JOINER.sub("", _ZERO_WIDTH.sub("", text))
-    return storable("\n".join(" ".join(line.split()) for line in text.split("\n")).strip())
+    text = _without_zero_width(str(parser.close()))
+    lines = (" ".join(line.split()) for line in text.split(_LINE_END))
+    return storable("\n".join(lines).strip())
+
+
+def _without_zero_width(text: str) -> str:
+    if text.isascii():
+        return text
+    text = _ZERO_WIDTH.sub("", text)
+    has_joiner = "\u200c" in text or "\u200d" in text
+    return _LONE_JOINER.sub("", text) if has_joiner else text
 
 
 class _Reader:
@@ -95,40 +105,46 @@ class _Reader:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         state = self._states[-1]
-        if tag in UNSEEN_TAGS or "hidden" in attributes:
+        if state != _GONE and attributes:
+            if style := attributes.get("style"):
+                state = _styled(style[:_LONGEST_STYLE], state)
+            if "hidden" in attributes:
+                state = _GONE
+        if tag in _LINE_ENDS:
+            self._end_line(tag)
+        elif tag in UNSEEN_TAGS:
             state = _GONE
-        elif state != _GONE and (style := attributes.get("style")):
-            state = _styled(style[:_LONGEST_STYLE], state)
+        elif tag == "br":
+            self._line_ends = min(2, self._line_ends + 1)
         self._states.append(state)
         self._open_pres += tag == "pre"
-        self._separate(tag)
-        if tag == "br":
-            self._line_ends = min(2, self._line_ends + 1)
-        elif tag == "img" and (alt := attributes.get("alt")):
+        if tag == "img" and (alt := attributes.get("alt")):
             self.data(f" {alt} ")
 
     def end(self, tag: str) -> None:
-        self._separate(tag)
-        self._open_pres -= tag == "pre"
         self._states.pop()
+        if tag in _LINE_ENDS:
+            self._end_line(tag)
+            self._open_pres -= tag == "pre"
 
     def data(self, text: str) -> None:
         if self._states[-1] != _SEEN:
             return
-        if not self._open_pres:
-            text = text.replace("\n", " ")
+        if self._open_pres:
+            text = text.replace("\n", _LINE_END)
         if self._line_ends and not text.isspace():
-            self._texts.append("\n" * self._line_ends)
+            self._texts.append(_LINE_END * self._line_ends)
             self._line_ends = 0
         self._texts.append(text)
 
     def close(self) -> str:
         return "".join(self._texts)
 
-    def _separate(self, tag: str) -> None:
-        if line_ends := _LINE_ENDS.get(tag):
-            self._line_ends = max(self._line_ends, line_ends)
-        elif tag in ("td", "th"):
+    def _end_line(self, tag: str) -> None:
+        line_ends = _LINE_ENDS[tag]
+        if line_ends > self._line_ends:
+            self._line_ends = line_ends
+        elif not line_ends:
             self._texts.append(" ")
 
 

@@ -262,7 +262,7 @@ def _message_view(row: Row, is_cut: bool, plain: bool = False) -> MessageView:
         "attachments": [_attachment(row["message_id"], each) for each in row["attachments"]],
     }
     if body_html is not None:
-        derived["frame"] = mail_text.frame_size(body_html[:20_000])
+        derived["frame"] = mail_text.frame_size(body_html[:LONGEST_TEXT])
         derived["has_hidden_images"] = sanitize.has_hidden_images(body_html)
     limited = {name: (row[name] or "")[:LONGEST_FIELD] for name in fields}
     return msgspec.convert(row | limited | derived, MessageView)

@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from service.mime.html_text import text_of_html
+
 # What highlight_messages puts around a found word.
 FOUND, END = "\ufdd0", "\ufdd1"
 # The last character is not punctuation, which belongs to the sentence around the address.
@@ -13,7 +15,6 @@ _ADDRESS = re.compile(r"""https?://[^\s<>"'\ufdd0\ufdd1]*[^\s<>"'.,;:!?)\]}\ufdd
 _NAMED = re.compile(r"\s*(\S.*?)\s*<[^<>]*>\s*", re.DOTALL)
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
-_TAG = re.compile(r"<[^<>]*>?")
 
 
 def path(*segments: str) -> str:
@@ -62,6 +63,6 @@ def frame_size(body_html: str) -> str:
 
     Estimated from the number of visible characters; an image counts as some more.
     """
-    visible = len(" ".join(_TAG.sub(" ", body_html).split()))
+    visible = len(text_of_html(body_html))
     visible += 1000 * body_html.lower().count("<img")
     return "small" if visible < 500 else "medium" if visible < 2500 else "large"

@@ -415,7 +415,8 @@ def test_what_could_be_read_of_it_is_stored(synced: Synced, name: str) -> None:
 
     stack.assert_raw_is_as_sent(synced.ids[name])
     assert message["subject"] == trap.subject or trap.subject is None
-    assert trap.text is None or trap.text in (message["body_text"] or message["body_html"])
+    bodies = f"{message['body_text']}\n{message['body_html']}"
+    assert trap.text is None or trap.text in bodies
     assert message["sender"] == trap.sender or trap.sender is None
     if trap.sent_at or NO_DATE in (trap.defect or ""):
         assert message["sent_at"] == trap.sent_at
