@@ -126,8 +126,12 @@ def _drop(path: Path) -> None:
         text(
             "select prokind, oid::regprocedure::text from pg_proc"
             " where pronamespace = 'gmail_sync'::regnamespace and proname = :name"
-            # A trigger holds on to its function, which can be replaced.
+            # A trigger and an index hold on to their function, which can be replaced.
             " and not exists (select from pg_trigger where tgfoid = pg_proc.oid)"
+            " and not exists ("
+            "  select from pg_depend"
+            "  where classid = 'pg_class'::regclass"
+            "   and refclassid = 'pg_proc'::regclass and refobjid = pg_proc.oid)"
         ),
         {"name": path.stem},
     )

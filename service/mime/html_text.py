@@ -55,12 +55,12 @@ _GAP = re.compile(rf"(?<=[{_UNSPACED}])\s+(?=[{_UNSPACED}])")
 class SeenText(NamedTuple):
     """What a person sees of a mail.
 
-    `body_text` is as sent; it is made of the HTML where no text was sent. `search_extra` has the
+    `body_text` is as sent; it is made of the HTML where no text was sent. `html_text` has the
     lines of the HTML with words that `body_text` lacks, None where there are none.
     """
 
     body_text: str | None
-    search_extra: str | None
+    html_text: str | None
 
 
 def seen_text(body_text: str | None, body_html: str | None) -> SeenText:

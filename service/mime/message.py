@@ -34,7 +34,7 @@ class RefreshedMessage(msgspec.Struct, frozen=True):
 class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     """internal_date is in milliseconds since 1970, size_estimate in bytes, and snippet is
     HTML-escaped, all as Gmail gives them. sent_at is the Date header in ISO 8601, UTC. body_text is
-    made of the HTML where no text was sent; search_extra is what else a person sees of the HTML.
+    made of the HTML where no text was sent; html_text is what else a person sees of the HTML.
     defects say in words what could not be kept as sent."""
 
     message_id: str
@@ -57,7 +57,7 @@ class StoredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     references: str | None
     body_text: str | None
     body_html: str | None
-    search_extra: str | None
+    html_text: str | None
     attachments: list[Attachment]
     defects: list[str]
     raw: bytes | None = None

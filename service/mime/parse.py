@@ -141,7 +141,7 @@ class MailReader(parts.PartReader):
             references=first("references"),
             body_text=seen.body_text,
             body_html=body.html,
-            search_extra=seen.search_extra,
+            html_text=seen.html_text,
             attachments=self._attachments(list(root.leaves())),
             defects=_unique(self.defects),
             raw=raw,

@@ -79,13 +79,13 @@ def test_what_was_plain_is_not_read_as_markup() -> None:
 def test_where_no_text_was_sent_it_is_made_of_the_html(source: str) -> None:
     message = read(source)
     assert (message.body_text, message.body_html) == ("a", "<p>a</p>")
-    assert message.search_extra is None
+    assert message.html_text is None
 
 
 def test_what_only_the_html_says_is_kept_for_search() -> None:
     stub = mail("alternative", (TEXT, "Your client shows no HTML."), (HTML, "<p>alpha"))
     message = read(stub)
-    assert (message.body_text, message.search_extra) == ("Your client shows no HTML.", "alpha")
+    assert (message.body_text, message.html_text) == ("Your client shows no HTML.", "alpha")
 
 
 NAMED = "Content-Type: text/plain; name=notes.txt"
