@@ -71,8 +71,9 @@ _MAIL = """
           ' %%1$s.letter:1 %%1$ssletter:1 %%1$s.%%7$s:2 %%1$ss%%7$s:2'
           ' %%1$s.%%8$s:13 %%1$sf%%8$s:13 %%1$s.mail:14 %%1$sfmail:14'
           ' %%1$s.example:15 %%1$sfexample:15 ',
-          key, to_char(internal_date, 'YYYY0101'), to_char(internal_date, 'YYYYMM01'),
-          to_char(internal_date, 'YYYYMMDD'),
+          key, extract(epoch from date_trunc('year', internal_date))::bigint,
+          extract(epoch from date_trunc('month', internal_date))::bigint,
+          extract(epoch from date_trunc('day', internal_date))::bigint,
           length(ltrim(size_estimate::bit(64)::text, '0')) - 1, md5(rfc822_message_id),
           change_number, split_part(sender, '@', 1)
         )
