@@ -35,3 +35,22 @@ def add_running_runs(db: Connection, count: int, queued: bool = False) -> None:
         """,
         {"count": count, "queued": queued},
     )
+
+
+def add_queued_runs(db: Connection, count: int) -> None:
+    """`queued-1` … of every source. Those of push and schedule wait half an hour or less; those
+    that resume another run wait for ten minutes from now on. Nobody has clicked."""
+    db.execute(
+        """
+        insert into gmail_sync.user_sync_status
+          (task_id, user_id, phase, claimed_at, source, started_at, updated_at, not_before)
+        select 'queued-' || n, 'queued-user-' || n, 'queued', null,
+          (array['push', 'resume', 'schedule'])[1 + n %% 3], at, at,
+          case when n %% 3 = 1 then now() + interval '10 min' else at end
+        from (
+          select n, now() - n * interval '30 min' / %(count)s as at
+          from generate_series(1, %(count)s) n
+        ) n
+        """,
+        {"count": count},
+    )

@@ -149,14 +149,14 @@ class Model:
         self._count(run, [id_ for id_ in due_mail if mail.touched.get(id_) != "pending"], "pending")
         return run
 
-    def _rank(self, run: Run) -> tuple[int, int]:
+    def _rank(self, run: Run) -> tuple[int, int, int]:
         if run.source in ("api", "sql"):
             rank = 0
         elif run.source in ("push", "resume") or run.started_at < self.now - SCHEDULES_AGE:
             rank = 1
         else:
             rank = 2
-        return rank, run.place
+        return rank, run.due_at, run.place
 
     def beat(self, task_id: str) -> bool:
         run = self.run(task_id)

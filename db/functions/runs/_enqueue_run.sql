@@ -26,7 +26,7 @@ begin
     select greatest(r.started_at, r.not_before) < clock_timestamp() - interval '3 s'
     from gmail_sync.user_sync_status r
     where r.is_syncing and r.claimed_at is null
-    order by r.started_at
+    order by r.not_before
     limit 1
   ) into v_task_id, v_busy;
 

@@ -167,7 +167,15 @@ create index runs_of_a_user on gmail_sync.user_sync_status (user_id, started_at)
 -- The outcome is included, so an index-only scan counts the runs of a day.
 create index runs_by_end on gmail_sync.user_sync_status (finished_at) include (outcome)
   where not is_syncing;
-create index runs_waiting_for_a_worker on gmail_sync.user_sync_status (started_at)
+-- A claim reads the first entries of these: all runs, those of people, those of events at Google.
+create index runs_waiting_for_a_worker on gmail_sync.user_sync_status (not_before)
+  where is_syncing and claimed_at is null;
+create index runs_of_people_waiting on gmail_sync.user_sync_status (not_before)
+  where is_syncing and claimed_at is null and source in ('api', 'sql');
+create index runs_of_events_waiting on gmail_sync.user_sync_status (not_before)
+  where is_syncing and claimed_at is null and source in ('push', 'resume');
+-- The last entries are those that started in the future, if the clock was set back.
+create index runs_waiting_by_start on gmail_sync.user_sync_status (started_at)
   where is_syncing and claimed_at is null;
 
 create table gmail_sync.quota_profile (

@@ -95,11 +95,29 @@ def test_schedules_age_into_the_rank_of_pushes_and_never_into_that_of_people(
     functions: Session, db: Connection
 ) -> None:
     old = queued(functions, "old", p_source="schedule")
-    shift(db, old, "-6 min", "started_at")
+    shift(db, old, "-6 min", "started_at", "not_before")
     queued(functions, "pushed", p_source="push")
     queued(functions, "young", p_source="schedule")
     queued(functions, "person", p_source="api")
     assert [next_user(functions) for _ in range(4)] == ["person", "old", "pushed", "young"]
+
+
+def test_within_a_rank_the_run_that_has_been_due_longest_comes_first(
+    functions: Session, db: Connection
+) -> None:
+    ages = {"push": ["-9 min", "-7 min", "-2 min"], "schedule": ["-8 min", "-6 min", "-4 min"]}
+    for source, of_source in ages.items():
+        for age in of_source:
+            task_id = queued(functions, f"{source} {age}", p_source=source)
+            shift(db, task_id, age, "started_at", "not_before")
+    successor = functions.value("handover_sync", claimed(functions, "waited"), "why")
+    shift(db, successor, "-1 h", "started_at")
+    shift(db, successor, "-3 min", "not_before")
+
+    assert [next_user(functions) for _ in range(8)] == [
+        "push -9 min", "schedule -8 min", "push -7 min", "schedule -6 min",
+        "waited", "push -2 min", "schedule -4 min", None,
+    ]  # fmt: skip
 
 
 def test_nothing_is_claimed_before_it_is_due(functions: Session, db: Connection) -> None:

@@ -27,7 +27,7 @@ MAIL_TABLES = {
 RUNS = {
     "cancel_sync": ("uniq_task_id", "select gmail_sync.cancel_sync('running-7')"),
     "claim_sync": (
-        "runs_waiting_for_a_worker",
+        "runs_of_people_waiting",
         "select * from gmail_sync.claim_sync(gen_random_uuid())",
     ),
     "enqueue_due_syncs": (

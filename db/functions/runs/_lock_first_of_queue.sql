@@ -1,0 +1,73 @@
+-- Locks and returns the queued run to claim first, leaving out the users p_except. Runs of people
+-- come first, then push and resume, then schedules, which age into the second rank. So a backlog
+-- does not delay people, and pushes do not starve schedules. Within a rank, the run that has been
+-- due longest comes first.
+--
+-- Runs that started in the future come last. The clock was set back, so they do not wait (see
+-- _run_waits). The reaper's next pass gives them their place.
+--
+-- Each step reads the first entries of one index, and a step runs only if those before it found
+-- none. So the cost does not depend on how many runs are queued. A step needs no condition to leave
+-- out what those before it would have found.
+
+create or replace function gmail_sync._lock_first_of_queue(p_except text[])
+returns setof gmail_sync.user_sync_status
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_aged timestamptz := v_now - (select schedule_aging from gmail_sync.settings);
+begin
+  return query
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null and r.source in ('api', 'sql')
+        and r.not_before <= v_now and r.user_id <> all (p_except)
+      order by r.not_before limit 1 for update skip locked
+    ) of_people
+    union all
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null
+        and r.not_before < v_aged and r.user_id <> all (p_except)
+      order by r.not_before limit 1 for update skip locked
+    ) aged
+    union all
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null and r.source in ('push', 'resume')
+        and r.not_before <= v_now and r.user_id <> all (p_except)
+      order by r.not_before limit 1 for update skip locked
+    ) of_events
+    union all
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null
+        and r.not_before <= v_now and r.user_id <> all (p_except)
+      order by r.not_before limit 1 for update skip locked
+    ) of_schedules
+    union all
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null
+        and r.started_at > v_now and r.user_id <> all (p_except)
+      order by r.started_at limit 1 for update skip locked
+    ) started_ahead
+    union all
+    select * from (
+      select * from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is null
+        and r.not_before > v_now + interval '24 hours' and r.user_id <> all (p_except)
+      order by r.not_before limit 1 for update skip locked
+    ) too_far_ahead
+    limit 1;
+end;
+$$;
+
+comment on function gmail_sync._lock_first_of_queue(text[]) is
+'The queued run to claim first, locked: 0 or 1 row.';
+
+revoke all on function gmail_sync._lock_first_of_queue(text[]) from public;
