@@ -19,16 +19,17 @@ begin
   if v_bytes is null then
     return null;
   end if;
-  return jsonb_build_object(
-    'sql', format('m.size_estimate %s %s', case when v_is_less then '<' else '>' end, v_bytes),
-    -- The classes from the size's own on; of that one, the statement takes those that fit.
-    'words', (
-      select string_agg(format('''%s=size%s''', gmail_sync._search_key(p_user_id), class), '|')
-      from generate_series(
-        case when v_is_less then 0 else gmail_sync._size_class(v_bytes) end,
-        case when v_is_less then gmail_sync._size_class(v_bytes) else 62 end
-      ) class
+  -- The classes from the size's own on; of that one, the statement takes those that fit.
+  return (
+    select jsonb_build_object(
+      'sql', format('m.size_estimate %s %s', case when v_is_less then '<' else '>' end, v_bytes),
+      'words', string_agg(format('''%s=size%s''', gmail_sync._search_key(p_user_id), class), '|'),
+      'size', count(*)
     )
+    from generate_series(
+      case when v_is_less then 0 else gmail_sync._size_class(v_bytes) end,
+      case when v_is_less then gmail_sync._size_class(v_bytes) else 31 end
+    ) class
   );
 end;
 $$;

@@ -1,4 +1,4 @@
--- The power of two below a size in bytes, 0 to 62.
+-- The power of two below a size in bytes, at most 31: Gmail takes no mail of so many bytes.
 
 create or replace function gmail_sync._size_class(p_bytes bigint)
 returns integer
@@ -7,7 +7,7 @@ immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select length(ltrim(greatest(p_bytes, 1)::bit(64)::text, '0')) - 1;
+  select least(length(ltrim(greatest(p_bytes, 1)::bit(64)::text, '0')) - 1, 31);
 $$;
 
 comment on function gmail_sync._size_class(bigint) is
