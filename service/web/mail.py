@@ -19,16 +19,16 @@ from service.api.fields import MessageId, OptionalMessageId
 from service.api.problems import no_such_message, problem
 from service.api.reader import time_zone_of
 from service.mailbox.access import MailboxOpener
-from service.mailbox.search import search_page
+from service.mailbox.search import SearchPage, search_page
 from service.postgres.calls import FunctionCaller, Row
+from service.postgres.errors import InvalidArgument
 from service.postgres.pool import Pool
 from service.postgres.user_id import CONTROLS
-from service.web import cid_images, mail_text, sanitize
+from service.web import cid_images, mail_search, mail_text, sanitize
 from service.web.pages import Pages
 
 PAGE_SIZE = 30
 THREAD_SIZE = 50
-LONGEST_QUERY = 1000
 # What a browser can lay out quickly; the raw message has the rest.
 LONGEST_TEXT = 300_000
 LONGEST_FIELD = 2000
@@ -98,17 +98,20 @@ def show_list(
     before: OptionalMessageId = None,
 ) -> Response[str]:
     """Newest first, optionally by search or label."""
-    user_id, query, label = request.user.user_id, _line(q)[:LONGEST_QUERY], _line(label)
-    page = search_page(
-        pool, user_id, query or None, label or None, PAGE_SIZE, before, str(time_zone_of(request))
-    )
+    user_id, query, label = request.user.user_id, _line(q), _line(label)
+    page, refusal = _search(pool, user_id, query, label, before, str(time_zone_of(request)))
     return pages.page(
         request,
         "mail/list.html",
+        status_code=400 if refusal else 200,
         rows=[_listed(row) for row in _highlighted(pool, user_id, page.rows, query)],
         next=page.next,
         searched_back_to=page.searched_back_to,
         not_understood=page.not_understood,
+        refusal=refusal,
+        hides_trash=mail_search.hides_trash(query, label),
+        terms=mail_search.TERMS,
+        refinements=mail_search.REFINEMENTS,
         query=query,
         label=label,
         before=before,
@@ -213,6 +216,23 @@ def _sanitized(
     return Markup(sanitize.insert_images(sanitized, found))
 
 
+def _search(
+    pool: Pool, user_id: str, query: str, label: str, before: str | None, zone: str
+) -> tuple[SearchPage, str | None]:
+    """A page of mail; an empty one where the database refuses the search, and its words."""
+    asked = (pool, user_id, query or None, label or None, PAGE_SIZE, before)
+    try:
+        return search_page(*asked, zone), None
+    except InvalidArgument:  # perhaps Python knows the zone, but Postgres does not
+        pass
+    try:
+        return search_page(*asked, "UTC"), None
+    except InvalidArgument as error:
+        return SearchPage(
+            [], None, None, []
+        ), f"{error}. {error.hint}" if error.hint else f"{error}."
+
+
 def _line(text: str) -> str:
     """Input as one line: control characters become spaces."""
     return " ".join(re.sub(f"[{CONTROLS}]", " ", text).split())
@@ -240,9 +260,17 @@ def _highlighted(pool: FunctionCaller, user_id: str, rows: list[Row], query: str
 
 
 def _listed(row: Row) -> dict[str, Any]:
+    sender = (row["sender"] or "")[:300]
+    name = mail_text.sender_name(sender)
     return row | {
         "subject": (row["subject"] or "")[:300],
-        "sender": mail_text.sender_name((row["sender"] or "")[:300]),
+        # The address, too, where only it has a found word.
+        "sender": name
+        if mail_text.FOUND in name
+        else sender
+        if mail_text.FOUND in sender
+        else name,
+        "sender_term": mail_search.sender_term(mail_text.unmarked(sender)),
         "snippet": row.get("excerpt") or mail_text.snippet(row["snippet"]),
         "is_unread": "UNREAD" in row["label_ids"],
     }
@@ -291,6 +319,8 @@ _TOOLS: dict[str, Any] = {
     "path": mail_text.path,
     "marked": mail_text.marked,
     "linked": mail_text.linked,
+    "label_term": mail_search.label_term,
+    "with_term": mail_search.with_term,
 }
 
 ROUTES = [show_list, show_thread, show_message, show_body]

@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
 from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.response import Redirect
 from markupsafe import Markup
 
 from service.api.auth.security import PAGE_CSP, SAFE_METHODS
-from service.api.connect import LONGEST_PATH, OWN_PATH
+from service.api.connect import OWN_PATH
 from service.api.links import link, prefix_of
 from service.api.problems import Conversions
 from service.api.reader import time_zone_of, translator_of
@@ -30,6 +31,9 @@ from service.web.static import StaticFiles
 
 FOLDER = Path(__file__).parent / "templates"
 AnyRequest = Request[Any, Any, Any]
+# Proxies take 8 kB of an address. It stands in that of the sign-in, with each "%" escaped.
+LONGEST_RETURN = 4000
+ReturnPath = Annotated[str, QueryParameter(max_length=LONGEST_RETURN, pattern=OWN_PATH)]
 
 
 class Pages:
@@ -154,7 +158,7 @@ def _to_sign_in(request: AnyRequest) -> Redirect:
     if request.method in SAFE_METHODS:
         path, query = quote(request.scope["path"]), request.url.query
         wanted = f"{path}?{query}" if query else path
-        if len(wanted) > LONGEST_PATH or not re.match(OWN_PATH, wanted):
+        if len(wanted) > LONGEST_RETURN or not re.match(OWN_PATH, wanted):
             wanted = "/mail" if path == "/mail" else "/"
     sign_in = f"/sign-in?{urlencode({'return_to': wanted})}"
     return Redirect(link(request, sign_in), status_code=303)

@@ -16,10 +16,9 @@ from msgspec import Struct
 
 from service.api.auth.make_token import make_token
 from service.api.auth.tokens import OPEN, OPERATOR, Authentication, token_cookie
-from service.api.connect import OwnPath
 from service.api.links import link
 from service.config import LOCAL_HOSTS, Config
-from service.web.pages import AnyRequest, Pages
+from service.web.pages import AnyRequest, Pages, ReturnPath
 
 DEMO_LIFETIME = timedelta(days=1)
 
@@ -62,7 +61,7 @@ def show(
     request: AnyRequest,
     pages: NamedDependency[Pages],
     demo: NamedDependency[DemoSignIn | None],
-    return_to: OwnPath = "/",
+    return_to: ReturnPath = "/",
 ) -> Response[str]:
     return _form(request, pages, demo, return_to)
 
@@ -74,7 +73,7 @@ async def sign_in(
     pages: NamedDependency[Pages],
     demo: NamedDependency[DemoSignIn | None],
     authentication: NamedDependency[Authentication],
-    return_to: OwnPath = "/",
+    return_to: ReturnPath = "/",
 ) -> Response[Any]:
     """With a token, such as one that `gmail-sync token` printed."""
     try:
@@ -88,7 +87,7 @@ async def sign_in_to_demo(
     request: AnyRequest,
     demo: NamedDependency[DemoSignIn | None],
     authentication: NamedDependency[Authentication],
-    return_to: OwnPath = "/",
+    return_to: ReturnPath = "/",
 ) -> Response[Any]:
     if demo is None or not demo.allows(request):
         raise NotFoundException

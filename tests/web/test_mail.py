@@ -59,7 +59,7 @@ def shown(client: httpx.Client, address: str) -> str:
 
 
 def subjects(text: str) -> list[str]:
-    return re.findall(r'class="mail-subject"><bdi>(.*?)</bdi>', text)
+    return re.findall(r'class="mail-subject" [^>]*><bdi>(.*?)</bdi>', text)
 
 
 def follow(text: str, rel: str) -> str:
@@ -102,7 +102,7 @@ def test_found_words_are_marked_and_nothing_else_is(
 
 
 @pytest.mark.parametrize(
-    "query", ["", "   ", "%00", "%ff%fe", "%0a", "a" * 3000, "%27%22(%26|!:*", "%F0%9F%98%80"]
+    "query", ["", "   ", "%00", "%ff%fe", "%0a", "a" * 900, "%27%22(%26|!:*", "%F0%9F%98%80"]
 )
 def test_no_search_fails(ann: httpx.Client, query: str) -> None:
     shown(ann, f"/mail?q={query}&label={query}")
@@ -111,7 +111,7 @@ def test_no_search_fails(ann: httpx.Client, query: str) -> None:
 def test_what_was_searched_is_text(ann: httpx.Client) -> None:
     text = ann.get("/mail", params={"q": HOSTILE, "label": HOSTILE}).text
     assert "<script>alert" not in text
-    assert "No messages match" in text
+    assert "Nothing matches in All mail" in text
 
 
 def test_labels_filter_and_are_kept_by_a_search(

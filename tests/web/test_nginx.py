@@ -138,7 +138,7 @@ def test_a_person_signs_in_and_sees_a_sync_finish_live(chromium: Browser, home: 
     expect(headline).to_have_text("Up to date", timeout=PATIENCE_MILLISECONDS)
     expect(page.locator("#history li")).to_contain_text(f"Succeeded {MESSAGES} new")
     page.get_by_role("link", name="Mail", exact=True).click()
-    page.locator(".mail-list a").first.click()
+    page.locator(".mail-subject").first.click()
     page.get_by_role("link", name="Details").last.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download original").click()

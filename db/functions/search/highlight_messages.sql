@@ -41,8 +41,16 @@ begin
       end
     from gmail_sync.message m
     cross join lateral (
-      select t.body, regexp_instr(gmail_sync._fold_text(t.body) collate "und-x-icu", v_any) as at
+      select t.body,
+        case
+          when char_length(f.folded) = char_length(t.body) then f.at
+          when f.at > 0 then gmail_sync._unfold_position(t.body, f.at)
+        end as at
       from (select left(concat_ws(E'\n', m.body_text, m.html_text), 10000)) t (body)
+      cross join lateral (
+        select r.folded, regexp_instr(r.folded collate "und-x-icu", v_any)
+        from (select gmail_sync._fold_text(t.body) offset 0) r (folded)
+      ) f (folded, at)
     ) b
     where m.user_id = p_user_id
       and m.message_id = any (p_message_ids)

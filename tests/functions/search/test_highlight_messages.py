@@ -50,6 +50,27 @@ def test_an_excerpt_is_short_and_around_the_words(functions: Session) -> None:
     assert len(excerpt) < 300
 
 
+@pytest.mark.parametrize(
+    ("before", "word"),
+    [
+        ("سَلَامٌ ", "مَرْحَبًا"),
+        ("ß ", "straße"),
+        ("e\u0301 ", "cafe\u0301"),
+        ("\u1112\u1161\u11ab ", "회의"),
+        ("½ ", "fin"),
+    ],
+)
+def test_an_excerpt_is_around_words_after_a_text_that_folds_longer_or_shorter(
+    functions: Session, before: str, word: str
+) -> None:
+    """One of accents is shorter when it is folded, one of ß is longer."""
+    length = 9_000 // len(before)
+    stored(functions, body_text=before * length + word + f" {before}" * 60)
+    excerpt = marked(functions, word)
+    assert f"{before}[{word}] {before}" in excerpt
+    assert len(excerpt) < 300
+
+
 def test_where_no_word_is_near_the_beginning_there_is_no_excerpt(functions: Session) -> None:
     stored(functions, body_text="x " * 6000 + "harvest")
     assert marked(functions, "harvest") == "None"
