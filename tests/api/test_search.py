@@ -46,6 +46,22 @@ def encoded(text: str) -> str:
     return f"=?utf-8?B?{b64encode(text.encode()).decode()}?="
 
 
+def page(subject: str, html: str) -> bytes:
+    """A mail of HTML only."""
+    return mail(subject, html, From="web@pages.example", Content_Type="text/html; charset=utf-8")
+
+
+def page_beside(subject: str, text: str, html: str) -> bytes:
+    """A mail that says the same, or less, in a plain text."""
+    body = (
+        f"--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{text}\r\n"
+        f"--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{html}\r\n--b--"
+    )
+    return mail(
+        subject, body, From="web@pages.example", Content_Type="multipart/alternative; boundary=b"
+    )
+
+
 MAILS = [
     mail("order", "It has shipped.", From="orders@bigshop.example",
          To="john.doe+news@gmail.example"),
@@ -68,10 +84,19 @@ MAILS = [
     with_file("report", 'attachment; filename="Quartalsbericht_2025.pdf"'),
     with_file("contract", "attachment; filename*=UTF-8''%E5%90%88%E5%90%8C-v2.docx",
               "application/msword"),
+    page("entities", "<style>.cssword{color:red;margin:0}</style><p>Sch&ouml;ne Gr&uuml;&szlig;e,"
+         " die &Uuml;berweisung. r&#233;sum&#xe9; &#20013;&#25991; R&#252;ckruf ba<b>nan</b>a"
+         " sp&shy;lit<wbr>word &amp;nbsp; a&nbsp;gap</p><script>scriptword</script>"
+         "<!-- commentword --><p style='display:none'>hiddenword</p>"
+         "<p>one<br>two</p><td>cell</td><td>next</td>"),
+    page("rules", f"<style>{'.a{color:red;padding:1px}' * 5000}</style><p>The narwhal.</p>"),
+    page("image", f"<img src='data:image/png;base64,{'iVBORw0KGgo' * 10_000}'><p>The walrus.</p>"),
+    page_beside("stub", "Your client cannot show HTML.", "<p>The otter swims.</p>"),
+    page_beside("blank", "  \u00a0 ", "<p>The beaver builds.</p>"),
 ]  # fmt: skip
 # The subject that names each of MAILS in the tests below.
 NAMES = ["order", "links", "fields", "numbers", "forms", "zh1", "zh2", "ja1", "ko1", "th1",
-         "report", "contract"]  # fmt: skip
+         "report", "contract", "entities", "rules", "image", "stub", "blank"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -282,9 +307,39 @@ filename:invoice |
 filename:file |
 """
 
+HTML = """
+Grüße | entities
+grusse | entities
+Überweisung | entities
+résumé | entities
+中文 | entities
+Rückruf | entities
+banana | entities
+nan |
+splitword | entities
+"a gap" | entities
+"one two" | entities
+onetwo |
+cellnext |
+cssword |
+margin |
+scriptword |
+commentword |
+hiddenword |
+narwhal | rules
+padding |
+walrus | image
+iVBORw0KGgo |
+base64 |
+otter | stub
+client | stub
+beaver | blank
+subject:blank | blank
+"""
+
 
 @pytest.mark.parametrize(
-    ("query", "names"), rows(ADDRESSES + NUMBERS + FORMS + RUNNING_TEXT + FILES)
+    ("query", "names"), rows(HTML + ADDRESSES + NUMBERS + FORMS + RUNNING_TEXT + FILES)
 )
 def test_what_a_person_sees_is_found(client: httpx.Client, query: str, names: set[str]) -> None:
     assert found(client, query) == names
@@ -302,7 +357,7 @@ numbers OR links | numbers links
 from:orders OR (carbon -shipped) OR filename:docx | order fields contract
 subject:links orders | links
 -subject:links orders | order
--from:ann | order
+-from:ann -from:pages | order
 +details | links
 "for details" | links
 "details for" |
@@ -325,7 +380,7 @@ newer_than:1d |
 larger:1M |
 smaller:1M subject:links | links
 size:10 subject:links | links
-larger:10K |
+larger:10K | rules image
 has:userlabels |
 has:nouserlabels subject:links | links
 is:starred |

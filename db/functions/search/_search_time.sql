@@ -13,8 +13,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_age text[] := regexp_match(lower(p_value collate "C"), E'^(\\d{1,3})([dwmy])$');
-  v_date text[] := regexp_match(p_value, E'^(\\d{4})[/-](\\d{1,2})[/-](\\d{1,2})$');
+  -- Not \d, which in some locales takes digits that no cast to a number knows.
+  v_age text[] := regexp_match(lower(p_value collate "C"), E'^([0-9]{1,3})([dwmy])$');
+  v_date text[] := regexp_match(p_value, E'^([0-9]{4})[/-]([0-9]{1,2})[/-]([0-9]{1,2})$');
   v_time timestamptz;
 begin
   if p_operator in ('newer_than', 'older_than') then
@@ -23,11 +24,11 @@ begin
         when 'd' then ' days' when 'w' then ' weeks' when 'm' then ' months' else ' years'
       end
     )::interval;
-  elsif p_value ~ E'^\\d{8,11}$' then
+  elsif p_value ~ E'^[0-9]{8,11}$' then
     v_time := to_timestamp(p_value::bigint);
   else
     if v_date is null then
-      v_date := regexp_match(p_value, E'^(\\d{1,2})[/-](\\d{1,2})[/-](\\d{4})$');
+      v_date := regexp_match(p_value, E'^([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})$');
       v_date := array[v_date[3], v_date[1], v_date[2]];
     end if;
     v_time := make_date(v_date[1]::integer, v_date[2]::integer, v_date[3]::integer)::timestamp

@@ -26,7 +26,8 @@ as $$
       when t.rest ~ E'^[-+][^\\s+-]' then left(t.rest, 1)
       else w.token
     end
-  from (select substr(p_query, p_at)) t (rest)
+  -- In every database the blanks of all scripts are blanks.
+  from (select substr(p_query, p_at) collate "und-x-icu") t (rest)
   cross join lateral (
     select lower(substring(t.rest from E'^(\\w+):\\s*[^\\s)}]') collate "C") in (
       'from', 'to', 'cc', 'bcc', 'subject', 'label', 'in', 'is', 'has', 'filename', 'list',
