@@ -36,6 +36,9 @@ def measured(server: Server, mail: Path) -> Iterator[Figure]:
             index_all(stack.db)
             grown = (database_bytes(stack.db) - before) / messages
             parts = bytes_of_messages(stack.db)
+            search = {
+                name: round(size / messages) for name, size in bytes_of_search(stack.db).items()
+            }
         mbox, xz = len(lzma.decompress(packed)) / messages, len(packed) / messages
         yield Figure(
             f"storage_{mode}",
@@ -50,6 +53,15 @@ def measured(server: Server, mail: Path) -> Iterator[Figure]:
                 "of_the_mbox": round(grown / mbox, 2),
                 **{name: round(size / messages) for name, size in parts.items()},
             },
+        )
+        own = search.pop("message_bytes")
+        yield Figure(
+            f"storage_search_{mode}",
+            f"what the search adds to a message, mode {mode}",
+            f"{own:,.0f} bytes of the message and its other indexes",
+            sum(search.values()),
+            unit="bytes",
+            details={"message_bytes": own, **search},
         )
 
 
@@ -70,6 +82,22 @@ def bytes_of_messages(db: Connection) -> dict[str, int]:
           sum(pg_indexes_size(oid))::bigint as index_bytes
         from pg_class
         where oid in ('gmail_sync.message'::regclass, 'gmail_sync.message_words'::regclass)
+        """
+    ).fetchall()
+    return row
+
+
+def bytes_of_search(db: Connection) -> dict[str, int]:
+    """Of the messages without the search, and of what the search adds."""
+    (row,) = db.execute(
+        """
+        select
+          pg_total_relation_size('gmail_sync.message')
+            - pg_relation_size('gmail_sync.messages_by_label') as message_bytes,
+          pg_total_relation_size('gmail_sync.message_words')
+            - pg_relation_size('gmail_sync.messages_by_word') as words_bytes,
+          pg_relation_size('gmail_sync.messages_by_word') as word_index_bytes,
+          pg_relation_size('gmail_sync.messages_by_label') as label_index_bytes
         """
     ).fetchall()
     return row

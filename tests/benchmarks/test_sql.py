@@ -65,8 +65,13 @@ def test_storage_is_told_for_a_message_in_both_modes(server: Server, tmp_path: P
 
     figures = by_name(*storage.measured(server, mail))
 
-    assert set(figures) == {"storage_full", "storage_raw"}
-    for figure in figures.values():
+    assert set(figures) == {
+        f"storage_{of}{mode}" for of in ("", "search_") for mode in ("full", "raw")
+    }
+    for mode in ("full", "raw"):
+        figure = figures[f"storage_{mode}"]
         assert figure.details["messages"] == 40
         assert figure.details["mbox_bytes"] == pytest.approx(len(mbox) / 40, abs=1)
         assert 100 < figure.value < 100_000
+        search_adds = figures[f"storage_search_{mode}"]
+        assert search_adds.details["word_index_bytes"] < search_adds.value < 100_000

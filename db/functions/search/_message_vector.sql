@@ -5,7 +5,7 @@
 -- s, f, t, c, b are a word of the subject, From, To, Cc and Bcc.
 -- d, l, n are a word of Delivered-To, List-ID and the names of attachments.
 -- "@" is a period of time, see _period_entry.
--- "=" is a fact: attachment, the power of two of the size, the hash of the Message-ID.
+-- "=" is a fact: attachment, the power of two of the size, half of the hash of the Message-ID.
 
 create or replace function gmail_sync._message_vector(p_user_id text, p_message_id text)
 returns tsvector
@@ -39,7 +39,7 @@ begin
     union all
     select v_key || '=size' || gmail_sync._size_class(v_message.size_estimate)
     union all
-    select v_key || '=id' || md5(v_message.rfc822_message_id)
+    select v_key || '=id' || left(md5(v_message.rfc822_message_id), 16)
     union all
     select v_key || '=attachment'
     from gmail_sync.attachment a

@@ -39,7 +39,7 @@ begin
     return gmail_sync._search_size(p_user_id, p_operator, p_value);
   elsif p_operator = 'rfc822msgid' then
     return gmail_sync._search_fact(
-      p_user_id, 'words', 'id' || md5('<' || btrim(p_value, '<>') || '>')
+      p_user_id, 'words', 'id' || left(md5('<' || btrim(p_value, '<>') || '>'), 16)
     );
   elsif p_operator = 'has' then
     return case v_value
