@@ -208,6 +208,26 @@ def test_only_the_last_page_offers_to_search_trash(
     assert "Trash and spam" not in shown(ann, "/mail")
 
 
+def test_a_search_that_stopped_early_says_so_and_goes_on(
+    ann: httpx.Client, functions: Session, task_id: str
+) -> None:
+    """Mail that is not indexed yet is read, so a search stops after some of it."""
+    store(
+        functions,
+        task_id,
+        stored("m0", internal_date=1000, subject="harvest"),
+        *(stored(f"m{n}", internal_date=1_700_000_000_000 + n) for n in range(1, 150)),
+    )
+    first = search(ann, "harvest")
+    assert subjects(first) == []
+    assert "Nothing was found yet" in first
+    assert re.search(r'It covers mail back to <time datetime="2023-11-14T', first)
+    assert "Trash and spam" not in first
+    address = follow(first, "next")
+    assert parameters(address)["q"] == "harvest"
+    assert subjects(shown(ann, address)) == ["<mark>harvest</mark>"]
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
