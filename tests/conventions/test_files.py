@@ -22,14 +22,15 @@ NO_SECURITY_DEFINER = [
     "reap_loop", "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history",
     "schedule_jobs", "unschedule_jobs",
 ]  # fmt: skip
-# What a start and the storing of mail run through. Only functions that run as the owner with a
-# pinned path call them. To switch user and path in each took a tenth of the time.
+# What a start, and the storing and indexing of mail run through. Only functions that run as the
+# owner with a pinned path call them. To switch user and path in each took a tenth of the time of a
+# start, and half of that of indexing.
 INNER = [
     "_dead_letter_exhausted", "_enqueue_missing_raw", "_enqueue_run", "_fence", "_fetch_state",
-    "_from_epoch_ms", "_join_run", "_label_vector", "_lease_owner", "_lock_user_mail",
-    "_max_calls", "_new_task_id", "_notify_run", "_replace_attachments", "_sorted_label_ids",
-    "_start_sync", "_sync_type_for_account", "_try_lock_user_shared", "_update_counts_fenced",
-    "_upsert_messages", "_valid_user_id",
+    "_field_entries", "_from_epoch_ms", "_join_run", "_label_vector", "_lease_owner",
+    "_lock_user_mail", "_max_calls", "_new_task_id", "_notify_run", "_replace_attachments",
+    "_searched_fields", "_sorted_label_ids", "_start_sync", "_sync_type_for_account",
+    "_try_lock_user_shared", "_update_counts_fenced", "_upsert_messages", "_valid_user_id",
 ]  # fmt: skip
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.

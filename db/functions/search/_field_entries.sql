@@ -1,6 +1,9 @@
 -- The index entries of a text: for each kind of entry (see _message_vector) its words with their
 -- positions after p_after, in tsvector's form. last is the last position, or p_after. Words after
 -- position 16,383 are left out: a tsvector has no more.
+--
+-- It pins no path, so the planner can put it into _message_vector. That saves half of the time of
+-- indexing.
 
 create or replace function gmail_sync._field_entries(
   p_key text, p_kinds text[], p_text text, p_after integer
@@ -8,8 +11,6 @@ create or replace function gmail_sync._field_entries(
 returns table (entries text, last integer)
 language sql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
   select
     string_agg(p_key || k.kind || f.word || ':' || f.positions, ' '),

@@ -5,8 +5,6 @@ create or replace function gmail_sync._searched_fields(p_message gmail_sync.mess
 returns table (kinds text[], content text)
 language sql
 stable
-security definer
-set search_path = pg_catalog, pg_temp
 as $$
   select f.kinds, left(f.content, 5000)
   from (
