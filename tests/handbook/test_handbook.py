@@ -118,6 +118,7 @@ def adoptable(place: Place) -> None:
 PREPARE: dict[str, Callable[[Place], None]] = {
     "What applications call": synced,
     "Select messages": synced,
+    "Search": synced,
     "Keep a search index up to date": synced,
     "What DBAs call": stuck,
     "What runs by itself": stuck,
@@ -235,7 +236,10 @@ def test_every_setting_is_explained(server: Cluster, migrated: str) -> None:
 
 def test_every_block_has_a_language_that_is_run_or_says_that_it_is_not() -> None:
     blocks = [block for blocks in sections().values() for block in blocks]
-    assert {block.language for block in blocks} == {"sql", "sh", "python", "ini", "console"}
+    # tests/web/test_nginx.py runs those of nginx.
+    assert {block.language for block in blocks} == {
+        "sql", "sh", "python", "ini", "nginx", "console",
+    }  # fmt: skip
     assert {block.login for block in blocks if block.language == "sql"} == {
         "app", "reader", "dba", "superuser",
     }  # fmt: skip
