@@ -22,7 +22,8 @@ begin
     from gmail_sync.message b
     where b.user_id = p_user_id and b.message_id = p_before;
     if not found then
-      raise exception 'there is no message % to go on before', p_before using errcode = 'SY003';
+      -- It names no id, so the answer for another user's message is the same.
+      raise exception 'there is no such message to go on before' using errcode = 'SY003';
     end if;
     if v_before_date < until then
       until := v_before_date;
