@@ -6,10 +6,12 @@ from itertools import count
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from tests.api.conftest import client_of, serving
 from tests.cluster import Cluster
 from tests.conftest import SERVICE_LOGIN, SERVICE_PASSWORD
+from tests.functions.search.test_search_fuzz import QUERIES
 from tests.worker.conftest import USER
 from tests.worker.stack import Stack, running_stack
 
@@ -438,6 +440,34 @@ def test_what_is_not_understood_is_reported(
 def test_punctuation_never_fails(client: httpx.Client, query: str) -> None:
     answer = client.get("/api/gmail/messages", params={"q": query})
     assert answer.status_code == 200, answer.text
+
+
+def check_answer(client: httpx.Client, query: str) -> None:
+    answer = client.get("/api/gmail/messages", params={"q": query})
+    assert answer.status_code in (200, 400), f"{query!r}: {answer.text}"
+    assert answer.status_code == 200 or answer.json()["detail"]
+
+
+@given(query=QUERIES)
+@settings(
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_any_text_gets_rows_or_a_clear_refusal(client: httpx.Client, query: str) -> None:
+    check_answer(client, query)
+
+
+@pytest.mark.gate
+@given(query=QUERIES)
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_many_more_texts_get_rows_or_a_clear_refusal(client: httpx.Client, query: str) -> None:
+    check_answer(client, query)
 
 
 def test_a_line_of_dashes_finds_nothing_and_takes_nothing_from_words(client: httpx.Client) -> None:
