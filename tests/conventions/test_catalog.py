@@ -75,15 +75,17 @@ def test_arguments_start_with_p(routines: list[Row]) -> None:
     assert names(odd) == set()
 
 
-def test_there_is_one_trigger(db: Connection) -> None:
+def test_triggers_guard_ended_runs_and_note_changes_of_schedules(db: Connection) -> None:
     triggers = db.execute(
-        "select tgname, tgrelid::regclass::text as table from pg_trigger"
+        "select tgname from pg_trigger"
         " where not tgisinternal and tgrelid in"
         " (select oid from pg_class where relnamespace = 'gmail_sync'::regnamespace)"
     ).fetchall()
-    assert triggers == [
-        {"tgname": "ended_runs_are_immutable", "table": "gmail_sync.user_sync_status"}
-    ]
+    assert {row["tgname"] for row in triggers} == {
+        "ended_runs_are_immutable", "inserted_runs_change_schedules",
+        "ended_runs_change_schedules", "deleted_runs_change_schedules",
+        "accounts_change_schedules", "settings_change_schedules",
+    }  # fmt: skip
 
 
 def test_every_table_and_view_has_a_comment(db: Connection) -> None:

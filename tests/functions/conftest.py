@@ -63,7 +63,11 @@ def age_runs(db: Connection, interval: str) -> None:
         "alter table gmail_sync.user_sync_status disable trigger user;"
         "update gmail_sync.user_sync_status set"
         f" started_at = started_at - '{interval}'::interval;"
-        "alter table gmail_sync.user_sync_status enable trigger user".encode()
+        "alter table gmail_sync.user_sync_status enable trigger user;"
+        "update gmail_sync.schedule set"
+        f" check_at = check_at - '{interval}'::interval,"
+        f" unwatched_since = unwatched_since - '{interval}'::interval,"
+        f" checked_at = checked_at - '{interval}'::interval".encode()
     )
 
 

@@ -54,3 +54,16 @@ def add_queued_runs(db: Connection, count: int) -> None:
         """,
         {"count": count},
     )
+
+
+def add_accounts(db: Connection, count: int) -> None:
+    """`account-1` …, whose watches are to be renewed tomorrow; a pass has noted that."""
+    db.execute(
+        """
+        insert into gmail_sync.account (user_id, email, credentials, watched_at)
+        select 'account-' || n, 'account-' || n || '@mail.example', 'sealed', now()
+        from generate_series(1, %s) n
+        """,
+        [count],
+    )
+    db.execute("select gmail_sync.enqueue_due_syncs()")

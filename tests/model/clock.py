@@ -35,7 +35,14 @@ begin
     finished_at = finished_at + v_by;
   update gmail_sync.fetch_queue set not_before = not_before + v_by;
   update gmail_sync.account
-  set connected_at = connected_at + v_by;
+  set connected_at = connected_at + v_by,
+    watched_at = watched_at + v_by,
+    watch_expires_at = watch_expires_at + v_by;
+  update gmail_sync.schedule
+  set check_at = check_at + v_by,
+    unwatched_since = case when unwatched_since > 'epoch' then unwatched_since + v_by
+      else unwatched_since end,
+    checked_at = checked_at + v_by;
 end;
 $$;
 """

@@ -16,6 +16,7 @@ begin
   delete from gmail_sync.message;
   delete from gmail_sync.label;
   delete from gmail_sync.account;
+  delete from gmail_sync.schedule;
   delete from gmail_sync.quota_charge;
   delete from gmail_sync.audit_event;
   delete from gmail_sync.repair_log;
@@ -27,6 +28,7 @@ begin
     insert into gmail_sync.account
       (user_id, email, credentials, history_id, sync_interval, connected_at, content_mode)
     values (v_user, 'shared@mail.example', 'sealed', 7, '1 min', now() - interval '1 day', 'full');
+    insert into gmail_sync.schedule (user_id) values (v_user);
     update gmail_sync.account
     set listing_history_id = 9, listing_complete = true, messages_total = 3
     where user_id = v_user;

@@ -39,6 +39,9 @@ begin
       and application not like 'gmail-sync % by os:%';
   delete from gmail_sync.repair_log where user_id = v_user;
   delete from gmail_sync.user_sync_status where user_id = v_user;
+  -- A pass of the schedule may be putting new rows in place of these: wait for it.
+  perform from gmail_sync.schedule where user_id = v_user for update;
+  delete from gmail_sync.schedule where user_id = v_user;
   delete from gmail_sync.quota_charge where user_id = v_user;
   if v_there then
     perform gmail_sync._record_audit_event(

@@ -18,7 +18,7 @@ as $$
     from gmail_sync.user_sync_status r
     where r.user_id = p_user_id
       -- Later ones are from before the clock was set back.
-      and r.started_at <= now()
+      and r.started_at <= clock_timestamp()
     order by r.started_at desc
     limit 1
   ) last

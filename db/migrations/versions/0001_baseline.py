@@ -33,11 +33,35 @@ LABEL_INDEX = """
 create index messages_by_label on gmail_sync.message
   using gin (gmail_sync._label_vector(user_id, internal_date, label_ids))
 """
-TRIGGER = """
+TRIGGERS = """
 create trigger ended_runs_are_immutable
   before update on gmail_sync.user_sync_status
   for each row when (not old.is_syncing)
-  execute function gmail_sync._forbid_change_of_ended_run()
+  execute function gmail_sync._forbid_change_of_ended_run();
+
+create trigger inserted_runs_change_schedules
+  after insert on gmail_sync.user_sync_status
+  for each row when (not new.is_syncing)
+  execute function gmail_sync._recheck_schedule();
+
+create trigger ended_runs_change_schedules
+  after update on gmail_sync.user_sync_status
+  for each row when (old.is_syncing and not new.is_syncing)
+  execute function gmail_sync._recheck_schedule();
+
+create trigger deleted_runs_change_schedules
+  after delete on gmail_sync.user_sync_status
+  for each row execute function gmail_sync._recheck_schedule();
+
+create trigger accounts_change_schedules
+  after insert or delete
+    or update of status, sync_interval, connected_at, watched_at, watch_expires_at
+  on gmail_sync.account
+  for each row execute function gmail_sync._recheck_schedule();
+
+create trigger settings_change_schedules
+  after update of watch_interval, max_retry_delay on gmail_sync.settings
+  for each statement execute function gmail_sync._recheck_schedules()
 """
 
 INDEX = """
@@ -56,7 +80,7 @@ def upgrade() -> None:
     run_sql("reset role")
     install(revision)
     run_sql(LABEL_INDEX)
-    run_sql(TRIGGER)
+    run_sql(TRIGGERS)
     run_sql(INDEX)
     # Without pg_cron this says what to install and set, and goes on.
     schedule_jobs()

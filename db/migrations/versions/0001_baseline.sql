@@ -320,8 +320,31 @@ create table gmail_sync.account (
 comment on table gmail_sync.account is
 'A user''s Gmail account: sealed credentials, cursor (history_id), state of a listing.';
 
+create index accounts_by_watch on gmail_sync.account (watched_at) where watched_at is not null;
 create index accounts_to_reconnect on gmail_sync.account (user_id)
   where status in ('reauth_required', 'suspended');
+
+-- Writers only add rows, so they never wait for one another; a pass of enqueue_due_syncs puts one
+-- row in place of a user's rows. Hence no key, and no row of account for it to lock.
+create table gmail_sync.schedule (
+  user_id gmail_sync.user_key not null,
+  -- No later than the account is due. Long ago if something has changed, NULL if it cannot be due.
+  check_at timestamptz default 'epoch',
+  -- Such an account becomes due when others have a watch.
+  unwatched_since timestamptz,
+  checked_at timestamptz not null default now()
+)
+with (autovacuum_vacuum_scale_factor = 0.02);
+
+comment on table gmail_sync.schedule is
+'When to check next whether an account is due for a run that nobody asks for.';
+
+create index checks_by_time on gmail_sync.schedule (check_at);
+create index checks_of_a_user on gmail_sync.schedule (user_id);
+create index checks_of_unwatched on gmail_sync.schedule (unwatched_since)
+  where unwatched_since is not null;
+-- The last entries are of the future, if the clock was set back.
+create index checks_by_writing on gmail_sync.schedule (checked_at);
 
 create sequence gmail_sync.message_change;
 

@@ -1,11 +1,22 @@
 import uuid
+from collections.abc import Callable
 from itertools import pairwise
 
+import psycopg
 import pytest
 
-from service.postgres.calls import Connection, Session
+from service.postgres.calls import Connection, Row, Session
 from service.postgres.errors import InvalidArgument
-from tests.functions.conftest import age_runs, claimed, connected, insert_run, only, queued, run_of
+from tests.functions.conftest import (
+    age_runs,
+    claimed,
+    connected,
+    insert_run,
+    only,
+    queued,
+    run_of,
+    set_settings,
+)
 
 
 def every(db: Connection, user: str, interval: str) -> None:
@@ -356,3 +367,58 @@ def test_a_person_is_claimed_before_a_hundred_scheduled_runs(
 def is_running(functions: Session, user: str) -> bool:
     rows = functions.rows("sync_status", user)
     return bool(rows) and bool(rows[0]["is_syncing"])
+
+
+def test_a_pass_follows_a_change_of_the_settings(functions: Session, db: Connection) -> None:
+    connected(functions)
+    ran(db, "ann", "2 days")
+    db.execute("update gmail_sync.account set watched_at = now() - interval '25 hours'")
+    set_settings(db, watch_interval="3 days")
+    assert enqueued(functions) == []
+    set_settings(db, watch_interval="1 day")
+    assert enqueued(functions) == ["ann"]
+
+
+def test_an_account_whose_last_run_is_no_longer_known_is_due(
+    functions: Session, db: Connection
+) -> None:
+    every(db, connected(functions), "30 days")
+    ran(db, "ann", "2 days")
+    assert enqueued(functions) == []
+    db.execute("select gmail_sync.prune_sync_history('0 s')")
+    assert enqueued(functions) == ["ann"]
+
+
+def test_a_stored_time_waits_for_no_clock_of_before(functions: Session, db: Connection) -> None:
+    every(db, connected(functions), "1 hour")
+    functions.value("release_sync", claimed(functions))
+    assert enqueued(functions) == []
+    db.execute(
+        "alter table gmail_sync.user_sync_status disable trigger user;"
+        "update gmail_sync.user_sync_status set started_at = started_at + interval '1 year';"
+        "alter table gmail_sync.user_sync_status enable trigger user;"
+        "update gmail_sync.schedule set check_at = check_at + interval '1 year',"
+        " checked_at = checked_at + interval '1 year'"
+    )
+    assert enqueued(functions) == ["ann"]
+
+
+def test_an_account_that_another_transaction_starts_is_looked_at_again(
+    functions: Session, db: Connection, locked: Callable[[str], psycopg.Connection[Row]]
+) -> None:
+    every(db, connected(functions), "1 hour")
+    deletion = locked("select pg_advisory_xact_lock(hashtext('gmail_sync user'), hashtext('ann'))")
+    functions.rows("enqueue_due_syncs")
+    deletion.rollback()
+    db.execute("update gmail_sync.schedule set check_at = check_at - interval '1 min'")
+    assert enqueued(functions) == ["ann"]
+
+
+def test_a_pass_does_not_wait_for_another(
+    functions: Session, db: Connection, locked: Callable[[str], psycopg.Connection[Row]]
+) -> None:
+    every(db, connected(functions), "1 hour")
+    other = locked("select gmail_sync.enqueue_due_syncs()")
+    assert enqueued(functions) == []
+    other.rollback()
+    assert enqueued(functions) == ["ann"]

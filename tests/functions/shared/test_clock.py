@@ -41,6 +41,7 @@ COMPARED = {
     "quota_charge": ["charged_at", "reserved_at"],
     "reaper_beat": ["beat_at", "set_back_at"],
     "repair_log": ["logged_at"],
+    "schedule": ["check_at", "checked_at", "unwatched_since"],
     "user_sync_status": [
         "claimed_at", "finished_at", "not_before", "progressed_at", "started_at", "updated_at",
         "waiting_until",

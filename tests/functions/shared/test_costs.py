@@ -10,7 +10,7 @@ from service import migrate
 from service.postgres.calls import Connection, connect
 from tests.cluster import Cluster
 from tests.functions.conftest import only
-from tests.functions.crowd import add_queued_runs
+from tests.functions.crowd import add_accounts, add_queued_runs
 
 pytestmark = pytest.mark.gate
 
@@ -27,6 +27,7 @@ def filled(cluster: Cluster, size: int) -> Iterator[str]:
     with connect(cluster.url(name), "test") as db:
         db.execute("set statement_timeout = 0")
         add_queued_runs(db, size)
+        add_accounts(db, size)
         db.execute("vacuum (analyze)")
     yield cluster.url(name)
     cluster.drop_database(name)
@@ -87,3 +88,22 @@ def test_a_claim_among_many_workers_reads_no_more_than_they_hold(sizes: tuple[st
 
     few, many = of_both(sizes, claim)
     assert many <= few + 5 <= 3 * WORKERS
+
+
+@pytest.mark.parametrize("due", [0, 20])
+def test_a_pass_of_the_schedule_reads_as_many_rows_of_any_number_of_accounts(
+    sizes: tuple[str, str], due: int
+) -> None:
+    def enqueue(url: str) -> int:
+        with connect(url, "test") as db, db.transaction(force_rollback=True):
+            db.execute(
+                "update gmail_sync.account set watched_at = now() - interval '25 hours'"
+                " where user_id = any (select 'account-' || n from generate_series(1, %s) n)",
+                [due],
+            )
+            return rows_read(db, "select gmail_sync.enqueue_due_syncs()")
+
+    # A small table is read from end to end.
+    few, many = of_both(sizes, enqueue)
+    assert many <= few + 5
+    assert many <= 20 + 40 * due

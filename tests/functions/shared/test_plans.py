@@ -31,7 +31,7 @@ RUNS = {
         "select * from gmail_sync.claim_sync(gen_random_uuid())",
     ),
     "enqueue_due_syncs": (
-        "uniq_user_running_sync",
+        "checks_by_time",
         "select * from gmail_sync.enqueue_due_syncs()",
     ),
     "handover_sync": (
