@@ -39,7 +39,7 @@ declare
   -- So many messages that are not indexed yet are read at once. They cost as much as a period.
   v_few_unread constant integer := 25;
   -- About how many candidates a call looks at before it stops.
-  v_budget integer := 10000;
+  v_budget integer := 5000;
   v_left integer := gmail_sync._check_page_size(p_limit, 500);
   v_part jsonb := gmail_sync._search_part(p_user_id, p_query, p_label_id, p_time_zone);
   v_statement text := gmail_sync._search_statement(v_part);
