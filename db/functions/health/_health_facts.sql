@@ -38,6 +38,8 @@ select
       select *
       from gmail_sync._running_run
       where cause is not null
+        -- The condition of the index runs_of_workers.
+        and claimed_at is not null
       order by updated_at
       limit 5
     ) z

@@ -29,7 +29,7 @@ as $$
   left join (
     select r.claimed_by, count(*) as runs
     from gmail_sync.user_sync_status r
-    where r.is_syncing
+    where r.is_syncing and r.claimed_at is not null
     group by r.claimed_by
   ) claimed on claimed.claimed_by = w.id
   order by w.seen_at desc, w.id

@@ -20,6 +20,8 @@ as $$
         select c.task_id
         from gmail_sync._running_run c
         where c.cause is not null
+          -- The condition of the index runs_of_workers, so that queued runs are not read.
+          and c.claimed_at is not null
           and (p_user_id is null or c.user_id = p_user_id)
       ))
       and z.cause is not null

@@ -167,6 +167,8 @@ create index runs_of_a_user on gmail_sync.user_sync_status (user_id, started_at)
 -- The outcome is included, so an index-only scan counts the runs of a day.
 create index runs_by_end on gmail_sync.user_sync_status (finished_at) include (outcome)
   where not is_syncing;
+create index runs_of_workers on gmail_sync.user_sync_status (claimed_by)
+  where is_syncing and claimed_at is not null;
 -- A claim reads the first entries of these: all runs, those of people, those of events at Google.
 create index runs_waiting_for_a_worker on gmail_sync.user_sync_status (not_before)
   where is_syncing and claimed_at is null;

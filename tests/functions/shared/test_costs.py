@@ -107,3 +107,12 @@ def test_a_pass_of_the_schedule_reads_as_many_rows_of_any_number_of_accounts(
     few, many = of_both(sizes, enqueue)
     assert many <= few + 5
     assert many <= 20 + 40 * due
+
+
+def test_a_reaper_with_nothing_to_reap_does_not_read_the_queue(sizes: tuple[str, str]) -> None:
+    def reap(url: str) -> int:
+        with connect(url, "test") as db:
+            return rows_read(db, "select * from gmail_sync.reap_zombie_syncs()")
+
+    _, many = of_both(sizes, reap)
+    assert many <= 20

@@ -39,10 +39,10 @@ RUNS = {
         "select gmail_sync.handover_sync('running-7', 'stop', null, false)",
     ),
     "heartbeat": ("uniq_task_id", "select gmail_sync.heartbeat('running-7')"),
-    "list_workers": ("uniq_user_running_sync", "select * from gmail_sync.list_workers()"),
+    "list_workers": ("runs_of_workers", "select * from gmail_sync.list_workers()"),
     "prune_sync_history": ("runs_by_end", "select gmail_sync.prune_sync_history()"),
     "reap_zombie_syncs": (
-        "uniq_user_running_sync",
+        "runs_of_workers",
         "select * from gmail_sync.reap_zombie_syncs()",
     ),
     "release_sync": ("uniq_task_id", "select gmail_sync.release_sync('running-7')"),
