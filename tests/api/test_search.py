@@ -464,6 +464,7 @@ def test_any_text_gets_rows_or_a_clear_refusal(client: httpx.Client, query: str)
 @settings(
     max_examples=1000,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_many_more_texts_get_rows_or_a_clear_refusal(client: httpx.Client, query: str) -> None:

@@ -305,6 +305,7 @@ def test_pages_lose_nothing_and_repeat_nothing(
 @settings(
     max_examples=500,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_pages_of_many_more_searches(box: Box, asked: Asked, few: int, limit: int) -> None:
