@@ -10,7 +10,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into gmail_sync.schedule (user_id) values (coalesce(new.user_id, old.user_id));
+  -- A run that a repair removes may have no user.
+  insert into gmail_sync.schedule (user_id)
+  select u.user_id
+  from (select coalesce(new.user_id, old.user_id)) u (user_id)
+  where u.user_id is not null;
   return null;
 end;
 $$;

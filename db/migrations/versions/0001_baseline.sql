@@ -329,7 +329,8 @@ create index accounts_to_reconnect on gmail_sync.account (user_id)
 -- Writers only add rows, so they never wait for one another; a pass of enqueue_due_syncs puts one
 -- row in place of a user's rows. Hence no key, and no row of account for it to lock.
 create table gmail_sync.schedule (
-  user_id gmail_sync.user_key not null,
+  -- Not always a valid id: a repair removes runs of impossible users.
+  user_id text not null,
   -- No later than the account is due. Long ago if something has changed, NULL if it cannot be due.
   check_at timestamptz default 'epoch',
   -- Such an account becomes due when others have a watch.
