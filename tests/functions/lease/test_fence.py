@@ -35,6 +35,7 @@ CALLS: dict[str, list[Any]] = {
     "reserve_run_quota": ["messages.get", 1],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error_message": "x", "gone": True}])],
+    "database_time": [],
     "get_cursor": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],
