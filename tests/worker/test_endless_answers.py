@@ -192,7 +192,8 @@ def test_batches_without_parts_end_the_run_though_gmail_answers_now_and_then(
 
     assert run["outcome"] == "superseded"
     assert run["error_message"].startswith(MalformedResponse.advice)
-    assert simulator.requests.methods["batch"] <= MAX_UNANSWERED_REQUESTS + PARALLEL
+    # Each of the parallel fetchers may have more on its way when the run gives up.
+    assert simulator.requests.methods["batch"] <= 2 * (MAX_UNANSWERED_REQUESTS + PARALLEL)
 
 
 ANOTHER_MESSAGE = json.dumps({"id": "0badc0de", "threadId": "0badc0de", "historyId": "1"})

@@ -1,6 +1,6 @@
 -- The time that a search covers: since (inclusive) to until and until_id (exclusive). until is just
 -- after the newest message before p_before, where the parts of a period begin to be counted. No row
--- where no message can be found. Raises SY003 when there is no message p_before.
+-- where no message can be found, or there is no message p_before.
 
 create or replace function gmail_sync._search_bounds(
   p_user_id text, p_part jsonb, p_before text
@@ -22,8 +22,7 @@ begin
     from gmail_sync.message b
     where b.user_id = p_user_id and b.message_id = p_before;
     if not found then
-      -- It names no id, so the answer for another user's message is the same.
-      raise exception 'there is no such message to go on before' using errcode = 'SY003';
+      return;
     end if;
     if v_before_date < until then
       until := v_before_date;

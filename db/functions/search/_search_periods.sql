@@ -1,7 +1,6 @@
 -- The periods that a search reads at first (see _search_split), newest first. They are the month of
 -- the newest message, the month before it, and all mail before that. A common word fills a page in
--- the two months. Without an index, one walk reads all. Raises SY003 when there is no message
--- p_before.
+-- the two months. Without an index, one walk reads all. None where there is no message p_before.
 
 create or replace function gmail_sync._search_periods(
   p_user_id text, p_part jsonb, p_index text, p_before text

@@ -5,8 +5,8 @@
 -- stay fast. To go on, pass that message_id as p_before. search_not_understood returns what was
 -- searched as words.
 --
--- Raises SY003 when p_limit is not between 1 and 500, the search is too large, or the time zone or
--- the message p_before is unknown.
+-- Raises SY003 when p_limit is not between 1 and 500, the search is too large, or the time zone is
+-- unknown. An unknown p_before has no mail before it.
 --
 -- It reads period after period: the month of the newest message, then all mail before it. A period
 -- with too many candidates is split into years, months and days. A day is read message by message.
@@ -36,7 +36,8 @@ as $$
 declare
   -- A period with more candidates is split.
   v_few constant integer := 3000;
-  -- So many messages that are not indexed yet are read at once. They cost as much as a period.
+  -- So many messages that are not indexed yet are read at once. They cost as much as 1,000
+  -- candidates.
   v_few_unread constant integer := 25;
   -- About how many candidates a call looks at before it stops.
   v_budget integer := 5000;
@@ -86,7 +87,7 @@ begin
     return query execute v_statement using p_user_id, v_ids, v_left;
     get diagnostics v_found = row_count;
     v_left := v_left - v_found;
-    v_budget := v_budget - case when (v_period -> 'is_slow')::boolean then v_few else 0 end;
+    v_budget := v_budget - case when (v_period -> 'is_slow')::boolean then 1000 else 0 end;
   end loop;
 end;
 $$;
