@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from typing import IO
 
@@ -22,7 +23,9 @@ PROGRAM = (sys.executable, "-m", "tests.killable")
 
 def raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
     """Raise an error in a thread, at its next step in Python."""
-    assert thread.ident is not None
+    # It is listed before it has one.
+    while thread.ident is None:
+        time.sleep(0.01)
     struck = ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(error)
     )
