@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -28,24 +28,14 @@ from service.postgres.errors import SyncError
 from tests.functions.conftest import connected, message, set_settings
 from tests.model.clock import at_its_time, install_clock, pass_time, stop_time
 from tests.model.model import Model, Refused, Run
-from tests.model.profile import LONG
+from tests.model.profile import LONG, search_settings
 
 USERS = ("ann", "bo", "cy")
 MAIL = ("m1", "m2", "m3", "m4")
 # Multiples of 11 s, of which no sum comes within 2 s below a limit of the rules.
 PASSING_SECONDS = (11, 22, 55, 66, 330, 1870, 90_200)
 
-search = settings(
-    max_examples=600 if LONG else 25,
-    stateful_step_count=60 if LONG else 40,
-    derandomize=not LONG,
-    print_blob=LONG,
-    # To shrink an example takes minutes: do it when you hunt for one.
-    phases=[Phase.generate, *([Phase.shrink] if LONG else [])],
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+search = search_settings(600 if LONG else 25, 60 if LONG else 40)
 
 users = st.sampled_from(USERS)
 # How many runs back a call comes that a late worker makes.

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from psycopg.types.json import Jsonb
@@ -27,7 +26,7 @@ from tests.functions.conftest import (
     store,
 )
 from tests.model.clock import install_clock, pass_time, stop_time
-from tests.model.profile import LONG
+from tests.model.profile import LONG, search_settings
 
 USERS = ("ann", "bo", "cy")
 PASSING_SECONDS = (1, 61, 660, 7_200, 90_000)
@@ -36,16 +35,7 @@ RULE = FUNCTIONS / "scheduler" / "_due_syncs.sql"
 BY_RUN, BY_USER = "a.user_id || extract(epoch from last.started_at)", "a.user_id"
 TABLES = ("user_sync_status", "fetch_queue", "touched", "listing", "message", "account", "schedule")
 
-search = settings(
-    max_examples=300 if LONG else 20,
-    stateful_step_count=60 if LONG else 30,
-    derandomize=not LONG,
-    print_blob=LONG,
-    phases=[Phase.generate, *([Phase.shrink] if LONG else [])],
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+search = search_settings(300 if LONG else 20, 60 if LONG else 30)
 
 users = st.sampled_from(USERS)
 
