@@ -52,21 +52,22 @@ declare
   v_found integer;
 begin
   while v_left > 0 and jsonb_array_length(v_periods) > 0 loop
-    v_periods := gmail_sync._search_cut(p_user_id, v_part, v_periods, v_few_unread);
-    v_period := v_periods -> 0;
     if v_budget <= 0 then
       return query
         select m.message_id, null::text, m.internal_date, null::text[], null::text, null::text,
           null::text, null::text, null::bigint, false
         from gmail_sync.message m
         where m.user_id = p_user_id
-          and (m.internal_date, m.message_id)
-            >= ((v_period ->> 'until')::timestamptz, v_period ->> 'until_id')
+          and (m.internal_date, m.message_id) >= (
+            (v_periods -> 0 ->> 'until')::timestamptz, v_periods -> 0 ->> 'until_id'
+          )
         order by m.internal_date, m.message_id
         limit 1;
       return;
     end if;
 
+    v_periods := gmail_sync._search_cut(p_user_id, v_part, v_periods, v_few_unread);
+    v_period := v_periods -> 0;
     select array_agg(c.message_id order by c.internal_date desc, c.message_id desc),
       count(*)::integer, min(c.internal_date)
     into v_ids, v_found, v_oldest
