@@ -1,7 +1,7 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test gate check bench chaos migration freeze clean
+.PHONY: help setup demo test gate platforms check bench chaos migration freeze clean
 
 # A file of tests stays in one process: its tests share databases, servers and a browser.
 parallel = --numprocesses=4 --dist=loadfile
@@ -39,6 +39,16 @@ gate: test ## test, then what needs time, load or many rows: before a merge, and
 	.venv/bin/pytest -m 'gate and not serial' $(parallel)
 	.venv/bin/pytest -m serial
 
+# Debian trixie's, whatever the machine has. Servers of root run as another user, who must be able to
+# enter the folder.
+POSTGRES_17 = $(CURDIR)/.postgres-17
+on_the_server = functions migrations conventions handbook demo worker chaos
+
+platforms: setup ## the tests that depend on the server, on Postgres 17 with pg_cron 1.6
+	@docker/unpack-postgres.sh trixie 17 $(POSTGRES_17)
+	GMAIL_SYNC_POSTGRES_PROGRAMS=$(POSTGRES_17)/bin .venv/bin/pytest \
+	  -m 'not gate and not serial' $(parallel) $(addprefix tests/,$(on_the_server))
+
 check: setup ## lint, format and types
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -63,5 +73,5 @@ freeze: setup ## freeze all functions, once, at the first release
 	@.venv/bin/python -m db.migrations.freeze
 
 clean: ## remove .venv and everything made
-	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .postgres-17 .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find db service tests -name __pycache__ -prune -exec rm -rf {} +

@@ -8,7 +8,8 @@
 #   --with-plpgsql-check  its package for each server, for the test that checks the functions; does
 #                    without, with a warning
 #   --with-venv      Python's venv module too, to make .venv with
-# A server installed by hand is found through the pg_config on PATH.
+# A server installed by hand is found through the pg_config on PATH. If GMAIL_SYNC_POSTGRES_PROGRAMS
+# names a folder, only the server of that folder counts.
 # Used by `make setup` and the images. Makes no database cluster and starts no server.
 # Exit status 1, with the command to run, when something is missing and we are not root.
 set -eu
@@ -66,13 +67,21 @@ has_pg_cron() {
     has_extension pg_cron
 }
 
-# The same search as service/demo/cluster.py: where Debian keeps the servers, and PATH.
+# The same search as service/demo/cluster.py: the folder chosen, or where Debian keeps the servers,
+# and PATH.
 has_extension() {
-    for pg_config in /usr/lib/postgresql/*/bin/pg_config "$(command -v pg_config)"; do
+    if [ -n "${GMAIL_SYNC_POSTGRES_PROGRAMS:-}" ]; then
+        set -- "$1" "$GMAIL_SYNC_POSTGRES_PROGRAMS/pg_config"
+    else
+        set -- "$1" /usr/lib/postgresql/*/bin/pg_config "$(command -v pg_config)"
+    fi
+    extension=$1
+    shift
+    for pg_config; do
         "$pg_config" --version >/dev/null 2>&1 || continue
         [ "$(major_version "$pg_config")" -ge $oldest ] || continue
         [ -x "$("$pg_config" --bindir)/postgres" ] || continue
-        [ -e "$("$pg_config" --pkglibdir)/$1.so" ] && return
+        [ -e "$("$pg_config" --pkglibdir)/$extension.so" ] && return
     done
     return 1
 }
@@ -82,6 +91,11 @@ major_version() {
 }
 
 install_postgres() {
+    if [ -n "${GMAIL_SYNC_POSTGRES_PROGRAMS:-}" ]; then
+        echo "GMAIL_SYNC_POSTGRES_PROGRAMS is $GMAIL_SYNC_POSTGRES_PROGRAMS, and no PostgreSQL $oldest or newer" \
+            "with pg_cron is there." >&2
+        exit 1
+    fi
     need_root "PostgreSQL $oldest or newer with pg_cron (on Debian 12: postgresql-15-cron)"
     version=$(newest_server)
     if [ -z "$version" ]; then

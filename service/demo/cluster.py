@@ -23,6 +23,7 @@ from psycopg import sql
 from testing.postgresql import Postgresql
 
 OLDEST_VERSION = 15
+PROGRAMS_VARIABLE = "GMAIL_SYNC_POSTGRES_PROGRAMS"
 BOOT_SECONDS = 60  # recovery after an immediate stop included
 COMMAND_SECONDS = 60
 SHUTDOWN_SECONDS = 10  # for each of:
@@ -82,7 +83,7 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
     # What testing.postgresql calls.
 
     def initialize(self) -> None:
-        programs = find_programs(installed_pg_configs())
+        programs = find_programs()
         self.initdb, self.postgres = str(programs / "initdb"), str(programs / "postgres")
 
     def initialize_database(self) -> None:
@@ -129,7 +130,27 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
         self.child_process = None
 
 
-def installed_pg_configs() -> list[Path]:
+def find_programs() -> Path:
+    """The folder of Postgres programs that GMAIL_SYNC_POSTGRES_PROGRAMS names.
+
+    If it is not set, that of the newest server with pg_cron. RuntimeError: there is none.
+    """
+    if chosen := os.environ.get(PROGRAMS_VARIABLE):
+        if (found := _server_with_pg_cron(Path(chosen) / "pg_config")) is None:
+            raise RuntimeError(
+                f"{PROGRAMS_VARIABLE} is {chosen}, and no PostgreSQL {OLDEST_VERSION} or newer"
+                " with pg_cron is there."
+            )
+        return found[1]
+    servers = [found for each in _installed_pg_configs() if (found := _server_with_pg_cron(each))]
+    if not servers:
+        raise RuntimeError(
+            f"No PostgreSQL {OLDEST_VERSION} or newer with pg_cron is installed: run `make setup`."
+        )
+    return max(servers)[1]
+
+
+def _installed_pg_configs() -> list[Path]:
     """Every `pg_config` where Debian keeps them, and the one on PATH."""
     on_path = shutil.which("pg_config")
     return [
@@ -138,23 +159,20 @@ def installed_pg_configs() -> list[Path]:
     ]
 
 
-def find_programs(pg_configs: Iterable[Path]) -> Path:
-    """The folder of the newest server that has pg_cron. RuntimeError: there is none."""
-    found: list[tuple[int, Path]] = []
-    for pg_config in pg_configs:
-        command = [str(pg_config), "--version", "--bindir", "--pkglibdir"]
+def _server_with_pg_cron(pg_config: Path) -> tuple[int, Path] | None:
+    """Its major version and the folder of its programs; None if it is missing, old or without."""
+    command = [str(pg_config), "--version", "--bindir", "--pkglibdir"]
+    try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS)
-        if answer.returncode != 0:  # Debian's stand-in on PATH, with no development package
-            continue
-        version, programs, libraries = answer.stdout.splitlines()
-        major = int(re.findall(r"\d+", version)[0])
-        if major >= OLDEST_VERSION and (Path(libraries) / "pg_cron.so").exists():
-            found.append((major, Path(programs)))
-    if not found:
-        raise RuntimeError(
-            f"No PostgreSQL {OLDEST_VERSION} or newer with pg_cron is installed: run `make setup`."
-        )
-    return max(found)[1]
+    except OSError:
+        return None
+    if answer.returncode != 0:  # Debian's stand-in on PATH, with no development package
+        return None
+    version, programs, libraries = answer.stdout.splitlines()
+    major = int(re.findall(r"\d+", version)[0])
+    if major < OLDEST_VERSION or not (Path(libraries) / "pg_cron.so").exists():
+        return None
+    return major, Path(programs)
 
 
 def server_user() -> tuple[int, int]:

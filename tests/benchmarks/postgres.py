@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from service.demo.cluster import find_programs, installed_pg_configs
+from service.demo.cluster import find_programs
 from service.postgres.calls import Connection
 from tests.cluster import Cluster
 from tests.conftest import make_template
@@ -50,7 +50,7 @@ def running_server() -> Iterator[Server]:
 
 def pgbench(url: str, script: str, seconds: int, *, prepared: bool = False) -> float:
     """How often a second CLIENTS connections together get through the script."""
-    program = find_programs(installed_pg_configs()) / "pgbench"
+    program = find_programs() / "pgbench"
     options = {
         "--protocol": "prepared" if prepared else "simple",
         "--client": CLIENTS,
@@ -79,6 +79,6 @@ def index_all(db: Connection) -> tuple[int, float]:
 
 def server_version() -> str:
     """As in "postgres (PostgreSQL) 15.14 (Debian 15.14-1)"."""
-    command = [f"{find_programs(installed_pg_configs()) / 'postgres'}", "--version"]
+    command = [f"{find_programs() / 'postgres'}", "--version"]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     return said.stdout.split()[2]

@@ -9,7 +9,7 @@ from typing import Literal
 import psycopg
 import pytest
 
-from service.demo.cluster import find_programs, installed_pg_configs
+from service.demo.cluster import PROGRAMS_VARIABLE, find_programs
 from tests.cluster import Cluster
 from tests.waiting import wait_until
 
@@ -148,10 +148,37 @@ def test_ctrl_c_at_the_owner_does_not_reach_the_server(cluster: Cluster) -> None
     assert os.getpgid(cluster.server_pid) != os.getpgrp()
 
 
-def test_says_what_to_do_when_no_server_has_pg_cron() -> None:
+def test_says_what_to_do_when_no_server_has_pg_cron(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PROGRAMS_VARIABLE, raising=False)
+    monkeypatch.setattr("service.demo.cluster.OLDEST_VERSION", 1000)
     with pytest.raises(RuntimeError, match="make setup"):
-        find_programs([])
+        find_programs()
 
 
 def test_runs_a_server_with_pg_cron_from_this_machine() -> None:
-    assert (find_programs(installed_pg_configs()) / "postgres").exists()
+    assert (find_programs() / "postgres").exists()
+
+
+def test_runs_the_server_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version, folder in ((15, "older"), (1000, "newer")):
+        (tmp_path / "pg_cron.so").touch()
+        pg_config = tmp_path / folder / "pg_config"
+        pg_config.parent.mkdir()
+        answer = f"PostgreSQL {version}.1\\n{pg_config.parent}\\n{tmp_path}\\n"
+        pg_config.write_text(f"#!/bin/sh\nprintf '{answer}'\n")
+        pg_config.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "newer"), prepend=os.pathsep)
+    monkeypatch.delenv(PROGRAMS_VARIABLE, raising=False)
+    assert find_programs() == tmp_path / "newer"
+    monkeypatch.setenv(PROGRAMS_VARIABLE, str(tmp_path / "older"))
+    assert find_programs() == tmp_path / "older"
+
+
+def test_refuses_a_folder_without_a_server_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROGRAMS_VARIABLE, str(tmp_path))
+    with pytest.raises(RuntimeError, match=f"{PROGRAMS_VARIABLE} is {tmp_path}"):
+        find_programs()

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.demo.cluster import find_programs, installed_pg_configs
+from service.demo.cluster import find_programs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "db/README.md", *sorted(ROOT.glob("*/handbook/*.md"))]
 SECONDS = 60
-PROGRAMS = [ROOT / ".venv/bin", find_programs(installed_pg_configs())]
+PROGRAMS = [ROOT / ".venv/bin", find_programs()]
 # A heading of a page or a section, or a fenced block with what it prints below it.
 PART = re.compile(
     r"^##? (?P<heading>.+)$"

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from db.migrations.install import is_released
-from service.demo.cluster import find_programs, installed_pg_configs
+from service.demo.cluster import find_programs
 
 ROOT = Path(__file__).parents[2]
 ALEMBIC = Path(sys.executable).with_name("alembic")
@@ -74,7 +74,7 @@ def ask(url: str, question: str) -> list[tuple[object, ...]]:
 
 def schema(url: str) -> str:
     """The whole catalog of a database as SQL: comments, grants and owners included."""
-    pg_dump = find_programs(installed_pg_configs()) / "pg_dump"
+    pg_dump = find_programs() / "pg_dump"
     result = subprocess.run(
         [pg_dump, "--schema-only", "--dbname", url], capture_output=True, text=True, timeout=SECONDS
     )
