@@ -1,4 +1,4 @@
--- The reasons that concern this server: pg_cron, transactions and the NOTIFY queue. Jobs and reaper
+-- The reasons that concern this server: pg_cron, vacuum and the NOTIFY queue. Jobs and reaper
 -- run on the primary, so a standby reports only how old its news of them is.
 
 create or replace function gmail_sync._server_reasons(p_facts gmail_sync._health_facts)
@@ -31,15 +31,9 @@ as $$
     where problem is not null
     group by problem
     union all
-    select case
-      when p_facts.oldest_transaction_seconds
-        > (select extract(epoch from longest_transaction) from gmail_sync.settings)
-      then format(
-        'a transaction has been open for %s s and holds back vacuum: find it in '
-        'pg_stat_activity and end it with select pg_terminate_backend(pid);',
-        round(p_facts.oldest_transaction_seconds)
-      )
-    end
+    select gmail_sync._vacuum_reasons()
+    union all
+    select gmail_sync._xmin_horizon_reasons()
     union all
     select case when p_facts.notify_queue_percent > 50 then format(
       'the NOTIFY queue is %s %% full: a session listens and never reads; end it, or restart '
@@ -56,6 +50,6 @@ as $$
 $$;
 
 comment on function gmail_sync._server_reasons(gmail_sync._health_facts) is
-'The reasons that concern this server: pg_cron, transactions and the NOTIFY queue.';
+'The reasons that concern this server: pg_cron, vacuum and the NOTIFY queue.';
 
 revoke all on function gmail_sync._server_reasons(gmail_sync._health_facts) from public;

@@ -7,7 +7,8 @@ import pytest
 
 from service import migrate
 from service.postgres.calls import Connection, Session, connect
-from tests.functions.conftest import connected, insert_run, queued, shift, zombie
+from tests.cluster import fast_cluster
+from tests.functions.conftest import connected, insert_run, only, queued, shift, zombie
 from tests.waiting import wait_until
 
 ANSWER = {
@@ -222,15 +223,112 @@ def test_impossible_rows_and_the_missing_rule_are_reasons_until_repaired(
     assert health(functions)["statistics"]["inconsistent_tasks"] == 0
 
 
-def test_a_transaction_that_holds_back_vacuum_is_a_reason(
+def test_a_transaction_that_holds_back_vacuum_is_named(
     functions: Session, db: Connection, database_url: str
 ) -> None:
     db.execute("update gmail_sync.settings set longest_transaction = '100 ms'")
     with connect(database_url, "test") as other, other.transaction():
         other.execute("select pg_current_xact_id()")
-        wait_until(lambda: any("holds back vacuum" in reason for reason in reasons(functions)))
+        end_it = f"end it with select pg_terminate_backend({other.info.backend_pid});"
+        wait_until(lambda: any(end_it in reason for reason in reasons(functions)))
         assert health(functions)["oldest_transaction_seconds"] > 0
     wait_until(lambda: reasons(functions) == [])
+
+
+@pytest.mark.parametrize("off", ["false", "off", "0"])
+def test_a_table_without_autovacuum_is_a_reason(
+    functions: Session, db: Connection, off: str
+) -> None:
+    table = "alter table gmail_sync.fetch_queue"
+    db.execute(f"{table} set (autovacuum_enabled = {off})".encode())
+    (reason,) = reasons(functions)
+    assert reason.startswith("autovacuum is off for gmail_sync.fetch_queue: run alter table")
+    db.execute(
+        f"{table} reset (autovacuum_enabled); alter table gmail_sync.message"
+        f" set (toast.autovacuum_enabled = {off})".encode()
+    )
+    (reason,) = reasons(functions)
+    db.execute(reason.partition("run ")[2].encode())
+    assert reasons(functions) == []
+
+
+def test_dead_rows_that_no_vacuum_removes_are_a_reason(db: Connection) -> None:
+    # No autovacuum comes in between.
+    db.execute("alter table gmail_sync.touched set (autovacuum_vacuum_threshold = 1000000)")
+    db.execute("update gmail_sync.settings set longest_transaction = '1 ms'")
+
+    def die(number: int) -> None:
+        db.execute(
+            "insert into gmail_sync.touched (user_id, message_id, bucket)"
+            " select 'ann', n, 'new' from generate_series(1, %s) n",
+            [number],
+        )
+        db.execute("delete from gmail_sync.touched")
+
+    def vacuum_reasons() -> list[str]:
+        """If autovacuum waited for 4,000 dead rows."""
+        db.execute("select pg_stat_force_next_flush()")
+        with db.transaction(force_rollback=True):
+            db.execute("alter table gmail_sync.touched set (autovacuum_vacuum_threshold = 4000)")
+            rows = db.execute("select gmail_sync._vacuum_reasons() as reason").fetchall()
+        return [row["reason"] for row in rows]
+
+    die(20_000)
+    assert vacuum_reasons() == []
+    die(1)
+    (reason,) = vacuum_reasons()
+    assert reason.startswith("autovacuum does not keep up: gmail_sync.touched has 20001 dead rows")
+    db.execute("vacuum gmail_sync.touched")
+    assert vacuum_reasons() == []
+    die(30_000)
+    db.execute("update gmail_sync.settings set longest_transaction = '1 hour'")
+    assert vacuum_reasons() == []
+
+
+@pytest.mark.gate
+def test_prepared_transactions_and_slots_that_hold_back_vacuum_are_named() -> None:
+    settings = {"max_prepared_transactions": "2", "wal_level": "logical"}
+    with fast_cluster(settings) as cluster:
+        migrate.upgrade(cluster.url())
+        with connect(cluster.url(), "test") as db:
+            db.execute("select pg_create_logical_replication_slot('unread', 'pgoutput')")
+            db.execute("begin; select pg_current_xact_id(); prepare transaction 'it''s open'")
+            reason = "select reason from gmail_sync._xmin_horizon_reasons() reason order by reason"
+            assert db.execute(reason).fetchall() == []
+            db.execute("update gmail_sync.settings set longest_transaction = '1 s'")
+            db.execute(
+                "do $$ begin for n in 1..1000001 loop"
+                " perform pg_current_xact_id(); commit; end loop; end $$"
+            )
+
+            prepared, slot = (row["reason"] for row in db.execute(reason))
+            assert prepared.endswith("or rollback prepared 'it''s open';")
+            assert slot.startswith("replication slot unread holds back vacuum by 1000")
+            db.execute("rollback prepared 'it''s open'")
+            db.execute(slot.partition("run ")[2])
+            assert db.execute(reason).fetchall() == []
+
+
+def test_transaction_ids_that_run_out_are_a_reason(db: Connection) -> None:
+    """Shown by a catalog that says so; nobody else sees that."""
+    with db.transaction(force_rollback=True):
+        db.execute(
+            "update pg_database set datfrozenxid = %s where datname = 'template1'",
+            [str((int(only(db, "select txid_current()")) - 1_100_000_000) % 2**32)],
+        )
+        (reason,) = only(db, "select array_agg(r) from gmail_sync._vacuum_reasons() r")
+    assert reason.startswith("database template1 has used 1100 million of 2,147 million")
+
+
+def test_without_the_rights_of_a_monitor_others_transactions_are_not_reported(
+    functions: Session, db: Connection, database_url: str
+) -> None:
+    db.execute("update gmail_sync.settings set longest_transaction = '1 ms'")
+    with connect(database_url, "test") as other, other.transaction():
+        other.execute("select pg_current_xact_id()")
+        with db.transaction(force_rollback=True):
+            db.execute("revoke pg_monitor from gmail_sync_owner")
+            assert only(db, "select count(*) from gmail_sync._xmin_horizon_reasons()") == 0
 
 
 def test_the_notify_queue_is_watched(functions: Session) -> None:
