@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import IO
 
 from service.cli import main
@@ -73,7 +74,8 @@ class KillableProcess:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
-                stream.close()
+                with suppress(BrokenPipeError):  # A line may not have been read.
+                    stream.close()
         self._process.wait(10)
 
 

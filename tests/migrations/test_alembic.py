@@ -30,7 +30,7 @@ def test_upgrade_head_needs_only_the_database_url(cron_url: str) -> None:
     assert "zombie_task_cleanup: scheduled" in printed
     assert "WARN" not in printed
     assert ask(cron_url, "select gmail_sync.schema_version()") == [(migrate.head(),)]
-    assert len(jobs(cron_url)) == 4
+    assert len(jobs(cron_url)) == 5
 
 
 def test_an_upgrade_says_what_to_do_where_pg_cron_works_elsewhere(empty_url: str) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Protocol
@@ -165,7 +165,7 @@ def test_what_a_thread_does_not_survive_ends_the_process(
         assert words["reason"].startswith(f"thread {name} died: {error}")
 
 
-@pytest.mark.parametrize("name", ["MainThread", "handler", "probe", "gmail-sync api-worker"])
+@pytest.mark.parametrize("name", ["handler", "probe", "gmail-sync api-worker"])
 def test_a_thread_of_a_library_ends_the_process_too(
     start: Start, db: Connection, name: str
 ) -> None:
@@ -179,6 +179,19 @@ def test_a_thread_of_a_library_ends_the_process_too(
             " where application_name = 'gmail-sync api' and datname = current_database()"
         )
         wait_until(running.ends, 60)
+
+
+def test_errors_of_the_main_thread_end_the_process(start: Start) -> None:
+    with start("serve") as running:
+        wait_until(running.is_ready, 60)
+
+        def struck_it_ends() -> bool:
+            # asyncio logs an error within a task and goes on, so one may not be enough.
+            with suppress(OSError, ValueError):  # It may have ended.
+                running.process.kill_threads("MainThread", "ValueError")
+            return running.ends()
+
+        wait_until(struck_it_ends, 60)
 
 
 @pytest.mark.parametrize("name", ["heartbeat", "fetch", "slot"])

@@ -5,6 +5,9 @@
 -- The timeout of a statement is fixed when it begins, so a statement before it turns it off. Each
 -- pass is a transaction, so that no lock is held during the pauses. A background worker of pg_cron
 -- refuses to control transactions, so there reap_loop makes the passes.
+--
+-- A clock that is set back by an hour stops what waits by it for that hour: pg_sleep, and a
+-- schedule by seconds. A pass each minute goes on.
 
 create or replace function gmail_sync._expected_cron_jobs()
 returns table (jobname text, schedule text, command text)
@@ -44,6 +47,7 @@ as $$
   select j.jobname, j.schedule, v.pins || j.command
   from v
   cross join (values
+    ('zombie_task_fallback', '* * * * *', 'select gmail_sync.run_reaper(''pg_cron'')'),
     ('enqueue_due_syncs', '* * * * *', 'select gmail_sync.enqueue_due_syncs()'),
     ('prune_sync_history', '*/10 * * * *', 'select gmail_sync.prune_sync_history()'),
     -- It reads the whole history of pg_cron, which has no index for it, so it runs once an hour.

@@ -25,7 +25,10 @@ from tests.functions.conftest import (
 )
 from tests.waiting import wait_until
 
-JOBS = {"zombie_task_cleanup", "enqueue_due_syncs", "prune_sync_history", "prune_cron_history"}
+JOBS = {
+    "zombie_task_cleanup", "zombie_task_fallback", "enqueue_due_syncs",
+    "prune_sync_history", "prune_cron_history",
+}  # fmt: skip
 A_MINUTE_AND_A_PASS = 75
 
 
