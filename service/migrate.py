@@ -6,14 +6,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-ROOT = Path(__file__).parents[1]
+from db import migrations
 
 
 def alembic_config(database_url: str | None = None) -> Config:
-    """Alembic's configuration; without a URL, env.py uses DATABASE_URL."""
-    config = Config(ROOT / "alembic.ini")
-    # The caller configures logging, not alembic.ini.
-    config.attributes["configure_logging"] = False
+    """Alembic's configuration; without a URL, env.py uses DATABASE_URL.
+
+    alembic.ini is for Alembic's own command in a checkout. An installed package has none.
+    """
+    config = Config()
+    folder = str(Path(migrations.__file__).parent)
+    config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["database_url"] = database_url
     return config
 

@@ -128,6 +128,7 @@ def _migrate(connection: Connection) -> None:
             connection.commit()
 
 
-if context.config.config_file_name and context.config.attributes.get("configure_logging", True):
+# From alembic.ini. Without it, the caller configures logging.
+if context.config.config_file_name:
     logging.config.fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 run_migrations()

@@ -34,9 +34,11 @@ class Process:
     def __enter__(self) -> Self:
         # The demo handles Ctrl-C. If it is killed, its processes get SIGTERM.
         guard = [setpriv, "--pdeathsig", "TERM"] if (setpriv := shutil.which("setpriv")) else []
+        # -P: a folder named service in the current folder is not ours.
+        command = [*guard, sys.executable, "-P", "-m", "service.cli", *self._arguments]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [*guard, sys.executable, "-m", "service.cli", *self._arguments],
+                command,
                 env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -15,7 +15,7 @@ from db.migrations.install import BASELINE
 from service import migrate
 from tests.chaos.processes import replaced
 from tests.chaos.trial import Scene
-from tests.migrations.commands import alembic
+from tests.migrations.commands import ROOT, alembic
 
 GIT_SECONDS = 30
 
@@ -50,12 +50,12 @@ def unpack_release_before(folder: Path) -> str:
     archive = _git("archive", added[0] if added else "HEAD", "service", "alembic.ini", "db")
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
-    assert not (folder / Path(head.path).relative_to(migrate.ROOT)).exists()
+    assert not (folder / Path(head.path).relative_to(ROOT)).exists()
     return str(head.down_revision)
 
 
 def _git(*arguments: str) -> bytes:
-    command = ["git", "-C", str(migrate.ROOT), *arguments]
+    command = ["git", "-C", str(ROOT), *arguments]
     try:
         return subprocess.run(command, check=True, capture_output=True, timeout=GIT_SECONDS).stdout
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,0 +1,24 @@
+import secrets
+from pathlib import Path
+
+import pytest
+import requests
+
+from service.demo.processes import Process
+from tests.cli.test_commands import free_port
+
+
+def test_a_folder_named_service_in_the_current_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service/__init__.py").write_text("raise SystemExit('not this one')\n")
+    monkeypatch.chdir(tmp_path)
+    token, url = secrets.token_urlsafe(), f"http://127.0.0.1:{free_port()}"
+    mailbox = ["--messages", "1", "--email", "a@example.com", "--access-token", token]
+    simulate = ["simulate", "--port", url.rpartition(":")[2], *mailbox]
+    profile = f"{url}/gmail/v1/users/me/profile"
+
+    with Process(simulate, {}, tmp_path / "log", profile):
+        headers = {"Authorization": f"Bearer {token}"}
+        assert requests.get(profile, headers=headers, timeout=30).json()["messagesTotal"] == 1
