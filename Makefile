@@ -73,5 +73,5 @@ freeze: setup ## freeze all functions, once, at the first release
 	@.venv/bin/python -m db.migrations.freeze
 
 clean: ## remove .venv and everything made
-	rm -rf .postgres-17 .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .postgres-17 .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find db service tests -name __pycache__ -prune -exec rm -rf {} +
