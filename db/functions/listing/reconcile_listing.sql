@@ -1,10 +1,10 @@
--- Tombstones up to p_limit messages that are absent from the complete listing. When none is left,
--- it closes the listing, sets the cursor to the history id pinned before it, and returns true.
--- Raises SY003 when p_limit is not between 1 and 10,000 or the listing is not complete, SY001 when
--- the lease is gone.
+-- Tombstones messages that are absent from the complete listing: compares the next p_limit stored
+-- messages, in the order of their ids. After the last it closes the listing, sets the cursor to the
+-- history id pinned before it, and returns true. Raises SY003 when p_limit is not between 1 and
+-- 10,000 or the listing is not complete, SY001 when the lease is gone.
 
 create or replace function gmail_sync.reconcile_listing(
-  p_task_id text, p_limit integer default 1000
+  p_task_id text, p_limit integer default 5000
 )
 returns boolean
 language plpgsql
@@ -14,45 +14,44 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
+  v_account gmail_sync.account;
+  v_compared integer;
+  v_last text;
   v_absent text[];
 begin
-  if exists (
-    select from gmail_sync.account
-    where user_id = v_user_id and listing_history_id is null and history_id is not null
-  ) then
+  select * into v_account from gmail_sync.account a where a.user_id = v_user_id;
+  if v_account.listing_history_id is null and v_account.history_id is not null then
     -- The closing call is repeated, because its answer was lost.
     return true;
-  elsif not exists (
-    select from gmail_sync.account where user_id = v_user_id and listing_complete
-  ) then
+  elsif v_account.listing_complete is not true then
     raise exception 'the listing of user % is not complete', v_user_id
       using errcode = 'SY003',
         hint = 'Store the remaining pages first; only a complete listing shows what was deleted.';
   end if;
 
-  -- EXCEPT, not an anti-join: a table that grew a minute ago has no statistics, and the planner
-  -- would compare every pair.
-  v_absent := array(
-    select m.message_id
-    from gmail_sync.message m
-    where m.user_id = v_user_id and m.deleted_at is null
-    except
-    select l.message_id
-    from gmail_sync.listing l
-    where l.user_id = v_user_id
-    order by 1
-    limit gmail_sync._check_page_size(p_limit, 10000)
-  );
+  select c.compared, c.last, c.absent into v_compared, v_last, v_absent
+  from gmail_sync._compare_with_listing(
+    v_user_id, v_account.reconciled_to, gmail_sync._check_page_size(p_limit, 10000)
+  ) c;
   perform gmail_sync._tombstone_messages(v_user_id, v_absent);
 
-  if cardinality(v_absent) = 0 then
-    delete from gmail_sync.listing where user_id = v_user_id;
+  if v_compared = p_limit then
+    delete from gmail_sync.listing
+    where user_id = v_user_id
+      and message_id > v_account.reconciled_to
+      and message_id <= v_last;
+    update gmail_sync.account set reconciled_to = v_last where user_id = v_user_id;
+  else
+    delete from gmail_sync.listing
+    where user_id = v_user_id
+      and message_id > v_account.reconciled_to;
     update gmail_sync.account
     set history_id = listing_history_id,
       listed_by = p_task_id,
       listing_history_id = null,
       listing_page_token = null,
-      listing_complete = false
+      listing_complete = false,
+      reconciled_to = default
     where user_id = v_user_id;
   end if;
 
@@ -60,7 +59,7 @@ begin
     p_task_id, v_user_id, v_absent,
     array_fill('deleted'::text, array[cardinality(v_absent)]), 'reconciling'
   );
-  return cardinality(v_absent) = 0;
+  return v_compared < p_limit;
 end;
 $$;
 

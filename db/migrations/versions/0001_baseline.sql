@@ -294,6 +294,8 @@ create table gmail_sync.account (
   listing_history_id numeric,
   listing_page_token text,
   listing_complete boolean not null default false,
+  -- The last stored message that has been compared with the complete listing.
+  reconciled_to text not null default '',
   messages_total bigint,
   -- The run that completed the last listing.
   listed_by text,
@@ -315,7 +317,8 @@ create table gmail_sync.account (
   constraint code_belongs_to_status foreign key (status_code, status)
     references gmail_sync.refusal (code, status),
   constraint only_a_listing_has_pages check (
-    listing_history_id is not null or (listing_page_token is null and not listing_complete)
+    listing_history_id is not null
+    or (listing_page_token is null and not listing_complete and reconciled_to = '')
   )
 );
 

@@ -189,6 +189,7 @@ BAD_CHANGES = [
     ("account", "credentials = null", "connected_has_credentials"),
     ("account", "listing_page_token = 'p2'", "only_a_listing_has_pages"),
     ("account", "listing_complete = true", "only_a_listing_has_pages"),
+    ("account", "reconciled_to = 'm'", "only_a_listing_has_pages"),
     ("fetch_queue", "reason = 'whim'", "known_reason"),
     ("fetch_queue", "attempts = -1", "no_attempts_below_zero"),
     ("touched", "bucket = 'lost'", "known_bucket"),
