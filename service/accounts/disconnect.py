@@ -39,12 +39,13 @@ def disconnect(
 ) -> DisconnectResult:
     """Disconnect a user's account, with or without its mail. Raises psycopg.Error."""
     delete_data = partial(caller.value, "disconnect_account", user_id, delete_mail)
-    return _end(caller, google, user_id, delete_data)
+    return _end(caller, google, user_id, delete_data, delete_mail=delete_mail)
 
 
 def delete(caller: FunctionCaller, google: Google | None, user_id: str) -> DisconnectResult:
     """Delete all data of a user. Raises psycopg.Error."""
-    return _end(caller, google, user_id, partial(caller.value, "delete_account", user_id))
+    delete_data = partial(caller.value, "delete_account", user_id)
+    return _end(caller, google, user_id, delete_data, delete_mail=True)
 
 
 def _end(
@@ -52,8 +53,13 @@ def _end(
     google: Google | None,
     user_id: str,
     delete_data: Callable[[bytes], bool | None],
+    *,
+    delete_mail: bool,
 ) -> DisconnectResult:
-    """The data is deleted even if the grant could not be revoked."""
+    """The data is deleted even if the grant could not be revoked.
+
+    Mail goes in steps: one call for a large mailbox would exceed the time of a statement.
+    """
     revoked, warning = False, None
     while True:
         encrypted: bytes | None = caller.value("begin_disconnect", user_id)
@@ -63,6 +69,8 @@ def _end(
                 revoked = True
         except RevocationFailed as error:
             warning = str(error)
+        while delete_mail and not caller.value("delete_mail_step", user_id):
+            pass
         done = delete_data(encrypted or b"")
         if done is not None:  # else there are new credentials
             return DisconnectResult(done, revoked, warning)

@@ -20,6 +20,7 @@ OF_A_USER: dict[str, list[object]] = {
     "connect_account": [EMAIL, b"sealed", None, "raw"],
     "record_connect_attempt": ["connect_begun"],
     "delete_account": [],
+    "delete_mail_step": [],
     "disconnect_account": [],
     "disconnect_account with mail": [True],
     "mark_credentials_rejected": [b"sealed", "reauth_required", "why"],
