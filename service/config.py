@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from service.origin import origin_of
 
-QUOTA_PROFILES = ("google-2026", "google-legacy", "unlimited")
+QUOTA_PROFILES = ("google-standard", "google-2026", "google-legacy", "unlimited")
 GOOGLE_OAUTH_ENDPOINT = "https://oauth2.googleapis.com"
 # Google serves its keys from another host.
 GOOGLE_JWKS_URL = "https://www.googleapis.com/oauth2/v3/certs"
@@ -229,7 +229,7 @@ VARIABLES = (
         partial(_match, ADDRESS, "the e-mail address of a service account"),
         "required account of those tokens; set both or neither"),
     Variable("GMAIL_SYNC_QUOTA_PROFILE", "quota_profile", partial(_one_of, QUOTA_PROFILES),
-        "caps of new accounts: google-2026, google-legacy or unlimited"),
+        "caps of new accounts: google-standard, google-legacy or unlimited"),
     Variable("GMAIL_SYNC_WORKER_CONCURRENCY", "worker_concurrency", partial(_whole_number, 1, 64),
         "runs at a time in a process"),
     Variable("GMAIL_SYNC_LOG_LEVEL", "log_level", partial(_one_of, LOG_LEVELS),

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE, CredentialsRow, get_credentials
 from service.gmail.answers import Profile
+from service.gmail.api import Format
 from service.gmail.backoff import QUOTA
 from service.gmail.errors import GmailError, Refused, Transient
 from service.gmail.retry import call_with_retry
@@ -66,7 +67,8 @@ class MailboxAccess:
         if row is None or row.status not in USABLE or row.credentials is None:
             raise _not_connected(user_id, row)
         self.account = row
-        self.calls: Counter[str] = Counter()
+        # By method and format.
+        self.calls: Counter[tuple[str, str]] = Counter()
         self._caller = caller
         self._user_id = user_id
         self._stopping = stopping or threading.Event()
@@ -89,18 +91,24 @@ class MailboxAccess:
         self.client.close()
         self._credentials.save_unsaved()
 
-    def call(self, method: str, request: Callable[[], T], max_wait: timedelta) -> T:
+    def call(
+        self,
+        method: str,
+        request: Callable[[], T],
+        max_wait: timedelta,
+        format: Format | None = None,  # noqa: A002
+    ) -> T:
         """Charge a call of `method` and send it; retry after limits and outages for max_wait.
 
         Raises GmailError, SyncError and QuotaUsedUp; AccountNotConnected for another mailbox.
         """
         if not self._is_own:
             self.own_profile(max_wait)
-        return self._send(method, request, max_wait)
+        return self._send((method, format or ""), request, max_wait)
 
     def own_profile(self, max_wait: timedelta) -> Profile:
         """Gmail's profile of the mailbox. Raises what `call` raises."""
-        profile = self._send("getProfile", self.client.profile, max_wait)
+        profile = self._send(("getProfile", ""), self.client.profile, max_wait)
         if not self._caller.value("is_own_mailbox", self._user_id, profile.email):
             raise AccountNotConnected(
                 f"the mailbox is {profile.email}, "
@@ -110,12 +118,12 @@ class MailboxAccess:
         self._is_own = True
         return profile
 
-    def _send(self, method: str, request: Callable[[], T], max_wait: timedelta) -> T:
+    def _send(self, charged: tuple[str, str], request: Callable[[], T], max_wait: timedelta) -> T:
         deadline = self._clock.now() + max_wait
         try:
             return call_with_retry(
                 request,
-                charge=partial(self._charge, method, deadline),
+                charge=partial(self._charge, charged, deadline),
                 wait=partial(self._wait_after, deadline),
                 now=self._clock.now,
             )
@@ -128,14 +136,17 @@ class MailboxAccess:
             raise error
         self._wait_until(moment, deadline, str(error))
 
-    def _charge(self, method: str, deadline: datetime) -> None:
+    def _charge(self, charged: tuple[str, str], deadline: datetime) -> None:
         # The ledger reserves calls up to the deadline that it computes from max_wait. Ours is never
         # later, so nothing is sent without a reservation.
         max_wait = max(deadline - self._clock.now(), timedelta(0))
-        free_at = self._caller.value("reserve_account_quota", self._user_id, method, 1, max_wait)
+        method, answer_format = charged
+        free_at = self._caller.value(
+            "reserve_account_quota", self._user_id, method, 1, max_wait, answer_format
+        )
         if free_at is not None:
             self._wait_until(free_at, deadline, QUOTA)
-        self.calls[method] += 1
+        self.calls[charged] += 1
 
     def _wait_until(self, moment: datetime, deadline: datetime, reason: str) -> None:
         wait = moment - self._clock.now()

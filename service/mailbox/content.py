@@ -69,7 +69,7 @@ def _message(
     format: Format,  # noqa: A002
 ) -> dict[str, Any]:
     return mailbox.call(
-        "messages.get", lambda: mailbox.client.message(message_id, format), MAX_QUOTA_WAIT
+        "messages.get", lambda: mailbox.client.message(message_id, format), MAX_QUOTA_WAIT, format
     )
 
 

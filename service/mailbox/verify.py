@@ -133,7 +133,7 @@ class MailboxComparison:
 
     def _units(self) -> int:
         costs = self._caller.rows("list_quota_costs", self._user_id)
-        return sum(row["units"] * self._access.calls[row["method"]] for row in costs)
+        return sum(row["units"] * self._access.calls[row["method"], row["format"]] for row in costs)
 
 
 def named_ids(records: Iterable[dict[str, Any]]) -> Iterable[str]:

@@ -66,7 +66,7 @@ class Gateway:
         if part and request.path.startswith(UPLOAD):
             raise ApiError(400, "Media uploads are not allowed in a batch", "badRequest")
         quota = self._state.quota
-        quota.enter(email, route.method)
+        quota.enter(email, route.method, request.one("format", "full").lower())
         in_flight.callback(quota.leave, email)
         struck = self._state.faults.strike(route.method, email, route.first_id, part)
         refusal = fault_effects.refusal(struck)

@@ -177,6 +177,14 @@ class Mailbox:
                 raise ApiError(404)
             return self._messages[message_id]
 
+    def thread(self, thread_id: str) -> list[Message]:
+        """The messages of a thread, oldest first."""
+        with self._lock:
+            found = [m for m in self._messages.values() if m.thread_id == thread_id]
+        if not found:
+            raise ApiError(404)
+        return sorted(found, key=lambda message: (message.internal_date, message.id))
+
     def raw(self, message_id: str) -> bytes:
         """The exact bytes that the API serves."""
         return self.get(message_id).mail.raw()

@@ -36,14 +36,28 @@ def stop(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
     return Response(204)
 
 
+def get_thread(mailbox: Mailbox, request: Request, thread_id: str, _2: str) -> Response:
+    """A whole thread, its messages oldest first. It has no format raw."""
+    form = _format(request, resources.THREAD_FORMATS)
+    found = mailbox.thread(thread_id)
+    response = json_response(resources.thread(found, form, request.many("metadataHeaders")))
+    response.fetched = tuple(message.id for message in found)
+    return response
+
+
 def get_message(mailbox: Mailbox, request: Request, message_id: str, _2: str) -> Response:
-    form = request.one("format", "full").lower()
-    if form not in resources.FORMATS:
-        raise invalid_value("format", "MessageFormat", form)
+    form = _format(request, resources.FORMATS)
     found = mailbox.get(message_id)
     response = json_response(resources.message(found, form, request.many("metadataHeaders")))
     response.fetched = (message_id,)
     return response
+
+
+def _format(request: Request, allowed: Sequence[str]) -> str:
+    form = request.one("format", "full").lower()
+    if form not in allowed:
+        raise invalid_value("format", "MessageFormat", form)
+    return form
 
 
 def get_attachment(mailbox: Mailbox, request: Request, message_id: str, second: str) -> Response:

@@ -11,6 +11,7 @@ from service.simulator.labels import Label
 from service.simulator.mailbox import Mailbox
 
 FORMATS = ("minimal", "full", "raw", "metadata")
+THREAD_FORMATS = ("minimal", "full", "metadata")
 HISTORY_TYPES = ("messageAdded", "messageDeleted", "labelAdded", "labelRemoved")
 
 
@@ -52,6 +53,15 @@ def message(found: Message, form: str, wanted: Sequence[str]) -> dict[str, Any]:
     elif form == "raw":
         shaped["raw"] = encoding.padded_base64url(found.mail.raw())
     return shaped
+
+
+def thread(messages: Sequence[Message], form: str, wanted: Sequence[str]) -> dict[str, Any]:
+    """A Thread in one of THREAD_FORMATS; arguments as those of `message`."""
+    return {
+        "id": messages[0].thread_id,
+        "historyId": str(max(each.history_id for each in messages)),
+        "messages": [message(each, form, wanted) for each in messages],
+    }
 
 
 def _metadata(found: Message, wanted: Sequence[str]) -> dict[str, Any]:

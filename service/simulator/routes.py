@@ -58,6 +58,7 @@ _METHODS: dict[tuple[str, str], tuple[str, Handler]] = {
     ("POST", "messages/{}/trash"): ("messages.trash", methods.trash_message),
     ("POST", "messages/{}/untrash"): ("messages.untrash", methods.untrash_message),
     ("GET", "messages/{}/attachments/{}"): ("messages.attachments.get", methods.get_attachment),
+    ("GET", "threads/{}"): ("threads.get", methods.get_thread),
     ("GET", "labels"): ("labels.list", methods.list_labels),
     ("POST", "labels"): ("labels.create", methods.create_label),
     ("GET", "labels/{}"): ("labels.get", methods.get_label),

@@ -4,8 +4,8 @@ Only the run's own thread calls Postgres; the fetching threads call Gmail and pa
 mail has one writer, and a slow response delays only its own batch.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import msgspec
@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.rows import ContentMode
+from service.gmail.api import Format
 from service.gmail.client import BATCH_SIZE, GmailClient
 from service.gmail.errors import (
     DailyLimit,
@@ -97,18 +98,23 @@ class MessageFetcher:
     def _send_next(self) -> bool:
         """Send an unfinished message, else a new batch; whether there was one."""
         if self._unfinished:
-            self._send(1, self._unfinished.popleft())
+            self._send({"raw": 1}, self._unfinished.popleft())
             return True
         taken = self._calls.rows_as(TakenMessage, "take_messages", self._batch_size, BATCH_BYTES)
         if taken:
             # The user may switch it during a run.
             mode = self._content_mode = taken[0].content_mode
-            self._send(len(taken), lambda: fetch_batch(self._thread_client(), mode, taken))
+            formats = Counter(each.format for each in taken)
+            self._send(formats, lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 
-    def _send(self, gets: int, fetch: Callable[[], Batch]) -> None:
-        """Fetch in a thread once the quota allows that many messages.get."""
-        if free_at := self._throttle.reserve("messages.get", gets):
+    def _send(self, gets: Mapping[Format, int], fetch: Callable[[], Batch]) -> None:
+        """Fetch in a thread once the quota allows that many messages.get in each format."""
+        free_at = None
+        for format_, calls in gets.items():
+            # The ledger serves in order, so the last wait is the longest.
+            free_at = self._throttle.reserve("messages.get", calls, format_)
+        if free_at:
             # Store what has been fetched before a wait for quota.
             while self._in_flight:
                 self._settle_first()

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import msgspec
 
 from service.accounts.rows import ContentMode
+from service.gmail.api import Format
 from service.gmail.client import GmailClient
 from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone
 from service.mime.message import RefreshedMessage, StoredMessage
@@ -21,6 +22,11 @@ class TakenMessage(msgspec.Struct, frozen=True):
     message_id: str
     known: bool
     content_mode: ContentMode
+
+    @property
+    def format(self) -> Format:
+        """The format in which it is fetched."""
+        return "minimal" if self.known else self.content_mode
 
 
 class FailedFetch(msgspec.Struct, frozen=True):
@@ -151,7 +157,7 @@ def _fetch(
     client: GmailClient,
     batch: Batch,
     message_ids: Sequence[str],
-    content: Literal["full", "raw", "minimal"],
+    format: Format,  # noqa: A002
 ) -> Iterator[dict[str, Any]]:
     """The fetched messages, each freed before the next; the others are sorted into the batch."""
     if not message_ids:
@@ -160,7 +166,7 @@ def _fetch(
         batch.untried += message_ids
         return
     try:
-        answers = client.fetch(message_ids, content)
+        answers = client.fetch(message_ids, format)
     except GmailError as error:
         batch.stopped_by = error
         batch.untried += message_ids

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from service.gmail.api import Format
 from service.gmail.backoff import QUOTA, retry_at
 from service.gmail.errors import DailyLimit, GmailError, RateLimited, Transient
 from service.gmail.retry import call_with_retry
@@ -47,15 +48,22 @@ class Throttle:
         if self._draining.is_set():
             raise Drained
 
-    def charge(self, method: str, calls: int = 1) -> None:
-        """Charge calls to the quota, and wait until they may be sent."""
-        if free_at := self.reserve(method, calls):
+    def charge(self, method: str) -> None:
+        """Charge a call to the quota, and wait until it may be sent."""
+        if free_at := self.reserve(method):
             self.wait_for_quota(free_at)
 
-    def reserve(self, method: str, calls: int = 1) -> datetime | None:
+    def reserve(
+        self,
+        method: str,
+        calls: int = 1,
+        format: Format | None = None,  # noqa: A002
+    ) -> datetime | None:
         """Charge calls to the quota; the time when they may be sent, or None for now."""
         self.check()
-        free_at: datetime | None = self._calls.value("reserve_run_quota", method, calls)
+        free_at: datetime | None = self._calls.value(
+            "reserve_run_quota", method, calls, format or ""
+        )
         return free_at
 
     def wait_for_quota(self, free_at: datetime) -> None:

@@ -66,7 +66,7 @@ def test_the_account_is_shown_without_its_secrets(client: httpx.Client) -> None:
         "status_code": None,
         "status_reason": None,
         "content_mode": "full",
-        "quota_profile": "google-2026",
+        "quota_profile": "google-standard",
         "sync_interval_seconds": None,
         "synced": True,
     }

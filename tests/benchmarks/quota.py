@@ -1,6 +1,6 @@
 """A full sync with the quota on, beside the most that Google's quota allows.
 
-The simulator enforces the units of profile google-2026 (6,000 a window, 20 a message), and our
+The simulator enforces the units of profile google-standard (6,000 a window, 20 a message), and our
 ledger keeps the same. Both have windows of 10 s instead of 60, so a loss at the turn of a window
 weighs six times as much. The first window's units go at once. The rate is measured where Google
 counts, over the windows after it. One quota error fails the benchmark.
@@ -15,7 +15,7 @@ from tests.benchmarks.gmail import EMAIL, TOKEN, tiny
 from tests.benchmarks.machine import Installation, installed
 
 BAR = 0.95
-PROFILE, CAP, GET = "google-2026", 6_000, 20  # units
+PROFILE, CAP, GET = "google-standard", 6_000, 20  # units
 USER = "user-42"
 
 

@@ -55,7 +55,7 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     labels = [{"id": f"L-{user}", "name": "Work", "type": "user"}]
     functions.rows("store_labels", task_id, Jsonb(labels))
     taken(functions, task_id, 1)
-    functions.value("reserve_run_quota", task_id, "messages.get", 1)
+    functions.value("reserve_run_quota", task_id, "messages.get", 1, "full")
     functions.value(
         "mark_credentials_rejected", user, f"sealed {user}".encode(), "account_blocked", "why"
     )

@@ -15,7 +15,7 @@ EMAIL = "shared@mail.example"
 
 # Their first argument is the user.
 OF_A_USER: dict[str, list[object]] = {
-    "reserve_account_quota": ["messages.get", 1],
+    "reserve_account_quota": ["attachments.get", 1],
     "begin_disconnect": [],
     "connect_account": [EMAIL, b"sealed", None, "raw"],
     "record_connect_attempt": ["connect_begun"],
@@ -40,7 +40,7 @@ OF_A_RUN: dict[str, list[object]] = {
     ],
     "begin_listing": [1000, 5],
     "cancel_sync": [],
-    "reserve_run_quota": ["messages.get", 1],
+    "reserve_run_quota": ["messages.get", 1, "full"],
     "expire_history": [],
     "fail_messages": [
         Jsonb([{"message_id": i, "error_message": "x", "gone": i == "s"} for i in "as"])

@@ -50,7 +50,7 @@ begin
     values (v_user, 's', 'new', 'new'), (v_user, 'a', 'pending', null);
     -- Booked ahead, so that their order in time is not that in the table.
     insert into gmail_sync.quota_charge (profile, user_id, charged_at, units)
-    select 'google-2026', v_user, now() - n * interval '5 min', 1 from generate_series(1, 5) n;
+    select 'google-standard', v_user, now() - n * interval '5 min', 1 from generate_series(1, 5) n;
     insert into gmail_sync.audit_event (act, user_id, actor, role, application, detail)
     values ('connected', v_user, v_user, 'x', 'x', '{}');
     insert into gmail_sync.repair_log (source, task_id, user_id, action, rules, original)

@@ -39,7 +39,7 @@ def test_mistakes_are_told(call: Call, mailbox: Mailbox) -> None:
 
 
 def test_quota_is_switched_on_and_off(call: Call, mailbox: Mailbox) -> None:
-    limits = {"profile": "google-2026", "user_units": 5, "window": 100}
+    limits = {"profile": "google-standard", "user_units": 5, "window": 100}
     assert call("PUT", "/simulator/quota", limits)[0] == 204
     assert [call("GET", MESSAGES)[0] for _ in range(2)] == [200, 403]
     assert call("DELETE", "/simulator/quota")[0] == 204

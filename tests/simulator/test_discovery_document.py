@@ -40,6 +40,19 @@ def test_messages(gmail: Any, mailbox: Mailbox, check: Check, form: str) -> None
         assert ("raw" in answer) == (form == "raw")
 
 
+@pytest.mark.parametrize("form", ["minimal", "full", "metadata"])
+def test_threads(gmail: Any, mailbox: Mailbox, check: Check, form: str) -> None:
+    first = mailbox.insert(b"Message-ID: <1@x>\r\n\r\n", internal_date=2)
+    reply = mailbox.insert(b"References: <1@x>\r\n\r\n", internal_date=1)
+    thread_id = mailbox.get(first).thread_id
+    answer = gmail.threads().get(userId="me", id=thread_id, format=form).execute()
+    check("Thread", answer)
+    assert answer["messages"] == [
+        gmail.messages().get(userId="me", id=message_id, format=form).execute()
+        for message_id in (reply, first)
+    ]
+
+
 def test_lists_profile_labels_and_watch(gmail: Any, mailbox: Mailbox, check: Check) -> None:
     check("ListMessagesResponse", gmail.messages().list(userId="me", maxResults=5).execute())
     check("Profile", gmail.getProfile(userId=EMAIL).execute())

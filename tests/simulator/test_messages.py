@@ -277,3 +277,9 @@ def test_replies_join_the_thread_of_what_they_answer_in_any_order(mailbox: Mailb
     other = mailbox.insert(b"Message-ID: <d@x>\n\n")
     threads = [mailbox.get(message_id).thread_id for message_id in (reply, root, third, other)]
     assert threads == [reply, reply, reply, other]
+
+
+def test_a_thread_has_no_raw_form_and_can_be_gone(mailbox: Mailbox, call: Call) -> None:
+    thread_id = mailbox.get(mailbox.message_ids()[0]).thread_id
+    assert call("GET", f"/gmail/v1/users/me/threads/{thread_id}?format=raw")[0] == 400
+    assert call("GET", "/gmail/v1/users/me/threads/f00")[0] == 404

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from typing import Any
 
 import pytest
@@ -22,11 +23,11 @@ class Clock:
         return self.now
 
 
-def allowed(quota: Quota, method: str, email: str = EMAIL) -> int:
+def allowed(quota: Quota, method: str, email: str = EMAIL, answer_format: str = "full") -> int:
     """How many requests of a method pass before the first refusal."""
     for count in range(100_000):
         try:
-            quota.enter(email, method)
+            quota.enter(email, method, answer_format)
         except ApiError:
             return count
     raise AssertionError("never refused")
@@ -35,8 +36,9 @@ def allowed(quota: Quota, method: str, email: str = EMAIL) -> int:
 @pytest.mark.parametrize(
     ("profile", "method", "expected"),
     [
-        ("google-2026", "messages.get", 300),
-        ("google-2026", "messages.list", 1200),
+        ("google-standard", "messages.get", 300),
+        ("google-standard", "messages.list", 1200),
+        ("google-standard", "threads.get", 150),
         ("google-legacy", "messages.get", 3000),
         ("google-legacy", "history.list", 7500),
     ],
@@ -49,12 +51,12 @@ def test_a_profile_allows_its_units_in_a_window(profile: str, method: str, expec
     assert allowed(quota, method) == 0
     clock.now = 10.0
     assert allowed(quota, method) == expected
-    assert quota.peak_units == {"google-2026": 6_000, "google-legacy": 15_000}[profile]
+    assert quota.peak_units == {"google-standard": 6_000, "google-legacy": 15_000}[profile]
 
 
 def test_the_window_slides() -> None:
     clock = Clock()
-    quota = Quota(Limits("google-2026", window=10, user_units=40), clock)
+    quota = Quota(Limits("google-standard", window=10, user_units=40), clock)
     quota.enter(EMAIL, "messages.get")
     clock.now = 6.0
     assert allowed(quota, "messages.get") == 1
@@ -63,16 +65,46 @@ def test_the_window_slides() -> None:
 
 
 def test_users_have_their_own_units_and_share_the_projects() -> None:
-    quota = Quota(Limits("google-2026", user_units=40, project_units=60))
+    quota = Quota(Limits("google-standard", user_units=40, project_units=60))
     assert allowed(quota, "messages.get", "a@mail.example") == 2
     assert allowed(quota, "messages.get", "b@mail.example") == 1
+
+
+def test_a_format_can_have_a_price_of_its_own() -> None:
+    for answer_format, expected in {"full": 100, "minimal": 300}.items():
+        quota = Quota(Limits("google-standard", costs={"messages.get full": 60}))
+        assert allowed(quota, "messages.get", answer_format=answer_format) == expected
+
+
+def test_the_units_of_a_day_are_the_project_s_and_return_at_the_next() -> None:
+    clock, day = Clock(), date(2026, 11, 30)
+    quota = Quota(Limits("google-standard", window=10, day_units=100), clock, lambda: day)
+    assert allowed(quota, "messages.get", "a@mail.example") == 5
+    clock.now = 10.0
+    with pytest.raises(ApiError) as refused:
+        quota.enter("b@mail.example", "messages.get", "full")
+    assert (refused.value.status, refused.value.reason) == (403, "dailyLimitExceeded")
+    day = date(2026, 12, 1)
+    assert allowed(quota, "messages.get", "b@mail.example") == 5
+
+
+def test_the_request_s_format_is_charged(
+    simulator: Simulator, mailbox: Mailbox, call: Call
+) -> None:
+    simulator.set_limits(Limits("google-standard", costs={"messages.get full": 60}))
+    path = f"{MESSAGES}/{mailbox.message_ids()[0]}"
+    for query in ("", "?format=full", "?format=minimal"):
+        call("GET", path + query)
+    call("GET", f"{MESSAGES}?labelIds=INBOX")
+    call("GET", f"/gmail/v1/users/me/threads/{mailbox.get(mailbox.message_ids()[0]).thread_id}")
+    assert [charge.units for charge in simulator.quota.charges] == [60, 60, 20, 5, 40]
 
 
 @pytest.mark.parametrize("status", [403, 429])
 def test_spent_units_are_refused_in_googles_words(
     simulator: Simulator, mailbox: Mailbox, call: Call, status: int
 ) -> None:
-    simulator.set_limits(Limits("google-2026", user_units=5, status=status))
+    simulator.set_limits(Limits("google-standard", user_units=5, status=status))
     assert call("GET", MESSAGES)[0] == 200
     got, answer = call("GET", MESSAGES)
     assert got == status
@@ -85,7 +117,7 @@ def test_spent_units_are_refused_in_googles_words(
 def test_each_part_of_a_batch_is_charged_and_holds_a_place(
     gmail: Any, simulator: Simulator, mailbox: Mailbox
 ) -> None:
-    simulator.set_limits(Limits("google-2026", max_in_flight=10))
+    simulator.set_limits(Limits("google-standard", max_in_flight=10))
     answers = run_batch(gmail, simulator, mailbox.message_ids()[:15])
     refused = [error for _, error in answers.values() if error]
     assert [error.status_code for error in refused] == [429] * 5
@@ -111,5 +143,5 @@ def test_requests_that_hang_are_in_flight(
 
 
 def test_an_unknown_profile_is_refused() -> None:
-    with pytest.raises(ValueError, match="google-2026"):
+    with pytest.raises(ValueError, match="google-standard"):
         Limits("google-2030")

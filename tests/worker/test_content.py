@@ -72,9 +72,9 @@ def synced_pdf_with_caps(
 ) -> str:
     """The id of WITH_PDF, synced before its account got quota caps and so many charges."""
     message_id = synced_pdf(mailbox, account)
-    functions.rows("set_quota_profile", USER, "google-2026")
+    functions.rows("set_quota_profile", USER, "google-standard")
     if charges:
-        functions.rows("reserve_account_quota", USER, "messages.get", charges)
+        functions.rows("reserve_account_quota", USER, "attachments.get", charges)
     return message_id
 
 
@@ -196,7 +196,7 @@ def test_an_expired_token_is_renewed_kept_and_charged_once_more(
     stored = {"token": "access", "refresh_token": "refresh"}
     stored |= {"client_id": "c", "client_secret": "s"}
     sealed = google.cipher.encrypt(stored)
-    functions.rows("connect_account", USER, mailbox.email, sealed, "google-2026")
+    functions.rows("connect_account", USER, mailbox.email, sealed, "google-standard")
     simulator.tokens.expire("access")
     assert raw_of(user, message_id).content == mailbox.raw(message_id)
     # Connected again, it is asked whose mailbox it is, in vain at first.
@@ -389,7 +389,7 @@ def test_the_limits_of_the_simulator_are_kept_too(
     user: httpx.Client, mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
 ) -> None:
     message_id = synced_pdf(mailbox, account)
-    simulator.set_limits(Limits(profile="google-2026", user_units=20))
+    simulator.set_limits(Limits(profile="google-standard", user_units=20))
     assert raw_of(user, message_id).status_code == 200
     answer = raw_of(user, message_id)
     problem(answer, 503, "gmail_quota")

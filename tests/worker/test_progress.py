@@ -22,7 +22,7 @@ from tests.worker.conftest import ACCESS_TOKEN, EMAIL, USER, Account, WorkerProc
 pytestmark = pytest.mark.serial
 
 PARTS = ("new", "updated", "unchanged", "deleted", "gone", "failed", "pending")
-PROFILE = "google-2026"
+PROFILE = "google-standard"
 
 
 @pytest.fixture

@@ -336,7 +336,7 @@ def test_a_dead_grant_found_by_the_watch_is_an_account_state(
 
 
 def test_watching_is_charged(mailbox: Mailbox, account: Account, worker: Worker, db: Db) -> None:
-    db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
+    db.execute("update gmail_sync.account set quota_profile = 'google-standard'")
     mailbox.watch("projects/other/topics/other")
     account.sync()
     units = db.execute("select array_agg(units) as units from gmail_sync.quota_charge").fetchone()

@@ -22,7 +22,7 @@ from tests.worker.conftest import WorkerProcess
 
 pytestmark = pytest.mark.serial
 
-PROFILE = "google-2026"
+PROFILE = "google-standard"
 # Seconds a window is scaled down to: losses are reported in parts of a window.
 WINDOW = 4.0
 WINDOWS = 5

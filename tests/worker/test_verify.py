@@ -410,7 +410,7 @@ def test_a_token_that_ran_out_is_renewed_saved_and_charged_again(
         "client_secret": "s",
     }
     sealed = google.cipher.encrypt(stored)
-    functions.value("connect_account", USER, EMAIL, sealed, "google-2026", None)
+    functions.value("connect_account", USER, EMAIL, sealed, "google-standard", None)
 
     findings = verify()
 
@@ -472,9 +472,9 @@ def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
 def test_it_costs_a_thousand_units_for_a_hundred_thousand_messages(
     mailbox: Mailbox, account: Account, verify: Verify, simulator: Simulator, db: Db, messages: int
 ) -> None:
-    simulator.set_limits(Limits("google-2026"))
+    simulator.set_limits(Limits("google-standard"))
     mailbox.load(generate(messages))
-    fill(db, mailbox, "google-2026")
+    fill(db, mailbox, "google-standard")
 
     findings = verify()
 
@@ -500,9 +500,9 @@ def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
     db: Db,
 ) -> None:
     mailbox.load(generate(3_000))
-    fill(db, mailbox, "google-2026")
+    fill(db, mailbox, "google-standard")
     db.execute("update gmail_sync.quota_profile set window_length = '4 s', user_units = 20")
-    simulator.set_limits(Limits("google-2026", window=4, user_units=20))
+    simulator.set_limits(Limits("google-standard", window=4, user_units=20))
     waits: list[str] = []
     access = MailboxAccess(
         functions,

@@ -98,7 +98,7 @@ def test_drift_is_listed_with_the_first_ids_and_the_status_is_1(
 def test_json_is_one_object_with_all_ids(
     ids: list[str], mailbox: Mailbox, verify: Verify, functions: Session, db: Db
 ) -> None:
-    functions.value("connect_account", USER, EMAIL, encrypted(functions), "google-2026", None)
+    functions.value("connect_account", USER, EMAIL, encrypted(functions), "google-standard", None)
     lose(db, ids[:25])
     late = mailbox.insert(MAIL % b"late", ["INBOX"])
 
@@ -252,7 +252,7 @@ def test_a_revoked_grant_is_explained_and_the_status_is_2(
 
 def test_a_wait_for_quota_is_shown(ids: list[str], verify: Verify, db: Db) -> None:
     db.execute("update gmail_sync.quota_profile set window_length = '1 s', user_units = 5")
-    db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
+    db.execute("update gmail_sync.account set quota_profile = 'google-standard'")
 
     result = verify()
 

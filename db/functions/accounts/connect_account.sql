@@ -26,7 +26,8 @@ begin
   insert into gmail_sync.account as a (user_id, email, credentials, quota_profile, content_mode)
   values (
     v_user, p_email, p_credentials,
-    coalesce(p_quota_profile, 'google-2026'), coalesce(p_content_mode, 'full')
+    gmail_sync._quota_profile_name(coalesce(p_quota_profile, 'google-standard')),
+    coalesce(p_content_mode, 'full')
   )
   on conflict (user_id) do update
   set credentials = excluded.credentials,
@@ -44,7 +45,9 @@ begin
     ),
     watched_at = null,
     watch_expires_at = null,
-    quota_profile = coalesce(p_quota_profile, a.quota_profile),
+    quota_profile = case
+      when p_quota_profile is null then a.quota_profile else excluded.quota_profile
+    end,
     content_mode = coalesce(p_content_mode, a.content_mode)
   where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(excluded.email);
 

@@ -28,6 +28,8 @@ as $$
     select 5, s.reason from gmail_sync._server_reasons(p_facts) s
     union all
     select 6, reason from gmail_sync._operator_reasons() reason
+    union all
+    select 7, reason from gmail_sync._quota_reasons() reason
   ) as r (rank, reason);
 $$;
 

@@ -25,7 +25,7 @@ as $$
       (
         select c.units
         from gmail_sync.quota_cost c
-        where c.profile = q.name and c.method = 'messages.get'
+        where c.profile = q.name and c.method = 'messages.get' and c.format = a.content_mode
       ) as cost
     from gmail_sync.account a
     join gmail_sync.quota_profile q on q.name = a.quota_profile

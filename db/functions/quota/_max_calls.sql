@@ -1,4 +1,5 @@
--- How many calls of a Gmail method a user's caps allow at once, one at least; NULL without caps.
+-- How many calls of a Gmail method a user's caps allow at once in its dearest format, one at least;
+-- NULL without caps.
 
 create or replace function gmail_sync._max_calls(p_user_id text, p_method text)
 returns integer
@@ -7,13 +8,14 @@ stable
 as $$
 begin
   return (
-    select greatest(1, least(q.user_units, q.project_units) / c.units)
+    select greatest(1, least(q.user_units, q.project_units) / max(c.units))
     from gmail_sync.account a
     join gmail_sync.quota_profile q on q.name = a.quota_profile
     join gmail_sync.quota_cost c on c.profile = q.name
     where a.user_id = p_user_id
       and c.method = p_method
       and coalesce(q.user_units, q.project_units) is not null
+    group by q.name
   );
 end;
 $$;

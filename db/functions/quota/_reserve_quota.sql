@@ -6,8 +6,7 @@
 -- but its time is returned. Raises SY003 for calls that no window has room for.
 
 create or replace function gmail_sync._reserve_quota(
-  p_user_id text, p_method text, p_calls integer,
-  p_patience interval default interval '24 hours'
+  p_user_id text, p_method text, p_calls integer, p_format text, p_patience interval
 )
 returns timestamptz
 language plpgsql
@@ -34,11 +33,13 @@ begin
   select c.units * p_calls into v_units
   from gmail_sync.quota_cost c
   where c.profile = v_profile.name
-    and c.method = p_method;
+    and c.method = p_method
+    and c.format = p_format;
   if not found or p_calls < 1 or v_units > least(v_profile.user_units, v_profile.project_units) then
-    raise exception '% calls of % cannot be charged to profile %',
-      p_calls, p_method, v_profile.name
-      using errcode = 'SY003', hint = 'Reserve fewer calls at once, of a method with a quota cost.';
+    raise exception '% calls of % % cannot be charged to profile %',
+      p_calls, p_method, p_format, v_profile.name
+      using errcode = 'SY003',
+        hint = 'Reserve fewer calls at once, of a method and format in gmail_sync.quota_cost.';
   end if;
 
   -- Google counts a request when it arrives, a little later than we charge it; of two requests
@@ -71,7 +72,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._reserve_quota(text, text, integer, interval) is
+comment on function gmail_sync._reserve_quota(text, text, integer, text, interval) is
 'Reserve quota for calls: NULL to send now, else when.';
 
-revoke all on function gmail_sync._reserve_quota(text, text, integer, interval) from public;
+revoke all on function gmail_sync._reserve_quota(text, text, integer, text, interval) from public;

@@ -5,7 +5,7 @@
 
 create or replace function gmail_sync.reserve_account_quota(
   p_user_id text, p_method text, p_calls integer default 1,
-  p_patience interval default interval '24 hours'
+  p_patience interval default interval '24 hours', p_format text default ''
 )
 returns timestamptz
 language plpgsql
@@ -15,13 +15,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform gmail_sync._require_account(p_user_id);
-  return gmail_sync._reserve_quota(p_user_id, p_method, p_calls, p_patience);
+  return gmail_sync._reserve_quota(p_user_id, p_method, p_calls, p_format, p_patience);
 end;
 $$;
 
-comment on function gmail_sync.reserve_account_quota(text, text, integer, interval) is
+comment on function gmail_sync.reserve_account_quota(text, text, integer, interval, text) is
 'Reserve quota for calls outside of runs: NULL to send now, else when.';
 
-revoke all on function gmail_sync.reserve_account_quota(text, text, integer, interval) from public;
-grant execute on function gmail_sync.reserve_account_quota(text, text, integer, interval)
+revoke all on function gmail_sync.reserve_account_quota(text, text, integer, interval, text)
+  from public;
+grant execute on function gmail_sync.reserve_account_quota(text, text, integer, interval, text)
   to gmail_sync_service;

@@ -1,10 +1,10 @@
 -- Reserves the quota of calls of one Gmail method for the account of a run, before they are sent;
--- see _reserve_quota. A wait longer than settings.longest_wait reserves nothing: the run is
--- handed over, and its successor reserves again.
+-- see _reserve_quota. p_format is empty for a method that has no formats. A wait longer than
+-- settings.longest_wait reserves nothing: the run is handed over, and its successor reserves again.
 -- Raises SY001 when the lease is gone, SY003 for calls that no window has room for.
 
 create or replace function gmail_sync.reserve_run_quota(
-  p_task_id text, p_method text, p_calls integer default 1
+  p_task_id text, p_method text, p_calls integer default 1, p_format text default ''
 )
 returns timestamptz
 language plpgsql
@@ -14,14 +14,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return gmail_sync._reserve_quota(
-    gmail_sync._lease_owner(p_task_id), p_method, p_calls,
+    gmail_sync._lease_owner(p_task_id), p_method, p_calls, p_format,
     (select longest_wait from gmail_sync.settings)
   );
 end;
 $$;
 
-comment on function gmail_sync.reserve_run_quota(text, text, integer) is
+comment on function gmail_sync.reserve_run_quota(text, text, integer, text) is
 'Reserve quota for a run''s calls before they are sent: NULL to send now, else when.';
 
-revoke all on function gmail_sync.reserve_run_quota(text, text, integer) from public;
-grant execute on function gmail_sync.reserve_run_quota(text, text, integer) to gmail_sync_service;
+revoke all on function gmail_sync.reserve_run_quota(text, text, integer, text) from public;
+grant execute on function gmail_sync.reserve_run_quota(text, text, integer, text)
+  to gmail_sync_service;

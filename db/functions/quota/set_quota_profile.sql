@@ -11,11 +11,8 @@ as $$
 begin
   perform gmail_sync._require_account(p_user_id);
   update gmail_sync.account
-  set quota_profile = p_quota_profile
+  set quota_profile = gmail_sync._quota_profile_name(p_quota_profile)
   where user_id = p_user_id;
-exception when foreign_key_violation or not_null_violation then
-  raise exception 'there is no quota profile %', p_quota_profile
-    using errcode = 'SY003', hint = 'Choose a name of gmail_sync.quota_profile.';
 end;
 $$;
 

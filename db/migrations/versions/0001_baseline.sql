@@ -182,40 +182,48 @@ create index runs_waiting_by_start on gmail_sync.user_sync_status (started_at)
 
 create table gmail_sync.quota_profile (
   name text primary key,
+  -- An older name, which is still accepted.
+  alias text unique,
   user_units integer constraint user_cap_is_positive check (user_units > 0),
   project_units integer constraint project_cap_is_positive check (project_units > 0),
   window_length interval not null default '60 s'
-    constraint window_is_positive check (window_length > interval '0')
+    constraint window_is_positive check (window_length > interval '0'),
+  -- The first day on which Google no longer grants these caps.
+  ends_on date
 );
 
 comment on table gmail_sync.quota_profile is
 'Caps in quota units for each window, per user and for the whole project; NULL is unlimited.';
 
-insert into gmail_sync.quota_profile (name, user_units, project_units) values
-  ('google-2026', 6000, 1200000),
-  ('google-legacy', 15000, 1200000),
-  ('unlimited', null, null);
+insert into gmail_sync.quota_profile (name, alias, user_units, project_units, ends_on) values
+  ('google-standard', 'google-2026', 6000, 1200000, null),
+  ('google-legacy', null, 15000, 1200000, '2027-04-01'),
+  ('unlimited', null, null, null, null);
 
 create table gmail_sync.quota_cost (
   profile text not null references gmail_sync.quota_profile,
   method text not null,
+  -- Empty for a method that has no formats.
+  format text not null default '',
   units integer not null constraint cost_is_positive check (units > 0),
-  primary key (profile, method)
+  primary key (profile, method, format)
 );
 
-comment on table gmail_sync.quota_cost is 'Units that one call of a Gmail method costs.';
+comment on table gmail_sync.quota_cost is
+'Units that one call of a Gmail method costs, in each format of its answer.';
 
-insert into gmail_sync.quota_cost (profile, method, units)
-select profile, method, units
-from (values
-  ('google-2026', 'messages.get', 20),
-  ('google-2026', 'attachments.get', 20),
-  ('google-legacy', 'messages.get', 5),
-  ('google-legacy', 'attachments.get', 5)
-) as gets (profile, method, units)
+insert into gmail_sync.quota_cost (profile, method, format, units)
+select profile, method, format, units
+from (values ('google-standard', 20), ('google-legacy', 5)) as gets (profile, units)
+cross join (values
+  ('messages.get', 'full'),
+  ('messages.get', 'raw'),
+  ('messages.get', 'minimal'),
+  ('attachments.get', '')
+) as methods (method, format)
 union all
-select profile, method, units
-from (values ('google-2026'), ('google-legacy')) as profiles (profile)
+select profile, method, '', units
+from (values ('google-standard'), ('google-legacy')) as profiles (profile)
 cross join (values
   ('messages.list', 5),
   ('history.list', 2),
@@ -304,7 +312,7 @@ create table gmail_sync.account (
   content_mode text not null default 'full' constraint known_content_mode check (
     content_mode in ('full', 'raw')
   ),
-  quota_profile text not null default 'google-2026' references gmail_sync.quota_profile,
+  quota_profile text not null default 'google-standard' references gmail_sync.quota_profile,
   sync_interval interval constraint interval_is_a_minute_or_more check (
     sync_interval >= interval '1 min'
   ),
@@ -326,6 +334,7 @@ comment on table gmail_sync.account is
 'A user''s Gmail account: sealed credentials, cursor (history_id), state of a listing.';
 
 create index accounts_by_watch on gmail_sync.account (watched_at) where watched_at is not null;
+create index accounts_of_a_profile on gmail_sync.account (quota_profile);
 create index accounts_to_reconnect on gmail_sync.account (user_id)
   where status in ('reauth_required', 'suspended');
 

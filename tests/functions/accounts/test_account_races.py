@@ -37,7 +37,7 @@ CALLS: dict[str, list[object]] = {
     "retry_failed_messages": [USER],
     "refetch_messages": [USER, ["m"]],
     "set_content_mode": [USER, "raw"],
-    "reserve_account_quota": [USER, "messages.get"],
+    "reserve_account_quota": [USER, "attachments.get"],
     "mark_credentials_rejected": [USER, f"sealed {USER}".encode(), "reauth_required", "why"],
     "disconnect_account": [USER],
     "begin_disconnect": [USER],
@@ -98,7 +98,7 @@ ENDS: dict[str, str] = {
     "reap": "select * from gmail_sync.reap_zombie_syncs()",
     "click": f"select gmail_sync.start_sync('{USER}')",
     "push": f"select gmail_sync.start_sync('{USER}', false, 'push')",
-    "charge": "select gmail_sync.reserve_run_quota('{}', 'messages.get')",
+    "charge": "select gmail_sync.reserve_run_quota('{}', 'messages.get', 1, 'full')",
     "beat": "select gmail_sync.heartbeat('{}')",
 }
 
@@ -227,11 +227,11 @@ def test_bookings_of_others_wait_for_no_deletion(
     functions: Session, db: Connection, locked: Locked, idle: None
 ) -> None:
     """Both delete charges: a booking leaves those that are going anyway."""
-    connected(functions, "bo", "google-2026")
+    connected(functions, "bo", "google-standard")
     db.execute("update gmail_sync.quota_charge set charged_at = now() - interval '1 day'")
     deletion = locked(DELETE)
     deletion.execute("select from gmail_sync.quota_charge for update")
-    assert functions.value("reserve_account_quota", "bo", "messages.get") is None
+    assert functions.value("reserve_account_quota", "bo", "attachments.get") is None
     deletion.commit()
     assert only(db, "select array_agg(user_id::text) from gmail_sync.quota_charge") == ["bo"]
 

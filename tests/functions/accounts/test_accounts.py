@@ -39,7 +39,7 @@ def test_an_account_is_connected_with_the_safe_profile(functions: Session) -> No
     functions.rows("connect_account", "ann", "ann@mail.example", b"sealed")
     row = account(functions)
     assert (row["status"], row["quota_profile"], row["content_mode"], row["history_id"]) == (
-        "connected", "google-2026", "full", None,
+        "connected", "google-standard", "full", None,
     )  # fmt: skip
     assert "credentials" not in row
     assert functions.rows("sync_status", "ann") == []

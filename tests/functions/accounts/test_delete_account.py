@@ -69,7 +69,7 @@ def test_the_run_s_worker_is_refused_and_writes_nothing_back(
     assert functions.value("heartbeat", task_id) is False
     late = [
         lambda: store(functions, task_id, message("b")),
-        lambda: functions.value("reserve_run_quota", task_id, "messages.get", 1),
+        lambda: functions.value("reserve_run_quota", task_id, "messages.get", 1, "full"),
         lambda: functions.value(
             "mark_credentials_rejected", USER, b"sealed", "account_blocked", "why"
         ),

@@ -335,3 +335,23 @@ def test_without_the_rights_of_a_monitor_others_transactions_are_not_reported(
 
 def test_the_notify_queue_is_watched(functions: Session) -> None:
     assert health(functions)["notify_queue_percent"] == 0
+
+
+@pytest.mark.parametrize(("days_left", "warned"), [(61, False), (60, True), (-1, True)])
+def test_a_profile_that_google_ends_is_a_reason_from_60_days_before(
+    functions: Session, db: Connection, days_left: int, warned: bool
+) -> None:
+    db.execute(
+        "update gmail_sync.quota_profile"
+        " set ends_on = gmail_sync._quota_day(clock_timestamp()) + %s where ends_on is not null",
+        [days_left],
+    )
+    connected(functions, "ann", "google-standard")
+    assert reasons(functions) == []
+    connected(functions, "bo", "google-legacy")
+    assert any("quota profile google-legacy" in reason for reason in reasons(functions)) is warned
+
+
+def test_google_ends_the_legacy_profile_on_the_first_of_april_2027(db: Connection) -> None:
+    query = "select name, ends_on::text from gmail_sync.quota_profile where ends_on is not null"
+    assert db.execute(query).fetchall() == [{"name": "google-legacy", "ends_on": "2027-04-01"}]

@@ -32,7 +32,7 @@ Locked = Callable[[str], psycopg.Connection[Row]]
 CALLS: dict[str, list[Any]] = {
     "apply_history": [Jsonb([record(500, "messagesAdded", "n")]), 501],
     "begin_listing": [1000, 5],
-    "reserve_run_quota": ["messages.get", 1],
+    "reserve_run_quota": ["messages.get", 1, "full"],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error_message": "x", "gone": True}])],
     "database_time": [],
@@ -94,9 +94,9 @@ def unknown(functions: Session, db: Connection) -> str:
 
 def busy(functions: Session, db: Connection) -> str:
     """A claimed run with a stored message, a listing, and a message taken."""
-    connected(functions, profile="google-2026")
+    connected(functions, profile="google-standard")
     task_id = claimed(functions)
-    db.execute("update gmail_sync.account set quota_profile = 'google-2026', history_id = 7")
+    db.execute("update gmail_sync.account set quota_profile = 'google-standard', history_id = 7")
     listed(functions, task_id, "s", "a")
     store(functions, task_id, message("s"))
     taken(functions, task_id)

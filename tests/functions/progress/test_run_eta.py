@@ -53,7 +53,7 @@ def test_a_successor_counts_its_own_speed_only(
 def test_no_run_is_promised_to_be_faster_than_its_quota(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    quota(db, "google-2026")
+    quota(db, "google-standard")
     # 300 messages a minute.
     set_run(db, task_id, phase="fetching", found=100_000, new=300, pending=99_700)
     shift(db, task_id, "-1 s", "claimed_at")
@@ -61,17 +61,29 @@ def test_no_run_is_promised_to_be_faster_than_its_quota(
     assert eta(functions, task_id) == pytest.approx(99_700 / 5, abs=2)
 
 
+def test_the_time_left_follows_the_price_of_the_format(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    quota(db, "google-standard")
+    set_run(db, task_id, phase="fetching", found=3000, pending=3000)
+    assert eta(functions, task_id) == pytest.approx(3000 / 5, abs=2)
+    db.execute("update gmail_sync.quota_cost set units = 60 where format = 'full'")
+    assert eta(functions, task_id) == pytest.approx(3 * 3000 / 5, abs=2)
+    functions.rows("set_content_mode", "ann", "raw")
+    assert eta(functions, task_id) == pytest.approx(3000 / 5, abs=2)
+
+
 def test_what_is_not_listed_yet_is_left_too(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    quota(db, "google-2026")
+    quota(db, "google-standard")
     functions.rows("begin_listing", task_id, 1000, 3000)
     functions.rows("store_listing_page", task_id, [f"m{n}" for n in range(500)], "next")
     assert eta(functions, task_id) == pytest.approx(3000 / 5, abs=2)
 
 
 def test_a_wait_comes_before_the_work(functions: Session, db: Connection, task_id: str) -> None:
-    quota(db, "google-2026")
+    quota(db, "google-standard")
     set_run(db, task_id, phase="fetching", found=600, pending=600)
     shift(db, task_id, "2 h", "waiting_until")
     functions.value("handover_sync", task_id, "Google says wait")

@@ -69,7 +69,7 @@ def test_no_more_is_handed_out_than_the_caps_allow_at_once(
     most: int,
 ) -> None:
     task_id = claimed(functions)
-    db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
+    db.execute("update gmail_sync.account set quota_profile = 'google-standard'")
     db.execute(
         "update gmail_sync.quota_profile set user_units = %s, project_units = %s",
         [user_units, project_units],

@@ -14,7 +14,7 @@ GETS_A_MINUTE = 300  # 6,000 units at 20 each
 @pytest.fixture
 def task_id(functions: Session, db: Connection) -> str:
     task_id = claimed(functions)
-    limit(db, "google-2026")
+    limit(db, "google-standard")
     return task_id
 
 
@@ -35,16 +35,17 @@ def wait_of(db: Connection, free_at: object) -> float:
 
 
 def test_the_whole_burst_goes_at_once_and_not_one_more(functions: Session, task_id: str) -> None:
-    assert functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE) is None
+    burst = functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
+    assert burst is None
     assert functions.value("reserve_run_quota", task_id, "labels.list") is not None
 
 
 def test_what_has_no_room_now_is_booked_for_when_it_has(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE)
+    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
     age(db, "20 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get")
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 1, "full")
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
     booked = "select units from gmail_sync.quota_charge where charged_at = %s"
     assert only(db, booked, free_at) == 20
@@ -54,9 +55,9 @@ def test_who_asks_first_is_served_first_however_much_it_is(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
         age(db, "10 s")
-    large = functions.value("reserve_run_quota", task_id, "messages.get", 150)
+    large = functions.value("reserve_run_quota", task_id, "messages.get", 150, "full")
     small = functions.value("reserve_run_quota", task_id, "labels.list")
     assert wait_of(db, large) == pytest.approx(41, abs=2)
     assert small == large
@@ -65,7 +66,7 @@ def test_who_asks_first_is_served_first_however_much_it_is(
 def test_outside_of_a_run_what_would_wait_too_long_is_not_booked(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE)
+    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
     free_at = functions.value("reserve_account_quota", "ann", "attachments.get", 1, "2 s")
     assert wait_of(db, free_at) == pytest.approx(61, abs=2)
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6000
@@ -76,16 +77,16 @@ def test_outside_of_a_run_what_would_wait_too_long_is_not_booked(
 
 def test_an_account_that_is_not_there_has_no_quota(functions: Session) -> None:
     with pytest.raises(AccountNotConnected):
-        functions.value("reserve_account_quota", "nobody", "messages.get")
+        functions.value("reserve_account_quota", "nobody", "attachments.get")
 
 
 def test_the_oldest_charges_that_make_room_are_waited_for(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
         age(db, "10 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 100)
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
     assert wait_of(db, free_at) == pytest.approx(31, abs=2)
 
 
@@ -93,46 +94,79 @@ def test_a_large_call_waits_until_all_of_it_has_room(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100)
+        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
         age(db, "10 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 200)
+    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 200, "full")
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
 
 
-def test_each_method_has_its_price(functions: Session, db: Connection, task_id: str) -> None:
-    for method in ("messages.get", "messages.list", "history.list", "getProfile", "watch"):
-        functions.value("reserve_run_quota", task_id, method)
+def charged_units(db: Connection) -> list[int]:
     query = "select units from gmail_sync.quota_charge order by id"
-    assert [row["units"] for row in db.execute(query)] == [20, 5, 2, 1, 100]
+    return [row["units"] for row in db.execute(query)]
 
 
-def test_what_calls_cost_is_told(functions: Session, db: Connection, task_id: str) -> None:
-    costs = {row["method"]: row["units"] for row in functions.rows("list_quota_costs", "ann")}
-    assert (costs["messages.list"], costs["history.list"], costs["getProfile"]) == (5, 2, 1)
+def test_each_method_has_its_price(functions: Session, db: Connection, task_id: str) -> None:
+    for method in ("attachments.get", "messages.list", "history.list", "getProfile", "watch"):
+        functions.value("reserve_run_quota", task_id, method)
+    assert charged_units(db) == [20, 5, 2, 1, 100]
+
+
+def test_a_format_has_a_price_of_its_own_and_a_changed_row_holds_at_once(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    def charge() -> None:
+        for answer_format in ("full", "raw", "minimal"):
+            functions.value("reserve_run_quota", task_id, "messages.get", 1, answer_format)
+
+    charge()
+    db.execute(
+        "update gmail_sync.quota_cost set units = 60"
+        " where method = 'messages.get' and format in ('full', 'raw')"
+    )
+    charge()
+    assert charged_units(db) == [20, 20, 20, 60, 60, 20]
+
+
+def test_the_cost_of_each_method_and_format_is_listed(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    costs = {
+        (row["method"], row["format"]): row["units"]
+        for row in functions.rows("list_quota_costs", "ann")
+    }
+    assert (costs["messages.list", ""], costs["history.list", ""]) == (5, 2)
+    assert (costs["messages.get", "minimal"], costs["messages.get", "full"]) == (20, 20)
     limit(db, "unlimited")
     assert functions.rows("list_quota_costs", "ann") == []
 
 
 def test_no_cap_charges_nothing(functions: Session, db: Connection, task_id: str) -> None:
     limit(db, "unlimited")
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 10**6) is None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 10**6, "full") is None
     assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
 
 
 @pytest.mark.parametrize(
-    ("method", "calls"), [("messages.fly", 1), (None, 1), ("messages.get", GETS_A_MINUTE + 1)]
+    ("method", "calls", "answer_format"),
+    [
+        ("messages.fly", 1, ""),
+        (None, 1, ""),
+        ("messages.get", 1, ""),
+        ("messages.get", 1, None),
+        ("messages.get", GETS_A_MINUTE + 1, "full"),
+    ],
 )
 def test_what_can_never_be_charged_is_refused(
-    functions: Session, task_id: str, method: str | None, calls: int
+    functions: Session, task_id: str, method: str | None, calls: int, answer_format: str | None
 ) -> None:
     with pytest.raises(InvalidArgument):
-        functions.value("reserve_run_quota", task_id, method, calls)
+        functions.value("reserve_run_quota", task_id, method, calls, answer_format)
 
 
 def test_fewer_than_one_call_is_refused(functions: Session, task_id: str) -> None:
     for calls in (0, -100):
         with pytest.raises(InvalidArgument):
-            functions.value("reserve_run_quota", task_id, "messages.get", calls)
+            functions.value("reserve_run_quota", task_id, "messages.get", calls, "full")
 
 
 def test_users_have_windows_of_their_own_within_the_projects(
@@ -140,12 +174,12 @@ def test_users_have_windows_of_their_own_within_the_projects(
 ) -> None:
     other = claimed(functions, "bo")
     db.execute(
-        "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-2026'"
+        "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-standard'"
     )
-    limit(db, "google-2026")
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 300) is None
-    assert functions.value("reserve_run_quota", other, "messages.get", 100) is None
-    assert functions.value("reserve_run_quota", other, "messages.get") is not None
+    limit(db, "google-standard")
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 300, "full") is None
+    assert functions.value("reserve_run_quota", other, "messages.get", 100, "full") is None
+    assert functions.value("reserve_run_quota", other, "messages.get", 1, "full") is not None
 
 
 @pytest.mark.parametrize("cap", ["user_units", "project_units"])
@@ -154,13 +188,13 @@ def test_a_missing_cap_is_none_and_the_other_holds(
 ) -> None:
     db.execute(
         "update gmail_sync.quota_profile set user_units = null, project_units = null"
-        " where name = 'google-2026'"
+        " where name = 'google-standard'"
     )
     db.execute(
-        f"update gmail_sync.quota_profile set {cap} = 20 where name = 'google-2026'".encode()
+        f"update gmail_sync.quota_profile set {cap} = 20 where name = 'google-standard'".encode()
     )
-    assert functions.value("reserve_run_quota", task_id, "messages.get") is None
-    assert functions.value("reserve_run_quota", task_id, "messages.get") is not None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is not None
 
 
 @pytest.mark.serial
@@ -169,8 +203,9 @@ def test_no_window_of_any_worker_crosses_a_cap(
 ) -> None:
     tasks = [claimed(functions, user) for user in ("ann", "bo", "cy")]
     db.execute(
-        "insert into gmail_sync.quota_profile values ('small', 200, 500, '0.5 s');"
-        "insert into gmail_sync.quota_cost values ('small', 'messages.get', 10);"
+        "insert into gmail_sync.quota_profile (name, user_units, project_units, window_length)"
+        " values ('small', 200, 500, '0.5 s');"
+        "insert into gmail_sync.quota_cost values ('small', 'messages.get', 'full', 10);"
         "create table public.spent (like gmail_sync.quota_charge);"
         "grant insert on public.spent to public;"
         "create function public.note() returns trigger language plpgsql as"
@@ -186,7 +221,7 @@ def test_no_window_of_any_worker_crosses_a_cap(
         """As a run does: it waits for what it booked before it books more."""
         while (left := deadline - time.monotonic()) > 0:
             free_at = workers[index].value(
-                "reserve_run_quota", tasks[index % 3], "messages.get", 1 + index % 2
+                "reserve_run_quota", tasks[index % 3], "messages.get", 1 + index % 2, "full"
             )
             if free_at:
                 time.sleep(min(left, max(0, (free_at - datetime.now(UTC)).total_seconds())))
@@ -209,7 +244,10 @@ def test_no_window_of_any_worker_crosses_a_cap(
 def test_many_bookings_fill_every_window_to_its_cap(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    booked = [functions.value("reserve_run_quota", task_id, "messages.get", 12) for _ in range(125)]
+    booked = [
+        functions.value("reserve_run_quota", task_id, "messages.get", 12, "full")
+        for _ in range(125)
+    ]
     # 300 gets a window: 125 times 12 are five windows' worth.
     assert wait_of(db, booked[-1]) == pytest.approx(4 * 61.2, abs=5)
     assert booked[:25] == [None] * 25

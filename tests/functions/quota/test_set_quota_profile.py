@@ -12,6 +12,14 @@ def test_a_quota_profile_is_changed(functions: Session) -> None:
     assert account["quota_profile"] == "google-legacy"
 
 
+def test_an_alias_sets_the_profile_that_it_names(functions: Session) -> None:
+    connected(functions, profile="google-2026")
+    connected(functions, "bo", "google-legacy")
+    functions.rows("set_quota_profile", "bo", "google-2026")
+    accounts = functions.rows("list_accounts")
+    assert {account["quota_profile"] for account in accounts} == {"google-standard"}
+
+
 @pytest.mark.parametrize("profile", ["generous", None])
 def test_an_unknown_profile_is_refused(functions: Session, profile: str | None) -> None:
     connected(functions)

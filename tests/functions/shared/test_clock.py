@@ -209,7 +209,7 @@ def test_a_run_that_counted_a_retry_fetches_it_however_little_the_clock_moved(
 def test_quota_is_neither_waited_for_nor_exceeded(
     functions: Session, db: Connection, by: str
 ) -> None:
-    connected(functions, profile="google-2026")
+    connected(functions, profile="google-standard")
     assert reserve(functions, 300) is None
     ahead = reserve(functions, 300)
     assert ahead is not None
@@ -223,7 +223,9 @@ def test_quota_is_neither_waited_for_nor_exceeded(
 
 
 def reserve(functions: Session, calls: int) -> datetime | None:
-    moment: datetime | None = functions.value("reserve_account_quota", "ann", "messages.get", calls)
+    moment: datetime | None = functions.value(
+        "reserve_account_quota", "ann", "attachments.get", calls
+    )
     return moment
 
 
@@ -394,7 +396,7 @@ def test_the_clock_of_a_server_is_set_right(fast_clock: ClusterInAnHour) -> None
     with closing(Session(url, "test")) as functions, connect(url, "test") as db:
         set_settings(db, max_starts_a_minute=1)
         first = claimed(functions)
-        connected(functions, profile="google-2026")
+        connected(functions, profile="google-standard")
         assert reserve(functions, 300) is None
         waiting = queued(functions, connected(functions, "bo"), p_source="api")
         connected(functions, "cy")

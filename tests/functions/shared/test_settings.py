@@ -67,10 +67,10 @@ def test_a_run_reserves_no_wait_over_longest_wait(
     functions: Session, db: Connection, longest: str, reserved: int
 ) -> None:
     task_id = claimed(functions, "ann")
-    db.execute("update gmail_sync.account set quota_profile = 'google-2026'")
+    db.execute("update gmail_sync.account set quota_profile = 'google-standard'")
     set_settings(db, longest_wait=longest)
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 300) is None
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 1) is not None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 300, "full") is None
+    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is not None
     assert only(db, RESERVED) == reserved
 
 
