@@ -107,7 +107,8 @@ install_postgres() {
             "with its pg_cron: add the PostgreSQL project's own apt source, then run this again." >&2
         exit 1
     fi
-    without_main_cluster install "postgresql-$version-cron"  # depends on the server
+    # It depends on the server. The venv module comes along: each run of apt takes seconds.
+    without_main_cluster install "postgresql-$version-cron" $venv
 }
 
 newest_server() {
@@ -142,13 +143,21 @@ without_service() {
 install() {
     need_root "$*"
     update_lists
-    echo "Installing $*" >&2
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get -qq -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >&2
+    echo "Installing $* ($(megabytes "$@") MB to download)" >&2
+    # What apt reports matters only if it fails.
+    report=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 \
+        install -y --no-install-recommends "$@" 2>&1) || { echo "$report" >&2; return 1; }
+}
+
+megabytes() {
+    apt-get -qq --print-uris install --no-install-recommends "$@" 2>/dev/null |
+        awk '{ bytes += $3 } END { printf "%.0f", bytes / 1e6 }'
 }
 
 update_lists() {
-    [ -n "${updated:-}" ] || as_root apt-get -qq -o DPkg::Lock::Timeout=120 update >&2
+    [ -z "${updated:-}" ] || return 0
+    echo "Updating the lists of packages" >&2
+    as_root apt-get -qq -o DPkg::Lock::Timeout=120 update >&2
     updated=yes
 }
 

@@ -29,7 +29,7 @@ print(build.build_{kind}({folder!r}))
 """
 # What git and tools write into a checkout.
 NOT_SOURCES = shutil.ignore_patterns(
-    ".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "dist"
+    ".git", ".venv*", ".postgres-*", ".*_cache", ".hypothesis", "__pycache__", "dist"
 )
 
 pytestmark = pytest.mark.gate
