@@ -1,9 +1,11 @@
 """Compares a user's stored mail with Gmail's list of all messages.
 
 The comparison reads the cursor first, then all ids, then the history since the cursor. Messages
-named in that history are about to be synced; all others must agree, even while syncs run.
+named in that history are about to be synced; all others must agree, even while syncs run. Postgres
+keeps the ids meanwhile, so memory does not grow with the mailbox.
 """
 
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,23 +72,28 @@ class MailboxComparison:
         self._access = access
         self._user_id = user_id
         self._on_progress = on_progress
+        self._comparison = uuid.uuid4()
 
     def run(self) -> Findings:
         cursor = self._access.account.history_id
         if cursor is None:
             raise NotSynced(f"no full sync of user {self._user_id} has been finished yet")
-        remote = self._list(self._access.own_profile(MAX_QUOTA_WAIT).messages_total)
-        coming, full_sync_due = self._coming(str(cursor)), False
-        if coming is None:
-            coming, full_sync_due = set(), True
-        drift = self._compare(remote, coming)
+        try:
+            remote = self._list(self._access.own_profile(MAX_QUOTA_WAIT).messages_total)
+            coming, full_sync_due = self._coming(str(cursor)), False
+            if coming is None:
+                coming, full_sync_due = set(), True
+            drift = self._compare()
+        finally:
+            self._caller.value("end_comparison", self._user_id, self._comparison)
+        drift = without(coming, drift)
         if any(drift.values()) and not full_sync_due:
             # A sync may have stored mail that reached Gmail between the history and the comparison.
             coming = self._coming(str(cursor)) or coming
-            drift = {kind: [i for i in ids if i not in coming] for kind, ids in drift.items()}
+            drift = without(coming, drift)
         return Findings(
             email=self._access.account.email,
-            remote=len(remote),
+            remote=remote,
             local=(self._caller.row("count_messages", self._user_id) or {"messages": 0})[
                 "messages"
             ],
@@ -97,15 +104,17 @@ class MailboxComparison:
             units=self._units(),
         )
 
-    def _list(self, total: int) -> list[str]:
-        """All ids, newest first, each once."""
-        ids: dict[str, None] = {}
+    def _list(self, total: int) -> int:
+        """Store all ids of the mailbox; their number."""
+        listed = 0
         for page in follow_pages(self._message_page):
-            ids.update(dict.fromkeys(page.ids))
-            self._on_progress(len(ids), total)
-        if total and not ids:
+            listed += self._caller.value(
+                "store_compared_page", self._user_id, self._comparison, page.ids
+            )
+            self._on_progress(listed, total)
+        if total and not listed:
             raise EmptyListing("Gmail listed none of the mailbox's messages, though it has some")
-        return list(ids)
+        return listed
 
     def _coming(self, cursor: str) -> set[str] | None:
         """The ids that a sync from the cursor will act on; None if a full sync is needed."""
@@ -125,15 +134,19 @@ class MailboxComparison:
         request = partial(self._access.client.history, cursor, page_token)
         return self._access.call("history.list", request, MAX_QUOTA_WAIT)
 
-    def _compare(self, remote: list[str], coming: set[str]) -> dict[str, list[str]]:
+    def _compare(self) -> dict[str, list[str]]:
         drift: dict[str, list[str]] = {kind: [] for kind in DRIFT}
-        for row in self._caller.rows("compare_mailbox", self._user_id, remote, list(coming)):
+        for row in self._caller.rows("compare_mailbox", self._user_id, self._comparison):
             drift[row["drift"]].append(row["message_id"])
         return drift
 
     def _units(self) -> int:
         costs = self._caller.rows("list_quota_costs", self._user_id)
         return sum(row["units"] * self._access.calls[row["method"], row["format"]] for row in costs)
+
+
+def without(coming: set[str], drift: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {kind: [each for each in ids if each not in coming] for kind, ids in drift.items()}
 
 
 def named_ids(records: Iterable[dict[str, Any]]) -> Iterable[str]:

@@ -63,7 +63,7 @@ def prepared(db: Connection, functions: Session) -> Connection:
 TABLES = (
     "user_sync_status", "fetch_queue", "touched", "listing", "message", "attachment", "label",
     "repair_log", "audit_event", "quota_charge", "account",
-    "schedule",
+    "schedule", "compared_message",
 )  # fmt: skip
 
 

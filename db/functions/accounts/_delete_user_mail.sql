@@ -11,6 +11,7 @@ as $$
 begin
   delete from gmail_sync.fetch_queue where user_id = p_user_id;
   delete from gmail_sync.listing where user_id = p_user_id;
+  delete from gmail_sync.compared_message where user_id = p_user_id;
   delete from gmail_sync.attachment where user_id = p_user_id;
   delete from gmail_sync.message_words where user_id = p_user_id;
   delete from gmail_sync.message where user_id = p_user_id;

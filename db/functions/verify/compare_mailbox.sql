@@ -1,57 +1,32 @@
--- Compares a user's mail with a complete listing of the mailbox: a row for each message that
--- differs. `missing`: in Gmail, neither stored nor queued. `queued`: to be fetched for the first
--- time. `failed`: in Gmail, and dead-lettered. `extra`: stored, not in Gmail. p_coming_ids are
--- messages that the next sync adds or removes anyway; they are left out.
+-- Compares a user's mail with the ids that store_compared_page has stored of the whole mailbox: a
+-- row for each message that differs. `missing`: in Gmail, neither stored nor queued. `queued`: to
+-- be fetched for the first time. `failed`: in Gmail, and dead-lettered. `extra`: stored, not in
+-- Gmail. It compares range by range, so its memory does not grow with the mailbox.
 
-create or replace function gmail_sync.compare_mailbox(
-  p_user_id text, p_remote_ids text[], p_coming_ids text[]
-)
+create or replace function gmail_sync.compare_mailbox(p_user_id text, p_comparison uuid)
 returns table (message_id text, drift text)
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  -- Set operations, not joins: the planner cannot estimate the length of an array, and would
-  -- compare every pair.
-  with remote as materialized (
-    select unnest(p_remote_ids) as message_id
-    except
-    select unnest(p_coming_ids)
-  ),
-  stored as materialized (
-    select m.message_id
-    from gmail_sync.message m
-    where m.user_id = p_user_id and m.deleted_at is null
-    except
-    select unnest(p_coming_ids)
-  ),
-  queue as materialized (
-    select q.message_id, q.dead from gmail_sync.fetch_queue q where q.user_id = p_user_id
-  ),
-  absent as materialized (
-    select r.message_id from remote r except select s.message_id from stored s
-  )
-  (select a.message_id, 'missing' from absent a except select q.message_id, 'missing' from queue q)
-  union all
-  (
-    select a.message_id, 'queued' from absent a
-    intersect
-    select q.message_id, 'queued' from queue q where not q.dead
-  )
-  union all
-  (
-    select r.message_id, 'failed' from remote r
-    intersect
-    select q.message_id, 'failed' from queue q where q.dead
-  )
-  union all
-  (select s.message_id, 'extra' from stored s except select r.message_id, 'extra' from remote r)
-  order by 2, 1;
+declare
+  v_after text := '';
+  v_up_to text;
+begin
+  loop
+    v_up_to := gmail_sync._compared_up_to(p_user_id, p_comparison, v_after, 5000);
+    exit when v_up_to is null;
+    return query
+      select r.message_id, r.drift
+      from gmail_sync._compare_range(p_user_id, p_comparison, v_after, v_up_to) r;
+    v_after := v_up_to;
+  end loop;
+end;
 $$;
 
-comment on function gmail_sync.compare_mailbox(text, text[], text[]) is
+comment on function gmail_sync.compare_mailbox(text, uuid) is
 'Compare a user''s mail with a complete listing of the mailbox: what differs.';
 
-revoke all on function gmail_sync.compare_mailbox(text, text[], text[]) from public;
-grant execute on function gmail_sync.compare_mailbox(text, text[], text[]) to gmail_sync_service;
+revoke all on function gmail_sync.compare_mailbox(text, uuid) from public;
+grant execute on function gmail_sync.compare_mailbox(text, uuid) to gmail_sync_service;

@@ -476,6 +476,19 @@ with (autovacuum_analyze_scale_factor = 0.02);
 comment on table gmail_sync.listing is
 'Every id of the listing in progress; a message absent from a complete listing was deleted.';
 
+create table gmail_sync.compared_message (
+  user_id gmail_sync.user_key not null,
+  comparison uuid not null,
+  message_id text not null,
+  stored_at timestamptz not null default now(),
+  primary key (user_id, comparison, message_id)
+)
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
+with (autovacuum_analyze_scale_factor = 0.02);
+
+comment on table gmail_sync.compared_message is
+'Every id that Gmail lists, of the comparisons in progress.';
+
 create table gmail_sync.fetch_queue (
   user_id gmail_sync.user_key not null,
   message_id text not null,
