@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Sequence
 from unittest import SkipTest
 
-from tests.benchmarks import report, scale
+from tests.benchmarks import large_mailbox, report, scale
 from tests.benchmarks.figure import Figure
 
 # Each a module here, whose measure() yields figures.
@@ -36,7 +36,10 @@ BENCHMARKS = (
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     if options.scale:
-        scale.main()
+        if options.scale != "mailbox":
+            scale.main()
+        if options.scale != "search":
+            large_mailbox.main(options.sizes)
         return 0
     figures: list[Figure] = []
     not_measured: dict[str, str] = {}
@@ -66,7 +69,18 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         "--only", action="append", choices=BENCHMARKS, help="this one only; nothing is written"
     )
     parser.add_argument(
-        "--scale", action="store_true", help="search in large mailboxes only; writes scale.json"
+        "--scale",
+        nargs="?",
+        choices=("search", "mailbox", "both"),
+        const="both",
+        help="large mailboxes only, in two hours; writes scale.json and large_mailbox.json",
+    )
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        type=int,
+        default=large_mailbox.SIZES,
+        help="messages of the mailboxes of --scale mailbox; with others nothing is written",
     )
     return parser.parse_args(given)
 

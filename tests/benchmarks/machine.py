@@ -45,9 +45,9 @@ class Database:
         task_id: str = self.functions.value("start_sync_idempotent", user_id)
         return task_id
 
-    def finished(self, task_id: str, pause: float = 0.2) -> Row:
+    def finished(self, task_id: str, pause: float = 0.2, seconds: float = SYNC_SECONDS) -> Row:
         """The run once it has succeeded, looked for every `pause` seconds."""
-        gives_up_at = time.monotonic() + SYNC_SECONDS
+        gives_up_at = time.monotonic() + seconds
         while time.monotonic() < gives_up_at:
             run = self.functions.row("sync_run", task_id)
             if run and not run["is_syncing"]:
@@ -130,6 +130,12 @@ class Gmail:
         for mail in tiny(count):
             raw = urlsafe_b64encode(mail.raw()).decode()
             self._post("gmail/v1/users/me/messages", {"raw": raw, "labelIds": ["INBOX"]})
+
+    def delete(self, message_ids: Sequence[str]) -> None:
+        """Delete these messages for ever."""
+        for start in range(0, len(message_ids), 1000):
+            ids = message_ids[start : start + 1000]
+            self._post("gmail/v1/users/me/messages/batchDelete", {"ids": ids})
 
     def _post(self, path: str, body: object) -> None:
         requests.post(
