@@ -65,11 +65,14 @@ def operations(installation: Installation, size: int) -> Iterator[tuple[str, Usa
         database.connect_user(USER)
         worker = down.enter_context(database.worker(mailbox.url))
         yield from syncs(database, mailbox, worker, size)
-        with command(database, mailbox, "account", "set", USER, "--content-mode", "raw") as usage:
-            yield "switch to raw", usage
-        with Meter(database, worker) as usage:
+        # A worker may begin with the run before the command has ended.
+        with Meter(database, worker) as fetching:
+            with command(
+                database, mailbox, "account", "set", USER, "--content-mode", "raw"
+            ) as usage:
+                yield "switch to raw", usage
             database.finished(latest_run(database), seconds=SYNC_SECONDS)
-        yield "fetch raw copies", usage
+        yield "fetch raw copies", fetching
         with command(database, mailbox, "verify", USER) as usage:
             yield "verify", usage
         folder = down.enter_context(tempfile.TemporaryDirectory())
