@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from service.postgres.calls import Connection
-from tests.functions.conftest import only
 
 # Messages n of 1 to `count` are spread over 15 years. The last is of this moment. It is stored
 # first, as Gmail lists it. Words are as frequent as in a language: w1 is in most messages, and most
@@ -105,23 +104,14 @@ def add_mailboxes(db: Connection, user_ids: Sequence[str], count: int, words: in
 @contextmanager
 def search_indexes_dropped(db: Connection) -> Iterator[None]:
     """Within it, mail is added faster; in the end the indexes are built at once."""
-    reference = only(
-        db,
-        "select pg_get_constraintdef(oid) from pg_constraint"
-        " where conrelid = 'gmail_sync.message_words'::regclass and contype = 'f'",
-    )
     indexes = db.execute(
         "select indexname, indexdef from pg_indexes where schemaname = 'gmail_sync'"
         " and indexname in ('messages_by_word', 'messages_by_label')"
     ).fetchall()
-    db.execute(
-        "alter table gmail_sync.message_words drop constraint message_words_user_id_message_id_fkey"
-    )
     for index in indexes:
         db.execute(f"drop index gmail_sync.{index['indexname']}".encode())
     yield
     db.execute("set maintenance_work_mem = '1GB'")
     for index in indexes:
         db.execute(index["indexdef"].encode())
-    db.execute(f"alter table gmail_sync.message_words add {reference}".encode())
     db.execute("vacuum (analyze)")

@@ -152,9 +152,13 @@ select jsonb_build_object(
     left join gmail_sync._running_run z using (task_id)
   ),
   'queue', (
-    select coalesce(jsonb_agg(jsonb_build_array(message_id, attempts, taken_by, dead)
+    select coalesce(jsonb_agg(jsonb_build_array(message_id, attempts, dead)
       order by message_id), '[]')
     from gmail_sync.fetch_queue
+  ),
+  'batches', (
+    select coalesce(jsonb_agg(jsonb_build_array(task_id, message_ids) order by id), '[]')
+    from gmail_sync.fetch_batch
   ),
   'stored', (
     select coalesce(jsonb_agg(message_id order by message_id), '[]') from gmail_sync.message

@@ -9,9 +9,11 @@ declare
 begin
   delete from gmail_sync.user_sync_status;
   delete from gmail_sync.fetch_queue;
+  delete from gmail_sync.fetch_batch;
   delete from gmail_sync.touched;
   delete from gmail_sync.listing;
   delete from gmail_sync.attachment;
+  delete from gmail_sync.index_queue;
   delete from gmail_sync.message_words;
   delete from gmail_sync.message;
   delete from gmail_sync.label;
@@ -37,15 +39,17 @@ begin
       size_estimate, change_number
     )
     select v_user, m, m, 1, now(), '{L}', '[]', '', 1, 1 from unnest('{s,old}'::text[]) m;
-    insert into gmail_sync.message_words
-    values (v_user, 's', now(), null), (v_user, 'old', now(), '');
+    insert into gmail_sync.index_queue values (v_user, now(), 's');
+    insert into gmail_sync.message_words values (v_user, 'old', now(), '');
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
     values (v_user, 's', '1', 'text/plain', 1, false);
     insert into gmail_sync.label values (v_user, 'L', 'L', 'user');
     insert into gmail_sync.listing values (v_user, 's'), (v_user, 'a');
-    insert into gmail_sync.fetch_queue (user_id, message_id, reason, taken_by, dead)
-    values (v_user, 'a', 'listed', v_task, false), (v_user, 'b', 'listed', null, false),
-      (v_user, 'd', 'listed', null, true);
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)
+    values (v_user, 'a', 'listed', false), (v_user, 'b', 'listed', false),
+      (v_user, 'd', 'listed', true);
+    insert into gmail_sync.fetch_batch (user_id, task_id, message_ids)
+    values (v_user, v_task, '{a}');
     insert into gmail_sync.touched
     values (v_user, 's', 'new', 'new'), (v_user, 'a', 'pending', null);
     -- Booked ahead, so that their order in time is not that in the table.

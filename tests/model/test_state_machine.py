@@ -61,9 +61,9 @@ def prepared(db: Connection, functions: Session) -> Connection:
 
 # What holds rows of users.
 TABLES = (
-    "user_sync_status", "fetch_queue", "touched", "listing", "message", "attachment", "label",
-    "repair_log", "audit_event", "quota_charge", "account",
-    "schedule", "compared_message",
+    "user_sync_status", "fetch_queue", "fetch_batch", "touched", "listing", "message",
+    "index_queue", "message_words", "attachment", "label", "repair_log", "audit_event",
+    "quota_charge", "account", "schedule", "compared_message",
 )  # fmt: skip
 
 

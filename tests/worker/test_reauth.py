@@ -48,9 +48,13 @@ def state(db: Database) -> Row:
 
 
 def queue(db: Database) -> Counter[tuple[int, str | None, bool]]:
-    """How many messages are queued, by attempts, holder, and whether they were given up."""
-    rows = db.execute("select attempts, taken_by, dead from gmail_sync.fetch_queue").fetchall()
-    return Counter((row["attempts"], row["taken_by"], row["dead"]) for row in rows)
+    """How many messages are queued, by attempts, run, and whether they were given up."""
+    rows = db.execute(
+        "select q.attempts, b.task_id, q.dead from gmail_sync.fetch_queue q"
+        " left join gmail_sync.fetch_batch b"
+        " on b.user_id = q.user_id and q.message_id = any (b.message_ids)"
+    ).fetchall()
+    return Counter((row["attempts"], row["task_id"], row["dead"]) for row in rows)
 
 
 def count(db: Database) -> int:

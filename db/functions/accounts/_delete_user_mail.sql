@@ -13,6 +13,8 @@ begin
   delete from gmail_sync.listing where user_id = p_user_id;
   delete from gmail_sync.compared_message where user_id = p_user_id;
   delete from gmail_sync.attachment where user_id = p_user_id;
+  delete from gmail_sync.fetch_batch where user_id = p_user_id;
+  delete from gmail_sync.index_queue where user_id = p_user_id;
   delete from gmail_sync.message_words where user_id = p_user_id;
   delete from gmail_sync.message where user_id = p_user_id;
   delete from gmail_sync.label where user_id = p_user_id;

@@ -41,8 +41,8 @@ begin
     order by m.message_id
     limit v_limit
   );
+  perform gmail_sync._forget_words(v_user, v_message_ids);
   delete from gmail_sync.attachment where user_id = v_user and message_id = any (v_message_ids);
-  delete from gmail_sync.message_words where user_id = v_user and message_id = any (v_message_ids);
   delete from gmail_sync.message where user_id = v_user and message_id = any (v_message_ids);
   delete from gmail_sync.fetch_queue
   where user_id = v_user

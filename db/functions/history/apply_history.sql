@@ -54,11 +54,6 @@ begin
     where q.user_id = v_user_id and q.message_id = any (v_named) and q.message_id = d.message_id
     returning q.message_id
   ),
-  unindexed as (
-    delete from gmail_sync.message_words w
-    using dropped d
-    where w.user_id = v_user_id and w.message_id = any (v_named) and w.message_id = d.message_id
-  ),
   tombstoned as (
     update gmail_sync.message m
     set deleted_at = clock_timestamp(),
@@ -126,6 +121,12 @@ begin
   select coalesce(array_agg(message_id), '{}'), coalesce(array_agg(bucket), '{}')
   into v_message_ids, v_buckets
   from counted;
+  perform gmail_sync._forget_words(
+    v_user_id,
+    array(
+      select c.id from unnest(v_message_ids, v_buckets) as c (id, bucket) where c.bucket = 'deleted'
+    )
+  );
 
   update gmail_sync.account a
   set history_id = greatest(a.history_id, p_history_id, v_last)

@@ -29,13 +29,21 @@ begin
       and t.message_id = g.message_id
       and t.message_id = any (p_message_ids)
   ),
-  moved as (
-    insert into gmail_sync.touched as t (user_id, message_id, bucket, settled)
+  -- Not ON CONFLICT, which writes more: the lock of the user's mail keeps other writers away.
+  first as (
+    insert into gmail_sync.touched (user_id, message_id, bucket, settled)
     select p_user_id, message_id, after, nullif(after, 'pending')
     from given
-    where before is distinct from after
-    on conflict (user_id, message_id) do update
-    set bucket = excluded.bucket, settled = coalesce(excluded.settled, t.settled)
+    where before is null
+  ),
+  moved as (
+    update gmail_sync.touched t
+    set bucket = g.after, settled = coalesce(nullif(g.after, 'pending'), t.settled)
+    from given g
+    where g.before <> g.after
+      and t.user_id = p_user_id
+      and t.message_id = g.message_id
+      and t.message_id = any (p_message_ids)
   ),
   change as (
     select

@@ -14,31 +14,32 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id)::gmail_sync.user_key;
-  v_new boolean;
+  v_listed text[];
   v_queued text[];
 begin
-  with page as (
-    select message_id, min(n) as n
-    from unnest(p_message_ids) with ordinality as p (message_id, n)
-    group by message_id
-  ),
-  listed as (
-    insert into gmail_sync.listing (user_id, message_id)
-    select v_user_id, message_id from page order by message_id
-    on conflict do nothing
-    returning message_id
-  ),
-  queued as (
-    insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-    select v_user_id, message_id, 'listed'
-    from listed join page using (message_id)
-    order by n
-    on conflict do nothing
-    returning message_id
-  )
-  select exists (select from listed), coalesce(array_agg(message_id), '{}')
-  into v_new, v_queued
-  from queued;
+  -- Not ON CONFLICT, which writes more: the lock of the user's mail keeps other writers away.
+  v_listed := array(
+    select unnest(p_message_ids)
+    except
+    select l.message_id
+    from gmail_sync.listing l
+    where l.user_id = v_user_id and l.message_id = any (p_message_ids)
+    order by 1
+  );
+  insert into gmail_sync.listing (user_id, message_id)
+  select v_user_id, id from unnest(v_listed) id;
+
+  v_queued := array(
+    select unnest(v_listed)
+    except
+    select q.message_id
+    from gmail_sync.fetch_queue q
+    where q.user_id = v_user_id and q.message_id = any (v_listed)
+  );
+  insert into gmail_sync.fetch_queue (user_id, message_id, reason)
+  select v_user_id, q.id, 'listed'
+  from unnest(v_queued) as q (id)
+  order by array_position(p_message_ids, q.id);
 
   if p_next_page_token is null
     and not exists (select from gmail_sync.listing where user_id = v_user_id)
@@ -56,7 +57,7 @@ begin
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_queued,
     array_fill('pending'::text, array[cardinality(v_queued)]), 'listing',
-    v_new or p_next_page_token is null
+    v_listed <> '{}' or p_next_page_token is null
   );
 end;
 $$;

@@ -12,16 +12,13 @@ begin
   where user_id = p_user_id
     and message_id = any (p_message_ids);
 
-  delete from gmail_sync.message_words
-  where user_id = p_user_id
-    and message_id = any (p_message_ids);
-
   update gmail_sync.message
   set deleted_at = clock_timestamp(),
     change_number = nextval('gmail_sync.message_change')
   where user_id = p_user_id
     and message_id = any (p_message_ids)
     and deleted_at is null;
+  perform gmail_sync._forget_words(p_user_id, p_message_ids);
 end;
 $$;
 

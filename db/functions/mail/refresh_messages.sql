@@ -21,6 +21,7 @@ begin
   delete from gmail_sync.fetch_queue
   where user_id = v_user_id
     and message_id = any (v_message_ids);
+  perform gmail_sync._end_fetch(v_user_id, v_message_ids);
 
   with changed as (
     update gmail_sync.message m

@@ -20,10 +20,14 @@ declare
   v_message_ids text[];
   v_message_id text;
   v_buckets text[];
+  v_known text[];
 begin
   select coalesce(array_agg(u.stored_id), '{}'), coalesce(array_agg(u.bucket), '{}')
   into v_message_ids, v_buckets
   from gmail_sync._upsert_messages(v_user_id, p_messages, p_raws) u;
+  v_known := array(
+    select s.id from unnest(v_message_ids, v_buckets) as s (id, bucket) where s.bucket <> 'new'
+  );
 
   -- One by one: a plan for all of them, made before the queue was analyzed, reads the user's whole
   -- queue for each batch.
@@ -32,18 +36,14 @@ begin
     where user_id = v_user_id
       and message_id = v_message_id;
   end loop;
-  -- index_messages fills in the words later.
-  insert into gmail_sync.message_words (user_id, message_id, internal_date)
-  select v_user_id, m ->> 'message_id',
-    gmail_sync._from_epoch_ms((m ->> 'internal_date')::numeric)
+  perform gmail_sync._end_fetch(v_user_id, v_message_ids);
+  insert into gmail_sync.index_queue (user_id, internal_date, message_id)
+  select v_user_id, gmail_sync._from_epoch_ms((m ->> 'internal_date')::numeric),
+    m ->> 'message_id'
   from jsonb_array_elements(p_messages) m
-  on conflict (user_id, message_id) do update set
-    internal_date = excluded.internal_date,
-    words = null;
-  perform gmail_sync._replace_attachments(
-    v_user_id, p_messages,
-    array(select id from unnest(v_message_ids, v_buckets) as s (id, bucket) where bucket <> 'new')
-  );
+  where m ->> 'message_id' <> all (v_known);
+  perform gmail_sync._reindex_messages(v_user_id, v_known);
+  perform gmail_sync._replace_attachments(v_user_id, p_messages, v_known);
   perform gmail_sync._enqueue_missing_raw(v_user_id, v_message_ids);
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching'

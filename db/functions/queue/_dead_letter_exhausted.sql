@@ -12,13 +12,11 @@ begin
   with spent as (
     update gmail_sync.fetch_queue q
     set dead = true,
-      taken_by = null,
       error_code = case when q.error_message is null then 'worker_lost' else q.error_code end,
       error_message = coalesce(q.error_message, format('no answer in %s tries', q.attempts))
     where q.user_id = p_user_id
       and not q.dead
       and q.attempts >= (select max_message_attempts from gmail_sync.settings)
-      and q.taken_by is distinct from p_task_id
     returning q.message_id
   )
   select array_agg(s.message_id) into v_message_ids from spent s;

@@ -21,11 +21,14 @@ begin
     from jsonb_to_recordset(p_failures) as f (message_id text, gone boolean)
     where f.gone
   );
+  -- A call that is repeated, because its answer was lost, finds no batch and charges nothing.
+  perform gmail_sync._charge_attempts(
+    v_user_id, array(select e ->> 'message_id' from jsonb_array_elements(p_failures) e)
+  );
   with failed as (
     update gmail_sync.fetch_queue q
     set error_code = f.error_code,
       error_message = f.error_message,
-      taken_by = null,
       dead = coalesce(f.permanent, false)
         or q.attempts >= (select max_message_attempts from gmail_sync.settings),
       not_before = clock_timestamp() + gmail_sync._message_retry_delay(q.attempts)

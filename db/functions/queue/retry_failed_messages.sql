@@ -19,8 +19,7 @@ begin
   update gmail_sync.fetch_queue
   set dead = false,
     attempts = 0,
-    not_before = default,
-    taken_by = null
+    not_before = default
   where user_id = v_user
     and (dead or not_before > clock_timestamp());
   get diagnostics v_count = row_count;

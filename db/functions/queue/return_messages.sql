@@ -1,6 +1,6 @@
--- Returns messages to the queue that were taken but not tried, and takes back the attempt charged.
--- It returns the given messages, or all of the task when NULL. The result is their number. Raises
--- SY001 when the lease is gone.
+-- Returns messages to the queue that were taken but not tried; no attempt is charged. It returns
+-- the given messages, or all of the task when NULL. The result is their number. Raises SY001 when
+-- the lease is gone.
 
 create or replace function gmail_sync.return_messages(
   p_task_id text, p_message_ids text[] default null
@@ -13,18 +13,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
-  v_count integer;
+  v_returned text[] := array(
+    select id
+    from unnest(gmail_sync._messages_in_flight(v_user_id, p_task_id)) id
+    where p_message_ids is null or id = any (p_message_ids)
+  );
 begin
-  update gmail_sync.fetch_queue
-  set attempts = greatest(0, attempts - 1),
-    taken_by = null
-  where user_id = v_user_id
-    and (p_message_ids is null or message_id = any (p_message_ids))
-    and taken_by = p_task_id;
-  get diagnostics v_count = row_count;
-
+  perform gmail_sync._end_fetch(v_user_id, v_returned);
   perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', null, false);
-  return v_count;
+  return cardinality(v_returned);
 end;
 $$;
 

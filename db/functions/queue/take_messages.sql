@@ -1,6 +1,7 @@
--- Takes up to p_limit due messages from the queue, newest first, and charges each an attempt. So
--- mail that kills its worker is found: messages tried before come last, in batches halved with each
--- attempt. After max_message_attempts they are dead-lettered.
+-- Takes up to p_limit due messages from the queue, newest first, as a batch. The messages of an
+-- ended run's batch are charged an attempt. So mail that kills its worker is found: messages tried
+-- before come last, in batches halved with each attempt. After max_message_attempts they are
+-- dead-lettered. attempts includes this one.
 --
 -- known: only the labels can have changed. The others are to be fetched whole, as content_mode
 -- says, which is the account's current mode. A batch is limited to what the quota's caps allow at
@@ -9,7 +10,7 @@
 --
 -- It does not wait for the disk. The WAL is written in order, so a durable store_messages implies
 -- that all before it is durable. A server that crashes forgets at most that some unstored messages
--- were taken; they are taken, charged and fetched once more.
+-- were taken; they are taken and fetched once more.
 
 create or replace function gmail_sync.take_messages(
   p_task_id text, p_limit integer default 25, p_bytes bigint default 8388608
@@ -23,12 +24,13 @@ as $$
 declare
   v_user_id text := gmail_sync._fence(p_task_id);
   v_max_calls integer := gmail_sync._max_calls(v_user_id, 'messages.get');
+  v_in_flight text[] := gmail_sync._messages_in_flight(v_user_id, p_task_id);
   v_attempts integer;
   v_message_ids text[];
-  v_message_id text;
   v_known boolean[];
 begin
   perform set_config('synchronous_commit', 'off', true);
+  perform gmail_sync._charge_lost_batches(p_task_id, v_user_id);
   perform gmail_sync._dead_letter_exhausted(p_task_id, v_user_id);
 
   select q.attempts into v_attempts
@@ -36,7 +38,7 @@ begin
   where q.user_id = v_user_id
     and not q.dead
     and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
-    and q.taken_by is distinct from p_task_id
+    and q.message_id <> all (v_in_flight)
   order by q.attempts, q.position
   limit 1;
   if not found then
@@ -49,7 +51,7 @@ begin
     where q.user_id = v_user_id
       and not q.dead
       and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
-      and q.taken_by is distinct from p_task_id
+      and q.message_id <> all (v_in_flight)
       and q.attempts = v_attempts
     order by q.position
     limit greatest(1, least(p_limit, v_max_calls) >> v_attempts)
@@ -63,14 +65,8 @@ begin
   ) t
   where t.n = 1 or coalesce(t.bytes, 0) <= p_bytes;
 
-  -- One by one, as store_messages takes them out.
-  foreach v_message_id in array v_message_ids loop
-    update gmail_sync.fetch_queue q
-    set attempts = q.attempts + 1, taken_by = p_task_id
-    where q.user_id = v_user_id
-      and q.message_id = v_message_id;
-  end loop;
-
+  insert into gmail_sync.fetch_batch (user_id, task_id, message_ids)
+  values (v_user_id, p_task_id, v_message_ids);
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids,
     array_fill('pending'::text, array[cardinality(v_message_ids)]), 'fetching', false
@@ -83,7 +79,7 @@ end;
 $$;
 
 comment on function gmail_sync.take_messages(text, integer, bigint) is
-'Hand out due messages of the queue, newest first, and charge each an attempt.';
+'Hand out due messages of the queue as a batch, newest first.';
 
 revoke all on function gmail_sync.take_messages(text, integer, bigint) from public;
 grant execute on function gmail_sync.take_messages(text, integer, bigint) to gmail_sync_service;

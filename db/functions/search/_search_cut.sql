@@ -18,9 +18,8 @@ declare
 begin
   if p_part ->> 'sql' like '%w.words%' then
     select w.internal_date into v_cut
-    from gmail_sync.message_words w
+    from gmail_sync.index_queue w
     where w.user_id = p_user_id
-      and w.words is null
       and w.internal_date >= (v_first ->> 'since')::timestamptz
       and (w.internal_date, w.message_id)
         < ((v_first ->> 'until')::timestamptz, v_first ->> 'until_id')

@@ -21,12 +21,18 @@ as $$
         where m.user_id = $1 and m.message_id = c.message_id
         limit 1
       ) m
-      left join lateral (
-        select coalesce(i.words, gmail_sync._message_vector($1, i.message_id)) as words
-        from gmail_sync.message_words i
-        where i.user_id = $1 and i.message_id = c.message_id
-        limit 1
-      ) w on true
+      cross join lateral (
+        select coalesce(
+          (
+            select i.words
+            from gmail_sync.message_words i
+            where i.user_id = $1 and i.message_id = c.message_id
+            limit 1
+          ),
+          gmail_sync._message_vector($1, c.message_id)
+        ) as words
+        offset 0
+      ) w
       where m.deleted_at is null
         and %s
         and (%s)

@@ -17,17 +17,25 @@ declare
   v_indexed integer := 0;
 begin
   for v_found in
-    select w.user_id, w.message_id
-    from gmail_sync.message_words w
-    where w.words is null
+    select q.ctid as place, q.user_id, q.message_id
+    from gmail_sync.index_queue q
+    -- By the key, whose scan skips what was deleted.
+    order by q.user_id desc, q.internal_date desc, q.message_id desc
     limit gmail_sync._check_page_size(p_limit, 1000)
     for update skip locked
   loop
-    -- A statement of its own sees the message as it is now that its words are locked.
-    update gmail_sync.message_words w
-    set words = gmail_sync._message_vector(v_found.user_id, v_found.message_id)
+    delete from gmail_sync.index_queue q where q.ctid = v_found.place;
+    delete from gmail_sync.message_words w
     where w.user_id = v_found.user_id
       and w.message_id = v_found.message_id;
+    -- A statement of its own sees the message as it is now that its place in the queue is locked.
+    insert into gmail_sync.message_words (user_id, message_id, internal_date, words)
+    select m.user_id, m.message_id, m.internal_date,
+      gmail_sync._message_vector(m.user_id, m.message_id)
+    from gmail_sync.message m
+    where m.user_id = v_found.user_id
+      and m.message_id = v_found.message_id
+      and m.deleted_at is null;
     v_indexed := v_indexed + 1;
   end loop;
   return v_indexed;

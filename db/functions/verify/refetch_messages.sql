@@ -26,8 +26,7 @@ begin
   on conflict (user_id, message_id) do update
   set dead = false,
     attempts = 0,
-    not_before = default,
-    taken_by = null
+    not_before = default
   where q.dead or q.not_before > clock_timestamp();
   get diagnostics v_count = row_count;
 

@@ -408,19 +408,29 @@ create table gmail_sync.message_words (
   user_id gmail_sync.user_key not null,
   message_id text not null,
   internal_date timestamptz not null,
-  words tsvector,
-  primary key (user_id, message_id),
-  foreign key (user_id, message_id) references gmail_sync.message on delete cascade
+  words tsvector not null,
+  primary key (user_id, message_id)
+  -- No foreign key: its lock would write the message's page once more.
 )
 -- Words lie apart, so a search reads many dates from one page.
 with (toast_tuple_target = 128);
 
 comment on table gmail_sync.message_words is
-'The words of each message, for the search; NULL until index_messages has found them.';
+'The words of each message, for the search.';
 
 create index messages_by_word on gmail_sync.message_words using gin (words);
-create index messages_to_index on gmail_sync.message_words (user_id, internal_date)
-  where words is null;
+
+create table gmail_sync.index_queue (
+  user_id gmail_sync.user_key not null,
+  internal_date timestamptz not null,
+  message_id text not null,
+  primary key (user_id, internal_date, message_id)
+)
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+comment on table gmail_sync.index_queue is
+'Stored messages whose words index_messages has still to find.';
 
 -- lz4, if the server has it: as small as pglz in half the time.
 do $$
@@ -500,7 +510,6 @@ create table gmail_sync.fetch_queue (
   attempts integer not null default 0 constraint no_attempts_below_zero check (attempts >= 0),
   -- Long ago for a message that need not wait, so that no clock can make it wait.
   not_before timestamptz not null default 'epoch',
-  taken_by text,
   -- A word for programs, NULL where there is none, and a text for people.
   error_code text,
   error_message text,
@@ -516,6 +525,18 @@ comment on table gmail_sync.fetch_queue is
 create index messages_to_fetch on gmail_sync.fetch_queue (user_id, attempts, position)
   where not dead;
 create index messages_given_up on gmail_sync.fetch_queue (user_id) where dead;
+
+-- The rows of the queue stay as they are while their messages are fetched.
+create table gmail_sync.fetch_batch (
+  user_id gmail_sync.user_key not null,
+  id bigint generated always as identity,
+  task_id text not null,
+  message_ids text[] not null,
+  primary key (user_id, id)
+);
+
+comment on table gmail_sync.fetch_batch is
+'Messages that a run fetches now; those of an ended run were lost with it.';
 
 create table gmail_sync.touched (
   user_id gmail_sync.user_key not null,

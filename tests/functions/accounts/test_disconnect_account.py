@@ -28,8 +28,8 @@ from tests.functions.conftest import (
 )
 
 MAIL_TABLES = (
-    "message", "message_words", "attachment", "label", "listing", "fetch_queue", "touched",
-    "account",
+    "message", "message_words", "index_queue", "attachment", "label", "listing", "fetch_queue",
+    "fetch_batch", "touched", "account",
 )  # fmt: skip
 
 

@@ -257,4 +257,4 @@ def test_only_what_the_task_has_is_returned(functions: Session, db: Connection) 
     assert functions.value("return_messages", task_id, ["a", "unknown"]) == 0
     taken(functions, task_id)
     assert functions.value("return_messages", other, ["a"]) == 0
-    assert only(db, "select taken_by from gmail_sync.fetch_queue") == task_id
+    assert only(db, "select task_id from gmail_sync.fetch_batch") == task_id

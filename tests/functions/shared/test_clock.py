@@ -52,6 +52,7 @@ COMPARED = {
 SHOWN = {
     "account": ["watch_expires_at"],
     "message": ["deleted_at", "internal_date", "sent_at"],
+    "index_queue": ["internal_date"],
     "message_words": ["internal_date"],
     "worker": ["started_at"],
 }

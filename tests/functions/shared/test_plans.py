@@ -20,7 +20,7 @@ from tests.functions.mailboxes import add_mailboxes, search_indexes_dropped
 pytestmark = pytest.mark.gate
 
 MAIL_TABLES = {
-    "account", "attachment", "fetch_queue", "message", "message_words", "touched",
+    "account", "attachment", "fetch_queue", "index_queue", "message", "message_words", "touched",
     "user_sync_status",
 }  # fmt: skip
 # What is called as often as there are users, syncs or messages, and the index it cannot do without.
@@ -69,7 +69,7 @@ RUNS = {
     "sync_status": ("runs_of_a_user", "select * from gmail_sync.sync_status('user-7')"),
 }
 MAIL = {
-    "index_messages": ("messages_to_index", "select gmail_sync.index_messages()"),
+    "index_messages": ("index_queue_pkey", "select gmail_sync.index_messages()"),
     "search_messages": ("messages_by_date", "select * from gmail_sync.search_messages('user-7')"),
     "search_messages, second page": (
         "messages_by_date",
