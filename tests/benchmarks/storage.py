@@ -1,13 +1,14 @@
-"""What mail takes up in Postgres, beside the mbox it came from and the xz of that.
+"""What mail takes up in Postgres, beside the mbox it came from and the xz of that, and its WAL.
 
 How much the database grows by a first sync, vacuumed: tables, indexes (that of the search too), the
 ids of the listing. Of attachments mode full keeps the list, mode raw keeps them within the raw
-message.
+message. The WAL is that of the sync and of indexing the words, autovacuum's included.
 """
 
 import lzma
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple, Self
 from unittest import SkipTest
 
 from service.postgres.calls import Connection
@@ -16,7 +17,16 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.gmail import HAM
 from tests.benchmarks.machine import SYNC_SECONDS
 from tests.benchmarks.postgres import Server, index_all, running_server
+from tests.functions.conftest import only
+from tests.waiting import wait_until
 from tests.worker.stack import running_stack
+
+WAL = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"
+ROWS = """
+    select sum(n_tup_ins + n_tup_upd)::bigint from pg_stat_user_tables
+    where schemaname = 'gmail_sync'
+"""
+STORED = "select n_tup_ins from pg_stat_user_tables where relid = 'gmail_sync.message'::regclass"
 
 
 def measure() -> Iterator[Figure]:
@@ -31,9 +41,10 @@ def measured(server: Server, mail: Path) -> Iterator[Figure]:
     for mode in ("full", "raw"):
         with running_stack(server.cluster, server.template, mode) as stack:
             stack.mailbox.load(load(mail))
-            before = database_bytes(stack.db)
+            before, written = database_bytes(stack.db), Written.until_now(stack.db)
             messages = stack.sync(SYNC_SECONDS)["new"]
             index_all(stack.db)
+            written = Written.until_now(stack.db, messages).since(written)
             grown = (database_bytes(stack.db) - before) / messages
             parts = bytes_of_messages(stack.db)
             search = {
@@ -54,6 +65,14 @@ def measured(server: Server, mail: Path) -> Iterator[Figure]:
                 **{name: round(size / messages) for name, size in parts.items()},
             },
         )
+        yield Figure(
+            f"writes_{mode}",
+            f"WAL for a message, mode {mode}",
+            f"{grown:,.0f} bytes that it takes up",
+            round(written.wal / messages),
+            unit="bytes",
+            details={"rows": round(written.rows / messages, 2)},
+        )
         own = search.pop("message_bytes")
         yield Figure(
             f"storage_search_{mode}",
@@ -63,6 +82,22 @@ def measured(server: Server, mail: Path) -> Iterator[Figure]:
             unit="bytes",
             details={"message_bytes": own, **search},
         )
+
+
+class Written(NamedTuple):
+    """Bytes of WAL, and row versions, of a database that is by itself on its server."""
+
+    wal: int
+    rows: int
+
+    @classmethod
+    def until_now(cls, db: Connection, messages: int = 0) -> Self:
+        """Once the statistics, which come late, know of so many messages."""
+        wait_until(lambda: only(db, STORED) >= messages)
+        return cls(only(db, WAL), only(db, ROWS))
+
+    def since(self, before: Self) -> "Written":
+        return Written(self.wal - before.wal, self.rows - before.rows)
 
 
 def database_bytes(db: Connection) -> int:

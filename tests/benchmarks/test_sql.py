@@ -66,12 +66,15 @@ def test_storage_is_told_for_a_message_in_both_modes(server: Server, tmp_path: P
     figures = by_name(*storage.measured(server, mail))
 
     assert set(figures) == {
-        f"storage_{of}{mode}" for of in ("", "search_") for mode in ("full", "raw")
+        f"{of}_{mode}" for of in ("storage", "writes", "storage_search") for mode in ("full", "raw")
     }
     for mode in ("full", "raw"):
         figure = figures[f"storage_{mode}"]
         assert figure.details["messages"] == 40
         assert figure.details["mbox_bytes"] == pytest.approx(len(mbox) / 40, abs=1)
         assert 100 < figure.value < 100_000
+        written = figures[f"writes_{mode}"]
+        assert 1_000 < written.value < 1_000_000
+        assert 7 < written.details["rows"] < 20
         search_adds = figures[f"storage_search_{mode}"]
         assert search_adds.details["word_index_bytes"] < search_adds.value < 100_000
