@@ -51,9 +51,9 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
         "content_id": None,
         "inline": False,
     }
-    for name in ("a", "c"):
-        functions.value("index_messages")
-        store(functions, task_id, message(name, "INBOX", body_text=user, attachments=[attachment]))
+    store(functions, task_id, message("a", "INBOX", body_text=user, attachments=[attachment]))
+    # By hand, because index_messages would index others too.
+    db.execute("insert into gmail_sync.message_words values (%s, 'a', now(), '')", [user])
     labels = [{"id": f"L-{user}", "name": "Work", "type": "user"}]
     functions.rows("store_labels", task_id, Jsonb(labels))
     taken(functions, task_id, 1)

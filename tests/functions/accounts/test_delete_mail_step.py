@@ -14,7 +14,7 @@ from tests.functions.conftest import (
     stored_messages,
 )
 
-TABLES = ("message", "message_words", "attachment", "fetch_queue", "listing")
+TABLES = ("message", "message_words", "index_queue", "attachment", "fetch_queue", "listing")
 
 
 def left(db: Connection, user: str = "ann") -> dict[str, int]:

@@ -56,7 +56,7 @@ CALLS = {
     "store_messages": "gmail_sync.store_messages(%(task)s, %(messages)s, %(raws)s::bytea[])",
     "reconcile_listing": "gmail_sync.reconcile_listing(%(task)s, 500)",
     "expire_history": "gmail_sync.expire_history(%(task)s)",
-    "delete_mail": "gmail_sync.delete_mail(%(user)s, 500)",
+    "delete_mail_step": "gmail_sync.delete_mail_step(%(user)s, 500)",
     "index_messages": "gmail_sync.index_messages(20)",
     "changes_since": "gmail_sync.changes_since(%(user)s, 1000, 500)",
     "export_messages": "gmail_sync.export_messages(%(user)s, 'm1000', 500)",
@@ -83,7 +83,7 @@ def pages_read(db: Connection, call: str, user: str) -> int:
         state = {
             "user": user,
             "complete": call == "reconcile_listing",
-            "status": "disconnected" if call == "delete_mail" else "connected",
+            "status": "disconnected" if call == "delete_mail_step" else "connected",
         }
         db.execute(LISTING.encode(), state)
         arguments = {
