@@ -258,3 +258,21 @@ def test_only_what_the_task_has_is_returned(functions: Session, db: Connection) 
     taken(functions, task_id)
     assert functions.value("return_messages", other, ["a"]) == 0
     assert only(db, "select task_id from gmail_sync.fetch_batch") == task_id
+
+
+def test_a_take_reads_little_of_a_long_queue(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, *(f"m{n}" for n in range(20_000)))
+    db.execute("analyze gmail_sync.fetch_queue")
+    # As in a queue of a million rows that have moved: the table seems to cost less than an index.
+    db.execute("set random_page_cost = 40")
+    db.execute("set plan_cache_mode = force_generic_plan")
+    read = """
+        select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables
+        where relid = 'gmail_sync.fetch_queue'::regclass
+    """
+
+    with db.transaction():
+        before = only(db, read)
+        taken = db.execute("select * from gmail_sync.take_messages(%s)", [task_id]).fetchall()
+        assert only(db, read) - before <= 2 * len(taken) + 5
