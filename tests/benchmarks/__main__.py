@@ -21,6 +21,7 @@ BENCHMARKS = (
     "pickup",
     "heartbeat",
     "growth",
+    "day",
     "search",
     "throughput",
     "lieer",
