@@ -152,9 +152,15 @@ create table gmail_sync.user_sync_status (
     claimed_at is not null or not is_syncing or phase = 'queued'
   )
 )
--- Room for heartbeats to stay on their page (HOT): no index may name a column that a beat
--- or a progress report writes.
-with (fillfactor = 70);
+with (
+  -- Room for heartbeats to stay on their page (HOT): no index may name a column that a beat
+  -- or a progress report writes.
+  fillfactor = 70,
+  -- A claim steps over the index entries of all runs claimed since the last vacuum. The long
+  -- history must not make vacuums rare, nor make them skip the indexes.
+  autovacuum_vacuum_scale_factor = 0.01,
+  vacuum_index_cleanup = on
+);
 
 comment on table gmail_sync.user_sync_status is
 'One row a run: one attempt of one worker to sync one user. Ended rows are immutable.';
