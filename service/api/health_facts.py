@@ -37,6 +37,16 @@ class Slots(Struct):
     living: int
 
 
+class QuotaDay(Struct):
+    """What the project of a quota profile has used of Google's daily quota."""
+
+    profile: str
+    day_units: int
+    used_units: int
+    used_percent: float
+    resets_at: datetime
+
+
 class Health(Struct):
     """`reapers` is the seconds since the last pass of each; `standby`, whether the server is one.
 
@@ -56,6 +66,7 @@ class Health(Struct):
     slots: Slots
     dead_letters: int
     accounts_to_reconnect: int
+    quota: list[QuotaDay]
     oldest_transaction_seconds: float | None
     notify_queue_percent: float
     dropped_log_lines: int

@@ -82,6 +82,9 @@ def _syncs(health: Health | None) -> CollectorRegistry:
         health.oldest_transaction_seconds or 0
     )
     gauge("notify_queue_percent", "How full the NOTIFY queue is").set(health.notify_queue_percent)
+    quota_used = gauge("quota_day_used_percent", "Google's daily quota that is used", ["profile"])
+    for day in health.quota:
+        quota_used.labels(day.profile).set(day.used_percent)
     reaper_age = gauge("reaper_age_seconds", "Time since a reaper's last pass", ["reaper"])
     for reaper, seconds in health.reapers.items():
         reaper_age.labels(reaper).set(seconds)

@@ -1,10 +1,30 @@
 """How long to wait before Gmail is called again."""
 
 from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
 
 from service.gmail.errors import DailyLimit, RateLimited
 
-QUOTA = "Google's quota for this minute is used up."
+# By what is used up, as the ledger names it.
+QUOTA = {
+    "minute": "Google's quota for this minute is used up.",
+    "day": "Google's quota for today is used up; it is renewed at midnight Pacific time.",
+}
+
+
+class QuotaWait(msgspec.Struct, frozen=True):
+    """The row of a reservation that has to wait."""
+
+    free_at: datetime
+    used_up: Literal["minute", "day"]
+
+    @property
+    def reason(self) -> str:
+        return QUOTA[self.used_up]
+
+
 # Used when Google names no time, or a time that has passed: an immediate retry prolongs the limit.
 RATE_LIMIT_PAUSE = timedelta(seconds=10)
 DAILY_LIMIT_PAUSE = timedelta(hours=1)

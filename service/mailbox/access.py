@@ -18,7 +18,7 @@ from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE, CredentialsRow, get_credentials
 from service.gmail.answers import Profile
 from service.gmail.api import Format
-from service.gmail.backoff import QUOTA
+from service.gmail.backoff import QuotaWait
 from service.gmail.errors import GmailError, Refused, Transient
 from service.gmail.retry import call_with_retry
 from service.google.cipher import WrongKey
@@ -141,11 +141,11 @@ class MailboxAccess:
         # later, so nothing is sent without a reservation.
         max_wait = max(deadline - self._clock.now(), timedelta(0))
         method, answer_format = charged
-        free_at = self._caller.value(
-            "reserve_account_quota", self._user_id, method, 1, max_wait, answer_format
+        wait = self._caller.row_as(
+            QuotaWait, "reserve_account_quota", self._user_id, method, 1, max_wait, answer_format
         )
-        if free_at is not None:
-            self._wait_until(free_at, deadline, QUOTA)
+        if wait is not None:
+            self._wait_until(wait.free_at, deadline, wait.reason)
         self.calls[charged] += 1
 
     def _wait_until(self, moment: datetime, deadline: datetime, reason: str) -> None:

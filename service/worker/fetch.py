@@ -110,15 +110,15 @@ class MessageFetcher:
 
     def _send(self, gets: Mapping[Format, int], fetch: Callable[[], Batch]) -> None:
         """Fetch in a thread once the quota allows that many messages.get in each format."""
-        free_at = None
-        for format_, calls in gets.items():
+        quota_wait = None
+        for answer_format, calls in gets.items():
             # The ledger serves in order, so the last wait is the longest.
-            free_at = self._throttle.reserve("messages.get", calls, format_)
-        if free_at:
+            quota_wait = self._throttle.reserve("messages.get", calls, answer_format)
+        if quota_wait:
             # Store what has been fetched before a wait for quota.
             while self._in_flight:
                 self._settle_first()
-            self._throttle.wait_for_quota(free_at)
+            self._throttle.wait_for_quota(quota_wait)
             if self._limits:
                 self._wait_for_limits()
         self._in_flight.add(self._pool.submit(fetch))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from service.gmail.api import Format
-from service.gmail.backoff import QUOTA, retry_at
+from service.gmail.backoff import QuotaWait, retry_at
 from service.gmail.errors import DailyLimit, GmailError, RateLimited, Transient
 from service.gmail.retry import call_with_retry
 from service.postgres.calls import DatabaseClock
@@ -50,24 +50,21 @@ class Throttle:
 
     def charge(self, method: str) -> None:
         """Charge a call to the quota, and wait until it may be sent."""
-        if free_at := self.reserve(method):
-            self.wait_for_quota(free_at)
+        if wait := self.reserve(method):
+            self.wait_for_quota(wait)
 
     def reserve(
         self,
         method: str,
         calls: int = 1,
         format: Format | None = None,  # noqa: A002
-    ) -> datetime | None:
-        """Charge calls to the quota; the time when they may be sent, or None for now."""
+    ) -> QuotaWait | None:
+        """Charge calls to the quota; until when they must wait, or None to send them now."""
         self.check()
-        free_at: datetime | None = self._calls.value(
-            "reserve_run_quota", method, calls, format or ""
-        )
-        return free_at
+        return self._calls.row_as(QuotaWait, "reserve_run_quota", method, calls, format or "")
 
-    def wait_for_quota(self, free_at: datetime) -> None:
-        self.wait_until(free_at, QUOTA)
+    def wait_for_quota(self, wait: QuotaWait) -> None:
+        self.wait_until(wait.free_at, wait.reason)
 
     def call_with_retry(self, method: str, request: Callable[[], T]) -> T:
         """Send one request, again after a limit or an outage. Raises HandedOver and GmailError."""

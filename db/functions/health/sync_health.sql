@@ -29,6 +29,7 @@ as $$
     'slots', jsonb_build_object('configured', f.slots, 'living', f.living_slots),
     'dead_letters', f.dead_letters,
     'accounts_to_reconnect', f.accounts_to_reconnect,
+    'quota', gmail_sync._quota_days(),
     'oldest_transaction_seconds', f.oldest_transaction_seconds,
     'notify_queue_percent', f.notify_queue_percent,
     'dropped_log_lines', f.dropped_log_lines

@@ -20,15 +20,24 @@ as $$
         else 0
       end as messages,
       p_run.found - p_run.pending - p_run.done_at_claim as done,
-      q.user_units as cap,
-      q.window_length as window_length,
       (
         select c.units
         from gmail_sync.quota_cost c
-        where c.profile = q.name and c.method = 'messages.get' and c.format = a.content_mode
-      ) as cost
+        where c.profile = a.quota_profile
+          and c.method = 'messages.get'
+          and c.format = a.content_mode
+      ) as cost,
+      nullif(
+        greatest(
+          interval '0',
+          least(
+            interval '24 hours',
+            greatest(p_run.waiting_until, p_run.not_before) - clock_timestamp()
+          )
+        ),
+        interval '0'
+      ) as wait
     from gmail_sync.account a
-    join gmail_sync.quota_profile q on q.name = a.quota_profile
     where a.user_id = p_run.user_id
   ) rest
   cross join lateral (
@@ -41,19 +50,12 @@ as $$
             (p_run.progressed_at - p_run.claimed_at) * (messages::float8 / done)
           )
       end as own,
-      -- What fits into one window goes in one burst.
-      case when messages * cost > cap then window_length * (messages * cost::float8 / cap) end
-        as quota,
-      nullif(
-        greatest(
-          interval '0',
-          least(
-            interval '24 hours',
-            greatest(p_run.waiting_until, p_run.not_before) - clock_timestamp()
-          )
-        ),
-        interval '0'
-      ) as wait
+      gmail_sync._quota_duration(
+        gmail_sync._quota_profile_for(p_run.user_id, gmail_sync._quota_work(p_run)),
+        messages * cost,
+        clock_timestamp()
+          + case when p_run.phase = 'queued' then coalesce(wait, '0') else interval '0' end
+      ) as quota
   ) part;
 $$;
 

@@ -8,13 +8,16 @@ stable
 as $$
 begin
   return (
-    select greatest(1, least(q.user_units, q.project_units) / max(c.units))
+    select greatest(
+      1, floor(min(least(q.user_units, q.project_units, q.day_units * s.share) / c.units))::integer
+    )
     from gmail_sync.account a
     join gmail_sync.quota_profile q on q.name = a.quota_profile
     join gmail_sync.quota_cost c on c.profile = q.name
+    cross join gmail_sync.quota_share s
     where a.user_id = p_user_id
       and c.method = p_method
-      and coalesce(q.user_units, q.project_units) is not null
+      and coalesce(q.user_units, q.project_units, q.day_units) is not null
     group by q.name
   );
 end;

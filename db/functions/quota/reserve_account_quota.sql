@@ -7,7 +7,7 @@ create or replace function gmail_sync.reserve_account_quota(
   p_user_id text, p_method text, p_calls integer default 1,
   p_patience interval default interval '24 hours', p_format text default ''
 )
-returns timestamptz
+returns table (free_at timestamptz, used_up text)
 language plpgsql
 volatile
 security definer
@@ -15,12 +15,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform gmail_sync._require_account(p_user_id);
-  return gmail_sync._reserve_quota(p_user_id, p_method, p_calls, p_format, p_patience);
+  return query
+    select q.free_at, q.used_up
+    from gmail_sync._reserve_quota(
+      p_user_id, p_method, p_calls, p_format, 'asked', p_patience
+    ) q;
 end;
 $$;
 
 comment on function gmail_sync.reserve_account_quota(text, text, integer, interval, text) is
-'Reserve quota for calls outside of runs: NULL to send now, else when.';
+'Reserve quota for calls outside of runs: no row to send now, else when.';
 
 revoke all on function gmail_sync.reserve_account_quota(text, text, integer, interval, text)
   from public;

@@ -6,22 +6,31 @@
 create or replace function gmail_sync.reserve_run_quota(
   p_task_id text, p_method text, p_calls integer default 1, p_format text default ''
 )
-returns timestamptz
+returns table (free_at timestamptz, used_up text)
 language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_user_id text := gmail_sync._lease_owner(p_task_id);
 begin
-  return gmail_sync._reserve_quota(
-    gmail_sync._lease_owner(p_task_id), p_method, p_calls, p_format,
-    (select longest_wait from gmail_sync.settings)
-  );
+  return query
+    select q.free_at, q.used_up
+    from gmail_sync._reserve_quota(
+      v_user_id, p_method, p_calls, p_format,
+      (
+        select gmail_sync._quota_work(r)
+        from gmail_sync.user_sync_status r
+        where r.task_id = p_task_id
+      ),
+      (select longest_wait from gmail_sync.settings)
+    ) q;
 end;
 $$;
 
 comment on function gmail_sync.reserve_run_quota(text, text, integer, text) is
-'Reserve quota for a run''s calls before they are sent: NULL to send now, else when.';
+'Reserve quota for a run''s calls before they are sent: no row to send now, else when.';
 
 revoke all on function gmail_sync.reserve_run_quota(text, text, integer, text) from public;
 grant execute on function gmail_sync.reserve_run_quota(text, text, integer, text)

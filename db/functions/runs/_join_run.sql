@@ -14,8 +14,14 @@ volatile
 as $$
 declare
   v_person boolean := p_source in ('api', 'sql');
+  -- The day's quota may be used up for this run, but not for what a person asks for.
   v_waits boolean := coalesce(
-    gmail_sync._run_waits(p_run.waiting_until, p_run.started_at), false
+    gmail_sync._run_waits(p_run.waiting_until, p_run.started_at)
+      and not (
+        p_run.sync_type = 'incremental'
+        and p_run.waiting_until = gmail_sync._quota_reset_at(clock_timestamp())
+      ),
+    false
   );
 begin
   if p_run.claimed_at is null then

@@ -1,6 +1,6 @@
 -- Deletes ended runs older than p_keep, at most p_limit in one pass, and returns their number. It
--- also deletes workers long gone and the ids of interrupted comparisons. Connect attempts of that
--- age go from the audit trail, because any click can add those.
+-- also deletes workers long gone, the ids of interrupted comparisons, and days of the quota ledger.
+-- Connect attempts of that age go from the audit trail, because any click can add those.
 
 create or replace function gmail_sync.prune_sync_history(
   p_keep interval default null, p_limit integer default 10000
@@ -21,6 +21,7 @@ begin
   where not gmail_sync._is_within(seen_at, interval '1 day', interval '1 day');
   delete from gmail_sync.compared_message
   where not gmail_sync._is_within(stored_at, interval '1 day', interval '1 day');
+  delete from gmail_sync.quota_day where day < gmail_sync._quota_day(v_before);
   delete from gmail_sync.audit_event
   where act in ('connect_begun', 'connect_answered')
     and at < v_before;

@@ -194,17 +194,21 @@ create table gmail_sync.quota_profile (
   project_units integer constraint project_cap_is_positive check (project_units > 0),
   window_length interval not null default '60 s'
     constraint window_is_positive check (window_length > interval '0'),
+  -- Of the whole project, from midnight to midnight Pacific time.
+  day_units bigint constraint day_cap_is_positive check (day_units > 0),
   -- The first day on which Google no longer grants these caps.
   ends_on date
 );
 
 comment on table gmail_sync.quota_profile is
-'Caps in quota units for each window, per user and for the whole project; NULL is unlimited.';
+'Caps in quota units, per user and project for each window, and per project and day; NULL is none.';
 
-insert into gmail_sync.quota_profile (name, alias, user_units, project_units, ends_on) values
-  ('google-standard', 'google-2026', 6000, 1200000, null),
-  ('google-legacy', null, 15000, 1200000, '2027-04-01'),
-  ('unlimited', null, null, null, null);
+insert into gmail_sync.quota_profile
+  (name, alias, user_units, project_units, day_units, ends_on)
+values
+  ('google-standard', 'google-2026', 6000, 1200000, 80000000, null),
+  ('google-legacy', null, 15000, 1200000, null, '2027-04-01'),
+  ('unlimited', null, null, null, null, null);
 
 create table gmail_sync.quota_cost (
   profile text not null references gmail_sync.quota_profile,
@@ -254,6 +258,29 @@ create index charges_of_a_user on gmail_sync.quota_charge (user_id, charged_at);
 
 comment on table gmail_sync.quota_charge is
 'The quota ledger: units spent within the current windows.';
+
+create table gmail_sync.quota_day (
+  profile text not null,
+  day date not null,
+  units bigint not null,
+  primary key (profile, day)
+)
+-- Room for the updates of a day to stay on their page (HOT).
+with (fillfactor = 10);
+
+comment on table gmail_sync.quota_day is
+'The quota ledger: units spent on each day of Pacific time.';
+
+create table gmail_sync.quota_share (
+  work text primary key constraint known_work check (work in ('asked', 'automatic', 'full')),
+  share numeric not null constraint share_is_a_part check (share > 0 and share <= 1)
+);
+
+comment on table gmail_sync.quota_share is
+'Up to which part of the day''s quota a kind of work may spend; the rest is kept for the others.';
+
+insert into gmail_sync.quota_share (work, share) values
+  ('asked', 1), ('automatic', 0.95), ('full', 0.9);
 
 create table gmail_sync.refusal (
   code text primary key,

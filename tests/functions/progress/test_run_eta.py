@@ -73,6 +73,24 @@ def test_the_time_left_follows_the_price_of_the_format(
     assert eta(functions, task_id) == pytest.approx(3000 / 5, abs=2)
 
 
+def test_the_time_left_counts_the_nights_that_the_day_s_quota_demands(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    quota(db, "google-standard")
+    # A full sync may spend 90 % of it: 900 messages a day.
+    db.execute("update gmail_sync.quota_profile set day_units = 20000")
+    set_run(db, task_id, sync_type="full", phase="fetching", found=900, pending=900)
+    assert eta(functions, task_id) == pytest.approx(900 / 5, abs=2)
+    until_renewed = db.execute(
+        "select extract(epoch from gmail_sync._quota_reset_at(now()) - now())::int as seconds"
+    ).fetchone()
+    assert until_renewed is not None
+    set_run(db, task_id, found=3000, pending=3000)
+    # Today, two whole days, and 300 messages.
+    expected = until_renewed["seconds"] + 2 * 86_400 + 300 / 5
+    assert eta(functions, task_id) == pytest.approx(expected, abs=3)
+
+
 def test_what_is_not_listed_yet_is_left_too(
     functions: Session, db: Connection, task_id: str
 ) -> None:
