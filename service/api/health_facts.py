@@ -50,6 +50,7 @@ class QuotaDay(Struct):
 class Health(Struct):
     """`reapers` is the seconds since the last pass of each; `standby`, whether the server is one.
 
+    `estimates` names the counts that are not exact: those beyond 5,000.
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
     dropped_log_lines is what live workers could not write since they started.
     """
@@ -58,6 +59,7 @@ class Health(Struct):
     timestamp: datetime
     reasons: list[str]
     statistics: Statistics
+    estimates: list[str]
     zombie_task_details: list[Zombie]
     standby: bool
     reapers: dict[str, float]

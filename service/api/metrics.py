@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from service import logs
 from service.api.health_facts import Health
 
+BOUND = "exact up to 5,000, an estimate beyond"
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
@@ -65,10 +66,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
         return registry
     statistics, queue = health.statistics, health.queue
     gauge("healthy", "Whether syncs are healthy").set(health.healthy)
-    gauge("active_syncs", "Runs a worker holds").set(statistics.active_syncs)
-    gauge("zombie_tasks", "Runs that lost their worker").set(statistics.zombie_tasks)
+    gauge("active_syncs", f"Runs a worker holds; {BOUND}").set(statistics.active_syncs)
+    gauge("zombie_tasks", f"Runs that lost their worker; {BOUND}").set(statistics.zombie_tasks)
     gauge("inconsistent_tasks", "Runs in an inconsistent state").set(statistics.inconsistent_tasks)
-    gauge("queue_waiting", "Runs no worker has claimed").set(queue.waiting)
+    gauge("queue_waiting", f"Runs no worker has claimed; {BOUND}").set(queue.waiting)
     gauge("queue_age_seconds", "Wait of the first due run").set(queue.oldest_seconds or 0)
     gauge("workers", "Live workers").set(health.workers)
     gauge("worker_slots", "Slots of live workers").set(health.slots.configured)
@@ -76,8 +77,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("worker_log_lines_dropped", "Log lines that live workers could not write").set(
         health.dropped_log_lines
     )
-    gauge("dead_letters", "Messages given up").set(health.dead_letters)
-    gauge("accounts_to_reconnect", "Accounts Google refuses").set(health.accounts_to_reconnect)
+    gauge("dead_letters", f"Messages given up; {BOUND}").set(health.dead_letters)
+    gauge("accounts_to_reconnect", f"Accounts Google refuses; {BOUND}").set(
+        health.accounts_to_reconnect
+    )
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(
         health.oldest_transaction_seconds or 0
     )
@@ -85,6 +88,9 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     quota_used = gauge("quota_day_used_percent", "Google's daily quota that is used", ["profile"])
     for day in health.quota:
         quota_used.labels(day.profile).set(day.used_percent)
+    estimated = gauge("estimated", "1 for each count of health that is an estimate", ["count"])
+    for name in health.estimates:
+        estimated.labels(name).set(1)
     reaper_age = gauge("reaper_age_seconds", "Time since a reaper's last pass", ["reaper"])
     for reaper, seconds in health.reapers.items():
         reaper_age.labels(reaper).set(seconds)

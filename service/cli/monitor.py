@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.api.operator_access import OperatorAccessLog
+from service.api.running import zombies_first
 from service.cli.context import actor, open_session
 from service.postgres.calls import Row, Session
 
@@ -44,7 +45,7 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
 
     With --json, or if stdout is not a terminal, each snapshot is one line: an object with
     "timestamp", "health" and "runs". health is the result of sync_health(), runs the rows of
-    list_running_syncs() with "silent_seconds" instead of silent_for.
+    list_running_syncs(), zombies first, with "silent_seconds" instead of silent_for.
 
     While the database is unreachable, health is {"healthy": false, "timestamp", "error"} and runs
     is empty. If it is unreachable at the start, monitor fails.
@@ -103,7 +104,7 @@ def show_live(taken: Iterator[Row], console: Console) -> None:
 
 def _snapshot(session: Session, reads: OperatorAccessLog, limit: int) -> Row:
     health = session.value("sync_health")
-    runs = session.rows("list_running_syncs", limit)
+    runs = zombies_first(session, session.rows("list_running_syncs", limit), limit)
     if runs or health["zombie_task_details"]:
         reads.record(actor(), "running_syncs")
     for run in runs:

@@ -4,9 +4,11 @@ Without scripts each button is a form whose response is the whole page. operator
 of the page by it, and refreshes the page only when the user comes back to it.
 """
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
@@ -18,14 +20,17 @@ from service.api.auth.tokens import UserRequest
 from service.api.operator import ACTIONS, operators_only, perform
 from service.api.operator_access import OperatorAccessLog
 from service.api.reader import time_zone_of, translator_of
+from service.api.running import zombies_first
 from service.postgres.calls import FunctionCaller, Row
 from service.postgres.pool import Pool
+from service.postgres.user_id import CONTROLS
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages
 
 BUCKET = timedelta(minutes=30)
-# The rows that a table shows; it counts the others.
+# The users that a page of a table shows.
 MAX_ROWS = 50
+CAUSES = ("zombie", "silent", "stalled", "clock_skew")
 COLUMNS = (*OUTCOMES, *WAITS, *RATES)
 
 
@@ -35,6 +40,35 @@ class ActionForm(Struct, forbid_unknown_fields=True):
     action: str
     user_id: str = ""
     confirmed: bool = False
+
+
+@dataclass(frozen=True)
+class View:
+    """What the tables show: those of a user, a cause, or a worker, after the last user of a page.
+
+    An unknown cause is none.
+    """
+
+    user_id: str = ""
+    cause: str = ""
+    worker: str = ""
+    runs_after: str = ""
+    accounts_after: str = ""
+    dead_letters_after: str = ""
+
+    @classmethod
+    def of(cls, request: UserRequest) -> "View":
+        given = {name: _line(request.query_params.get(name, "")) for name in asdict(cls())}
+        return cls(**given | {"cause": given["cause"] if given["cause"] in CAUSES else ""})
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.user_id or self.cause or self.worker)
+
+    def query(self, **changes: str) -> str:
+        """The query of the address that shows this, with these changes."""
+        given = {name: value for name, value in asdict(replace(self, **changes)).items() if value}
+        return f"?{urlencode(given)}" if given else ""
 
 
 @dataclass(frozen=True)
@@ -93,18 +127,32 @@ def _perform(functions: FunctionCaller, actor: str, form: ActionForm) -> ActionR
 def _page(
     request: UserRequest, pages: Pages, functions: FunctionCaller, result: ActionResult | None
 ) -> Response[str]:
-    language = translator_of(request)
+    language, view = translator_of(request), View.of(request)
+    runs, more_runs = _runs(functions, view)
+    accounts, more_accounts = _page_of(
+        functions, "list_accounts_to_reconnect", view.accounts_after, p_user_id=view.user_id
+    )
+    dead_letters, more_dead_letters = _page_of(
+        functions, "list_dead_letters", view.dead_letters_after, p_user_id=view.user_id
+    )
     activity = functions.rows("sync_activity", p_bucket=BUCKET)
     return pages.page(
         request,
         "operator/operator.html",
         result=result,
         health=functions.value("sync_health"),
-        runs=functions.rows("list_running_syncs", MAX_ROWS),
+        view=view,
+        causes=CAUSES,
+        runs=runs,
+        accounts=accounts,
+        dead_letters=dead_letters,
+        next_pages={
+            "runs": more_runs,
+            "accounts": more_accounts,
+            "dead_letters": more_dead_letters,
+        },
         jobs=functions.rows("scheduler_status"),
         workers=functions.rows("list_workers", MAX_ROWS),
-        accounts=functions.rows("list_accounts_to_reconnect", MAX_ROWS),
-        dead_letters=functions.rows("list_dead_letters", MAX_ROWS),
         busy=[row for row in activity if any(row[name] for name in COLUMNS)],
         columns=COLUMNS,
         figures=figures(language, time_zone_of(request), activity),
@@ -113,6 +161,37 @@ def _page(
         age=ages(language),
         when=datetime.fromisoformat,
     )
+
+
+def _runs(functions: FunctionCaller, view: View) -> tuple[list[Row], str]:
+    runs, more = _page_of(
+        functions,
+        "list_running_syncs",
+        view.runs_after,
+        p_user_id=view.user_id,
+        p_cause=view.cause,
+        p_worker=view.worker,
+    )
+    if view.is_filtered or view.runs_after:
+        return runs, more
+    return zombies_first(functions, runs, MAX_ROWS), more
+
+
+def _page_of(
+    functions: FunctionCaller, function: str, after: str, **filters: str
+) -> tuple[list[Row], str]:
+    """The rows of MAX_ROWS users, and the last of these if there are more; else an empty text."""
+    given = {name: value for name, value in filters.items() if value}
+    rows = functions.rows(function, MAX_ROWS + 1, after or None, **given)
+    users = list(dict.fromkeys(row["user_id"] for row in rows))
+    if len(users) <= MAX_ROWS:
+        return rows, ""
+    return [row for row in rows if row["user_id"] != users[-1]], users[-2]
+
+
+def _line(text: str) -> str:
+    """Input as one line: control characters become spaces."""
+    return " ".join(re.sub(f"[{CONTROLS}]", " ", text).split())
 
 
 ROUTES = [show, perform_action]

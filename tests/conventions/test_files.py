@@ -27,10 +27,10 @@ NO_SECURITY_DEFINER = [
 # start, and half of that of indexing.
 INNER = [
     "_charge_lost_batches", "_compare_range", "_compare_with_listing", "_compared_up_to",
-    "_dead_letter_exhausted", "_end_fetch", "_enqueue_missing_raw", "_enqueue_run", "_fence",
-    "_fetch_state", "_field_entries", "_from_epoch_ms", "_join_run", "_label_vector",
-    "_lease_owner", "_lock_user_mail", "_max_calls", "_messages_in_flight", "_new_task_id",
-    "_notify_run", "_reindex_messages", "_replace_attachments", "_searched_fields",
+    "_count_mail", "_dead_letter_exhausted", "_end_fetch", "_enqueue_missing_raw",
+    "_enqueue_run", "_fence", "_fetch_state", "_field_entries", "_from_epoch_ms", "_join_run",
+    "_label_vector", "_lease_owner", "_lock_user_mail", "_max_calls", "_messages_in_flight",
+    "_new_task_id", "_notify_run", "_reindex_messages", "_replace_attachments", "_searched_fields",
     "_sorted_label_ids", "_start_sync", "_sync_type_for_account", "_try_lock_user_shared",
     "_update_counts_fenced", "_upsert_messages", "_valid_user_id",
 ]  # fmt: skip
@@ -55,6 +55,14 @@ PINNED = {
     # The planner cannot know how few messages an entry of the index has. The limit, if a role or
     # database sets it, takes candidates at random.
     "_search_candidates": ["enable_seqscan = off", "gin_fuzzy_search_limit = 0"],
+    # They read the first entries of an index, whatever old statistics say.
+    "_bounded_counts": ["enable_sort = off"],
+    "_oldest_waiting_seconds": ["enable_sort = off"],
+    "_operator_reasons": ["enable_sort = off"],
+    "_sampled_zombies": ["enable_sort = off"],
+    "list_accounts_to_reconnect": ["enable_sort = off"],
+    # Its last step sorts one page, and a sort that is off costs enough to compile the query.
+    "list_running_syncs": ["enable_sort = off", "jit = off"],
     # pg_cron's tables have policies.
     "prune_cron_history": ["row_security = on"],
     "schedule_jobs": ["row_security = on"],

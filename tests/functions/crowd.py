@@ -67,3 +67,54 @@ def add_accounts(db: Connection, count: int) -> None:
         [count],
     )
     db.execute("select gmail_sync.enqueue_due_syncs()")
+
+
+def add_crowd(db: Connection, count: int) -> None:
+    """So many of everything that operators see: queued, claimed and ended runs, accounts that work
+    and that Google refuses, dead letters, and messages of `reader`."""
+    add_queued_runs(db, count)
+    add_accounts(db, count)
+    for statement in _CROWD:
+        db.execute(statement.encode(), {"count": count})
+    db.execute("select gmail_sync._recount_mail('reader')")
+
+
+_CROWD = (
+    """
+    insert into gmail_sync.worker (id, version, capacity, living_slots, dropped_log_lines)
+    select md5(n::text)::uuid, '1', 20, 20, 0 from generate_series(1, 50) n
+    """,
+    """
+    insert into gmail_sync.user_sync_status (task_id, user_id, claimed_by)
+    select 'running-' || n, 'running-user-' || n, md5((n %% 5000 + 1)::text)::uuid
+    from generate_series(1, %(count)s) n
+    """,
+    """
+    insert into gmail_sync.user_sync_status (
+      task_id, user_id, is_syncing, outcome, phase, progress_percentage, found, new,
+      started_at, claimed_at, updated_at, finished_at
+    )
+    select 'today-' || n, 'user-' || n, false, 'succeeded', 'done', 100, 5, 5, at, at, at, at
+    from (
+      select n, now() - n * interval '1 day' / %(count)s as at from generate_series(1, %(count)s) n
+    ) n
+    """,
+    """
+    insert into gmail_sync.account (user_id, email, credentials, status, status_code)
+    select 'refused-' || n, n || '@mail.example', 'sealed', 'suspended', 'client_gone'
+    from generate_series(1, %(count)s) n
+    """,
+    """
+    insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, error_code)
+    select 'dead-user-' || n %% (%(count)s / 20), 'm-' || n, 'listed', n %% 2 = 0, 'unreadable'
+    from generate_series(1, 2 * %(count)s) n
+    """,
+    """
+    insert into gmail_sync.message (
+      user_id, message_id, thread_id, history_id, internal_date, label_ids, headers, snippet,
+      size_estimate, change_number
+    )
+    select 'reader', 'm-' || n, 't-' || n, 1, now(), '{INBOX}', '[]', '', 1000, n
+    from generate_series(1, %(count)s) n
+    """,
+)

@@ -99,6 +99,7 @@ def add_mailboxes(db: Connection, user_ids: Sequence[str], count: int, words: in
     db.execute("select setseed(0.5)")
     for statement in (_MAIL, _LABELS):
         db.execute(statement.encode(), given)
+    db.execute("select gmail_sync._recount_mail(user_id) from unnest(%(user_ids)s) user_id", given)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ begin
   delete from gmail_sync.index_queue;
   delete from gmail_sync.message_words;
   delete from gmail_sync.message;
+  delete from gmail_sync.mail_count;
   delete from gmail_sync.label;
   delete from gmail_sync.account;
   delete from gmail_sync.schedule;
@@ -39,6 +40,7 @@ begin
       size_estimate, change_number
     )
     select v_user, m, m, 1, now(), '{L}', '[]', '', 1, 1 from unnest('{s,old}'::text[]) m;
+    insert into gmail_sync.mail_count values (v_user, 2, 0);
     insert into gmail_sync.index_queue values (v_user, now(), 's');
     insert into gmail_sync.message_words values (v_user, 'old', now(), '');
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)

@@ -296,6 +296,7 @@ class Lives(RuleBasedStateMachine):
         mail = self.model.mail
         assert stored == {(u, m, alive) for u in USERS for m, alive in mail[u].stored.items()}
         assert queue == {(u, m, dead) for u in USERS for m, dead in mail[u].queue.items()}
+        assert self.db.execute("select * from gmail_sync._miscounted_mail()").fetchall() == []
 
     @invariant()
     def accounts_are_those_of_the_model(self) -> None:

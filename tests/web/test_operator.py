@@ -210,9 +210,108 @@ def test_it_obeys_its_policy(olga: httpx.Client, trouble: None) -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
 
 
-def test_of_many_runs_the_rest_is_counted(olga: httpx.Client, db: Connection) -> None:
-    for number in range(53):
-        insert_run(db, task_id=f"t{number}", user_id=f"user {number}")
-    runs = text_of(olga.get(PAGE), "runs")
-    assert runs.count("Heartbeat") == 51
-    assert "And 3 more." in runs
+def users_of(answer: httpx.Response, section: str) -> list[str]:
+    """The users that a table of the page shows, in its order."""
+    found = re.search(rf'aria-labelledby="{section}">(.*?)</section>', answer.text, re.S)
+    assert found, answer.text
+    return re.findall(r"<b>(.*?)</b>", found[1])
+
+
+def next_page(browser: httpx.Client, answer: httpx.Response, section: str) -> httpx.Response:
+    found = re.search(rf'rel="next" href="([^"]*#{section})"', answer.text)
+    assert found, "no next page"
+    return browser.get(html.unescape(found[1]))
+
+
+def test_the_runs_of_many_users_are_shown_in_pages_after_the_zombies(
+    olga: httpx.Client, db: Connection
+) -> None:
+    users = [f"user {number:03}" for number in range(120)]
+    for user in users:
+        insert_run(db, task_id=f"of {user}", user_id=user)
+    shift(db, "of user 117", "-61 s", "updated_at")
+    page = olga.get(PAGE)
+    assert users_of(page, "runs") == ["user 117", *users[:50]]
+    page = next_page(olga, page, "runs")
+    assert users_of(page, "runs") == users[50:100]
+    page = next_page(olga, page, "runs")
+    assert users_of(page, "runs") == users[100:]
+    assert "Next page" not in text_of(page, "runs")
+    assert "First page" in text_of(page, "runs")
+    zombies = olga.get(PAGE, params={"cause": "silent"})
+    assert users_of(zombies, "runs") == ["user 117"]
+    assert users_of(olga.get(PAGE, params={"cause": "stalled"}), "runs") == []
+    assert users_of(olga.get(PAGE, params={"user_id": " user 003 "}), "runs") == ["user 003"]
+
+
+def test_the_runs_of_a_worker_are_shown(olga: httpx.Client, db: Connection) -> None:
+    worker = uuid.uuid4()
+    insert_run(db, task_id="a", user_id="ann", claimed_by=worker)
+    insert_run(db, task_id="b", user_id="bob", claimed_by=uuid.uuid4())
+    answer = olga.get(PAGE, params={"worker": str(worker)[:8]})
+    assert users_of(answer, "runs") == ["ann"]
+    assert f'value="{str(worker)[:8]}"' in answer.text
+
+
+def test_refused_accounts_and_dead_letters_are_shown_in_pages(
+    olga: httpx.Client, db: Connection
+) -> None:
+    db.execute(
+        "insert into gmail_sync.account (user_id, email, credentials, status)"
+        " select to_char(n, 'FM000'), n || '@mail.example', 'sealed', 'suspended'"
+        " from generate_series(1, 51) n"
+    )
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead, error_code)"
+        " select to_char(n, 'FM000'), m, 'listed', true, m"
+        " from generate_series(1, 51) n, unnest('{x,y}'::text[]) m"
+    )
+    page = olga.get(PAGE)
+    assert users_of(page, "accounts")[-1] == "050"
+    assert users_of(page, "dead_letters")[-2:] == ["050", "050"]
+    both = next_page(olga, next_page(olga, page, "accounts"), "dead_letters")
+    assert users_of(both, "accounts") == ["051"]
+    assert users_of(both, "dead_letters") == ["051", "051"]
+    one = olga.get(PAGE, params={"user_id": "007"})
+    assert (users_of(one, "accounts"), users_of(one, "dead_letters")) == (["007"], ["007"] * 2)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cause=tired",
+        "user_id=%00%0d",
+        "worker=%25",
+        "runs_after=%F0%9F%93%AC",
+        "user_id=a&user_id=b",
+    ],
+)
+def test_any_filter_is_answered(olga: httpx.Client, db: Connection, query: str) -> None:
+    insert_run(db, task_id="t", user_id="ann")
+    assert olga.get(f"{PAGE}?{query}").status_code == 200
+
+
+def test_an_action_keeps_the_filter(olga: httpx.Client, db: Connection) -> None:
+    for user in ("ann", "bob"):
+        insert_run(db, task_id=user, user_id=user)
+    page = olga.get(PAGE, params={"user_id": "bob"})
+    assert 'action="/operator?user_id=bob"' in page.text
+    answer = olga.post(f"{PAGE}?user_id=bob", data={"action": "reap_zombie_syncs"})
+    assert users_of(answer, "runs") == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("language", "about", "at_least"),
+    [("en", "about 11,000", "at least 1,000"), ("zh-CN", "约 11,000", "至少 1,000")],
+)
+def test_it_says_which_counts_are_estimates(
+    olga: httpx.Client, db: Connection, language: str, about: str, at_least: str
+) -> None:
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+        " select 'ann', n, 'listed', true from generate_series(1, 11000) n"
+    )
+    db.execute("vacuum analyze gmail_sync.fetch_queue")
+    page = olga.get(PAGE, headers={"Accept-Language": language})
+    assert about in text_of(page, "health")
+    assert at_least in text_of(page, "dead_letters")

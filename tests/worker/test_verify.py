@@ -89,6 +89,7 @@ def invent(db: Db, message_id: str) -> None:
         " nextval('gmail_sync.message_change'))",
         [USER, message_id],
     )
+    db.execute("select gmail_sync._recount_mail(%s)", [USER])
 
 
 def test_after_a_sync_there_is_no_drift(
@@ -462,6 +463,7 @@ def fill(db: Db, mailbox: Mailbox, profile: str) -> None:
         " from jsonb_array_elements_text(%s) with ordinality as i (id, n)",
         [USER, Jsonb(mailbox.message_ids())],
     )
+    db.execute("select gmail_sync._recount_mail(%s)", [USER])
     db.execute(
         "update gmail_sync.account set history_id = %s, quota_profile = %s",
         [mailbox.history_id, profile],

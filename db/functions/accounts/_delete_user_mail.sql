@@ -17,6 +17,7 @@ begin
   delete from gmail_sync.index_queue where user_id = p_user_id;
   delete from gmail_sync.message_words where user_id = p_user_id;
   delete from gmail_sync.message where user_id = p_user_id;
+  delete from gmail_sync.mail_count where user_id = p_user_id;
   delete from gmail_sync.label where user_id = p_user_id;
   delete from gmail_sync.account where user_id = p_user_id;
   perform gmail_sync._cancel_runs_of_user(p_user_id);

@@ -1,7 +1,13 @@
--- Accounts that Google rejects, by user, with the reason and the time. status_code says who must
--- act. Raises SY003 when p_limit is not between 1 and 1,000.
+-- A page of the accounts that Google rejects, with the reason and the time, by user id. p_after is
+-- the last user id of the page before. With p_status_code, those with this code only: all rejected
+-- accounts are read. Raises SY003 when p_limit is not between 1 and 1,000.
 
-create or replace function gmail_sync.list_accounts_to_reconnect(p_limit integer default 100)
+create or replace function gmail_sync.list_accounts_to_reconnect(
+  p_limit integer default 100,
+  p_after text default null,
+  p_user_id text default null,
+  p_status_code text default null
+)
 returns table (
   user_id text,
   email text,
@@ -14,6 +20,7 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_sort = off
 as $$
   select a.user_id::text, a.email, a.status, a.status_code, a.status_reason,
     (
@@ -24,13 +31,16 @@ as $$
     )
   from gmail_sync.account a
   where a.status in ('reauth_required', 'suspended')
+    and a.user_id > coalesce(p_after, '')
+    and (p_user_id is null or a.user_id = p_user_id)
+    and (p_status_code is null or a.status_code = p_status_code)
   order by a.user_id
   limit gmail_sync._check_page_size(p_limit, 1000);
 $$;
 
-comment on function gmail_sync.list_accounts_to_reconnect(integer) is
-'Accounts that Google rejects, with the reason and the time.';
+comment on function gmail_sync.list_accounts_to_reconnect(integer, text, text, text) is
+'Accounts that Google rejects, with the reason and the time, in pages.';
 
-revoke all on function gmail_sync.list_accounts_to_reconnect(integer) from public;
-grant execute on function gmail_sync.list_accounts_to_reconnect(integer)
+revoke all on function gmail_sync.list_accounts_to_reconnect(integer, text, text, text) from public;
+grant execute on function gmail_sync.list_accounts_to_reconnect(integer, text, text, text)
   to gmail_sync_service, gmail_sync_dba;

@@ -1,6 +1,8 @@
 -- Lists what is wrong with the runs of a table: of ours, or of one without our constraints. It
 -- reads the table with the caller's rights, hence no SECURITY DEFINER and dynamic SQL; ours,
 -- which nobody may read, comes from _all_runs. Raises SY003 when p_table is NULL.
+--
+-- For ours it also reads all mail, and lists the users whose mail_count is wrong.
 
 create or replace function gmail_sync.check_sync_consistency(
   p_table regclass default 'gmail_sync.user_sync_status'
@@ -47,6 +49,13 @@ begin
     when p_table = 'gmail_sync.user_sync_status'::regclass then 'gmail_sync._all_runs()'
     else p_table::text
   end);
+
+  if p_table = 'gmail_sync.user_sync_status'::regclass then
+    return query
+      select m.user_id, null::text, 'mail_is_counted', m.explanation
+      from gmail_sync._miscounted_mail() m
+      order by m.user_id;
+  end if;
 end;
 $$;
 

@@ -1,6 +1,7 @@
--- Repairs what check_sync_consistency finds in our own table. It ends zombies, which creates their
--- successors, and replaces invalid rows, which exist only where constraints were dropped.
--- repair_log keeps each original row. Returns what was done; a second call finds nothing to do.
+-- Repairs what check_sync_consistency finds in our own tables. It counts mail again. It ends
+-- zombies, which creates their successors, and replaces invalid rows, which exist only where
+-- constraints were dropped. repair_log keeps each original row. Returns what was done; a second
+-- call finds nothing to do.
 
 create or replace function gmail_sync.repair_sync_consistency()
 returns table (user_id text, task_id text, problem text, action text)
@@ -14,13 +15,15 @@ declare
 begin
   perform gmail_sync._lock_repairs();
   for v_found in
-    select c.user_id, c.task_id, array_agg(c.rule) as rules,
+    select c.user_id, c.task_id, c.is_count, array_agg(c.rule) as rules,
       string_agg(c.explanation, '; ' order by c.rule) as problem
-    from gmail_sync.check_sync_consistency() c
-    group by c.user_id, c.task_id
-    -- Of several running rows of a user, the valid one with the last heartbeat is kept: it comes
-    -- last.
-    order by c.user_id,
+    from (
+      select *, rule = 'mail_is_counted' as is_count from gmail_sync.check_sync_consistency()
+    ) c
+    group by c.user_id, c.task_id, c.is_count
+    -- Writers lock a user's mail before the run. Of several running rows of a user, the valid one
+    -- with the last heartbeat is kept: it comes last.
+    order by not c.is_count, c.user_id,
       array_agg(c.rule) = array['uniq_user_running_sync'],
       (
         select max(r.updated_at) from gmail_sync.user_sync_status r where r.task_id = c.task_id
@@ -30,7 +33,10 @@ begin
     user_id := v_found.user_id;
     task_id := v_found.task_id;
     problem := v_found.problem;
-    action := gmail_sync._repair_run(v_found.task_id, v_found.rules);
+    action := case
+      when v_found.is_count then gmail_sync._recount_mail(v_found.user_id)
+      else gmail_sync._repair_run(v_found.task_id, v_found.rules)
+    end;
     return next;
   end loop;
 end;

@@ -1,10 +1,15 @@
 -- What sync_health reports and judges, in one row.
 
 create or replace view gmail_sync._health_facts as
+with zombie as materialized (select * from gmail_sync._sampled_zombies())
 select
-  (select count(*) from gmail_sync.account) as total_users,
-  running.active_syncs,
-  running.zombie_tasks,
+  (counted.numbers ->> 'total_users')::bigint as total_users,
+  (counted.numbers ->> 'active_syncs')::bigint as active_syncs,
+  case
+    when 'active_syncs' = any (counted.estimates)
+      then round((select count(*) from zombie) * (numbers ->> 'active_syncs')::numeric / 5000)
+    else (select count(*) from zombie)
+  end::bigint as zombie_tasks,
   -- Where all rules are in force there can be none, and nobody has to look.
   case
     when exists (select from gmail_sync._missing_constraints()) then (
@@ -18,31 +23,16 @@ select
     )
     else 0
   end as inconsistent_tasks,
-  (
-    select count(*)
-    from gmail_sync.user_sync_status
-    where not is_syncing
-      -- now(), because an index condition must not be volatile, as clock_timestamp() is.
-      and finished_at between now() - interval '1 day' and now()
-      and outcome = 'succeeded'
-  ) as recent_completed_syncs,
+  (counted.numbers ->> 'recent_completed_syncs')::bigint as recent_completed_syncs,
   (
     select coalesce(jsonb_agg(jsonb_build_object(
       'task_id', z.task_id,
       'user_id', z.user_id,
       'started_at', z.started_at,
       'last_update', z.updated_at,
-      'silent_minutes', round(extract(epoch from z.silent_for) / 60, 1)
+      'silent_minutes', round(extract(epoch from clock_timestamp() - z.updated_at) / 60, 1)
     ) order by z.updated_at), '[]')
-    from (
-      select *
-      from gmail_sync._running_run
-      where cause is not null
-        -- The condition of the index runs_of_workers.
-        and claimed_at is not null
-      order by updated_at
-      limit 5
-    ) z
+    from (select * from zombie order by updated_at limit 5) z
   ) as zombie_task_details,
   (
     select coalesce(jsonb_object_agg(
@@ -51,16 +41,15 @@ select
     from gmail_sync.reaper_beat
   ) as reapers,
   pg_is_in_recovery() as is_standby,
-  running.waiting,
-  running.oldest_waiting_seconds,
+  (counted.numbers ->> 'waiting')::bigint as waiting,
+  gmail_sync._oldest_waiting_seconds() as oldest_waiting_seconds,
   live.workers,
   live.slots,
   live.living_slots,
   live.dropped_log_lines,
-  (select count(*) from gmail_sync.fetch_queue where dead) as dead_letters,
-  (
-    select count(*) from gmail_sync.account where status in ('reauth_required', 'suspended')
-  ) as accounts_to_reconnect,
+  (counted.numbers ->> 'dead_letters')::bigint as dead_letters,
+  (counted.numbers ->> 'accounts_to_reconnect')::bigint as accounts_to_reconnect,
+  counted.estimates,
   (
     select round(extract(epoch from clock_timestamp() - min(xact_start)), 1)
     from pg_stat_activity
@@ -69,16 +58,12 @@ select
   round((pg_notification_queue_usage() * 100)::numeric, 1) as notify_queue_percent
 from (
   select
-    count(*) filter (where claimed_at is not null) as active_syncs,
-    count(*) filter (where cause is not null) as zombie_tasks,
-    count(*) filter (where claimed_at is null) as waiting,
-    round(extract(epoch from clock_timestamp() - min(
-      least(greatest(started_at, not_before), clock_timestamp())
-    ) filter (
-      where claimed_at is null and not gmail_sync._run_waits(not_before, started_at)
-    )), 1) as oldest_waiting_seconds
-  from gmail_sync._running_run
-) running
+    jsonb_object_agg(name, number) as numbers,
+    coalesce(
+      array_agg(name order by name) filter (where is_estimate), '{}'
+    ) as estimates
+  from gmail_sync._bounded_counts()
+) counted
 cross join (
   select
     count(*) as workers,

@@ -24,7 +24,8 @@ as $$
   select left(w.id::text, 8), w.version, w.started_at,
     greatest(interval '0', date_trunc('second', clock_timestamp() - w.seen_at)),
     exists (select from gmail_sync._live_workers l where l.id = w.id),
-    coalesce(claimed.runs, 0), w.capacity, w.living_slots, w.dropped_log_lines
+    coalesce(claimed.runs, 0),
+    w.capacity, w.living_slots, w.dropped_log_lines
   from gmail_sync.worker w
   left join (
     select r.claimed_by, count(*) as runs

@@ -1,5 +1,5 @@
 -- Whether syncs are healthy, and the reasons if not. Only zombie_task_details contains user and
--- task ids.
+-- task ids. estimates names the counts that are not exact: those beyond 5,000.
 
 create or replace function gmail_sync.sync_health()
 returns jsonb
@@ -19,6 +19,7 @@ as $$
       'inconsistent_tasks', f.inconsistent_tasks,
       'recent_completed_syncs', f.recent_completed_syncs
     ),
+    'estimates', to_jsonb(f.estimates),
     'zombie_task_details', f.zombie_task_details,
     'standby', f.is_standby,
     'reapers', f.reapers,

@@ -62,7 +62,15 @@ begin
     from dropped d
     where m.user_id = v_user_id and m.message_id = any (v_named) and m.message_id = d.message_id
       and m.deleted_at is null
-    returning m.message_id
+    returning m.message_id, m.raw is not null as has_raw
+  ),
+  uncounted as (
+    update gmail_sync.mail_count c
+    set messages = c.messages - t.messages, with_raw = c.with_raw - t.with_raw
+    from (
+      select count(*) as messages, count(*) filter (where has_raw) as with_raw from tombstoned
+    ) t
+    where c.user_id = v_user_id and t.messages > 0
   ),
   -- The last word on each label of a message since the message was fetched.
   word as (

@@ -7,17 +7,25 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_messages bigint;
+  v_with_raw bigint;
 begin
   delete from gmail_sync.fetch_queue
   where user_id = p_user_id
     and message_id = any (p_message_ids);
 
-  update gmail_sync.message
-  set deleted_at = clock_timestamp(),
-    change_number = nextval('gmail_sync.message_change')
-  where user_id = p_user_id
-    and message_id = any (p_message_ids)
-    and deleted_at is null;
+  with tombstoned as (
+    update gmail_sync.message
+    set deleted_at = clock_timestamp(),
+      change_number = nextval('gmail_sync.message_change')
+    where user_id = p_user_id
+      and message_id = any (p_message_ids)
+      and deleted_at is null
+    returning raw is not null as has_raw
+  )
+  select count(*), count(*) filter (where has_raw) into v_messages, v_with_raw from tombstoned;
+  perform gmail_sync._count_mail(p_user_id, -v_messages, -v_with_raw);
   perform gmail_sync._forget_words(p_user_id, p_message_ids);
 end;
 $$;

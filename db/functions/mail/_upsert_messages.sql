@@ -1,11 +1,14 @@
 -- Inserts or replaces messages; arguments as store_messages. Returns the count that each belongs
 -- into: new, updated (labels or content changed) or unchanged, which keeps its change number. A row
 -- that was there carries in xmax the lock it was replaced under, a new one carries none.
+--
+-- Also returns by how much each changes mail_count. A statement does not see its own changes, so
+-- it reads what a replaced row was.
 
 create or replace function gmail_sync._upsert_messages(
   p_user_id gmail_sync.user_key, p_messages jsonb, p_raws bytea[]
 )
-returns table (stored_id text, bucket text)
+returns table (stored_id text, bucket text, added integer, added_raw integer)
 language plpgsql
 volatile
 as $$
@@ -37,26 +40,18 @@ begin
   )
   order by g.message_id
   on conflict (user_id, message_id) do update set
-    thread_id = excluded.thread_id,
-    history_id = excluded.history_id,
-    internal_date = excluded.internal_date,
-    label_ids = excluded.label_ids,
-    (subject, sender, recipients, cc, bcc, reply_to, sent_at) = (
+    (
+      thread_id, history_id, internal_date, label_ids, subject, sender, recipients, cc, bcc,
+      reply_to, sent_at, rfc822_message_id, in_reply_to, reference_ids, headers, snippet,
+      body_text, body_html, html_text, size_estimate, defects, deleted_at
+    ) = (
+      excluded.thread_id, excluded.history_id, excluded.internal_date, excluded.label_ids,
       excluded.subject, excluded.sender, excluded.recipients, excluded.cc, excluded.bcc,
-      excluded.reply_to, excluded.sent_at
+      excluded.reply_to, excluded.sent_at, excluded.rfc822_message_id, excluded.in_reply_to,
+      excluded.reference_ids, excluded.headers, excluded.snippet, excluded.body_text,
+      excluded.body_html, excluded.html_text, excluded.size_estimate, excluded.defects, null
     ),
-    rfc822_message_id = excluded.rfc822_message_id,
-    in_reply_to = excluded.in_reply_to,
-    reference_ids = excluded.reference_ids,
-    headers = excluded.headers,
-    snippet = excluded.snippet,
-    body_text = excluded.body_text,
-    body_html = excluded.body_html,
-    html_text = excluded.html_text,
-    size_estimate = excluded.size_estimate,
-    defects = excluded.defects,
     raw = coalesce(excluded.raw, stored.raw),
-    deleted_at = null,
     change_number = case
       when (stored.label_ids, stored.headers, stored.body_text, stored.body_html)
         is not distinct from
@@ -69,7 +64,15 @@ begin
       when stored.xmax = 0 then 'new'
       when stored.change_number > v_before then 'updated'
       else 'unchanged'
-    end;
+    end,
+    case when stored.xmax = 0 then 1 else (
+      select (o.deleted_at is not null)::integer from gmail_sync.message o
+      where o.user_id = p_user_id and o.message_id = stored.message_id
+    ) end,
+    (stored.raw is not null)::integer - case when stored.xmax = 0 then 0 else (
+      select (o.deleted_at is null and o.raw is not null)::integer from gmail_sync.message o
+      where o.user_id = p_user_id and o.message_id = stored.message_id
+    ) end;
 end;
 $$;
 

@@ -21,10 +21,14 @@ declare
   v_message_id text;
   v_buckets text[];
   v_known text[];
+  v_added bigint;
+  v_added_raw bigint;
 begin
-  select coalesce(array_agg(u.stored_id), '{}'), coalesce(array_agg(u.bucket), '{}')
-  into v_message_ids, v_buckets
+  select coalesce(array_agg(u.stored_id), '{}'), coalesce(array_agg(u.bucket), '{}'),
+    sum(u.added), sum(u.added_raw)
+  into v_message_ids, v_buckets, v_added, v_added_raw
   from gmail_sync._upsert_messages(v_user_id, p_messages, p_raws) u;
+  perform gmail_sync._count_mail(v_user_id, v_added, v_added_raw);
   v_known := array(
     select s.id from unnest(v_message_ids, v_buckets) as s (id, bucket) where s.bucket <> 'new'
   );

@@ -1,23 +1,68 @@
--- The view running_syncs for roles that may only call functions. Zombies come first, because a
--- stalled run may have a recent heartbeat, then the longest silent. Raises SY003 when p_limit is
--- not between 1 and 10,000.
+-- A page of the view running_syncs, by user id. p_after is the last user id of the page before.
+-- p_cause is a cause, or zombie for any. p_worker is a worker's id or its beginning, as the view
+-- shows it. Raises SY003 when p_limit is not between 1 and 10,000, and for an unknown cause.
+--
+-- A page costs as much as it has rows; with a cause or a worker, all claimed runs are read. Old
+-- statistics may say that nothing runs. So the rows are found by their users, for whom no other
+-- index seems as good.
 
-create or replace function gmail_sync.list_running_syncs(p_limit integer default 100)
+create or replace function gmail_sync.list_running_syncs(
+  p_limit integer default 100,
+  p_after text default null,
+  p_user_id text default null,
+  p_cause text default null,
+  p_worker text default null
+)
 returns setof gmail_sync.running_syncs
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_sort = off
+set jit = off
 as $$
-  select *
-  from gmail_sync.running_syncs
-  order by cause is null, silent_for desc, task_id
-  limit gmail_sync._check_page_size(p_limit, 10000);
+declare
+  v_limit integer := gmail_sync._check_page_size(p_limit, 10000);
+  v_user_ids text[];
+begin
+  if p_cause not in ('zombie', 'silent', 'stalled', 'clock_skew') then
+    raise exception 'cause "%" is not zombie, silent, stalled or clock_skew', p_cause
+      using errcode = 'SY003';
+  elsif p_cause is null and p_worker is null and p_user_id is null then
+    v_user_ids := array(
+      select r.user_id::text
+      from gmail_sync.user_sync_status r
+      where r.is_syncing and r.user_id > coalesce(p_after, '')
+      order by r.user_id limit v_limit
+    );
+  elsif p_user_id is not null then
+    v_user_ids := array[p_user_id];
+  else
+    v_user_ids := array(
+      select r.user_id::text
+      from gmail_sync._running_run r
+      where r.claimed_at is not null
+        and r.user_id > coalesce(p_after, '')
+        and (p_worker is null or starts_with(r.claimed_by::text, lower(p_worker collate "C")))
+        and (p_cause is null or r.cause is not null and p_cause in ('zombie', r.cause))
+      order by r.user_id limit v_limit
+    );
+  end if;
+
+  return query
+    select *
+    from gmail_sync.running_syncs r
+    where r.user_id = any (v_user_ids)
+      and (p_worker is null or starts_with(r.worker, left(lower(p_worker collate "C"), 8)))
+      and (p_cause is null or r.cause is not null and p_cause in ('zombie', r.cause))
+      and (p_after is null or r.user_id > p_after)
+    order by r.user_id;
+end;
 $$;
 
-comment on function gmail_sync.list_running_syncs(integer) is
-'Runs that are queued or claimed: zombies first, then the longest silent.';
+comment on function gmail_sync.list_running_syncs(integer, text, text, text, text) is
+'A page of the runs that are queued or claimed, by user id, by cause or of a worker.';
 
-revoke all on function gmail_sync.list_running_syncs(integer) from public;
-grant execute on function gmail_sync.list_running_syncs(integer)
+revoke all on function gmail_sync.list_running_syncs(integer, text, text, text, text) from public;
+grant execute on function gmail_sync.list_running_syncs(integer, text, text, text, text)
   to gmail_sync_service, gmail_sync_dba;

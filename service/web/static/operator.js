@@ -19,7 +19,7 @@ async function ask(parts, request) {
 }
 
 async function load(parts, request) {
-  const page = await fetchPage(url("/operator"), { signal: AbortSignal.timeout(TIMEOUT), ...request });
+  const page = await fetchPage(url("/operator") + location.search, { signal: AbortSignal.timeout(TIMEOUT), ...request });
   part("away").hidden = page !== null;
   if (page) await show(page, parts);
 }
@@ -42,7 +42,7 @@ function refresh() {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.getAttribute("action") !== url("/operator")) return;
+  if (form.method !== "post" || new URL(form.getAttribute("action"), location).pathname !== url("/operator")) return;
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
   form.closest("dialog")?.close();

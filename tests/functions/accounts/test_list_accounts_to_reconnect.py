@@ -25,11 +25,20 @@ def test_accounts_to_reconnect_say_why_and_since_when(functions: Session, db: Co
     assert (zoe["status"], zoe["refused_at"]) == ("suspended", None)
 
 
-def test_a_page_is_no_longer_than_the_limit(functions: Session, db: Connection) -> None:
-    for user in ("ann", "bob"):
-        connected(functions, user)
-    db.execute("update gmail_sync.account set status = 'suspended'")
-    assert len(functions.rows("list_accounts_to_reconnect", 1)) == 1
+def test_pages_and_filters(functions: Session, db: Connection) -> None:
+    for user, code in (("ann", "scope_missing"), ("bob", "client_gone"), ("cy", "scope_missing")):
+        functions.value(
+            "mark_credentials_rejected", connected(functions, user), b"sealed", code, "why"
+        )
+
+    def users(*arguments: object, **named: object) -> list[str]:
+        rows = functions.rows("list_accounts_to_reconnect", *arguments, **named)
+        return [row["user_id"] for row in rows]
+
+    assert users(2) == ["ann", "bob"]
+    assert users(2, "bob") == ["cy"]
+    assert users(p_status_code="scope_missing") == ["ann", "cy"]
+    assert users(p_user_id="bob") == ["bob"]
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, None])

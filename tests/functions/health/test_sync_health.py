@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 ANSWER = {
     "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",
     "workers", "slots", "dead_letters", "accounts_to_reconnect", "oldest_transaction_seconds",
-    "notify_queue_percent", "dropped_log_lines", "standby", "quota",
+    "notify_queue_percent", "dropped_log_lines", "standby", "estimates", "quota",
 }  # fmt: skip
 
 

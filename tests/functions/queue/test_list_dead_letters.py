@@ -26,17 +26,36 @@ def test_dead_letters_are_counted_by_user_and_error(functions: Session, db: Conn
         " values ('zoe', 'to be tried again', 'listed', 'x')"
     )
     assert [tuple(row.values()) for row in functions.rows("list_dead_letters")] == [
-        ("ann", "too_large", "larger than 50 MB", 3, "m0"),
-        ("ann", None, "its parts cannot be read", 1, "n"),
-        ("zoe", "too_large", "larger than 50 MB", 1, "o"),
-        ("zoe", None, None, 1, "p"),
+        ("ann", "too_large", "larger than 50 MB", 3, False, "m0"),
+        ("ann", None, "its parts cannot be read", 1, False, "n"),
+        ("zoe", "too_large", "larger than 50 MB", 1, False, "o"),
+        ("zoe", None, None, 1, False, "p"),
     ]
 
 
-def test_a_page_is_no_longer_than_the_limit(functions: Session, db: Connection) -> None:
-    for user in ("ann", "bob"):
-        give_up(db, user, "m", "why")
-    assert len(functions.rows("list_dead_letters", 1)) == 1
+def test_pages_have_users_in_order(functions: Session, db: Connection) -> None:
+    for user in ("ann", "bob", "cy"):
+        for code in ("too_large", "unreadable"):
+            give_up(db, user, code, "why", code)
+    first = functions.rows("list_dead_letters", 2)
+    assert [row["user_id"] for row in first] == ["ann", "ann", "bob", "bob"]
+    second = functions.rows("list_dead_letters", 2, "bob")
+    assert [row["user_id"] for row in second] == ["cy", "cy"]
+    assert functions.rows("list_dead_letters", 2, "cy") == []
+    assert functions.rows("list_dead_letters", p_user_id="bob") == first[2:]
+    assert functions.rows("list_dead_letters", p_user_id="b") == []
+
+
+def test_many_of_a_user_are_an_estimate(functions: Session, db: Connection) -> None:
+    for user, count in (("ann", 999), ("bob", 1_500)):
+        db.execute(
+            "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+            " select %s, n, 'listed', true from generate_series(1, %s) n",
+            [user, count],
+        )
+    ann, bob = functions.rows("list_dead_letters")
+    assert (ann["messages"], ann["is_estimate"]) == (999, False)
+    assert (bob["messages"], bob["is_estimate"]) == (1_000, True)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, None])

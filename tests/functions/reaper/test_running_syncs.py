@@ -2,27 +2,52 @@ import pytest
 
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import InvalidArgument
-from tests.functions.conftest import insert_run, only
+from tests.functions.conftest import insert_run, only, shift
+
+WORKERS = ("0badcafe-0000-4000-8000-000000000001", "0badcafe-0000-4000-8000-000000000002")
 
 
-def test_zombies_come_before_the_longest_silent(functions: Session, db: Connection) -> None:
-    insert_run(db, task_id="fresh", user_id="a")
-    insert_run(db, task_id="silent", user_id="b")
-    insert_run(db, task_id="stalled", user_id="c")
-    db.execute(
-        "update gmail_sync.user_sync_status set updated_at = now() - interval '50 s'"
-        " where task_id = 'silent'"
-    )
-    db.execute(
-        "update gmail_sync.user_sync_status set claimed_at = now() - interval '1 hour'"
-        " where task_id = 'stalled'"
-    )
-    runs = functions.rows("list_running_syncs")
-    assert [(run["task_id"], run["cause"]) for run in runs] == [
-        ("stalled", "stalled"),
-        ("silent", None),
-        ("fresh", None),
-    ]
+@pytest.fixture
+def runs(db: Connection) -> None:
+    """Of ann, who is silent, bob, who is stalled, cy, who is well, and di, who waits."""
+    insert_run(db, task_id="silent", user_id="ann", claimed_by=WORKERS[0])
+    insert_run(db, task_id="stalled", user_id="bob", claimed_by=WORKERS[1])
+    insert_run(db, task_id="well", user_id="cy", claimed_by=WORKERS[1])
+    insert_run(db, task_id="queued", user_id="di", claimed_at=None, phase="queued")
+    shift(db, "silent", "-61 s", "updated_at")
+    shift(db, "stalled", "-1 h", "claimed_at")
+
+
+@pytest.mark.parametrize(
+    ("filters", "users"),
+    [
+        ({}, ["ann", "bob", "cy", "di"]),
+        ({"p_limit": 2}, ["ann", "bob"]),
+        ({"p_limit": 2, "p_after": "bob"}, ["cy", "di"]),
+        ({"p_user_id": "bob"}, ["bob"]),
+        ({"p_user_id": "bo"}, []),
+        ({"p_cause": "zombie"}, ["ann", "bob"]),
+        ({"p_cause": "zombie", "p_limit": 1}, ["ann"]),
+        ({"p_cause": "zombie", "p_after": "ann"}, ["bob"]),
+        ({"p_cause": "silent"}, ["ann"]),
+        ({"p_cause": "stalled", "p_user_id": "ann"}, []),
+        ({"p_worker": WORKERS[1]}, ["bob", "cy"]),
+        ({"p_worker": "0BADCAFE"}, ["ann", "bob", "cy"]),
+        ({"p_worker": "0badcafe", "p_limit": 1, "p_after": "ann"}, ["bob"]),
+        ({"p_worker": "0badcafe", "p_cause": "stalled"}, ["bob"]),
+        ({"p_worker": "%"}, []),
+    ],
+)
+def test_pages_and_filters(
+    functions: Session, runs: None, filters: dict[str, object], users: list[str]
+) -> None:
+    found = functions.rows("list_running_syncs", **filters)
+    assert [run["user_id"] for run in found] == users
+
+
+def test_an_unknown_cause_is_refused(functions: Session) -> None:
+    with pytest.raises(InvalidArgument, match="tired"):
+        functions.rows("list_running_syncs", p_cause="tired")
 
 
 def test_the_view_shows_the_same_runs(functions: Session, db: Connection) -> None:

@@ -55,7 +55,7 @@ RUNS = {
         "select gmail_sync.start_sync_idempotent('user-7')",
     ),
     "sync_activity": ("runs_by_end", "select * from gmail_sync.sync_activity()"),
-    "sync_health": ("uniq_user_running_sync", "select * from gmail_sync.sync_health()"),
+    "sync_health": ("runs_of_workers", "select * from gmail_sync.sync_health()"),
     "sync_history": ("runs_of_a_user", "select * from gmail_sync.sync_history('user-7')"),
     "sync_history, second page": (
         "runs_of_a_user",

@@ -16,7 +16,8 @@ APP = {
 }  # fmt: skip
 READER = {"_zombie_cause", "changes_since", "search_messages", "search_not_understood"}
 DBA = APP | {
-    "_adopt_rows", "_adoption_report", "_all_runs", "_row_time", "_row_violations", "_zombie_cause",
+    "_adopt_rows", "_adoption_report", "_all_runs", "_miscounted_mail", "_row_time",
+    "_row_violations", "_zombie_cause",
     "adopt_legacy_sync_status", "check_sync_consistency", "enqueue_due_syncs", "index_messages",
     "list_accounts", "list_accounts_to_reconnect", "list_audit_events", "list_dead_letters",
     "list_deletions", "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
