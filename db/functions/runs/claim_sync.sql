@@ -26,7 +26,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_run gmail_sync.user_sync_status;
-  v_due text[];
 begin
   update gmail_sync.user_sync_status r
   set claimed_at = clock_timestamp(),
@@ -43,31 +42,14 @@ begin
     return;
   end if;
 
-  -- The touched messages belong to the counts of one chain of runs. A run that no worker claimed,
-  -- because it was adopted or made by hand, does not continue a chain.
+  -- A run that no worker claimed was adopted or made by hand. Its successor begins a chain.
   if v_run.resumes is null or exists (
     select from gmail_sync.user_sync_status p
     where p.task_id = v_run.resumes and p.claimed_at is not null and p.claimed_by is null
   ) then
-    delete from gmail_sync.touched t where t.user_id = v_run.user_id;
+    perform gmail_sync._begin_counts(v_run.task_id, v_run.user_id);
   end if;
-  v_due := array(
-    select q.message_id
-    from gmail_sync.fetch_queue q
-    where q.user_id = v_run.user_id
-      and not q.dead
-      and (q.not_before <= clock_timestamp() or gmail_sync._wait_is_over(q))
-    except
-    select t.message_id
-    from gmail_sync.touched t
-    where t.user_id = v_run.user_id and t.bucket = 'pending'
-  );
-  if v_due <> '{}' then
-    perform gmail_sync._update_counts_fenced(
-      v_run.task_id, v_run.user_id, v_due,
-      array_fill('pending'::text, array[cardinality(v_due)]), 'listing', false
-    );
-  end if;
+  perform gmail_sync._count_due(v_run.task_id, v_run.user_id);
 
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,

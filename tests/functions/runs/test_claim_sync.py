@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Row, Session
 from tests.functions.conftest import (
@@ -11,11 +12,13 @@ from tests.functions.conftest import (
     claimed,
     connected,
     counts,
+    history,
     insert_run,
     listed,
     message,
     only,
     queued,
+    record,
     run_of,
     set_settings,
     shift,
@@ -268,3 +271,43 @@ def test_a_beat_is_not_announced(functions: Session, db: Connection) -> None:
     db.execute("notify gmail_sync, 'end'")
     assert announced(db, 1) == ["end"]
     assert only(db, "select 1") == 1
+
+
+def test_what_a_failed_run_left_pending_is_counted_but_not_written_again(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "new", "stored", "failed", "pending")
+    store(functions, task_id, message("new"), message("stored"))
+    failure = {"message_id": "failed", "error_message": "notStored", "permanent": True}
+    functions.rows("fail_messages", task_id, Jsonb([failure]))
+    history(functions, task_id, record(500, "messagesDeleted", "stored"))
+    functions.value("release_sync", task_id, "stopped")
+    before = touched(db)["pending"]
+    task_id = queued(functions)
+
+    functions.value("claim_sync", uuid.uuid4())
+
+    assert counts(db, task_id) == {"found": 1, "pending": 1}
+    assert touched(db) == {"pending": before}
+
+
+def test_a_message_gone_from_the_queue_does_not_stay_pending(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a", "b")
+    functions.value("release_sync", task_id, "stopped")
+    db.execute("delete from gmail_sync.fetch_queue where message_id = 'a'")
+    task_id = queued(functions)
+
+    functions.value("claim_sync", uuid.uuid4())
+
+    assert counts(db, task_id) == {"found": 1, "pending": 1}
+    assert set(touched(db)) == {"b"}
+
+
+def touched(db: Connection) -> dict[str, str]:
+    """The transaction that wrote each touched message."""
+    rows = db.execute("select message_id, xmin::text from gmail_sync.touched")
+    return {row["message_id"]: row["xmin"] for row in rows}
