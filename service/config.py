@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -126,7 +127,8 @@ def _public_url(value: str) -> str:
 class Config:
     """The settings of a process. A variable that is unset or empty has its default.
 
-    White space at the ends of a value is not part of it: files and `echo` end in a newline.
+    NAME_FILE names a file with the value instead, as containers receive secrets. White space at the
+    ends of a value is not part of it: files and `echo` end in a newline.
     """
 
     database_url: str
@@ -162,12 +164,13 @@ class Config:
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
         """Read and check the environment. Raises ConfigError with all errors at once."""
         values: dict[str, Any] = {"database_url": ""}
-        given = {name: value.strip() for name, value in environment.items()}
-        errors = [] if given.get("DATABASE_URL") else ["DATABASE_URL is not set"]
+        errors: list[str] = []
         for variable in VARIABLES:
             try:
-                if value := given.get(variable.name):
+                if value := _given(environment, variable.name):
                     values[variable.field] = variable.read(value)
+                elif variable.field == "database_url":
+                    raise ValueError("is not set")
             except ValueError as error:
                 errors.append(f"{variable.name} {error}")
         config = cls(**values)
@@ -175,6 +178,21 @@ class Config:
         if errors:
             raise ConfigError(errors)
         return config
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    """The value of a variable or of its file; empty without either. ValueError: it has both."""
+    value, path = (environment.get(each, "").strip() for each in (name, f"{name}_FILE"))
+    if not path:
+        return value
+    if value:
+        raise ValueError(f"and {name}_FILE are both set")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ValueError(f"cannot be read from {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"cannot be read from {path}: it is not UTF-8") from error
 
 
 class Variable(NamedTuple):

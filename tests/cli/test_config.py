@@ -1,6 +1,7 @@
 """Which variables of tokens and addresses are valid, and the errors of those that are not."""
 
 import secrets
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,33 @@ def test_white_space_at_the_ends_is_not_part_of_a_value() -> None:
     )
     assert found.database_url == DATABASE["DATABASE_URL"]
     assert (found.jwt_secret, found.jwt_audience) == (SECRET, None)
+
+
+def test_a_value_can_come_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    (tmp_path / "url").write_text(DATABASE["DATABASE_URL"])
+    found = Config.from_environment(
+        {
+            "DATABASE_URL_FILE": str(tmp_path / "url"),
+            "GMAIL_SYNC_JWT_SECRET_FILE": str(tmp_path / "secret"),
+        }
+    )
+    assert (found.database_url, found.jwt_secret) == (DATABASE["DATABASE_URL"], SECRET)
+
+
+def test_a_file_that_cannot_be_read_or_comes_beside_a_value_is_an_error(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    (tmp_path / "binary").write_bytes(b"\xff")
+    found = errors(
+        DATABASE_URL_FILE=missing,
+        GMAIL_SYNC_JWT_SECRET_FILE=missing,
+        GOOGLE_CLIENT_SECRET_FILE=str(tmp_path / "binary"),
+    )
+    assert found == [
+        "DATABASE_URL and DATABASE_URL_FILE are both set",
+        f"GMAIL_SYNC_JWT_SECRET cannot be read from {missing}: No such file or directory",
+        f"GOOGLE_CLIENT_SECRET cannot be read from {tmp_path / 'binary'}: it is not UTF-8",
+    ]
 
 
 def test_a_secret_and_an_issuer_exclude_each_other() -> None:
