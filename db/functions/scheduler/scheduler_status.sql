@@ -1,6 +1,7 @@
 -- The jobs that gmail-sync needs, each with its last run, and jobs that should not exist. problem
 -- says what is wrong, in words, or is NULL. It reads pg_cron's tables if they exist, of the history
--- only the latest 10,000 runs of all jobs. Only last_message may quote data of a statement.
+-- only the latest 10,000 runs of all jobs. pg_cron marks runs that a restart of the server ended as
+-- failed: they are left out. Only last_message may quote data of a statement.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -67,7 +68,7 @@ begin
       select r.status, r.return_message, r.start_time, r.end_time
       -- Its only index is that on runid, and it may hold millions of runs of other jobs.
       from (select * from cron.job_run_details order by runid desc limit 10000) r
-      where r.jobid = j.jobid
+      where r.jobid = j.jobid and r.return_message is distinct from 'server restarted'
       order by r.runid desc
       limit 1
     ) d on true

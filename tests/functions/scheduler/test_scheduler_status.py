@@ -167,6 +167,19 @@ def test_a_job_that_fails_is_told_and_only_its_last_message_quotes_anything(
         db.execute("delete from cron.job_run_details where runid = %s", [run["runid"]])
 
 
+def test_a_job_that_a_restart_of_the_server_ended_has_not_failed(
+    cron: Session, cron_url: str
+) -> None:
+    with connect(cron_url, "test") as db:
+        (run,) = db.execute(
+            "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
+            " select jobid, 2000000000, 'failed', 'server restarted', now() from cron.job"
+            " where jobname = 'prune_sync_history' returning runid"
+        ).fetchall()
+        assert not any(row["problem"] for row in cron.rows("scheduler_status"))
+        db.execute("delete from cron.job_run_details where runid = %s", [run["runid"]])
+
+
 def test_the_history_of_our_jobs_is_pruned_and_no_others(cron_url: str) -> None:
     with connect(cron_url, "test") as db:
         db.execute("select cron.schedule('other', '5 5 * * *', 'select 1')")
