@@ -8,7 +8,10 @@ from service.accounts.rows import AccountStatus
 
 
 class Claim(Struct, frozen=True):
-    """A row of claim_sync. The account's fields are None for a user without one."""
+    """A row of claim_sync. The account's fields are None for a user without one.
+
+    `counted_to` is where count_due_messages goes on, None if the claim has counted all.
+    """
 
     task_id: str
     user_id: str
@@ -21,3 +24,4 @@ class Claim(Struct, frozen=True):
     status_reason: str | None
     credentials: bytes | None
     verified: bool | None
+    counted_to: str | None

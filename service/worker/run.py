@@ -101,6 +101,7 @@ class RunExecutor:
 
     def _sync(self) -> None:
         claim = self._claim
+        self._count_due_messages()
         if claim.account_status not in USABLE or claim.credentials is None:
             raise Failed(claim.status_reason or NOT_CONNECTED)
         account = self._account = AccountCredentials(
@@ -123,6 +124,12 @@ class RunExecutor:
             pool.shutdown(cancel_futures=True)
             self._clients.close()
             account.save_unsaved()
+
+    def _count_due_messages(self) -> None:
+        """Count the part of a long queue that the claim has left."""
+        counted_to = self._claim.counted_to
+        while counted_to is not None:
+            counted_to = self._calls.value("count_due_messages", counted_to)
 
     def _end_for(self, error: Exception) -> Failed | HandedOver:
         """How this error ends the run. Raises LeaseLost unchanged."""

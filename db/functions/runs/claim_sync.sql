@@ -1,5 +1,6 @@
 -- Gives the next due queued run to a worker, with all it needs to know: 0 or 1 row.
--- The user's due queue rows enter the counts as found and pending.
+-- The user's due queue rows enter the counts as found and pending: those among the first 5,000 of
+-- the queue. If there are more, counted_to is where count_due_messages goes on.
 
 create or replace function gmail_sync.claim_sync(p_worker uuid)
 returns table (
@@ -17,7 +18,8 @@ returns table (
   claimed_at timestamptz,
   heartbeat_interval interval,
   heartbeat_timeout interval,
-  longest_wait interval
+  longest_wait interval,
+  counted_to text
 )
 language plpgsql
 volatile
@@ -26,6 +28,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_run gmail_sync.user_sync_status;
+  v_counted_to text;
 begin
   update gmail_sync.user_sync_status r
   set claimed_at = clock_timestamp(),
@@ -49,13 +52,14 @@ begin
   ) then
     perform gmail_sync._begin_counts(v_run.task_id, v_run.user_id);
   end if;
-  perform gmail_sync._count_due(v_run.task_id, v_run.user_id);
+  v_counted_to := gmail_sync._count_due_messages(v_run.task_id, v_run.user_id, '', 5000);
 
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,
       a.email, a.status, a.status_reason, a.credentials, a.verified,
       a.content_mode, a.quota_profile,
-      v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout, s.longest_wait
+      v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout, s.longest_wait,
+      v_counted_to
     from gmail_sync.settings s
     left join gmail_sync.account a on a.user_id = v_run.user_id;
 end;

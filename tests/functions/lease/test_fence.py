@@ -35,6 +35,7 @@ CALLS: dict[str, list[Any]] = {
     "reserve_run_quota": ["messages.get", 1, "full"],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error_message": "x", "gone": True}])],
+    "count_due_messages": [""],
     "database_time": [],
     "get_cursor": [],
     "reconcile_listing": [],
