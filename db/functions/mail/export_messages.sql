@@ -45,7 +45,13 @@ begin
     )
     select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.raw
     from numbered p
-    join gmail_sync.message m on m.user_id = p_user_id and m.message_id = p.message_id
+    -- Each by its key (limit 1): a join might read all of the user's mail for each page.
+    cross join lateral (
+      select s.message_id, s.thread_id, s.internal_date, s.label_ids, s.raw
+      from gmail_sync.message s
+      where s.user_id = p_user_id and s.message_id = p.message_id
+      limit 1
+    ) m
     where p.n = 1 or coalesce(p.bytes, 0) <= p_bytes
     order by p.n;
 end;
