@@ -21,6 +21,7 @@ BENCHMARKS = (
     "pickup",
     "heartbeat",
     "growth",
+    "size",
     "day",
     "search",
     "throughput",

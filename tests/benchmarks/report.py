@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.chart import chart
 from tests.benchmarks.figure import Figure
+from tests.benchmarks.growth_chart import growth_chart
 from tests.benchmarks.postgres import server_version
 from tests.markers import write_between
 
@@ -25,6 +26,11 @@ HIGHLIGHTS = (
     "start_distinct", "start_python_distinct_procrastinate", "pickup_p99_pgqueuer", "growth_claim",
     "throughput_real_1_google", "lieer", "quota", "sync_now", "fan_out", "memory",
 )  # fmt: skip
+GROWTH = """
+What each call costs by the size of the installation, and how many times as much in the largest:
+
+![Cost of each call by number of accounts](growth.svg)
+"""
 HEAD = """\
 | what | compared with | measured | bar | reached |
 | --- | --- | --- | --- | --- |
@@ -63,6 +69,8 @@ def commit() -> str | None:
 def write(results: Results, folder: Path = HERE, readme: Path = README) -> None:
     save(results, folder / "results.json")
     (folder / "chart.svg").write_text(chart(results.figures))
+    if has_growth(results):
+        (folder / "growth.svg").write_text(growth_chart(results.figures))
     write_between(folder / "README.md", COMMAND, section(results))
     write_between(readme, COMMAND, highlights(results))
 
@@ -81,8 +89,13 @@ def section(results: Results) -> str:
     return (
         f"{table(results.figures)}\n{left_out(results.not_measured)}"
         f"{provenance(results, COMMAND, 'results.json')}\n"
-        "![Each figure beside its bar](chart.svg)\n"
+        "![Each figure beside its bar](chart.svg)\n" + GROWTH * has_growth(results)
     )
+
+
+def has_growth(results: Results) -> bool:
+    """Whether calls were measured in installations of several sizes."""
+    return any(figure.name.startswith("size_") for figure in results.figures)
 
 
 def provenance(results: Results, command: str, file: str) -> str:

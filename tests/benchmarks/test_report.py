@@ -8,12 +8,18 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
-from tests.benchmarks import chart, report, scale, search
+from tests.benchmarks import chart, growth_chart, report, scale, search
 from tests.benchmarks.figure import Figure
 from tests.markers import read_between
 
 FAST = Figure("fast", "`fast`", "slow", 2.5, bar=2, details={"ratios": [2.4, 2.5]})
 LARGE = Figure("large", "large", "small", 1.66, bar=1.5, direction="at most")
+BY_SIZE = [
+    Figure(
+        "size_flat", "f", "few", 1.0, details={"call": "`f`", "sizes": [10, 1000], "ms": [2, 2]}
+    ),
+    Figure("size_steep", "g", "few", 9, details={"call": "`g`", "sizes": [10, 1000], "ms": [1, 9]}),
+]
 WITHOUT_BAR = Figure("size", "size", "–", 12345, unit="bytes")
 RESULTS = report.Results(
     {"cores": 2, "python": "3.11", "postgres": "15.1", "date": "2026-11-22", "commit": None},
@@ -99,6 +105,28 @@ def test_chart_draws_past_the_line_what_is_better_than_its_bar() -> None:
     assert (reached.get("class"), reached.get("x")) == ("reached", str(line))
     assert missed.get("class") == "missed"
     assert float(missed.attrib["x"]) + float(missed.attrib["width"]) == pytest.approx(line)
+
+
+def test_the_chart_of_growth_draws_what_does_not_grow_level(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("<!-- make bench -->\n<!-- end -->\n")
+
+    report.write(report.Results(RESULTS.machine, BY_SIZE, {}), tmp_path, page)
+
+    assert "(growth.svg)" in report.section(report.read(tmp_path))
+    drawn = ElementTree.parse(tmp_path / "growth.svg")
+    flat, _, steep, _ = drawn.iter("{http://www.w3.org/2000/svg}polyline")
+    heights = [
+        [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+        for line in (flat, steep)
+    ]
+    assert heights[0][0] == heights[0][1]
+    assert heights[1][0] > heights[1][1]
+    assert "g: 9 ×" in {text.text for text in drawn.iter("{http://www.w3.org/2000/svg}text")}
+
+
+def test_labels_of_the_chart_of_growth_do_not_overlap() -> None:
+    assert growth_chart.apart([100, 20, 101, 300]) == [100, 20, 118, 300]
 
 
 def test_a_benchmark_that_fails_is_reported_and_costs_no_other_figure(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import growth, heartbeat, search, start, storage
+from tests.benchmarks import growth, heartbeat, search, size, start, storage
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
 from tests.cluster import Cluster
@@ -43,6 +43,15 @@ def test_growth_is_measured_with_few_and_many_ended_runs(server: Server) -> None
 
     assert set(figures) == {"growth_reap", "growth_health", "growth_claim"}
     assert all(0.05 < figure.value < 20 for figure in figures.values())
+
+
+def test_calls_are_measured_in_installations_of_each_size(server: Server) -> None:
+    figures = by_name(*size.measured(server, (100, 200, 300), running=10, rounds=1, calls=2))
+
+    assert set(figures) == {f"size_{name}" for name in size.STATEMENTS}
+    for figure in figures.values():
+        assert figure.details["sizes"] == [100, 200, 300]
+        assert 0.02 < figure.value < 50
 
 
 def test_searches_are_measured_in_each_mailbox_and_installation(server: Server) -> None:
