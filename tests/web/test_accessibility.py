@@ -27,6 +27,8 @@ PAGES = (
     "/mail/messages/m0",
     "/mail/messages/m2",
     "/operator",
+    "/operator?cause=zombie&worker=0badcafe",
+    "/operator?runs_after=a&accounts_after=a&dead_letters_after=a",
     "/sign-in",
     "/mail/messages/nowhere",
 )

@@ -1,8 +1,11 @@
 """What a call reads does not grow with the installation: with a hundred times as many accounts and
-queued runs it reads as many rows."""
+queued runs it reads as many rows. Operators read no more than they ask for, whatever the planner's
+statistics say."""
 
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,7 @@ from service import migrate
 from service.postgres.calls import Connection, connect
 from tests.cluster import Cluster
 from tests.functions.conftest import only
-from tests.functions.crowd import add_accounts, add_queued_runs
+from tests.functions.crowd import add_accounts, add_crowd, add_ended_runs, add_queued_runs
 
 pytestmark = pytest.mark.gate
 
@@ -116,3 +119,93 @@ def test_a_reaper_with_nothing_to_reap_does_not_read_the_queue(sizes: tuple[str,
 
     _, many = of_both(sizes, reap)
     assert many <= 20
+
+
+# What operators ask for, and how many rows that may visit: a page of 50 has up to 40 for each.
+A_PAGE = 50 * 41 + 200
+READS = {
+    "runs": "select * from gmail_sync.list_running_syncs(50)",
+    "runs, next page": "select * from gmail_sync.list_running_syncs(50, 'running-user-5')",
+    "the run of a user": "select * from gmail_sync.list_running_syncs(p_user_id => 'running-5')",
+    "refused accounts": "select * from gmail_sync.list_accounts_to_reconnect(50)",
+    "refused accounts, next page": (
+        "select * from gmail_sync.list_accounts_to_reconnect(50, 'refused-5')"
+    ),
+    "dead letters": "select * from gmail_sync.list_dead_letters(50)",
+    "dead letters, next page": "select * from gmail_sync.list_dead_letters(50, 'dead-user-5')",
+    "messages": "select * from gmail_sync.count_messages('reader')",
+}
+HEALTH = "select gmail_sync.sync_health()"
+# Health counts so many rows at most of each of six kinds, and looks at the claimed runs.
+COUNTED = 9 * 5_001 + 200
+
+
+def fill(db: Connection, size: int, known: str) -> None:
+    """A crowd, and what the planner knows of it."""
+    if known == "of empty tables":
+        db.execute("vacuum (analyze)")
+    elif known == "of ended runs":
+        add_ended_runs(db, 10 * FEW)
+        db.execute("vacuum (analyze)")
+    add_crowd(db, size)
+    if known == "true":
+        db.execute("vacuum (analyze)")
+
+
+@pytest.fixture(scope="module", params=["true", "unknown", "of empty tables", "of ended runs"])
+def crowds(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A small and a large installation, with statistics of any age."""
+    with ExitStack() as down:
+        urls = []
+        for size in (FEW, MANY):
+            name = f"crowd_of_{size}"
+            cluster.create_database(name)
+            down.callback(cluster.drop_database, name)
+            urls.append(cluster.url(name))
+            migrate.upgrade(urls[-1])
+            with connect(urls[-1], "test") as db:
+                db.execute("set statement_timeout = 0")
+                for row in db.execute(
+                    "select relname from pg_class where relkind = 'r'"
+                    " and relnamespace = 'gmail_sync'::regnamespace"
+                ).fetchall():
+                    db.execute(
+                        f"alter table gmail_sync.{row['relname']}"
+                        " set (autovacuum_enabled = off)".encode()
+                    )
+                fill(db, size, request.param)
+        yield urls[0], urls[1]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_operators_read_no_more_than_they_ask_for(crowds: tuple[str, str], read: str) -> None:
+    def ask(url: str) -> int:
+        with connect(url, "test") as db:
+            return rows_read(db, READS[read])
+
+    _, many = of_both(crowds, ask)
+    assert many <= A_PAGE
+
+
+def test_health_costs_as_much_in_any_installation(crowds: tuple[str, str]) -> None:
+    def rows(url: str) -> int:
+        with connect(url, "test") as db:
+            return rows_read(db, HEALTH)
+
+    few, many = of_both(crowds, rows)
+    assert many <= COUNTED
+    few, many = of_both(crowds, lambda url: cpu_microseconds(url, HEALTH))
+    assert many <= 2 * few
+
+
+def cpu_microseconds(url: str, statement: str) -> int:
+    """What a call takes of a processor, whatever else the machine does: the median."""
+    with connect(url, "test") as db:
+        used = Path(f"/proc/{db.info.backend_pid}/schedstat")
+
+        def taken() -> int:
+            before = int(used.read_text().split()[0])
+            db.execute(statement.encode()).fetchall()
+            return (int(used.read_text().split()[0]) - before) // 1000
+
+        return statistics.median_low(taken() for _ in range(11))
