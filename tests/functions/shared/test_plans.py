@@ -137,6 +137,10 @@ MAIL_OF_SOME = """
       )
     from gmail_sync.message;
 
+    -- Not of the user who searches.
+    insert into gmail_sync.index_queue (user_id, internal_date, message_id)
+    select user_id, internal_date, message_id from gmail_sync.message where user_id = 'user-1';
+
     insert into gmail_sync.attachment (user_id, message_id, part_id, mime_type, size, inline)
     select user_id, message_id, '1', 'text/plain', 1, false from gmail_sync.message;
 
