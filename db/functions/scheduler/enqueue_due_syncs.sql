@@ -4,7 +4,7 @@
 -- pass is under way it starts nothing. Raises SY003 when p_limit is not between 1 and 10,000,
 -- because each start holds a lock until the end.
 
-create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 100)
+create or replace function gmail_sync.enqueue_due_syncs(p_limit integer default 1000)
 returns setof text
 language plpgsql
 volatile
