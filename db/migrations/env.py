@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from db.connection import in_words, with_options
+from db.migrations.install import schedule_jobs
 from db.session import CLIENT_ENCODING, PINNED, options, pin_late
 
 SCHEMA = "gmail_sync"
@@ -30,6 +31,10 @@ FINISH = f"""
 alter table {SCHEMA}.{VERSION_TABLE} owner to gmail_sync_owner;
 comment on table {SCHEMA}.{VERSION_TABLE} is 'The revision of this schema; Alembic keeps it.';
 """
+# A migration changes so much that Postgres resets the caches of all sessions. pg_cron's launcher,
+# as of 1.6, takes no notice of a reset, and would miss a change of jobs that comes with it. It
+# looks every second.
+LET_PG_CRON_SETTLE = "select pg_sleep(2) from pg_extension where extname = 'pg_cron'"
 # Leaves nothing where nothing is installed, but never touches what somebody else has put there.
 UNDO = f"""
 drop table if exists {SCHEMA}.{VERSION_TABLE};
@@ -112,11 +117,13 @@ def _alone(connection: Connection) -> Iterator[None]:
 def _migrate(connection: Connection) -> None:
     connection.execute(text(f"create schema if not exists {SCHEMA}"))
     connection.commit()
+    applied: list[object] = []
     context.configure(
         connection=connection,
         version_table=VERSION_TABLE,
         version_table_schema=SCHEMA,
         transaction_per_migration=True,
+        on_version_apply=lambda step, **_: applied.append(step),
     )
     try:
         with context.begin_transaction():
@@ -124,8 +131,14 @@ def _migrate(connection: Connection) -> None:
     finally:
         if not connection.invalidated:
             connection.rollback()
-            connection.execute(text(FINISH if context.get_context().get_current_heads() else UNDO))
+            installed = context.get_context().get_current_heads()
+            connection.execute(text(FINISH if installed else UNDO))
             connection.commit()
+    if applied and installed:
+        connection.execute(text(LET_PG_CRON_SETTLE))
+        connection.commit()
+        schedule_jobs(connection)
+        connection.commit()
 
 
 # From alembic.ini. Without it, the caller configures logging.

@@ -13,7 +13,9 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from alembic import op
-from sqlalchemy import text
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -24,6 +26,17 @@ OWNER = "gmail_sync_owner"
 def run_sql(sql: str) -> None:
     """Run SQL as it stands: no character of it is a parameter."""
     op.get_bind().exec_driver_sql(sql, execution_options={"no_parameters": True})
+
+
+def run_if_allowed(sql: str, warning: str) -> None:
+    """Run SQL, or log the warning if this role may not."""
+    try:
+        with op.get_bind().begin_nested():
+            run_sql(sql)
+    except DBAPIError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        logging.getLogger("alembic").warning(warning)
 
 
 def install(revision: str) -> None:
@@ -46,10 +59,10 @@ def restore(revision: str) -> None:
     _install(sorted_for_install(before.values()))
 
 
-def schedule_jobs() -> None:
+def schedule_jobs(connection: Connection) -> None:
     """(Re)schedule the pg_cron jobs, and log what was done or has to be done by hand."""
     log = logging.getLogger("alembic")
-    for _item, done, message in op.get_bind().execute(
+    for _item, done, message in connection.execute(
         text("select item, done, item || ': ' || message from gmail_sync.schedule_jobs()")
     ):
         log.log(logging.INFO if done else logging.WARNING, message)
@@ -114,6 +127,16 @@ def _install(paths: list[Path]) -> None:
     # A language sql body may name a function that comes later in the alphabet.
     run_sql("set local check_function_bodies = off")
     run_sql(f"set local role {OWNER}")
+    # The owner of the schema cannot replace what schedule_jobs gave to the owner of the jobs.
+    of_others = text(
+        "select oid::regprocedure::text from pg_proc"
+        " where pronamespace = 'gmail_sync'::regnamespace and proname = any(:names)"
+        " and proowner <> cast(:owner as text)::regrole"
+    )
+    for name in op.get_bind().scalars(
+        of_others, {"names": [p.stem for p in paths], "owner": OWNER}
+    ):
+        run_sql(f"drop function {name}")
     for path in paths:
         run_sql(path.read_text(encoding="utf-8"))
     run_sql("reset role")

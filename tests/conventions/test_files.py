@@ -19,7 +19,8 @@ LONG_BODIES = ["_update_counts_fenced", "apply_history"]
 PROCEDURES = ["reap_loop"]
 # They commit, or act with the caller's own rights.
 NO_SECURITY_DEFINER = [
-    "reap_loop", "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history",
+    "reap_loop", "_install_pg_cron", "_may_use_pg_cron", "_take_over_cron_jobs",
+    "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history",
     "schedule_jobs", "unschedule_jobs",
 ]  # fmt: skip
 # What a start, and the storing and indexing of mail run through. Only functions that run as the
@@ -40,8 +41,11 @@ INNER = [
 INLINED = [
     "_is_within", "_period_entry", "_run_waits", "_search_key", "_zombie_cause"
 ]  # fmt: skip
-# They read a table that the caller names.
-DYNAMIC_SQL = ["adopt_legacy_sync_status", "check_sync_consistency", "search_messages"]
+# They read a table that the caller names, or create functions again under another owner.
+DYNAMIC_SQL = [
+    "_take_over_cron_jobs", "adopt_legacy_sync_status", "check_sync_consistency",
+    "search_messages",
+]  # fmt: skip
 # What they also pin, because it changes what they do in an application's session.
 PINNED = {
     # The catalog's functions print a definition as this setting demands.
@@ -65,9 +69,10 @@ PINNED = {
     # Its last step sorts one page, and a sort that is off costs enough to compile the query.
     "list_running_syncs": ["enable_sort = off", "jit = off"],
     # pg_cron's tables have policies.
+    "_cron_job_runs": ["row_security = on"],
+    "_cron_jobs": ["row_security = on"],
     "prune_cron_history": ["row_security = on"],
     "schedule_jobs": ["row_security = on"],
-    "scheduler_status": ["row_security = on"],
     "unschedule_jobs": ["row_security = on"],
 }
 SHOUTED = re.compile(

@@ -41,7 +41,9 @@ as $$
     ) end
     union all
     select case
-      when gmail_sync._pg_cron_obstacle() is null and not exists (
+      -- Only members of pg_monitor see it.
+      when pg_has_role('pg_monitor', 'usage')
+        and gmail_sync._pg_cron_obstacle() is null and not exists (
         select from pg_stat_activity where backend_type = 'pg_cron launcher'
       ) then 'pg_cron''s launcher has died: restart Postgres; the service reaps meanwhile'
     end

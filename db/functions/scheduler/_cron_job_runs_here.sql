@@ -14,12 +14,13 @@ set search_path = pg_catalog, pg_temp
 as $$
   select p_database = current_database() and (
     pg_is_in_recovery()
-    or current_setting('cron.use_background_workers', true) = 'on'
+    -- An owner that may not see it cannot judge the address.
+    or gmail_sync._visible_setting('cron.use_background_workers') is distinct from 'off'
     or p_nodeport = current_setting('port')::integer and (
       p_nodename in ('', 'localhost', '127.0.0.1', '::1')
       -- A folder with the server's socket.
       or p_nodename like '/%'
-      or p_nodename is not distinct from current_setting('cron.host', true)
+      or p_nodename is not distinct from gmail_sync._visible_setting('cron.host')
     )
   ) is true;
 $$;

@@ -4,7 +4,8 @@
 -- A job's session takes the settings of its role and database, so each job sets what could end it.
 -- The timeout of a statement is fixed when it begins, so a statement before it turns it off. Each
 -- pass is a transaction, so that no lock is held during the pauses. A background worker of pg_cron
--- refuses to control transactions, so there reap_loop makes the passes.
+-- refuses to control transactions, so there reap_loop makes the passes. It also does so where
+-- nobody may see whether pg_cron uses background workers.
 --
 -- A clock that is set back by an hour stops what waits by it for that hour: pg_sleep, and a
 -- schedule by seconds. A pass each minute goes on.
@@ -34,7 +35,7 @@ as $$
     case
       when v.by_seconds
         then v.pins || 'select gmail_sync.run_reaper(''pg_cron'')'
-      when current_setting('cron.use_background_workers', true) = 'on'
+      when gmail_sync._visible_setting('cron.use_background_workers') is distinct from 'off'
         then 'call gmail_sync.reap_loop(''50 s'', ''10 s'')'
       else 'begin; ' || v.pins || 'set default_transaction_isolation = ''read committed''; commit; '
         || repeat(

@@ -1,4 +1,4 @@
--- What stands between this database and pg_cron, with the remedy; NULL when nothing does.
+-- Why pg_cron cannot run in this database, with the remedy; NULL when no reason is known.
 
 create or replace function gmail_sync._pg_cron_obstacle()
 returns text
@@ -14,16 +14,16 @@ as $$
       'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
       current_setting('server_version_num')::int / 10000, current_database()
     )
-    when current_setting('shared_preload_libraries') !~ E'\\mpg_cron\\M' then format(
+    when gmail_sync._visible_setting('shared_preload_libraries') !~ E'\\mpg_cron\\M' then format(
       'pg_cron is not loaded: set shared_preload_libraries = ''pg_cron'' and '
       'cron.database_name = ''%s'' in postgresql.conf, restart Postgres and run: '
       'select * from gmail_sync.schedule_jobs();',
       current_database()
     )
-    when current_setting('cron.database_name', true) <> current_database() then format(
+    when gmail_sync._visible_setting('cron.database_name') <> current_database() then format(
       'pg_cron works in database %s, not in this one: set cron.database_name = ''%s'' in '
       'postgresql.conf, restart Postgres and run: select * from gmail_sync.schedule_jobs();',
-      current_setting('cron.database_name', true), current_database()
+      gmail_sync._visible_setting('cron.database_name'), current_database()
     )
   end;
 $$;

@@ -1,7 +1,5 @@
 -- The jobs that gmail-sync needs, each with its last run, and jobs that should not exist. problem
--- says what is wrong, in words, or is NULL. It reads pg_cron's tables if they exist, of the history
--- only the latest 10,000 runs of all jobs. pg_cron marks runs that a restart of the server ended as
--- failed: they are left out. Only last_message may quote data of a statement.
+-- says what is wrong, in words, or is NULL. Only last_message may quote data of a statement.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -19,7 +17,6 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
-set row_security = on
 as $$
 begin
   if not exists (select from pg_extension where extname = 'pg_cron') then
@@ -42,9 +39,8 @@ begin
       from gmail_sync._expected_cron_jobs() e
       left join lateral (
         select *, gmail_sync._cron_job_runs_here(o.database, o.nodename, o.nodeport) as is_here
-        from cron.job o
+        from gmail_sync._cron_jobs() o
         where o.jobname = e.jobname
-          and (o.database = current_database() or strpos(o.command, 'gmail_sync.') > 0)
         order by is_here desc, o.username
         limit 1
       ) j on true
@@ -64,21 +60,14 @@ begin
       j.jobid, j.is_here, j.address, j.username, j.active,
       (j.schedule_now, j.command_now) <> (j.schedule, j.command)
     ) as c (problem)
-    left join lateral (
-      select r.status, r.return_message, r.start_time, r.end_time
-      -- Its only index is that on runid, and it may hold millions of runs of other jobs.
-      from (select * from cron.job_run_details order by runid desc limit 10000) r
-      where r.jobid = j.jobid and r.return_message is distinct from 'server restarted'
-      order by r.runid desc
-      limit 1
-    ) d on true
+    left join gmail_sync._cron_job_runs((select array_agg(o.jobid) from job o)) d using (jobid)
     union all
     select s.jobname, s.schedule, s.command, s.active, null, null, null, null,
       format(
         'a stray job of %s in database %s: run select cron.unschedule(%s);',
         s.username, s.database, s.jobid
       )
-    from cron.job s
+    from gmail_sync._cron_jobs() s
     where strpos(s.command, 'gmail_sync.') > 0
       and s.jobid not in (select j.jobid from job j where j.jobid is not null);
 end;

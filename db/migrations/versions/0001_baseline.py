@@ -1,11 +1,11 @@
-"""Roles, schema, tables, stored functions, and pg_cron's jobs."""
+"""Roles, schema, tables and stored functions."""
 
 from pathlib import Path
 
 from alembic import op
 from sqlalchemy import text
 
-from db.migrations.install import OWNER, install, run_sql, schedule_jobs
+from db.migrations.install import OWNER, install, run_if_allowed, run_sql
 
 revision = "0001"
 down_revision = None
@@ -20,6 +20,22 @@ exception when duplicate_object or unique_violation then null;
 end;
 $$
 """
+# Only a superuser can act as a role without being a member. From Postgres 16 on, the creator of a
+# role is a member, but does not inherit its rights.
+JOIN_OWNER = f"""
+do $$
+begin
+  if not pg_has_role('{OWNER}', 'usage') then
+    grant {OWNER} to current_user;
+  end if;
+end;
+$$
+"""
+NO_MONITOR = (
+    f"{OWNER} did not become a member of pg_monitor, so health cannot see pg_cron's settings, its"
+    " launcher and old transactions. Where possible, have an administrator run: grant pg_monitor to"
+    f" {OWNER}"
+)
 # Alembic has still to write into its table when a downgrade has run.
 DROP_ALL_BUT_VERSION = """
 alter schema gmail_sync rename to gmail_sync_dropped;
@@ -72,8 +88,9 @@ create index accounts_by_mailbox on gmail_sync.account (gmail_sync._mailbox_iden
 def upgrade() -> None:
     for role in ROLES:
         run_sql(CREATE_ROLE.format(role))
+    run_sql(JOIN_OWNER)
     # The functions report settings of pg_cron and other sessions.
-    run_sql(f"grant pg_monitor to {OWNER}")
+    run_if_allowed(f"grant pg_monitor to {OWNER}", NO_MONITOR)
     run_sql(f"alter schema gmail_sync owner to {OWNER}")
     run_sql(f"set local role {OWNER}")
     run_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
@@ -82,8 +99,6 @@ def upgrade() -> None:
     run_sql(LABEL_INDEX)
     run_sql(TRIGGERS)
     run_sql(INDEX)
-    # Without pg_cron this says what to install and set, and goes on.
-    schedule_jobs()
 
 
 def downgrade() -> None:
@@ -94,11 +109,16 @@ def downgrade() -> None:
 
 
 def _drop_unless_used(role: str) -> None:
-    """Other databases of the cluster and login roles may still need it."""
+    """Other databases of the cluster and login roles may still need it.
+
+    Who administers a role does not need it: its creator is such a member from Postgres 16 on. The
+    members of the owner administer the schema.
+    """
     used = text(
         "select exists (select from pg_shdepend"
         " where refclassid = 'pg_authid'::regclass and refobjid = cast(:role as text)::regrole)"
-        " or exists (select from pg_auth_members where roleid = cast(:role as text)::regrole)"
+        " or :role <> :owner and exists (select from pg_auth_members"
+        " where roleid = cast(:role as text)::regrole and not admin_option)"
     )
-    if not op.get_bind().scalar(used, {"role": role}):
-        run_sql(f"drop role {role}")
+    if not op.get_bind().scalar(used, {"role": role, "owner": OWNER}):
+        run_if_allowed(f"drop role {role}", f"role {role} is left: its creator may drop it")
