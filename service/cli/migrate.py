@@ -15,7 +15,7 @@ from service.config import Config
 def migrate(revision: str) -> None:
     """Migrate the database's schema to REVISION, by default the newest.
 
-    The database user must be a superuser: roles and pg_cron need one.
+    The database user must be a superuser, or own the database and have CREATEROLE.
     """
     config = Config.from_environment(os.environ)
     logging.basicConfig(format="%(message)s")
