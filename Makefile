@@ -52,11 +52,15 @@ gate: test ## test, then what needs time, load or many rows: before a merge, and
 # enter the folder.
 POSTGRES_17 = $(CURDIR)/.postgres-17
 on_the_server = functions migrations conventions handbook demo worker chaos
+on_17 = GMAIL_SYNC_POSTGRES_PROGRAMS=$(POSTGRES_17)/bin .venv/bin/pytest $(parallel)
+# What waits for pg_cron.
+by_pg_cron = tests/migrations/test_administrator.py \
+  tests/functions/scheduler/test_scheduler_status.py::test_the_scheduler_really_runs_and_reaps
 
 platforms: setup ## the tests that depend on the server, on Postgres 17 with pg_cron 1.6
 	@docker/unpack-postgres.sh trixie 17 $(POSTGRES_17)
-	GMAIL_SYNC_POSTGRES_PROGRAMS=$(POSTGRES_17)/bin .venv/bin/pytest \
-	  -m 'not gate and not serial' $(parallel) $(addprefix tests/,$(on_the_server))
+	$(on_17) -m 'not gate and not serial' $(addprefix tests/,$(on_the_server))
+	$(on_17) -m gate $(by_pg_cron)
 
 check: setup ## lint, format and types
 	.venv/bin/ruff check

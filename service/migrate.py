@@ -21,9 +21,14 @@ def alembic_config(database_url: str | None = None) -> Config:
     return config
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
-    """Upgrade the database to a revision. Raises Alembic's CommandError, in words."""
-    command.upgrade(alembic_config(database_url), revision)
+def upgrade(database_url: str, revision: str = "head", scheduler: str | None = None) -> None:
+    """Upgrade the database to a revision. Raises Alembic's CommandError, in words.
+
+    `scheduler` says who reaps and starts due syncs: pg_cron or service. None: as it was.
+    """
+    config = alembic_config(database_url)
+    config.attributes["scheduler"] = scheduler
+    command.upgrade(config, revision)
 
 
 def downgrade(database_url: str, revision: str) -> None:

@@ -118,6 +118,7 @@ def _migrate(connection: Connection) -> None:
     connection.execute(text(f"create schema if not exists {SCHEMA}"))
     connection.commit()
     applied: list[object] = []
+    scheduler = context.config.attributes.get("scheduler")
     context.configure(
         connection=connection,
         version_table=VERSION_TABLE,
@@ -134,10 +135,10 @@ def _migrate(connection: Connection) -> None:
             installed = context.get_context().get_current_heads()
             connection.execute(text(FINISH if installed else UNDO))
             connection.commit()
-    if applied and installed:
+    if installed and (applied or scheduler):
         connection.execute(text(LET_PG_CRON_SETTLE))
         connection.commit()
-        schedule_jobs(connection)
+        schedule_jobs(connection, scheduler)
         connection.commit()
 
 

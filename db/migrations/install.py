@@ -59,13 +59,22 @@ def restore(revision: str) -> None:
     _install(sorted_for_install(before.values()))
 
 
-def schedule_jobs(connection: Connection) -> None:
-    """(Re)schedule the pg_cron jobs, and log what was done or has to be done by hand."""
+def schedule_jobs(connection: Connection, scheduler: str | None) -> None:
+    """(Re)schedule the jobs, and log what was done or has to be done by hand.
+
+    A `scheduler`, pg_cron or service, is stored in the settings first.
+    """
     log = logging.getLogger("alembic")
-    for _item, done, message in connection.execute(
-        text("select item, done, item || ': ' || message from gmail_sync.schedule_jobs()")
-    ):
+    rows = connection.execute(
+        text(
+            "select item, done, item || ': ' || message from gmail_sync.schedule_jobs(:scheduler)"
+        ),
+        {"scheduler": scheduler},
+    ).all()
+    for _item, done, message in rows:
         log.log(logging.INFO if done else logging.WARNING, message)
+    if not all(row.done for row in rows):
+        log.warning("where there is no pg_cron: gmail-sync migrate --scheduler service")
 
 
 def is_released() -> bool:

@@ -136,7 +136,7 @@ class Worker:
                 try:
                     self._send_heartbeat(session)
                     if reaped := session.value("run_fallback_reaper"):
-                        self._log.warning("reaped in place of pg_cron", runs=reaped)
+                        self._log.warning("lost runs reaped", runs=reaped)
                     more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
                     if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
                         session.value("unregister_worker", self.id)

@@ -19,9 +19,9 @@ LONG_BODIES = ["_update_counts_fenced", "apply_history"]
 PROCEDURES = ["reap_loop"]
 # They commit, or act with the caller's own rights.
 NO_SECURITY_DEFINER = [
-    "reap_loop", "_install_pg_cron", "_may_use_pg_cron", "_take_over_cron_jobs",
-    "adopt_legacy_sync_status", "check_sync_consistency", "prune_cron_history",
-    "schedule_jobs", "unschedule_jobs",
+    "reap_loop", "_choose_scheduler", "_install_pg_cron", "_may_use_pg_cron",
+    "_take_over_cron_jobs", "adopt_legacy_sync_status", "check_sync_consistency",
+    "prune_cron_history", "schedule_jobs", "unschedule_jobs",
 ]  # fmt: skip
 # What a start, and the storing and indexing of mail run through. Only functions that run as the
 # owner with a pinned path call them. To switch user and path in each took a tenth of the time of a

@@ -167,7 +167,7 @@ def test_says_what_an_administrator_must_allow(server: Cluster, url: str) -> Non
     try:
         printed = alembic(url, "upgrade", "head")
         assert "role administrator cannot schedule jobs" in printed
-        assert "grant usage on schema cron to administrator;" in printed
+        assert "grant usage on schema cron to administrator." in printed
         assert "schedule_jobs()" in complaints(url)[0][0]
     finally:
         superuser(server, "grant usage on schema cron to administrator")

@@ -1,5 +1,6 @@
--- The service calls this every ten seconds. While pg_cron reaps it does nothing, otherwise it does
--- pg_cron's work. Returns how many runs it ended, NULL when it was not needed.
+-- The workers call this every ten seconds. Where settings.scheduler is 'pg_cron' and pg_cron reaps,
+-- it does nothing. Otherwise it does pg_cron's work. Returns how many runs it ended, NULL when it
+-- was not needed.
 
 create or replace function gmail_sync.run_fallback_reaper()
 returns bigint
@@ -9,9 +10,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_last_beat timestamptz := (select beat_at from gmail_sync.reaper_beat where reaper = 'service');
   v_reaped bigint;
 begin
-  if exists (
+  if (select scheduler from gmail_sync.settings) = 'pg_cron' and exists (
     select from gmail_sync.reaper_beat
     where reaper = 'pg_cron'
       and gmail_sync._is_within(
@@ -25,12 +27,18 @@ begin
 
   v_reaped := gmail_sync.run_reaper('service');
   perform gmail_sync.enqueue_due_syncs();
+  -- Every ten minutes, as pg_cron does.
+  if date_bin('10 min', v_last_beat, 'epoch')
+    is distinct from date_bin('10 min', clock_timestamp(), 'epoch')
+  then
+    perform gmail_sync.prune_sync_history();
+  end if;
   return v_reaped;
 end;
 $$;
 
 comment on function gmail_sync.run_fallback_reaper() is
-'Reap and enqueue in place of a pg_cron that has stopped.';
+'Reap, start due syncs and prune, unless pg_cron does.';
 
 revoke all on function gmail_sync.run_fallback_reaper() from public;
 grant execute on function gmail_sync.run_fallback_reaper() to gmail_sync_service;

@@ -24,9 +24,11 @@ begin
   end if;
 
   return case when not gmail_sync._may_use_pg_cron() then format(
-    'role %I cannot schedule jobs: %s. Have an administrator run in this database: '
-    'create extension if not exists pg_cron; grant usage on schema cron to %I; '
-    'then run select * from gmail_sync.schedule_jobs();', current_user, v_refusal, current_user
+    'role %I cannot schedule jobs: %s. An administrator has to run in this database: '
+    'create extension if not exists pg_cron; grant usage on schema cron to %I. '
+    'Then run select * from gmail_sync.schedule_jobs(). '
+    'To do without pg_cron, run select * from gmail_sync.schedule_jobs(''service'').',
+    current_user, v_refusal, current_user
   ) end;
 end;
 $$;

@@ -1,11 +1,12 @@
 -- Installs pg_cron where possible and schedules the jobs of gmail-sync. It replaces jobs that are
--- inactive, or that have another owner or address. Returns for each item what was done, or what to
--- do by hand. Safe to run twice.
+-- inactive, or that have another owner or address. Where settings.scheduler is 'service', it
+-- removes them instead; p_scheduler changes that setting. Returns for each item what was done, or
+-- what to do by hand. Safe to run twice.
 --
 -- The caller becomes the owner of the jobs, hence no SECURITY DEFINER. A superuser may run it, and
 -- a member of gmail_sync_owner who may use pg_cron.
 
-create or replace function gmail_sync.schedule_jobs()
+create or replace function gmail_sync.schedule_jobs(p_scheduler text default null)
 returns table (item text, done boolean, message text)
 language plpgsql
 volatile
@@ -13,9 +14,17 @@ set search_path = pg_catalog, pg_temp
 set row_security = on
 as $$
 declare
-  v_obstacle text := coalesce(gmail_sync._pg_cron_obstacle(), gmail_sync._install_pg_cron());
+  v_obstacle text;
   v_job record;
 begin
+  perform gmail_sync._choose_scheduler(p_scheduler);
+  if (select scheduler from gmail_sync.settings) = 'service' then
+    perform gmail_sync.unschedule_jobs();
+    return query select 'service', true, 'the workers reap, start due syncs and prune';
+    return;
+  end if;
+
+  v_obstacle := coalesce(gmail_sync._pg_cron_obstacle(), gmail_sync._install_pg_cron());
   if v_obstacle is not null then
     return query select 'pg_cron', false, v_obstacle;
     return;
@@ -50,7 +59,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.schedule_jobs() is
+comment on function gmail_sync.schedule_jobs(text) is
 'Install pg_cron where possible and schedule the jobs; says what was done or is to be done.';
 
-revoke all on function gmail_sync.schedule_jobs() from public;
+revoke all on function gmail_sync.schedule_jobs(text) from public;

@@ -1,5 +1,6 @@
 -- The jobs that gmail-sync needs, each with its last run, and jobs that should not exist. problem
--- says what is wrong, in words, or is NULL. Only last_message may quote data of a statement.
+-- says what is wrong, in words, or is NULL. Only last_message may quote data of a statement. There
+-- are no rows where the service schedules.
 
 create or replace function gmail_sync.scheduler_status()
 returns table (
@@ -19,6 +20,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if (select scheduler from gmail_sync.settings) <> 'pg_cron' then
+    return;
+  end if;
   if not exists (select from pg_extension where extname = 'pg_cron') then
     return query
       select e.jobname, e.schedule, e.command, false, null::text, null::text,

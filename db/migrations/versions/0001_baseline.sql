@@ -12,6 +12,9 @@ comment on domain gmail_sync.user_key is
 
 create table gmail_sync.settings (
   only_row boolean primary key default true constraint settings_is_one_row check (only_row),
+  -- Who reaps, starts due syncs and prunes: jobs of pg_cron, or the service's workers.
+  scheduler text not null default 'pg_cron'
+    constraint known_scheduler check (scheduler in ('pg_cron', 'service')),
   heartbeat_interval interval not null default '15 s',
   heartbeat_timeout interval not null default '60 s',
   stall_timeout interval not null default '30 min',
@@ -22,7 +25,7 @@ create table gmail_sync.settings (
   pickup_alert interval not null default '30 s',
   -- After so long without a pass of pg_cron, the service reaps.
   reaper_timeout interval not null default '30 s',
-  -- After so long without a pass of pg_cron, health reports it.
+  -- After so long without a pass of the scheduler, health reports it.
   reaper_alert interval not null default '45 s',
   -- A scheduled run that has waited so long ranks with push and resume.
   schedule_aging interval not null default '5 min',
