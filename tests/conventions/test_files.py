@@ -39,7 +39,8 @@ INNER = [
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.
 INLINED = [
-    "_is_within", "_period_entry", "_run_waits", "_search_key", "_zombie_cause"
+    "_is_unspaced", "_is_within", "_period_entry", "_run_waits", "_search_key", "_size_class",
+    "_zombie_cause"
 ]  # fmt: skip
 # They read a table that the caller names, or create functions again under another owner.
 DYNAMIC_SQL = [

@@ -66,7 +66,7 @@ _MAIL = """
     select user_id, message_id, internal_date,
       (
         format(
-          '%%1$s@ %%1$s@year%%2$s %%1$s@month%%3$s %%1$s@day%%4$s %%1$s=size%%5$s %%1$s=id%%6$s'
+          '%%1$s@year%%2$s %%1$s@month%%3$s %%1$s@day%%4$s %%1$s=size%%5$s %%1$s=id%%6$s'
           ' %%1$s.letter:1 %%1$ssletter:1 %%1$s.%%7$s:2 %%1$ss%%7$s:2'
           ' %%1$s.%%8$s:13 %%1$sf%%8$s:13 %%1$s.mail:14 %%1$sfmail:14'
           ' %%1$s.example:15 %%1$sfexample:15 ',

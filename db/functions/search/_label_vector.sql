@@ -12,7 +12,6 @@ as $$
 declare
   v_key text := gmail_sync._search_key(p_user_id);
   v_entries text[] := array[
-    gmail_sync._period_entry(p_user_id, 'all', p_internal_date),
     gmail_sync._period_entry(p_user_id, 'year', p_internal_date),
     gmail_sync._period_entry(p_user_id, 'month', p_internal_date),
     gmail_sync._period_entry(p_user_id, 'day', p_internal_date)

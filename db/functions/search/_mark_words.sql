@@ -17,11 +17,11 @@ declare
 begin
   select '(' || string_agg(w.word, '|' order by char_length(w.word) desc) || ')' into v_runs
   from unnest(p_words) w (word)
-  where w.word ~ ('^[' || v_unspaced || ']');
+  where gmail_sync._is_unspaced(w.word);
   return (
     select string_agg(
       case
-        when p.piece ~ ('^[' || v_unspaced || ']')
+        when gmail_sync._is_unspaced(p.piece)
           then coalesce(regexp_replace(p.piece, v_runs, E'\ufdd0\\1\ufdd1', 'g'), p.piece)
         when gmail_sync._separate_words(p.piece) = any (p_words)
           then E'\ufdd0' || p.piece || E'\ufdd1'

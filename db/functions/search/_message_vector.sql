@@ -35,7 +35,7 @@ begin
   select array_to_tsvector(array_agg(e.entry)) into v_facts
   from (
     select gmail_sync._period_entry(p_user_id, period, v_message.internal_date) as entry
-    from unnest(array['all', 'year', 'month', 'day']) period
+    from unnest(array['year', 'month', 'day']) period
     union all
     select v_key || '=size' || gmail_sync._size_class(v_message.size_estimate)
     union all

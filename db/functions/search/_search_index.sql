@@ -1,32 +1,35 @@
--- The index that names fewer candidates for a part of a search: words or labels. NULL where neither
--- can: then the messages are read one by one. Of both, labels where there are at most p_few of
--- them.
+-- The index that names the candidates of a period for a part of a search: words or labels. NULL
+-- where neither can: then messages are read one by one. Where both can, it is the one that names
+-- fewer in a month or a day. In a year it is p_index, the one of the period before.
 
-create or replace function gmail_sync._search_index(p_user_id text, p_part jsonb, p_few integer)
+create or replace function gmail_sync._search_index(
+  p_user_id text, p_part jsonb, p_period jsonb, p_index text, p_limit integer
+)
 returns text
-language plpgsql
+language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-begin
-  if p_part ? 'words' and p_part ? 'labels' then
-    return case
-      when (
-        select count(*)
-        from gmail_sync._search_candidates(
-          p_user_id, 'labels', p_part,
-          '{"period": "all", "since": "-infinity", "until": "infinity", "until_id": ""}', p_few + 1
-        )
-      ) > p_few then 'words'
-      else 'labels'
-    end;
-  end if;
-  return case when p_part ? 'words' then 'words' when p_part ? 'labels' then 'labels' end;
-end;
+  select case
+    when p_part ?& array['words', 'labels'] then case
+      when p_period ->> 'period' in ('month', 'day') then (
+        select i.index
+        from unnest(array['words', 'labels']) i (index)
+        order by (
+          select count(*)
+          from gmail_sync._search_candidates(p_user_id, i.index, p_part, p_period, p_limit)
+        ), i.index = p_index desc
+        limit 1
+      )
+      else p_index
+    end
+    when p_part ? 'words' then 'words'
+    when p_part ? 'labels' then 'labels'
+  end;
 $$;
 
-comment on function gmail_sync._search_index(text, jsonb, integer) is
-'The index that names fewer candidates for a part of a search.';
+comment on function gmail_sync._search_index(text, jsonb, jsonb, text, integer) is
+'The index that names the candidates of a period for a part of a search.';
 
-revoke all on function gmail_sync._search_index(text, jsonb, integer) from public;
+revoke all on function gmail_sync._search_index(text, jsonb, jsonb, text, integer) from public;

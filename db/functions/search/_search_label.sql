@@ -13,7 +13,8 @@ as $$
       replace(gmail_sync._search_key(p_user_id) || 'L' || left(p_label_id, 200), E'\\', E'\\\\'),
       '''', ''''''
     ) || '''',
-    'labels_are_exact', true,
+    -- A longer id shares its entry with others.
+    'labels_are_exact', char_length(p_label_id) < 200,
     'shows_hidden', p_label_id in ('TRASH', 'SPAM')
   );
 $$;

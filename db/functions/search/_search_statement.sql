@@ -12,7 +12,12 @@ as $$
   select format(
     $statement$
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
-        m.recipients, m.snippet, m.size_estimate, true
+        m.recipients, m.snippet, m.size_estimate,
+        exists (
+          select from gmail_sync.attachment a
+          where a.user_id = $1 and a.message_id = m.message_id and not a.inline
+        ),
+        true
       from unnest($2) with ordinality c (message_id, n)
       -- Each by its key (limit 1): a join might read all of the user's mail.
       cross join lateral (

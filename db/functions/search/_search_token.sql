@@ -7,38 +7,39 @@
 
 create or replace function gmail_sync._search_token(p_query text, p_at integer)
 returns table (kind text, token text)
-language sql
+language plpgsql
 immutable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select
-    case
-      when o.is_operator then 'operator'
-      when t.rest ~ E'^[-+][^\\s+-]' then 'sign'
-      when w.token = 'OR' then 'either'
-      when w.token = 'AND' or w.token ~ E'^\\s' then 'blank'
-      when w.token ~ '^[(){}]' then 'bracket'
-      else 'words'
-    end,
-    case
-      when o.is_operator then substring(t.rest from E'^\\w+:\\s*')
-      when t.rest ~ E'^[-+][^\\s+-]' then left(t.rest, 1)
-      else w.token
-    end
+declare
   -- In every database the blanks of all scripts are blanks.
-  from (select substr(p_query, p_at) collate "und-x-icu") t (rest)
-  cross join lateral (
-    select lower(substring(t.rest from E'^(\\w+):\\s*[^\\s)}]') collate "C") in (
-      'from', 'to', 'cc', 'bcc', 'subject', 'label', 'in', 'is', 'has', 'filename', 'list',
-      'deliveredto', 'rfc822msgid', 'category', 'before', 'after', 'older', 'newer', 'older_than',
-      'newer_than', 'size', 'larger', 'larger_than', 'smaller', 'smaller_than'
-    )
-  ) o (is_operator)
-  cross join lateral (
-    select substring(t.rest from E'^(?:\\s+|"[^"]*"?|[(){}]|[^\\s(){}"]+)')
-  ) w (token)
-  where t.rest <> '';
+  v_rest text collate "und-x-icu" := substr(p_query, p_at);
+begin
+  if v_rest = '' then
+    return;
+  end if;
+  if lower(substring(v_rest from E'^(\\w+):\\s*[^\\s)}]') collate "C") in (
+    'from', 'to', 'cc', 'bcc', 'subject', 'label', 'in', 'is', 'has', 'filename', 'list',
+    'deliveredto', 'rfc822msgid', 'category', 'before', 'after', 'older', 'newer', 'older_than',
+    'newer_than', 'size', 'larger', 'larger_than', 'smaller', 'smaller_than'
+  ) then
+    kind := 'operator';
+    token := substring(v_rest from E'^\\w+:\\s*');
+  elsif v_rest ~ E'^[-+][^\\s+-]' then
+    kind := 'sign';
+    token := left(v_rest, 1);
+  else
+    token := substring(v_rest from E'^(?:\\s+|"[^"]*"?|[(){}]|[^\\s(){}"]+)');
+    kind := case
+      when token = 'OR' then 'either'
+      when token = 'AND' or v_rest ~ E'^\\s' then 'blank'
+      when token ~ '^[(){}]' then 'bracket'
+      else 'words'
+    end;
+  end if;
+  return next;
+end;
 $$;
 
 comment on function gmail_sync._search_token(text, integer) is

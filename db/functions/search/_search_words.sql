@@ -12,7 +12,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text := gmail_sync._search_key(p_user_id);
-  v_unspaced constant text := '^[' || gmail_sync._unspaced_characters() || ']$';
   v_words text[];
   v_steps text[];
   v_phrase text;
@@ -22,7 +21,10 @@ begin
     -- A single character of a script without blanks is found at the start of a pair, too.
     array_agg(
       case when w.n > w.before then format(' <%s> ', w.n - w.before) else '' end
-        || '''%s' || w.word || case when w.word ~ v_unspaced then ''':*' else '''' end
+        || '''%s' || w.word || case
+          when char_length(w.word) = 1 and gmail_sync._is_unspaced(w.word) then ''':*'
+          else ''''
+        end
       order by w.n
     )
   into v_words, v_steps

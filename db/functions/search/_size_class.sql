@@ -4,11 +4,7 @@ create or replace function gmail_sync._size_class(p_bytes bigint)
 returns integer
 language sql
 immutable
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-  select least(length(ltrim(greatest(p_bytes, 1)::bit(64)::text, '0')) - 1, 31);
-$$;
+return least(length(ltrim(greatest(p_bytes, 1)::bit(64)::text, '0')) - 1, 31);
 
 comment on function gmail_sync._size_class(bigint) is
 'The power of two below a size in bytes.';

@@ -30,9 +30,7 @@ begin
   return query
     with runs as (
       select t.run, t.n,
-        case when t.run ~ ('^[' || gmail_sync._unspaced_characters() || ']')
-          then char_length(t.run)
-        end as unspaced
+        case when gmail_sync._is_unspaced(t.run) then char_length(t.run) end as unspaced
       from string_to_table(v_text, ' ') with ordinality t (run, n)
     ),
     placed as (

@@ -24,7 +24,7 @@ declare
   v_any text := (
     select string_agg(
       case
-        when w.word ~ ('^[' || gmail_sync._unspaced_characters() || ']') then w.word
+        when gmail_sync._is_unspaced(w.word) then w.word
         else E'\\m' || w.word || E'\\M'
       end, '|'
     )

@@ -129,7 +129,7 @@ MAIL_OF_SOME = """
       array_to_tsvector(
         array(
           select gmail_sync._period_entry(user_id, period, internal_date)
-          from unnest('{all,year,month,day}'::text[]) period
+          from unnest('{year,month,day}'::text[]) period
         ) || array[
           gmail_sync._search_key(user_id) || '.common',
           gmail_sync._search_key(user_id) || replace(message_id, 'm-', '.rare')
