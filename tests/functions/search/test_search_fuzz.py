@@ -82,17 +82,17 @@ class Searcher:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def searcher(cluster: Cluster, template: str, batches: int) -> Iterator[Searcher]:
-    """A searcher of a mailbox of some batches, the last not indexed."""
+def searcher(cluster: Cluster, template: str, indexed: int, not_indexed: int) -> Iterator[Searcher]:
+    """A searcher of so many messages. Of those that are not indexed, each takes long to read."""
     with fresh_database(cluster, template) as name:
         url = cluster.url(name, SERVICE_LOGIN, SERVICE_PASSWORD)
         functions = Session(url, "test")
         task_id = claimed(functions)
-        for batch in range(batches):
-            if batch == batches - 1:
-                while functions.value("index_messages", 1000):
-                    pass
-            store(functions, task_id, *(mail(batch * BATCH + n) for n in range(BATCH)))
+        for start in range(0, indexed, BATCH):
+            store(functions, task_id, *(mail(start + n) for n in range(BATCH)))
+        while functions.value("index_messages", 1000):
+            pass
+        store(functions, task_id, *(mail(indexed + n) for n in range(not_indexed)))
         functions.close()
         with connect(url, "test") as db:
             yield Searcher(db)
@@ -113,12 +113,12 @@ def mail(number: int) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def small(cluster: Cluster, template: str) -> Iterator[Searcher]:
-    yield from searcher(cluster, template, 1)
+    yield from searcher(cluster, template, BATCH, 5)
 
 
 @pytest.fixture(scope="module")
 def large(cluster: Cluster, template: str) -> Iterator[Searcher]:
-    yield from searcher(cluster, template, 20)
+    yield from searcher(cluster, template, 19 * BATCH, BATCH)
 
 
 @given(query=QUERIES)
