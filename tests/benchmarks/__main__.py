@@ -9,6 +9,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from unittest import SkipTest
 
 from tests.benchmarks import large_mailbox, report, scale
@@ -39,7 +40,7 @@ def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     if options.scale:
         if options.scale != "mailbox":
-            scale.main()
+            scale.main(options.keep)
         if options.scale != "search":
             large_mailbox.main(options.sizes)
         return 0
@@ -83,6 +84,12 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         default=large_mailbox.SIZES,
         help="messages of the mailboxes of --scale mailbox; with others nothing is written",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="with --scale search: the first call only loads into it, others only time",
     )
     return parser.parse_args(given)
 

@@ -6,9 +6,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
-from service.demo.cluster import find_programs
+from service.demo.cluster import find_programs, quoted, run_as_server_user
 from service.postgres.calls import Connection
 from tests.cluster import Cluster
 from tests.conftest import make_template
@@ -40,6 +41,20 @@ def new_database(cluster: Cluster, template: str = "template1") -> Iterator[str]
         yield name
     finally:
         cluster.drop_database(name)
+
+
+class KeptCluster(Cluster):
+    """A cluster in a folder that stays. It is started again if the folder has one."""
+
+    def initialize_database(self) -> None:
+        data = Path(self.get_data_directory())
+        if (data / "PG_VERSION").exists():
+            run_as_server_user(
+                [self.postgres, "--single", "-D", str(data), "postgres"],
+                f"alter role postgres password {quoted(self.password)}\n",
+            )
+        else:
+            super().initialize_database()
 
 
 @contextmanager

@@ -10,12 +10,14 @@ A message of the measured mailboxes has 50 words, one of others has 12.
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from service.postgres.calls import Connection, connect
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server, new_database, running_server
+from tests.cluster import Cluster
+from tests.functions.conftest import only
 from tests.functions.mailboxes import add_mailboxes, search_indexes_dropped
 
 MAILBOXES = (10_000, 100_000)
@@ -71,7 +73,24 @@ def measured(
     server: Server, mailboxes: tuple[int, ...], installations: tuple[int, int], rounds: int
 ) -> Iterator[Figure]:
     with ExitStack() as down:
-        few, many = databases(server, down, mailboxes, installations)
+        names, template = [], server.template
+        for size in installations:
+            template = down.enter_context(new_database(server.cluster, template))
+            names.append(template)
+            load(server.cluster.url(template), mailboxes, size)
+        yield from timed(server.cluster, names, mailboxes, installations, rounds)
+
+
+def timed(
+    cluster: Cluster,
+    names: Sequence[str],
+    mailboxes: tuple[int, ...],
+    installations: tuple[int, int],
+    rounds: int,
+) -> Iterator[Figure]:
+    """Of two databases that are loaded."""
+    with ExitStack() as down:
+        few, many = (down.enter_context(connect(cluster.url(name), "benchmark")) for name in names)
         for count in mailboxes:
             taken = [
                 turns(few, many, f"user-of-{count}", search, rounds) for search in SEARCHES.values()
@@ -84,34 +103,24 @@ def measured(
             yield growth_figure(count, installations, beside_few, beside_many)
 
 
-def databases(
-    server: Server, down: ExitStack, mailboxes: tuple[int, ...], installations: tuple[int, int]
-) -> list[Connection]:
-    """The second is a copy of the first, and has more mail of others."""
-    opened, template, stored = [], server.template, 0
-    for size in installations:
-        name = down.enter_context(new_database(server.cluster, template))
-        with connect(server.cluster.url(name), "benchmark") as db:
-            db.execute("set statement_timeout = 0")
-            db.execute("set synchronous_commit = off")
-            with search_indexes_dropped(db):
-                if not stored:
-                    for count in mailboxes:
-                        add_mailboxes(db, [f"user-of-{count}"], count, WORDS)
-                    stored = sum(mailboxes)
-                stored += add_others(db, stored, size)
-            db.execute("checkpoint")
-        opened.append(name)
-        template = name
-    return [down.enter_context(connect(server.cluster.url(name), "benchmark")) for name in opened]
+def load(url: str, mailboxes: tuple[int, ...], size: int) -> None:
+    """The mailboxes, if nothing is stored yet, and mail of others until so much is stored."""
+    with connect(url, "benchmark") as db:
+        db.execute("set statement_timeout = 0")
+        db.execute("set synchronous_commit = off")
+        stored = only(db, "select count(*) from gmail_sync.message")
+        with search_indexes_dropped(db):
+            for count in mailboxes if not stored else ():
+                add_mailboxes(db, [f"user-of-{count}"], count, WORDS)
+            add_others(db, stored or sum(mailboxes), size)
+        db.execute("checkpoint")
 
 
-def add_others(db: Connection, stored: int, size: int) -> int:
-    """Mail of others until so much is stored; how many messages that are."""
+def add_others(db: Connection, stored: int, size: int) -> None:
+    """Mail of others until so much is stored."""
     users = [f"other-{n}" for n in range(stored, size, MAILBOX_OF_OTHERS)]
     for start in range(0, len(users), 50):
         add_mailboxes(db, users[start : start + 50], MAILBOX_OF_OTHERS, WORDS_OF_OTHERS)
-    return len(users) * MAILBOX_OF_OTHERS
 
 
 def turns(
