@@ -109,6 +109,7 @@ def show_list(
         searched_back_to=page.searched_back_to,
         not_understood=page.not_understood,
         refusal=refusal,
+        narrowed="" if refusal else mail_search.narrowed(query),
         hides_trash=mail_search.hides_trash(query, label),
         terms=mail_search.TERMS,
         refinements=mail_search.REFINEMENTS,
@@ -150,6 +151,7 @@ def show_thread(
         single=False,
         earlier=found[THREAD_SIZE]["message_id"] if found[THREAD_SIZE:] else None,
         upto=upto,
+        came_from=_list_address(request),
         **_labels(pool, user_id),
         **_TOOLS,
     )
@@ -172,6 +174,7 @@ def show_message(
         policy=FRAMING_CSP,
         message=_message_view(row, len(row["body_text"] or "") > LONGEST_TEXT, plain),
         single=True,
+        came_from=_list_address(request),
         **_labels(pool, user_id),
         **_TOOLS,
     )
@@ -218,8 +221,8 @@ def _sanitized(
 
 def _search(
     pool: Pool, user_id: str, query: str, label: str, before: str | None, zone: str
-) -> tuple[SearchPage, str | None]:
-    """A page of mail; an empty one where the database refuses the search, and its words."""
+) -> tuple[SearchPage, tuple[str, int] | None]:
+    """A page of mail; an empty one where the search is too large, with what it has too many of."""
     asked = (pool, user_id, query or None, label or None, PAGE_SIZE, before)
     try:
         return search_page(*asked, zone), None
@@ -228,9 +231,10 @@ def _search(
     try:
         return search_page(*asked, "UTC"), None
     except InvalidArgument as error:
-        return SearchPage(
-            [], None, None, []
-        ), f"{error}. {error.hint}" if error.hint else f"{error}."
+        refusal = mail_search.refusal(str(error))
+        if not refusal:
+            raise
+        return SearchPage([], None, None, []), refusal
 
 
 def _line(text: str) -> str:
@@ -274,6 +278,12 @@ def _listed(row: Row) -> dict[str, Any]:
         "snippet": row.get("excerpt") or mail_text.snippet(row["snippet"]),
         "is_unread": "UNREAD" in row["label_ids"],
     }
+
+
+def _list_address(request: UserRequest) -> str:
+    """The parameters of the list of mail that the reader came from."""
+    found = re.fullmatch(r"[^?#]*/mail(\?[^#]+)", request.headers.get("referer", ""))
+    return found[1] if found else ""
 
 
 def _message_view(row: Row, is_cut: bool, plain: bool = False) -> MessageView:

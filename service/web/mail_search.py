@@ -37,6 +37,8 @@ TERMS = {
     "category:forums": "",
     "list:": "news.example.org",
 }
+# The links of a page have longer queries only where they cannot do without: there may be hundreds.
+MOST_LINKED_BYTES = 300
 # What a search that has many hits is often narrowed by.
 REFINEMENTS = ("has:attachment", "is:unread", "newer_than:7d")
 _LABEL_TERMS = {
@@ -56,6 +58,8 @@ _LABEL_TERMS = {
 }
 _PLAIN = re.compile(r"(?!(?:OR|AND)\Z)\w[\w.@+/-]*")
 _ADDRESS = re.compile(r"(?:.*<)?([^\s<>]+@[^\s<>]+?)>?\s*", re.DOTALL)
+# What the database says of a search that is too large.
+_REFUSAL = re.compile(r".*\b(brackets|words|characters)\b.* at position (\d+)", re.DOTALL)
 _ASKS_FOR_HIDDEN = re.compile(r'\b(?:in|label):\s*"?(?:anywhere|trash|spam)\b', re.I)
 
 
@@ -82,6 +86,17 @@ def with_term(query: str, term: str) -> str:
         or query.endswith(" OR")
     )
     return f"{term} {query}" if is_open else f"{query} {term}".lstrip()
+
+
+def refusal(message: str) -> tuple[str, int] | None:
+    """What a search has too many of, and where; None if the message is of something else."""
+    found = _REFUSAL.fullmatch(message)
+    return (found[1], int(found[2])) if found else None
+
+
+def narrowed(query: str) -> str:
+    """What the links that add a term to a query keep of it: all, or nothing of a long one."""
+    return query if len(query.encode()) <= MOST_LINKED_BYTES else ""
 
 
 def hides_trash(query: str, label: str) -> bool:

@@ -233,15 +233,15 @@ def test_a_search_that_stopped_early_says_so_and_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("query", "words"),
+    ("query", "words", "in_chinese"),
     [
-        ("字" * 1001, "the search has more than 1,000 characters, at position 1001"),
-        ("a " * 301, "the search has more than 300 words at position"),
-        ("(" * 21, "nested deeper than 20 at position"),
+        ("字" * 1001, "more than 1,000 characters, at position 1,001", "超过 1,000 个（位置 1,001）"),
+        ("a " * 301, "more than 300 words, at position 601", "超过 300 个（位置 601）"),
+        ("(" * 21, "nested deeper than 20, at position 21", "超过 20 层（位置 21）"),
     ],
 )
 def test_a_search_that_is_refused_is_answered_beside_the_box(
-    ann: httpx.Client, functions: Session, task_id: str, query: str, words: str
+    ann: httpx.Client, functions: Session, task_id: str, query: str, words: str, in_chinese: str
 ) -> None:
     store(functions, task_id, stored("m1"))
     answer = ann.get("/mail", params={"q": query, "label": "Label_7"})
@@ -255,6 +255,59 @@ def test_a_search_that_is_refused_is_answered_beside_the_box(
     assert "Nothing matches" not in answer.text
     chinese = ann.get("/mail", params={"q": query}, headers={"Accept-Language": "zh"}).text
     assert "无法执行此搜索" in chinese
+    assert in_chinese in chinese
+
+
+def test_a_long_search_is_kept_where_it_is_needed_only(
+    ann: httpx.Client, functions: Session, task_id: str
+) -> None:
+    number = PAGE_SIZE + 1
+    store(functions, task_id, *(stored(f"m{n}", label_ids=["Label_7"]) for n in range(number)))
+    query = "about " + "OR 合同条款 " * 70
+    text = search(ann, query)
+    assert len(subjects(text)) == PAGE_SIZE
+    assert len(text) < 100_000
+    assert parameters(follow(text, "next"))["q"] == query.strip()
+    assert parameters(chips(text)["label:Plain"]) == {"q": "label:Plain"}
+
+
+def test_a_hit_with_an_attachment_says_so(
+    ann: httpx.Client, functions: Session, task_id: str
+) -> None:
+    attached = {
+        "part_id": "2", "filename": "x.pdf", "mime_type": "application/pdf", "size": 5,
+        "content_id": None, "inline": False,
+    }  # fmt: skip
+    store(
+        functions,
+        task_id,
+        stored("m1", attachments=[attached]),
+        stored("m2", attachments=[attached | {"inline": True}]),
+    )
+    text = search(ann, "about")
+    assert text[text.index('<ol class="card') :].count(">With attachment<") == 1
+    found = shown(ann, chips(text)["has:attachment"])
+    assert subjects(found) == ["<mark>About</mark> m1"]
+
+
+def test_the_way_back_leads_to_the_page_of_the_list(
+    ann: httpx.Client, functions: Session, task_id: str
+) -> None:
+    store(functions, task_id, stored("m1", thread_id="t1"))
+    place = "/mail?q=about+OR+sail&label=Label_7&before=m2"
+    for address in ["/mail/threads/t1", "/mail/messages/m1"]:
+        for came_from, back in [
+            (f"https://mail.example{place}", place),
+            ("https://mail.example/mail", "/mail"),
+            ("https://mail.example/mail/threads/t1?message=m1", "/mail"),
+            ("https://[", "/mail"),
+            (None, "/mail"),
+        ]:
+            headers = {"Referer": came_from} if came_from else {}
+            text = ann.get(address, headers=headers).text
+            found = re.search(r'href="([^"]*)">Back to the list', text)
+            assert found is not None
+            assert unescape(found[1]) == back
 
 
 @pytest.fixture
