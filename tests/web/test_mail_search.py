@@ -235,7 +235,7 @@ def test_a_search_that_stopped_early_says_so_and_goes_on(
 @pytest.mark.parametrize(
     ("query", "words", "in_chinese"),
     [
-        ("字" * 1001, "more than 1,000 characters, at position 1,001", "超过 1,000 个（位置 1,001）"),
+        ("字" * 1001, "1,000 characters, at position 1,001", "超过 1,000 个（位置 1,001）"),
         ("a " * 301, "more than 300 words, at position 601", "超过 300 个（位置 601）"),
         ("(" * 21, "nested deeper than 20, at position 21", "超过 20 层（位置 21）"),
     ],
