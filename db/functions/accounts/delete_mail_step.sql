@@ -19,6 +19,8 @@ declare
   v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
   v_limit integer := gmail_sync._check_page_size(p_limit, 10000);
   v_message_ids text[];
+  v_messages bigint;
+  v_with_raw bigint;
   v_queued integer;
   v_listed integer;
 begin
@@ -43,7 +45,15 @@ begin
   );
   perform gmail_sync._forget_words(v_user, v_message_ids);
   delete from gmail_sync.attachment where user_id = v_user and message_id = any (v_message_ids);
-  delete from gmail_sync.message where user_id = v_user and message_id = any (v_message_ids);
+  with deleted as (
+    delete from gmail_sync.message
+    where user_id = v_user and message_id = any (v_message_ids)
+    returning deleted_at is null as is_counted, raw is not null as has_raw
+  )
+  select count(*) filter (where is_counted), count(*) filter (where is_counted and has_raw)
+  into v_messages, v_with_raw
+  from deleted;
+  perform gmail_sync._count_mail(v_user, -v_messages, -v_with_raw);
   delete from gmail_sync.fetch_queue
   where user_id = v_user
     and message_id = any (array(

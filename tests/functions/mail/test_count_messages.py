@@ -83,6 +83,12 @@ class Writes(RuleBasedStateMachine):
         self.functions.value("disconnect_account", "ann", delete_mail)
         self.begin()
 
+    @rule()
+    def deletes_some(self) -> None:
+        self.functions.value("begin_disconnect", "ann")
+        self.functions.value("delete_mail_step", "ann", 1)
+        self.begin()
+
     @invariant()
     def counts_are_right(self) -> None:
         assert self.db.execute("select * from gmail_sync._miscounted_mail()").fetchall() == []
