@@ -75,15 +75,27 @@ class GmailClient:
 
         return self._call(self._api.users.getProfile(userId="me"), read)
 
-    def list_messages(self, page_token: str | None = None, max_results: int = 500) -> MessagePage:
-        """A page of ids, spam and trash included, as history includes them."""
+    def list_messages(
+        self,
+        page_token: str | None = None,
+        max_results: int = 500,
+        label_id: str | None = None,
+    ) -> MessagePage:
+        """A page of ids, of all messages or of those with a label.
+
+        Spam and trash are included, as history includes them.
+        """
 
         def read(answer: dict[str, Any]) -> MessagePage:
             ids = [str(message["id"]) for message in answer.get("messages") or []]
             return MessagePage(ids, _next_page_token(answer))
 
         request = self._api.messages.list(
-            userId="me", includeSpamTrash=True, maxResults=max_results, pageToken=page_token
+            userId="me",
+            includeSpamTrash=True,
+            maxResults=max_results,
+            pageToken=page_token,
+            labelIds=label_id,
         )
         return self._call(request, read)
 

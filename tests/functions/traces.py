@@ -56,6 +56,7 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     db.execute("insert into gmail_sync.message_words values (%s, 'a', now(), '')", [user])
     labels = [{"id": f"L-{user}", "name": "Work", "type": "user"}]
     functions.rows("store_labels", task_id, Jsonb(labels))
+    functions.rows("store_label_page", task_id, f"L-{user}", ["a"], False)
     taken(functions, task_id, 1)
     functions.value("reserve_run_quota", task_id, "messages.get", 1, "full")
     functions.value(

@@ -17,6 +17,7 @@ begin
   delete from gmail_sync.message_words;
   delete from gmail_sync.message;
   delete from gmail_sync.mail_count;
+  delete from gmail_sync.label_page;
   delete from gmail_sync.label;
   delete from gmail_sync.account;
   delete from gmail_sync.schedule;
@@ -47,6 +48,7 @@ begin
     values (v_user, 's', '1', 'text/plain', 1, false);
     insert into gmail_sync.label values (v_user, 'L', 'L', 'user');
     insert into gmail_sync.listing values (v_user, 's'), (v_user, 'a');
+    insert into gmail_sync.label_page values (v_user, 'L', '{s}', true);
     insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)
     values (v_user, 'a', 'listed', false), (v_user, 'b', 'listed', false),
       (v_user, 'd', 'listed', true);

@@ -12,6 +12,7 @@ begin
   delete from gmail_sync.fetch_queue where user_id = p_user_id;
   delete from gmail_sync.listing where user_id = p_user_id;
   delete from gmail_sync.compared_message where user_id = p_user_id;
+  delete from gmail_sync.label_page where user_id = p_user_id;
   delete from gmail_sync.attachment where user_id = p_user_id;
   delete from gmail_sync.fetch_batch where user_id = p_user_id;
   delete from gmail_sync.index_queue where user_id = p_user_id;

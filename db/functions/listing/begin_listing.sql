@@ -18,6 +18,7 @@ begin
   select * into v_account from gmail_sync.account a where a.user_id = v_user_id;
   if v_account.listing_history_id is null then
     delete from gmail_sync.listing l where l.user_id = v_user_id;
+    delete from gmail_sync.label_page p where p.user_id = v_user_id;
     update gmail_sync.account a
     set listing_history_id = p_history_id,
       listing_page_token = null,

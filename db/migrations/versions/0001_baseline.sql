@@ -548,6 +548,18 @@ with (autovacuum_analyze_scale_factor = 0.02);
 comment on table gmail_sync.compared_message is
 'Every id that Gmail lists, of the comparisons in progress.';
 
+create table gmail_sync.label_page (
+  user_id gmail_sync.user_key not null,
+  label_id text not null,
+  message_ids text[] not null,
+  is_last boolean not null
+);
+
+create index label_pages_of_a_user on gmail_sync.label_page (user_id, label_id);
+
+comment on table gmail_sync.label_page is
+'Pages of the lists of each label''s messages, between the listing of a full sync and its fetches.';
+
 create table gmail_sync.fetch_queue (
   user_id gmail_sync.user_key not null,
   message_id text not null,

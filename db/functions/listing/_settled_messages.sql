@@ -1,0 +1,50 @@
+-- Those of the given messages whose labels the lists settle, as refresh_messages takes them; NULL
+-- for none. They are queued, stored, and have no label but listed ones.
+
+create or replace function gmail_sync._settled_messages(p_user_id text, p_message_ids text[])
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_label_ids text[] := array(
+    select l.label_id from gmail_sync.label l where l.user_id = p_user_id
+  );
+begin
+  return (
+    with listed as materialized (
+      select i.message_id, jsonb_agg(distinct p.label_id) as label_ids
+      from gmail_sync.label_page p
+      cross join unnest(p.message_ids) as i (message_id)
+      where p.user_id = p_user_id
+        and i.message_id = any (p_message_ids)
+      group by i.message_id
+    )
+    select jsonb_agg(jsonb_build_object(
+      'message_id', w.message_id,
+      'history_id', a.listing_history_id,
+      'label_ids', listed.label_ids
+    ))
+    from gmail_sync._fetch_state(p_user_id, p_message_ids) w
+    join gmail_sync.account a on a.user_id = p_user_id
+    join gmail_sync.fetch_queue q
+      on q.user_id = p_user_id
+      and q.message_id = w.message_id
+      and not q.dead
+    join gmail_sync.message m
+      on m.user_id = p_user_id
+      and m.message_id = w.message_id
+      and m.message_id = any (p_message_ids)
+    left join listed on listed.message_id = w.message_id
+    where w.known
+      and m.label_ids <@ v_label_ids
+  );
+end;
+$$;
+
+comment on function gmail_sync._settled_messages(text, text[]) is
+'Those of the given messages whose labels the lists settle.';
+
+revoke all on function gmail_sync._settled_messages(text, text[]) from public;
