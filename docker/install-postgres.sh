@@ -10,7 +10,7 @@
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH. If GMAIL_SYNC_POSTGRES_PROGRAMS
 # names a folder, only the server of that folder counts.
-# Used by `make setup` and the images. Makes no database cluster and starts no server.
+# Used by `make setup`, `make demo` and the images. Makes no database cluster and starts no server.
 # Exit status 1, with the command to run, when something is missing and we are not root.
 set -eu
 

@@ -27,7 +27,8 @@ def demo(once: bool, mail: Path | None, messages: int | None) -> None:
         from service.demo.demo import run
     except ModuleNotFoundError as error:
         raise click.ClickException(
-            f"{error.name} is missing: run make setup, or pip install 'gmail-sync[demo]'"
+            f"{error.name} is missing: run make demo in a checkout, or install the extra,"
+            " gmail-sync[demo]"
         ) from error
 
     # kill and Ctrl-C both stop the demo in order. A shell ignores SIGINT for background jobs.

@@ -145,7 +145,8 @@ def find_programs() -> Path:
     servers = [found for each in _installed_pg_configs() if (found := _server_with_pg_cron(each))]
     if not servers:
         raise RuntimeError(
-            f"No PostgreSQL {OLDEST_VERSION} or newer with pg_cron is installed: run `make setup`."
+            f"No PostgreSQL {OLDEST_VERSION} or newer with pg_cron is installed: install Debian's"
+            " postgresql-15-cron or a newer one, or run make demo in a checkout."
         )
     return max(servers)[1]
 

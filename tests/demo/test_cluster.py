@@ -151,7 +151,7 @@ def test_ctrl_c_at_the_owner_does_not_reach_the_server(cluster: Cluster) -> None
 def test_says_what_to_do_when_no_server_has_pg_cron(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PROGRAMS_VARIABLE, raising=False)
     monkeypatch.setattr("service.demo.cluster.OLDEST_VERSION", 1000)
-    with pytest.raises(RuntimeError, match="make setup"):
+    with pytest.raises(RuntimeError, match="make demo"):
         find_programs()
 
 
