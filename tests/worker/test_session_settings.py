@@ -195,7 +195,7 @@ def test_the_jobs_run_in_any_session(cluster: Cluster, database_url: str) -> Non
         rows = db.execute("select command from gmail_sync._expected_cron_jobs()").fetchall()
     # Where pg_cron does not work, it has no history to prune.
     commands = [row["command"] for row in rows if "prune_cron" not in row["command"]]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         with psycopg.connect(database_url, autocommit=True, options=options(ALL)) as session:
             session.execute(command.replace("pg_sleep(10)", "pg_sleep(0.01)").encode())
