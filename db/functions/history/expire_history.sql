@@ -15,7 +15,7 @@ begin
   update gmail_sync.user_sync_status
   set sync_type = 'full'
   where task_id = p_task_id
-    and is_syncing;
+    and finished_at is null;
   perform gmail_sync._update_counts_fenced(p_task_id, v_user_id, '{}', '{}', 'listing', false);
 end;
 $$;

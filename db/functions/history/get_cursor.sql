@@ -15,7 +15,7 @@ begin
   from gmail_sync.user_sync_status r
   join gmail_sync.account a using (user_id)
   where r.task_id = p_task_id
-    and r.is_syncing
+    and r.finished_at is null
     and r.claimed_at is not null;
   if not found then
     perform gmail_sync._raise_lease_lost(p_task_id);

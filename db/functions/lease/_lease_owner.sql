@@ -11,7 +11,8 @@ begin
   select r.user_id::text into v_user_id
   from gmail_sync.user_sync_status r
   where r.task_id = p_task_id
-    and r.is_syncing
+    -- Not is_syncing: a partial index of running runs looks small in old statistics.
+    and r.finished_at is null
     and r.claimed_at is not null;
   if not found then
     perform gmail_sync._raise_lease_lost(p_task_id);

@@ -84,7 +84,7 @@ begin
     progressed_at = case when p_progressed then clock_timestamp() else r.progressed_at end
   from change c
   where r.task_id = p_task_id
-    and r.is_syncing;
+    and r.finished_at is null;
 
   if not found then
     perform gmail_sync._raise_lease_lost(p_task_id);

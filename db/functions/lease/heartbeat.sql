@@ -12,7 +12,7 @@ begin
   update gmail_sync.user_sync_status
   set updated_at = clock_timestamp()
   where task_id = p_task_id
-    and is_syncing;
+    and finished_at is null;
 
   return found;
 end;

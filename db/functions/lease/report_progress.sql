@@ -19,7 +19,7 @@ begin
     ),
     updated_at = clock_timestamp()
   where task_id = p_task_id
-    and is_syncing
+    and finished_at is null
     and claimed_at is not null;
 
   if not found then

@@ -54,7 +54,7 @@ as $$
       finished_at = clock_timestamp()
     from zombie
     where r.task_id = zombie.task_id
-      and r.is_syncing
+      and r.finished_at is null
     returning r as run, zombie.cause, zombie.silent_for, zombie.progress
   )
   select

@@ -22,7 +22,7 @@ begin
       updated_at = clock_timestamp(),
       finished_at = clock_timestamp()
     where task_id = v_task_id
-      and is_syncing
+      and finished_at is null
     returning user_id::text into v_user_id;
     if found then
       perform gmail_sync._notify_run(v_task_id, v_user_id);

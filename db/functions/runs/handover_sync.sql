@@ -21,7 +21,7 @@ as $$
       case when p_charge_attempt then gmail_sync._next_attempt(r) else r.attempt end as next
     from gmail_sync.user_sync_status r
     where r.task_id = p_task_id
-      and r.is_syncing
+      and r.finished_at is null
     for update
   ),
   ended as (

@@ -24,7 +24,7 @@ begin
     updated_at = clock_timestamp(),
     finished_at = clock_timestamp()
   where task_id = p_task_id
-    and is_syncing
+    and finished_at is null
   returning * into v_run;
 
   if not found then

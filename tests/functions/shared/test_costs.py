@@ -135,6 +135,12 @@ READS = {
     "dead letters, next page": "select * from gmail_sync.list_dead_letters(50, 'dead-user-5')",
     "messages": "select * from gmail_sync.count_messages('reader')",
 }
+# What a worker or a person asks of a single run.
+ASKED_OF_A_RUN = (
+    "heartbeat('running-7')", "report_progress('running-7', now())",
+    "release_sync('running-7')", "cancel_sync('running-7')",
+    "handover_sync('running-7', 'stop', null, false)",
+)  # fmt: skip
 HEALTH = "select gmail_sync.sync_health()"
 # Health counts so many rows at most of each of six kinds, and looks at the claimed runs.
 COUNTED = 9 * 5_001 + 200
@@ -185,6 +191,16 @@ def test_operators_read_no_more_than_they_ask_for(crowds: tuple[str, str], read:
 
     _, many = of_both(crowds, ask)
     assert many <= A_PAGE
+
+
+@pytest.mark.parametrize("call", ASKED_OF_A_RUN)
+def test_a_run_is_found_without_reading_others(crowds: tuple[str, str], call: str) -> None:
+    def ask(url: str) -> int:
+        with connect(url, "test") as db:
+            return rows_read(db, f"select gmail_sync.{call}")
+
+    _, many = of_both(crowds, ask)
+    assert many <= 20
 
 
 def test_health_costs_as_much_in_any_installation(crowds: tuple[str, str]) -> None:
