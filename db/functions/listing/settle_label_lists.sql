@@ -20,7 +20,9 @@ declare
   v_message_ids text[];
   v_settled jsonb;
 begin
-  if not exists (
+  if exists (
+    select from gmail_sync.label_page where user_id = v_user_id
+  ) and not exists (
     select from gmail_sync.label l
     where l.user_id = v_user_id
       and not gmail_sync._label_is_listed(l)

@@ -121,6 +121,15 @@ def test_incomplete_lists_settle_nothing(functions: Session, db: Connection, tas
     assert only(db, "select count(*) from gmail_sync.label_page") == 0
 
 
+def test_without_lists_nothing_is_settled_even_where_no_label_exists(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    db.execute("delete from gmail_sync.label")
+    db.execute("update gmail_sync.message set label_ids = '{}'")
+    settle(functions, task_id)
+    assert len(queue_of(db)) == 41
+
+
 def test_a_message_with_a_label_that_gmail_does_not_list_is_fetched(
     functions: Session, db: Connection, task_id: str
 ) -> None:
