@@ -13,15 +13,11 @@ language sql
 immutable
 as $$
   select
-    string_agg(p_key || k.kind || f.word || ':' || f.positions, ' '),
-    coalesce(max(f.last)::integer, p_after)
-  from (
-    select w.word, string_agg((p_after + w.n)::text, ',') as positions, max(p_after + w.n) as last
-    from gmail_sync._text_words(p_text) w
-    where p_after + w.n <= 16383
-    group by w.word
-  ) f
-  cross join unnest(p_kinds) k (kind);
+    string_agg(p_key || k.kind || w.word || ':' || (p_after + w.n)::text, ' '),
+    coalesce(max(p_after + w.n)::integer, p_after)
+  from gmail_sync._text_words(p_text) w
+  cross join unnest(p_kinds) k (kind)
+  where p_after + w.n <= 16383;
 $$;
 
 comment on function gmail_sync._field_entries(text, text[], text, integer) is
