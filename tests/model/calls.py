@@ -20,6 +20,8 @@ OF_A_USER: dict[str, list[object]] = {
     "connect_account": [EMAIL, b"sealed", None, "raw"],
     "record_connect_attempt": ["connect_begun"],
     "delete_account": [],
+    "end_comparison": [WORKER],
+    "store_compared_page": [WORKER, ["s", "n"]],
     "delete_mail_step": [],
     "disconnect_account": [],
     "disconnect_account with mail": [True],

@@ -68,6 +68,7 @@ def ids(mailbox: Mailbox, account: Account, worker: Worker) -> list[str]:
 
 def lose(db: Db, message_ids: list[str]) -> None:
     db.execute("delete from gmail_sync.message where message_id = any (%s)", [message_ids])
+    db.execute("select gmail_sync._recount_mail(%s)", [USER])
 
 
 def test_without_drift_the_status_is_0(ids: list[str], verify: Verify, functions: Session) -> None:

@@ -45,7 +45,9 @@ begin
   select v_user_id, gmail_sync._from_epoch_ms((m ->> 'internal_date')::numeric),
     m ->> 'message_id'
   from jsonb_array_elements(p_messages) m
-  where m ->> 'message_id' <> all (v_known);
+  where m ->> 'message_id' <> all (v_known)
+  -- It waits already if somebody has deleted the message by hand.
+  on conflict do nothing;
   perform gmail_sync._reindex_messages(v_user_id, v_known);
   perform gmail_sync._replace_attachments(v_user_id, p_messages, v_known);
   perform gmail_sync._enqueue_missing_raw(v_user_id, v_message_ids);

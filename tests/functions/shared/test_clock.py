@@ -37,6 +37,7 @@ from tests.waiting import wait_until
 COMPARED = {
     "account": ["connected_at", "watched_at"],
     "audit_event": ["at"],
+    "compared_message": ["stored_at"],
     "fetch_queue": ["not_before"],
     "quota_charge": ["charged_at", "reserved_at"],
     "reaper_beat": ["beat_at", "set_back_at"],
