@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from service import logs
 from service.api.health_facts import Health
 
-BOUND = "exact up to 5,000, an estimate beyond"
+BOUND = "exact up to 3,000, an estimate beyond"
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 

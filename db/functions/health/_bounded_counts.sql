@@ -1,4 +1,4 @@
--- The counts that health reports. Each is exact up to 5,000 and an estimate beyond, so that
+-- The counts that health reports. Each is exact up to 3,000 and an estimate beyond, so that
 -- health costs the same in any installation. Old statistics may say that a table is nearly empty,
 -- or that a condition holds for all of it. Without sorts, the first entries of an index are read
 -- all the same.
@@ -12,19 +12,19 @@ set search_path = pg_catalog, pg_temp
 set enable_sort = off
 as $$
   select c.name,
-    case when c.read <= 5000 then c.number else greatest(5000, round(c.estimate, -3)) end::bigint,
-    c.read > 5000
+    case when c.read <= 3000 then c.number else greatest(3000, round(c.estimate, -3)) end::bigint,
+    c.read > 3000
   from (
     select 'total_users', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.account_pkey')
-    from (select from gmail_sync.account order by user_id limit 5001) t
+    from (select from gmail_sync.account order by user_id limit 3001) t
     union all
     select 'active_syncs', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.runs_of_workers')
     from (
       select from gmail_sync.user_sync_status
       where is_syncing and claimed_at is not null
-      order by claimed_by limit 5001
+      order by claimed_by limit 3001
     ) t
     union all
     select 'waiting', count(*), count(*),
@@ -32,7 +32,7 @@ as $$
     from (
       select from gmail_sync.user_sync_status
       where is_syncing and claimed_at is null
-      order by not_before limit 5001
+      order by not_before limit 3001
     ) t
     union all
     -- As if syncs had ended all day as often as the last ones.
@@ -43,24 +43,24 @@ as $$
       select outcome, finished_at from gmail_sync.user_sync_status
       -- now(), because an index condition must not be volatile, as clock_timestamp() is.
       where not is_syncing and finished_at between now() - interval '1 day' and now()
-      order by finished_at desc limit 5001
+      order by finished_at desc limit 3001
     ) t
     union all
     select 'dead_letters', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.messages_given_up')
-    from (select from gmail_sync.fetch_queue where dead order by user_id limit 5001) t
+    from (select from gmail_sync.fetch_queue where dead order by user_id limit 3001) t
     union all
     select 'accounts_to_reconnect', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.accounts_to_reconnect')
     from (
       select from gmail_sync.account
       where status in ('reauth_required', 'suspended')
-      order by user_id limit 5001
+      order by user_id limit 3001
     ) t
   ) as c (name, read, number, estimate);
 $$;
 
 comment on function gmail_sync._bounded_counts() is
-'The counts that health reports: exact up to 5,000, an estimate beyond.';
+'The counts that health reports: exact up to 3,000, an estimate beyond.';
 
 revoke all on function gmail_sync._bounded_counts() from public;

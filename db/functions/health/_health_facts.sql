@@ -7,7 +7,7 @@ select
   (counted.numbers ->> 'active_syncs')::bigint as active_syncs,
   case
     when 'active_syncs' = any (counted.estimates)
-      then round((select count(*) from zombie) * (numbers ->> 'active_syncs')::numeric / 5000)
+      then round((select count(*) from zombie) * (numbers ->> 'active_syncs')::numeric / 3000)
     else (select count(*) from zombie)
   end::bigint as zombie_tasks,
   -- Where all rules are in force there can be none, and nobody has to look.

@@ -13,7 +13,7 @@ as $$
   from (
     select * from gmail_sync.user_sync_status
     where is_syncing and claimed_at is not null
-    order by claimed_by limit 5000
+    order by claimed_by limit 3000
   ) c
   cross join gmail_sync.settings s
   where gmail_sync._zombie_cause(

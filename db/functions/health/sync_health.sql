@@ -1,5 +1,5 @@
 -- Whether syncs are healthy, and the reasons if not. Only zombie_task_details contains user and
--- task ids. estimates names the counts that are not exact: those beyond 5,000.
+-- task ids. estimates names the counts that are not exact: those beyond 3,000.
 
 create or replace function gmail_sync.sync_health()
 returns jsonb
