@@ -13,10 +13,13 @@ as $$
     $statement$
       select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
         m.recipients, m.snippet, m.size_estimate,
-        exists (
-          select from gmail_sync.attachment a
+        -- Not EXISTS: the planner may read all of the user's attachments for it.
+        coalesce((
+          select true
+          from gmail_sync.attachment a
           where a.user_id = $1 and a.message_id = m.message_id and not a.inline
-        ),
+          limit 1
+        ), false),
         true
       from unnest($2) with ordinality c (message_id, n)
       -- Each by its key (limit 1): a join might read all of the user's mail.
