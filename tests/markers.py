@@ -15,7 +15,8 @@ def read_between(document: Path, command: str) -> str:
 def write_between(document: Path, command: str, text: str) -> None:
     """ValueError: the document has no place for it."""
     read_between(document, command)
-    document.write_text(_between(command).sub(lambda _: text, document.read_text()))
+    # Once: after an empty section, the pattern matches again, up to the end of the next one.
+    document.write_text(_between(command).sub(lambda _: text, document.read_text(), count=1))
 
 
 def _between(command: str) -> re.Pattern[str]:

@@ -76,17 +76,21 @@ def test_chart_shows_what_was_measured() -> None:
     assert written == chart.chart(report.read().figures)
 
 
+AFTER = "After.\n<!-- other -->\n<!-- end -->\n"
+
+
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     page, readme = tmp_path / "README.md", tmp_path / "first.md"
-    for document in (page, readme):
-        document.write_text("Before.\n<!-- make bench -->\nold\n<!-- end -->\nAfter.\n")
+    for document, old in ((page, "old\n"), (readme, "")):
+        document.write_text(f"Before.\n<!-- make bench -->\n{old}<!-- end -->\n{AFTER}")
 
     report.write(RESULTS, tmp_path, readme)
 
     assert report.read(tmp_path) == RESULTS
     text = page.read_text()
     assert text.startswith("Before.\n<!-- make bench -->\n| what |")
-    assert text.endswith("<!-- end -->\nAfter.\n")
+    for document in (page, readme):
+        assert document.read_text().endswith(f"\n<!-- end -->\n{AFTER}")
     assert "| `fast` | slow | 2.5 × | at least 2 × | yes |\n" in text
     assert "| large | small | 1.66 × | at most 1.5 × | **no** |\n" in text
     assert "| size | – | 12,345 bytes | – |  |\n" in text
