@@ -27,6 +27,8 @@ LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", 
                          "ŋ": "n", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ς": "σ",
                          "ـ": None})  # fmt: skip
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+HEADS = ("subject", "sender", "recipients", "cc", "bcc", "reply_to")
+TEXTS = ("body_text", "html_text")
 # What search_messages reads of a message, see _searched_fields.
 FIELD_CHARACTERS, TEXT_CHARACTERS, MOST_WORDS, LONGEST_WORD = 5000, 100_000, 16_383, 64
 # Postgres keeps so many places of a word in a tsvector.
@@ -103,14 +105,13 @@ class Read:
     """A message as a person reads it."""
 
     def __init__(self, row: Row, filenames: list[str]) -> None:
+        self._row = row
         self.message_id: str = row["message_id"]
         self.subject = row["subject"]
         self.is_hidden = bool({"TRASH", "SPAM"} & set(row["label_ids"]))
-        self.heads = [
-            row[name] or "" for name in ("subject", "sender", "recipients", "cc", "bcc", "reply_to")
-        ]
+        self.heads = [row[name] or "" for name in HEADS]
         self.filenames = filenames
-        self.texts = [row["body_text"] or "", row["html_text"] or ""]
+        self.texts = [row[name] or "" for name in TEXTS]
 
     @cached_property
     def fields(self) -> list[list[str]]:
@@ -119,6 +120,12 @@ class Read:
     @cached_property
     def words(self) -> set[str]:
         return {word for words in self.fields for word in words}
+
+    def cut(self) -> "Read":
+        """The same, each text as far as search_messages reads it."""
+        lengths = dict.fromkeys(HEADS, FIELD_CHARACTERS) | dict.fromkeys(TEXTS, TEXT_CHARACTERS)
+        read = {name: (self._row[name] or "")[:length] for name, length in lengths.items()}
+        return Read({**self._row, **read}, self.filenames)
 
     def has(self, phrase: list[str]) -> bool:
         whole = {word for word in phrase if not is_unspaced(word[0])}
@@ -214,10 +221,8 @@ def searches(mails: list[Read], kinds: dict[str, int]) -> Iterator[Asked]:
 def why_different(read: Read, asked: Asked) -> str:
     """What search_messages leaves out of such a message; empty where nothing explains it."""
     phrases = [pieces(text) for text in (*asked.wanted, *asked.unwanted)]
-    if any(len(text) > FIELD_CHARACTERS for text in read.heads) or any(
-        len(text) > TEXT_CHARACTERS for text in read.texts
-    ):
-        return "longer than what is read"
+    if asked.takes(read.cut()) != asked.takes(read):
+        return "beyond what is read of it"
     if sum(map(len, read.fields)) > MOST_WORDS:
         return "more words than a tsvector has places"
     counts = Counter(word for words in read.fields for word in words)
