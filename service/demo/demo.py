@@ -1,5 +1,6 @@
 """The demo: Postgres, simulator and service on this machine, and a first sync."""
 
+import errno
 import json
 import os
 import secrets
@@ -23,7 +24,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from service import migrate
 from service.api.auth.make_token import make_token
 from service.demo.cluster import Cluster
-from service.demo.processes import Process
+from service.demo.processes import DidNotStart, Process
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Session
 
@@ -150,6 +151,7 @@ def _start(
             {},
             folder / "simulator.log",
             f"{gmail_url}/gmail/v1/users/me/profile",
+            access_token,
         )
     )
 
@@ -159,11 +161,8 @@ def _start(
     encrypted = CredentialCipher([keys]).encrypt({"token": access_token})
     session.value("connect_account", USER, EMAIL, encrypted, "unlimited", "full")
     session.close()
-    port = _service_port()
-    service_url = f"http://127.0.0.1:{port}"
     environment = {
         "DATABASE_URL": login_url,
-        "PORT": str(port),
         "GMAIL_SYNC_JWT_SECRET": secret,
         "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
         "GMAIL_SYNC_GMAIL_ENDPOINT": gmail_url,
@@ -171,11 +170,32 @@ def _start(
         "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
         "GMAIL_SYNC_DEMO_USER": USER,
     }
-    stack.enter_context(
-        Process(["serve"], environment, folder / "service.log", f"{service_url}/readyz")
-    )
     token = make_token(secret, USER, ("operator",), timedelta(days=1))
+    service_url = _serve(stack, environment, folder / "service.log", token)
     return Installation(service_url, cluster.url(), token)
+
+
+def _serve(stack: ExitStack, environment: dict[str, str], log: Path, token: str) -> str:
+    """Start the service, and return its URL: at PORT, or 8000, or a free port if that is taken."""
+
+    def start(port: int) -> str:
+        url = f"http://127.0.0.1:{port}"
+        ready_url = f"{url}/api/gmail/sync/status"
+        at_port = {**environment, "PORT": str(port)}
+        stack.enter_context(Process(["serve"], at_port, log, ready_url, token))
+        return url
+
+    wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
+    if _is_free(wanted):
+        try:
+            return start(wanted)
+        except DidNotStart as error:
+            # Another program may have taken the port just now.
+            if os.strerror(errno.EADDRINUSE).lower() not in str(error):
+                raise
+    port = _free_port()
+    print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
+    return start(port)
 
 
 def _make_login(cluster: Cluster) -> str:
@@ -190,18 +210,14 @@ def _make_login(cluster: Cluster) -> str:
     return cluster.url(user=LOGIN, password=password)
 
 
-def _service_port() -> int:
-    """PORT, or 8000, or a free port if that is taken."""
-    wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         try:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            port = _free_port()
-            print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
-            return port
-    return wanted
+            return False
+    return True
 
 
 def _free_port() -> int:

@@ -17,19 +17,30 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 
 
+class DidNotStart(RuntimeError):
+    """The process ended, or did not answer in time; with the end of its output."""
+
+
 class Process:
     """A gmail-sync command in the background, stopped at the end of the `with` block.
 
-    Its output goes to a file, which the error shows if it does not start.
+    It is ready once `ready_url` accepts `token`: another process at that address does not know it.
+    Its output goes to a file, which DidNotStart shows.
     """
 
     def __init__(
-        self, arguments: list[str], environment: Mapping[str, str], output: Path, ready_url: str
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        output: Path,
+        ready_url: str,
+        token: str,
     ) -> None:
         self._arguments = arguments
         self._environment = environment
         self._output = output
         self._ready_url = ready_url
+        self._headers = {"Authorization": f"Bearer {token}"}
 
     def __enter__(self) -> Self:
         # The demo handles Ctrl-C. If it is killed, its processes get SIGTERM.
@@ -63,12 +74,12 @@ class Process:
             if self._process.poll() is not None:
                 break
             try:
-                if requests.get(self._ready_url, timeout=5).status_code < 500:
+                if requests.get(self._ready_url, headers=self._headers, timeout=5).ok:
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 pass
             time.sleep(0.05)
-        raise RuntimeError(
+        raise DidNotStart(
             f"gmail-sync {self._arguments[0]} did not start:\n{self._output.read_text()[-4000:]}"
         )
 
