@@ -34,7 +34,9 @@ main() {
 download() {
     mkdir -p "$temporary/lists/partial" "$temporary/archives/partial"
     : >"$temporary/installed"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) $release main" >"$temporary/sources.list"
+    uri=$(mirror)
+    [ -n "$uri" ] || { echo "This machine's apt has no Debian source: add one, then run apt-get update." >&2; exit 1; }
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $release main" >"$temporary/sources.list"
     apt update >&2
     packages=$(
         apt install --simulate --no-install-recommends patchelf \
@@ -56,8 +58,7 @@ apt() {
 
 # Debian's own that this machine uses, for a machine may reach no other.
 mirror() {
-    uri=$(apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1)
-    echo "${uri:-http://deb.debian.org/debian}"
+    apt-get indextargets --format '$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1
 }
 
 # The libraries found for a program are found for the modules that it loads, too.
