@@ -22,7 +22,6 @@ from tests.benchmarks.usage import Meter, Usage
 from tests.cluster import Cluster
 from tests.conftest import make_template
 from tests.functions.conftest import only
-from tests.markers import write_between
 from tests.waiting import wait_until
 
 COMMAND = "python -m tests.benchmarks --scale mailbox"
@@ -181,16 +180,7 @@ def memory_figure(operation: str, usages: Usages) -> Figure:
 
 
 def write(results: report.Results, folder: Path = report.HERE) -> None:
-    report.save(results, folder / FILE)
-    write_between(folder / "README.md", COMMAND, section(results))
-
-
-def section(results: report.Results) -> str:
-    return (
-        f"{report.table(results.figures)}\n"
-        f"{of_each_size(results.figures)}\n"
-        f"{report.provenance(results, COMMAND, FILE)}\n"
-    )
+    report.write_of_sizes(results, of_each_size(results.figures), COMMAND, folder / FILE)
 
 
 def of_each_size(figures: list[Figure]) -> str:

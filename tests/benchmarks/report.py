@@ -75,6 +75,13 @@ def write(results: Results, folder: Path = HERE, readme: Path = README) -> None:
     write_between(readme, COMMAND, highlights(results))
 
 
+def write_of_sizes(results: Results, sizes: str, command: str, file: Path) -> None:
+    """Write what was measured at several sizes, and a table of it, into the file's folder."""
+    save(results, file)
+    text = f"{table(results.figures)}\n{sizes}\n{provenance(results, command, file.name)}\n"
+    write_between(file.with_name("README.md"), command, text)
+
+
 def save(results: Results, file: Path) -> None:
     file.write_text(json.dumps(asdict(results), indent=2, ensure_ascii=False) + "\n")
 

@@ -15,7 +15,6 @@ from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import KeptCluster
 from tests.cluster import Cluster
 from tests.conftest import make_template
-from tests.markers import write_between
 
 COMMAND = "make bench SCALE=1"
 FILE = "scale.json"
@@ -84,16 +83,7 @@ def install_search(url: str) -> None:
 
 
 def write(results: report.Results, folder: Path = report.HERE) -> None:
-    report.save(results, folder / FILE)
-    write_between(folder / "README.md", COMMAND, section(results))
-
-
-def section(results: report.Results) -> str:
-    return (
-        f"{report.table(results.figures)}\n"
-        f"{of_each_search(results.figures)}\n"
-        f"{report.provenance(results, COMMAND, FILE)}\n"
-    )
+    report.write_of_sizes(results, of_each_search(results.figures), COMMAND, folder / FILE)
 
 
 def of_each_search(figures: list[Figure]) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from service import migrate
 from service.demo.cluster import as_server_user, run_as_server_user, server_user
-from service.postgres.calls import Connection, Session, connect
+from service.postgres.calls import Connection, Row, Session, connect
 from tests.cluster import Cluster, fast_cluster
 from tests.functions.conftest import (
     ZOMBIE_OF_THE_SCHEDULER,
@@ -149,15 +149,22 @@ def test_a_stray_job_is_told(cron: Session, cron_url: str) -> None:
     assert not any(row["problem"] for row in cron.rows("scheduler_status"))
 
 
+def add_failed_run(db: Connection, message: str) -> Row:
+    """The last run of prune_sync_history."""
+    (run,) = db.execute(
+        "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
+        " select jobid, 2000000000, 'failed', %s, now() from cron.job"
+        " where jobname = 'prune_sync_history' returning runid",
+        [message],
+    ).fetchall()
+    return run
+
+
 def test_a_job_that_fails_is_told_and_only_its_last_message_quotes_anything(
     cron: Session, cron_url: str
 ) -> None:
     with connect(cron_url, "test") as db:
-        (run,) = db.execute(
-            "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
-            " select jobid, 2000000000, 'failed', 'no pg_hba.conf entry', now() from cron.job"
-            " where jobname = 'prune_sync_history' returning runid"
-        ).fetchall()
+        run = add_failed_run(db, "no pg_hba.conf entry")
         (found,) = [row for row in cron.rows("scheduler_status") if row["problem"]]
         assert found["jobname"] == "prune_sync_history"
         assert found["last_message"] == "no pg_hba.conf entry"
@@ -171,11 +178,7 @@ def test_a_job_that_a_restart_of_the_server_ended_has_not_failed(
     cron: Session, cron_url: str
 ) -> None:
     with connect(cron_url, "test") as db:
-        (run,) = db.execute(
-            "insert into cron.job_run_details (jobid, runid, status, return_message, start_time)"
-            " select jobid, 2000000000, 'failed', 'server restarted', now() from cron.job"
-            " where jobname = 'prune_sync_history' returning runid"
-        ).fetchall()
+        run = add_failed_run(db, "server restarted")
         assert not any(row["problem"] for row in cron.rows("scheduler_status"))
         db.execute("delete from cron.job_run_details where runid = %s", [run["runid"]])
 
