@@ -1,26 +1,45 @@
--- A page of the audit trail, newest first: of one user, or of all when NULL. p_before is the id
--- of the last event of the page before. Raises SY003 when p_limit is not between 1 and 1,000.
+-- A page of the audit trail, newest first: of one user, or of all when NULL. For the next page pass
+-- the time and the id of the last event. The time comes first, since each database counts its own
+-- ids. Raises SY003 when p_limit is not between 1 and 1,000.
 
 create or replace function gmail_sync.list_audit_events(
-  p_user_id text default null, p_limit integer default 100, p_before bigint default null
+  p_user_id text default null, p_limit integer default 100,
+  p_before timestamptz default null, p_before_id bigint default null
 )
 returns setof gmail_sync.audit_event
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select *
-  from gmail_sync.audit_event e
-  where (p_user_id is null or e.user_id = p_user_id)
-    and (p_before is null or e.id < p_before)
-  order by e.id desc
-  limit gmail_sync._check_page_size(p_limit, 1000);
+declare
+  v_before timestamptz := coalesce(p_before, 'infinity');
+  v_before_id bigint := coalesce(p_before_id, 0);
+  v_limit integer := gmail_sync._check_page_size(p_limit, 1000);
+begin
+  -- One statement for both would read the whole trail for the page of a user.
+  if p_user_id is null then
+    return query
+      select *
+      from gmail_sync.audit_event e
+      where (e.at, e.id) < (v_before, v_before_id)
+      order by e.at desc, e.id desc
+      limit v_limit;
+  else
+    return query
+      select *
+      from gmail_sync.audit_event e
+      where e.user_id = p_user_id
+        and (e.at, e.id) < (v_before, v_before_id)
+      order by e.at desc, e.id desc
+      limit v_limit;
+  end if;
+end;
 $$;
 
-comment on function gmail_sync.list_audit_events(text, integer, bigint) is
+comment on function gmail_sync.list_audit_events(text, integer, timestamptz, bigint) is
 'A page of the audit trail, newest first.';
 
-revoke all on function gmail_sync.list_audit_events(text, integer, bigint) from public;
-grant execute on function gmail_sync.list_audit_events(text, integer, bigint)
+revoke all on function gmail_sync.list_audit_events(text, integer, timestamptz, bigint) from public;
+grant execute on function gmail_sync.list_audit_events(text, integer, timestamptz, bigint)
   to gmail_sync_service, gmail_sync_dba;

@@ -12,7 +12,7 @@ as $$
   from gmail_sync.audit_event e
   where e.act = 'deleted'
     and e.detail ->> 'user_hash' = gmail_sync._hash_user_id(p_user_id)
-  order by e.id desc;
+  order by e.at desc, e.id desc;
 $$;
 
 comment on function gmail_sync.list_deletions(text) is

@@ -686,8 +686,11 @@ create table gmail_sync.audit_event (
 comment on table gmail_sync.audit_event is
 'Security-relevant acts: the act, its subject (user_id), its actor, its role and application.';
 
-create index audit_of_a_user on gmail_sync.audit_event (user_id, at);
+create index audit_by_time on gmail_sync.audit_event (at, id);
+create index audit_of_a_user on gmail_sync.audit_event (user_id, at, id);
 create index audit_by_actor on gmail_sync.audit_event (actor);
+create index audit_of_a_deletion on gmail_sync.audit_event ((detail ->> 'user_hash'))
+  where act = 'deleted';
 
 -- The result of a start, as one value.
 create type gmail_sync._started as (task_id text, created boolean);
