@@ -4,7 +4,7 @@ import threading
 import time
 import zlib
 from bisect import bisect_left, bisect_right, insort
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -40,7 +40,7 @@ class Mailbox:
         self._labels = Labels()
         self._messages: dict[str, Message] = {}
         self._order: list[tuple[int, str]] = []  # (-internal_date, id): newest first
-        self._threads: Counter[str] = Counter()
+        self._threads: defaultdict[str, set[str]] = defaultdict(set)  # thread to its messages
         self._thread_of: dict[str, str] = {}  # Message-ID header to thread
         self._history = History(email)
         self._last_number = 0
@@ -72,7 +72,7 @@ class Mailbox:
         mail.internal_date = now if internal_date is None else internal_date
         with self._lock:
             self._check_labels(label_ids)
-            if thread_id and not self._threads[thread_id]:
+            if thread_id and thread_id not in self._threads:
                 raise ApiError(404)
             message = self._new(mail, label_ids, thread_id, message_id)
             insort(self._order, (-message.internal_date, message.id))
@@ -107,7 +107,7 @@ class Mailbox:
             message = self.get(message_id)
             del self._messages[message_id]
             del self._order[bisect_left(self._order, (-message.internal_date, message_id))]
-            self._threads[message.thread_id] -= 1
+            self._threads[message.thread_id].remove(message_id)
             if not self._threads[message.thread_id]:
                 del self._threads[message.thread_id]
             self._record(Change(self._history.next_id(), "messageDeleted", message))
@@ -180,9 +180,9 @@ class Mailbox:
     def thread(self, thread_id: str) -> list[Message]:
         """The messages of a thread, oldest first."""
         with self._lock:
-            found = [m for m in self._messages.values() if m.thread_id == thread_id]
-        if not found:
-            raise ApiError(404)
+            if thread_id not in self._threads:
+                raise ApiError(404)
+            found = [self._messages[each] for each in self._threads[thread_id]]
         return sorted(found, key=lambda message: (message.internal_date, message.id))
 
     def raw(self, message_id: str) -> bytes:
@@ -269,7 +269,7 @@ class Mailbox:
             mail,
         )
         self._messages[message_id] = message
-        self._threads[thread] += 1
+        self._threads[thread].add(message_id)
         return message
 
     def _thread(self, mail: Mail) -> str | None:

@@ -17,11 +17,13 @@ from service.mime.text import storable
 
 
 class TakenMessage(msgspec.Struct, frozen=True):
-    """A row of take_messages. `known` messages are stored already; only labels can differ."""
+    """A row of take_messages. `known` messages are stored already; only labels can differ. Those
+    with a `thread_id` cost less by one call for their thread."""
 
     message_id: str
     known: bool
     content_mode: ContentMode
+    thread_id: str | None = None
 
     @property
     def format(self) -> Format:

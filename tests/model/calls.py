@@ -60,6 +60,7 @@ OF_A_RUN: dict[str, list[object]] = {
     "restart_listing": [],
     "return_messages": [],
     "settle_label_lists": [],
+    "split_threads": [["a"]],
     "store_label_page": ["L", ["s"], True],
     "store_labels": [Jsonb([{"id": "M", "name": "M"}])],
     "store_listing_page": [["z", "n"], None],

@@ -2,7 +2,7 @@
 -- `messages` of a record repeats the others and is ignored.
 
 create or replace function gmail_sync._flatten_history(p_history jsonb)
-returns table (record_id numeric, kind text, message_id text, label_id text)
+returns table (record_id numeric, kind text, message_id text, label_id text, thread_id text)
 language sql
 immutable
 security definer
@@ -12,7 +12,8 @@ as $$
     (h.record ->> 'id')::numeric,
     k.kind,
     e.event -> 'message' ->> 'id',
-    l.label_id
+    l.label_id,
+    e.event -> 'message' ->> 'threadId'
   from jsonb_array_elements(p_history) as h (record)
   cross join unnest(
     array['messagesAdded', 'messagesDeleted', 'labelsAdded', 'labelsRemoved']

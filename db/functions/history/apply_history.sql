@@ -105,8 +105,8 @@ begin
     returning m.message_id
   ),
   queued as (
-    insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-    select v_user_id, e.message_id, 'history'
+    insert into gmail_sync.fetch_queue (user_id, message_id, thread_id, reason)
+    select v_user_id, e.message_id, max(e.thread_id), 'history'
     from living e
     left join stored s using (message_id)
     where e.kind in ('messagesAdded', 'labelsAdded')

@@ -1,10 +1,11 @@
 -- Stores a page of the listing and the token of the next page. Ids that were not listed before are
--- also queued. Without a token the listing is complete. A page that lists nothing new is a
--- heartbeat, but not progress: a run that gets only such pages stalls. Raises SY003 when a complete
--- listing is empty although the mailbox is not, SY001 when the lease is gone.
+-- also queued. p_thread_ids has the thread of each message, NULL where it is not known. Without a
+-- token the listing is complete. A page that lists nothing new is a heartbeat, but not progress: a
+-- run that gets only such pages stalls. Raises SY003 when a complete listing is empty although the
+-- mailbox is not, SY001 when the lease is gone.
 
 create or replace function gmail_sync.store_listing_page(
-  p_task_id text, p_message_ids text[], p_next_page_token text
+  p_task_id text, p_message_ids text[], p_next_page_token text, p_thread_ids text[] default '{}'
 )
 returns void
 language plpgsql
@@ -36,10 +37,10 @@ begin
     from gmail_sync.fetch_queue q
     where q.user_id = v_user_id and q.message_id = any (v_listed)
   );
-  insert into gmail_sync.fetch_queue (user_id, message_id, reason)
-  select v_user_id, q.id, 'listed'
-  from unnest(v_queued) as q (id)
-  order by array_position(p_message_ids, q.id);
+  insert into gmail_sync.fetch_queue (user_id, message_id, thread_id, reason)
+  select v_user_id, q.id, p_thread_ids[q.n], 'listed'
+  from (select id, array_position(p_message_ids, id) as n from unnest(v_queued) id) q
+  order by q.n;
 
   if p_next_page_token is null
     and not exists (select from gmail_sync.listing where user_id = v_user_id)
@@ -62,8 +63,9 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.store_listing_page(text, text[], text) is
+comment on function gmail_sync.store_listing_page(text, text[], text, text[]) is
 'Store a page of the listing and queue messages to fetch.';
 
-revoke all on function gmail_sync.store_listing_page(text, text[], text) from public;
-grant execute on function gmail_sync.store_listing_page(text, text[], text) to gmail_sync_service;
+revoke all on function gmail_sync.store_listing_page(text, text[], text, text[]) from public;
+grant execute on function gmail_sync.store_listing_page(text, text[], text, text[])
+  to gmail_sync_service;

@@ -235,6 +235,8 @@ cross join (values
   ('attachments.get', '')
 ) as methods (method, format)
 union all
+values ('google-standard', 'threads.get', 'full', 40), ('google-legacy', 'threads.get', 'full', 10)
+union all
 select profile, method, '', units
 from (values ('google-standard'), ('google-legacy')) as profiles (profile)
 cross join (values
@@ -563,6 +565,8 @@ comment on table gmail_sync.label_page is
 create table gmail_sync.fetch_queue (
   user_id gmail_sync.user_key not null,
   message_id text not null,
+  -- NULL where it is not known, and for a message that is to be fetched singly.
+  thread_id text,
   reason text not null constraint known_reason check (
     reason in ('listed', 'history', 'raw_backfill', 'refetch')
   ),
@@ -586,6 +590,8 @@ comment on table gmail_sync.fetch_queue is
 create index messages_to_fetch on gmail_sync.fetch_queue (user_id, attempts, position)
   where not dead;
 create index messages_given_up on gmail_sync.fetch_queue (user_id) where dead;
+create index messages_of_a_thread_to_fetch on gmail_sync.fetch_queue (user_id, thread_id, position)
+  where not dead and thread_id is not null;
 
 -- The rows of the queue stay as they are while their messages are fetched.
 create table gmail_sync.fetch_batch (

@@ -46,6 +46,7 @@ CALLS: dict[str, list[Any]] = {
     "return_messages": [["a"]],
     "confirm_mailbox_identity": ["ann@mail.example"],
     "settle_label_lists": [],
+    "split_threads": [["a"]],
     "store_label_page": ["L", ["s"], True],
     "store_labels": [Jsonb([{"id": "L", "name": "L"}])],
     "store_listing_page": [["n"], None],

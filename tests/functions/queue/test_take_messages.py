@@ -90,7 +90,13 @@ def test_a_message_comes_with_its_attempts(functions: Session) -> None:
     task_id = claimed(functions)
     listed(functions, task_id, "a")
     assert functions.rows("take_messages", task_id) == [
-        {"message_id": "a", "attempts": 1, "known": False, "content_mode": "full"}
+        {
+            "message_id": "a",
+            "attempts": 1,
+            "known": False,
+            "content_mode": "full",
+            "thread_id": None,
+        }
     ]
 
 

@@ -36,9 +36,10 @@ SERVICE = DBA - {
     "mark_credentials_rejected", "plan_label_lists", "receive_push", "reconcile_listing",
     "record_connect_attempt", "refresh_messages", "release_sync", "replace_credentials",
     "report_progress", "reserve_account_quota", "reserve_run_quota", "restart_listing",
-    "return_messages", "run_fallback_reaper", "settle_label_lists", "store_compared_page",
-    "store_label_page", "store_labels", "store_listing_page", "store_messages", "store_watch",
-    "sync_progress", "take_messages", "unregister_worker", "watch_is_due", "worker_heartbeat",
+    "return_messages", "run_fallback_reaper", "settle_label_lists", "split_threads",
+    "store_compared_page", "store_label_page", "store_labels", "store_listing_page",
+    "store_messages", "store_watch", "sync_progress", "take_messages", "unregister_worker",
+    "watch_is_due", "worker_heartbeat",
 }  # fmt: skip
 MAY_EXECUTE = {
     "gmail_sync_app": APP,
