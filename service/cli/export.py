@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from service.cli.context import open_session, record_operator_read
-from service.mailbox.export import Exported, eml_name, mbox_entry, one_message, pages, size_of
+from service.mailbox.export import Exported, eml_name, one_message, pages, size_of
 from service.postgres.calls import Session
+from service.takeout.mbox import mbox_entry
 
 Write = Callable[[Exported], None]
 
@@ -77,7 +78,7 @@ def _mbox(path: Path) -> Iterator[Write]:
     """Writes messages one after the other. An error removes the unfinished file."""
     with _new_file(path) as file:
         try:
-            yield lambda message: _write(file, mbox_entry(message))
+            yield lambda message: _write(file, mbox_entry(*message))
         except BaseException:
             path.unlink()
             raise

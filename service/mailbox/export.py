@@ -1,20 +1,14 @@
-"""A user's mail as files: .eml, and mbox in the mboxrd format, as Google Takeout writes it.
+"""A user's mail as files: .eml, and mbox as Google Takeout writes it."""
 
-mboxrd quotes every line that begins with any number of `>` and `From `. It is the only mbox format
-that restores each message byte for byte:
-https://www.loc.gov/preservation/digital/formats/fdd/fdd000385.shtml
-"""
-
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 from urllib.parse import quote
 
-from service.mailbox import takeout
 from service.postgres.calls import FunctionCaller, Row
-
-_FROM_LINE = re.compile(rb"^(>*From )", re.MULTILINE)
+from service.takeout.headers import with_headers
+from service.takeout.mbox import mbox_entry
 
 
 class Size(NamedTuple):
@@ -70,7 +64,7 @@ def _exported(caller: FunctionCaller, user_id: str, rows: list[Row], exact: bool
         Exported(
             row["message_id"],
             row["internal_date"],
-            takeout.with_headers(row["raw"], row["thread_id"], row["label_ids"], names),
+            with_headers(row["raw"], row["thread_id"], row["label_ids"], names),
         )
         for row in stored
     ]
@@ -80,17 +74,7 @@ def mbox_pages(caller: FunctionCaller, user_id: str, exact: bool) -> Iterator[by
     """All messages in mboxrd format, in pieces that are not empty."""
     for page in pages(caller, user_id, exact):
         if page:
-            yield b"".join(map(mbox_entry, page))
-
-
-def mbox_entry(message: Exported) -> bytes:
-    """A message in mboxrd format. A missing end of the last line is added."""
-    sender = takeout.number(message.message_id)
-    arrived = message.internal_date.astimezone(UTC)
-    quoted = _FROM_LINE.sub(rb">\1", message.content)
-    end = b"" if quoted.endswith(b"\n") else b"\r\n"
-    separator = f"From {sender}@xxx {arrived:%a %b %d %H:%M:%S} +0000 {arrived.year:04}\r\n"
-    return separator.encode("ascii") + quoted + end + b"\r\n"
+            yield b"".join(starmap(mbox_entry, page))
 
 
 def eml_name(message_id: str) -> str:

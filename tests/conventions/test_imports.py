@@ -1,7 +1,8 @@
 """Imports in service/ only point down.
 
 The order: cli → demo → app → web → api → worker → mailbox → accounts → google → gmail → postgres →
-mime, i18n, config, logs, threads, migrate → origin. The simulator imports nothing of the rest.
+takeout → mime, i18n, config, logs, threads, migrate → origin. The simulator imports nothing of the
+rest.
 """
 
 import ast
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 RANKS: tuple[set[str], ...] = (
     {"simulator", "origin"},
     {"config", "i18n", "logs", "migrate", "mime", "threads"},
+    {"takeout"},
     {"postgres"},
     {"gmail"},
     {"google"},

@@ -1,39 +1,19 @@
-"""The headers that Google Takeout puts before each message: its thread, its labels, its read state.
+"""The headers that Takeout puts before each message: its thread, and its labels and read state.
 
-Google documents no format; this is how its files look. X-Gmail-Labels has the names that people
-see, with commas between them: `Inbox,Unread,"Work/Projects"`. A quote in a name is doubled, as in
-CSV. A value that is not plain ASCII is RFC 2047 text as a whole, so decode it before you split it.
+A value of X-Gmail-Labels that is not plain ASCII is RFC 2047 text as a whole: decode it before you
+split it.
 """
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 
-# One or more of these say where a message is. Without any it is archived.
-PLACES = {
-    "INBOX": "Inbox",
-    "SENT": "Sent",
-    "DRAFT": "Drafts",
-    "CHAT": "Chat",
-    "SPAM": "Spam",
-    "TRASH": "Trash",
-}
-ARCHIVED, OPENED = "Archived", "Opened"
-MARKS = {
-    "IMPORTANT": "Important",
-    "UNREAD": "Unread",
-    "STARRED": "Starred",
-    "CATEGORY_PERSONAL": "Category Personal",
-    "CATEGORY_SOCIAL": "Category Social",
-    "CATEGORY_PROMOTIONS": "Category Promotions",
-    "CATEGORY_UPDATES": "Category Updates",
-    "CATEGORY_FORUMS": "Category Forums",
-}
+from service.takeout.labels import join_names, label_names
+
 LABELS, THREAD = "X-Gmail-Labels", "X-GM-THRID"
 LONGEST_LINE = 998  # RFC 5322, 2.1.1
 # With the header's name and the frame of an encoded word, a line has 76 characters (RFC 2047, 2).
 _WORD_LENGTH = 48
 
-_NEEDS_QUOTES = re.compile(r'[",/\\\x00-\x1f]|^\s|\s$|^$')
 _PLAIN = re.compile(r"[ -~]*")
 _NOT_IN_A_NUMBER = re.compile(r"[^\w.-]", re.ASCII)
 _END_OF_HEADERS = re.compile(rb"(?:\A|\n)\r?\n")
@@ -45,21 +25,9 @@ def with_headers(
 ) -> bytes:
     """The message with Takeout's headers. Its own headers of these names are left out: a sender
     could forge labels with them. `names` are the names of label ids."""
-    labels = ",".join(map(_quoted, label_names(label_ids, names)))
+    labels = join_names(label_names(label_ids, names))
     headers = f"{THREAD}: {number(thread_id)}\r\n{_header(LABELS, labels)}\r\n"
     return headers.encode("ascii") + _without_headers(raw)
-
-
-def label_names(label_ids: Collection[str], names: Mapping[str, str]) -> list[str]:
-    """The names as Takeout writes them, the read state among them."""
-    places = [name for label_id, name in PLACES.items() if label_id in label_ids]
-    marks = [
-        name if label_id in label_ids else OPENED
-        for label_id, name in MARKS.items()
-        if label_id in label_ids or label_id == "UNREAD"
-    ]
-    others = set(label_ids) - PLACES.keys() - MARKS.keys()
-    return [*(places or [ARCHIVED]), *marks, *sorted(names.get(each, each) for each in others)]
 
 
 def number(gmail_id: str) -> str:
@@ -67,10 +35,6 @@ def number(gmail_id: str) -> str:
     if re.fullmatch(r"[0-9a-f]{1,16}", gmail_id):
         return str(int(gmail_id, 16))
     return _NOT_IN_A_NUMBER.sub("-", gmail_id)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"' if _NEEDS_QUOTES.search(name) else name
 
 
 def _header(name: str, value: str) -> str:

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.mailbox.export import Exported, mbox_entry
-from service.mailbox.takeout import LABELS, THREAD, label_names, with_headers
+from service.takeout.headers import LABELS, THREAD, with_headers
+from service.takeout.labels import label_names
+from service.takeout.mbox import mbox_entry
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MAIL = (
@@ -26,7 +27,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 
 def read_back(*contents: bytes) -> Iterator[mailbox.mboxMessage]:
     """The messages of an mbox as Python's mailbox reads them."""
-    entries = (mbox_entry(Exported("18f3a0c1", NOON, each)) for each in contents)
+    entries = (mbox_entry("18f3a0c1", NOON, each) for each in contents)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "mbox"
         path.write_bytes(b"".join(entries))
@@ -36,7 +37,7 @@ def read_back(*contents: bytes) -> Iterator[mailbox.mboxMessage]:
 
 
 def labels_of(message: mailbox.mboxMessage) -> list[str]:
-    """The names, by the rules that takeout.py states."""
+    """The names, by the rules that labels.py states."""
     [value] = message.get_all(LABELS)
     [names] = csv.reader(io.StringIO(str(make_header(decode_header(value))), newline=""))
     return names
@@ -87,11 +88,11 @@ def test_a_header_looks_as_takeout_writes_it(
 
 
 def test_the_separator_looks_as_takeout_writes_it() -> None:
-    entry = mbox_entry(Exported("17123a0c5f60ab12", NOON, MAIL))
+    entry = mbox_entry("17123a0c5f60ab12", NOON, MAIL)
     first, _, rest = entry.partition(b"\r\n")
     assert first == b"From 1662455037267323666@xxx Mon Mar 02 12:00:00 +0000 2026"
     assert rest == MAIL.replace(b"From here", b">From here") + b"\r\n"
-    assert mbox_entry(Exported("../\r\nFrom x", NOON, MAIL)).startswith(b"From ..---From-x@xxx Mon")
+    assert mbox_entry("../\r\nFrom x", NOON, MAIL).startswith(b"From ..---From-x@xxx Mon")
 
 
 @given(st.lists(NAMES, max_size=4), st.sets(st.sampled_from(["INBOX", "UNREAD", "STARRED"])))
