@@ -7,7 +7,7 @@ of the page by it, and refreshes the page only when the user comes back to it.
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 
 from litestar import Response, get, post
@@ -27,7 +27,6 @@ from service.postgres.user_id import CONTROLS
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages
 
-BUCKET = timedelta(minutes=30)
 # The users that a page of a table shows.
 MAX_ROWS = 50
 CAUSES = ("zombie", "silent", "stalled", "clock_skew")
@@ -135,7 +134,7 @@ def _page(
     dead_letters, more_dead_letters = _page_of(
         functions, "list_dead_letters", view.dead_letters_after, p_user_id=view.user_id
     )
-    activity = functions.rows("sync_activity", p_bucket=BUCKET)
+    activity = functions.rows("sync_activity")
     return pages.page(
         request,
         "operator/operator.html",

@@ -13,6 +13,7 @@ declare
   v_others jsonb[];
 begin
   perform gmail_sync._lock_repairs();
+  perform gmail_sync._forget_activity();
   begin
     v_others := gmail_sync._adopt_batch(p_source, p_rows);
   exception when data_exception or integrity_constraint_violation or program_limit_exceeded then

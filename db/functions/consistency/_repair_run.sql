@@ -37,6 +37,7 @@ begin
     return 'reaped';
   end if;
 
+  perform gmail_sync._forget_activity();
   delete from gmail_sync.user_sync_status r where r.task_id is not distinct from p_task_id;
   if v_faults && array['no_user', 'user_id_is_readable', 'no_task_id'] then
     return 'removed: it cannot be a run';

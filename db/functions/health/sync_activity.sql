@@ -3,11 +3,14 @@
 -- been due (NULL without any); the last bucket includes runs that still wait. It has the messages
 -- settled a minute, where each run's messages are spread evenly over its time.
 --
+-- Half hours that have ended are counted once, and kept when their runs are deleted. Buckets of
+-- another length are counted at each call, from all runs since p_since.
+--
 -- Raises SY003 when a bucket is not between a minute and a day. Raises it too when p_since is in
 -- the future or more than 1,000 buckets ago.
 
 create or replace function gmail_sync.sync_activity(
-  p_since timestamptz default now() - interval '1 day', p_bucket interval default '15 min'
+  p_since timestamptz default now() - interval '1 day', p_bucket interval default '30 min'
 )
 returns table (
   bucket timestamptz,
@@ -28,61 +31,30 @@ set timezone = 'UTC'
 as $$
 declare
   v_first timestamptz := gmail_sync._align_bucket(p_since, p_bucket);
+  -- In the future if the clock was set back: what was counted is not to be used then.
+  v_counted_to timestamptz := (
+    select s.counted_to from gmail_sync.activity_state s
+    where s.bucket = p_bucket and s.counted_to <= now()
+  );
 begin
   return query
-    with run as materialized (
-      select *
-      from gmail_sync._run_times t
-      where not t.is_syncing
-        and t.finished_at >= v_first
-        -- Both ends, or the planner takes a third of all runs to be meant and reads them all.
-        and t.finished_at <= now()
+    with counted as (
+      select * from gmail_sync.activity a where a.bucket >= v_first and v_counted_to is not null
       union all
-      select * from gmail_sync._run_times t where t.is_syncing
-    ),
-    ended as (
-      select date_bin(p_bucket, r.finished_at, v_first) as bucket,
-        count(*) filter (where r.outcome = 'succeeded') as succeeded,
-        count(*) filter (where r.outcome = 'failed') as failed,
-        count(*) filter (where r.outcome = 'reaped') as reaped,
-        count(*) filter (where r.outcome = 'cancelled') as cancelled,
-        count(*) filter (where r.outcome = 'superseded') as superseded
-      from run r
-      where r.finished_at is not null
-      group by 1
-    ),
-    queued as (
-      select date_bin(p_bucket, r.left_queue_at, v_first) as bucket,
-        percentile_cont(array[0.5, 0.95]) within group (order by r.left_queue_at - r.due_at) as age
-      from run r
-      where r.left_queue_at >= greatest(r.due_at, v_first)
-      group by 1
-    ),
-    settled as (
-      select b.bucket,
-        -- The part of the run's time that lies in the bucket; all of it where it took none.
-        sum(r.settled * coalesce(
-          date_part(
-            'epoch', least(r.last_at, b.bucket + p_bucket) - greatest(r.claimed_at, b.bucket)
-          ) / nullif(date_part('epoch', r.last_at - r.claimed_at), 0),
-          1
-        ))::numeric as messages
-      from run r
-      cross join lateral generate_series(
-        date_bin(p_bucket, greatest(r.claimed_at, v_first), v_first), r.last_at, p_bucket
-      ) as b (bucket)
-      where r.settled > 0 and r.claimed_at is not null
-      group by 1
+      select *
+      from gmail_sync._count_activity(
+        v_first, p_bucket, greatest(v_first, v_counted_to), 'infinity'
+      )
     )
-    select b.bucket, coalesce(e.succeeded, 0), coalesce(e.failed, 0), coalesce(e.reaped, 0),
-      coalesce(e.cancelled, 0), coalesce(e.superseded, 0), q.age[1], q.age[2],
-      round(coalesce(s.messages / nullif(
+    select b.bucket, coalesce(sum(c.succeeded), 0)::bigint, coalesce(sum(c.failed), 0)::bigint,
+      coalesce(sum(c.reaped), 0)::bigint, coalesce(sum(c.cancelled), 0)::bigint,
+      coalesce(sum(c.superseded), 0)::bigint, min(c.queue_median), min(c.queue_p95),
+      round(coalesce(sum(c.messages)::numeric / nullif(
         extract(epoch from least(p_bucket, now() - b.bucket)) / 60, 0
       ), 0), 1)
     from generate_series(v_first, now(), p_bucket) as b (bucket)
-    left join ended e using (bucket)
-    left join queued q using (bucket)
-    left join settled s using (bucket)
+    left join counted c using (bucket)
+    group by b.bucket
     order by b.bucket;
 end;
 $$;

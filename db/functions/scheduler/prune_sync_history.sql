@@ -1,4 +1,5 @@
--- Deletes ended runs older than p_keep, at most p_limit in one pass, and returns their number. It
+-- Deletes ended runs older than p_keep, at most p_limit in one pass, and returns their number.
+-- Before that it keeps what sync_activity counts of them, unless they ended within the hour. It
 -- also deletes workers long gone, the ids of interrupted comparisons, and days of the quota ledger.
 -- Connect attempts of that age go from the audit trail, because any click can add those.
 
@@ -17,6 +18,7 @@ declare
     - coalesce(p_keep, (select history_retention from gmail_sync.settings));
   v_task_ids text[];
 begin
+  perform gmail_sync._keep_activity();
   delete from gmail_sync.worker
   where not gmail_sync._is_within(seen_at, interval '1 day', interval '1 day');
   delete from gmail_sync.compared_message

@@ -649,6 +649,38 @@ comment on table gmail_sync.reaper_beat is 'When each reaper made its last pass.
 -- A new installation is given until the second minute before health misses pg_cron.
 insert into gmail_sync.reaper_beat (reaper, beat_at) values ('pg_cron', now() + interval '30 s');
 
+create table gmail_sync.activity (
+  bucket timestamptz primary key,
+  succeeded bigint not null,
+  failed bigint not null,
+  reaped bigint not null,
+  cancelled bigint not null,
+  superseded bigint not null,
+  -- Of the runs claimed in the bucket; NULL if there were none.
+  queue_median interval,
+  queue_p95 interval,
+  -- Settled in the bucket by the runs that had ended before counted_to.
+  messages double precision not null
+);
+
+comment on table gmail_sync.activity is
+'What sync_activity has counted already: one row for each bucket in which anything happened.';
+
+create table gmail_sync.activity_state (
+  only_row boolean primary key default true constraint activity_state_is_one_row check (only_row),
+  bucket interval not null default '30 min',
+  -- Buckets that end later are counted at each call.
+  counted_to timestamptz not null default '-infinity',
+  -- Where counting goes on when all transactions before this one have ended.
+  closing_at timestamptz,
+  closing_xid xid8
+);
+
+comment on table gmail_sync.activity_state is
+'How long the buckets of activity are, and up to when runs are counted in them.';
+
+insert into gmail_sync.activity_state default values;
+
 create table gmail_sync.repair_log (
   id bigint generated always as identity primary key,
   logged_at timestamptz not null default clock_timestamp(),

@@ -56,10 +56,10 @@ def messages(bucket: Row, minutes: int = 15) -> float:
 
 def test_buckets_are_aligned_and_without_a_gap(functions: Session, now: datetime) -> None:
     buckets = [row["bucket"] for row in functions.rows("sync_activity")]
-    assert len(buckets) in (96, 97)
-    assert {after - before for before, after in pairwise(buckets)} == {QUARTER}
-    assert {bucket.minute % 15 for bucket in buckets} == {0}
-    assert buckets[0] <= now - 24 * HOUR < buckets[0] + QUARTER + timedelta(minutes=1)
+    assert len(buckets) in (48, 49)
+    assert {after - before for before, after in pairwise(buckets)} == {2 * QUARTER}
+    assert {bucket.minute % 30 for bucket in buckets} == {0}
+    assert buckets[0] <= now - 24 * HOUR < buckets[0] + 2 * QUARTER + timedelta(minutes=1)
     assert buckets[-1] <= now + timedelta(minutes=1)
 
 

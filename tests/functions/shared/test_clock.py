@@ -36,6 +36,8 @@ from tests.waiting import wait_until
 # Every column with a time that a function compares with the clock.
 COMPARED = {
     "account": ["connected_at", "watched_at"],
+    "activity": ["bucket"],
+    "activity_state": ["closing_at", "counted_to"],
     "audit_event": ["at"],
     "compared_message": ["stored_at"],
     "fetch_queue": ["not_before"],
