@@ -11,7 +11,10 @@ Outcome = Literal["succeeded", "failed", "reaped", "cancelled", "superseded"]
 
 
 class Stats(Struct, frozen=True):
-    """Messages the run touched: found is the sum of all the others."""
+    """Messages the run touched: found is the sum of the others, but for imported.
+
+    Imported messages are new ones whose content came from an export.
+    """
 
     found: int = 0
     new: int = 0
@@ -21,6 +24,7 @@ class Stats(Struct, frozen=True):
     gone: int = 0
     failed: int = 0
     pending: int = 0
+    imported: int = 0
 
 
 class RunState(Struct, kw_only=True):

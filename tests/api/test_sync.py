@@ -23,7 +23,7 @@ from tests.api.conftest import (
 
 Db = psycopg.Connection[dict[str, Any]]
 NOTHING = dict.fromkeys(
-    ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending"), 0
+    ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending", "imported"), 0
 )
 
 

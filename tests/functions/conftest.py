@@ -160,6 +160,20 @@ def message(message_id: str, *label_ids: str, **columns: object) -> dict[str, ob
     }
 
 
+def imported(message_id: str, *label_ids: str, **columns: object) -> dict[str, object]:
+    """A message of an export, as an import hands it to stage_imported_messages."""
+    parsed = message(message_id, **columns)
+    return {
+        "import_key": message_id,
+        "message_id": message_id,
+        "thread_id": parsed["thread_id"],
+        "label_ids": label_ids,
+        "label_names": [],
+        "size": parsed["size_estimate"],
+        "parsed": parsed,
+    }
+
+
 def store(functions: Session, task_id: str, *messages: dict[str, object]) -> None:
     functions.rows("store_messages", task_id, Jsonb(messages), [None] * len(messages))
 

@@ -6,7 +6,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Row
-from tests.functions.conftest import message, record
+from tests.functions.conftest import imported, message, record
 
 POPULATE = Path(__file__).with_name("populate.sql").read_text()
 WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
@@ -17,6 +17,9 @@ EMAIL = "shared@mail.example"
 OF_A_USER: dict[str, list[object]] = {
     "reserve_account_quota": ["attachments.get", 1],
     "begin_disconnect": [],
+    "begin_import": [EMAIL, True],
+    "finish_import": [EMAIL, 1],
+    "stage_imported_messages": [EMAIL, Jsonb([imported("n")]), [None]],
     "connect_account": [EMAIL, b"sealed", None, "raw"],
     "record_connect_attempt": ["connect_begun"],
     "delete_account": [],
@@ -52,6 +55,7 @@ OF_A_RUN: dict[str, list[object]] = {
     "get_cursor": [],
     "handover_sync": ["why"],
     "heartbeat": [],
+    "join_imported_messages": [],
     "plan_label_lists": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],

@@ -12,6 +12,8 @@ begin
   delete from gmail_sync.fetch_batch;
   delete from gmail_sync.touched;
   delete from gmail_sync.listing;
+  delete from gmail_sync.imported_message;
+  delete from gmail_sync.mail_import;
   delete from gmail_sync.attachment;
   delete from gmail_sync.index_queue;
   delete from gmail_sync.message_words;
@@ -48,6 +50,14 @@ begin
     values (v_user, 's', '1', 'text/plain', 1, false);
     insert into gmail_sync.label values (v_user, 'L', 'L', 'user');
     insert into gmail_sync.listing values (v_user, 's'), (v_user, 'a');
+    insert into gmail_sync.imported_message (
+      user_id, import_key, message_id, thread_id, label_ids, label_names, size, parsed
+    )
+    values (v_user, 'a', 'a', 'a', '{L}', '{}', 1, '{
+      "thread_id": "a", "internal_date": 0, "headers": [], "snippet": "", "size_estimate": 1,
+      "attachments": []
+    }');
+    insert into gmail_sync.mail_import (user_id, keep_deleted) values (v_user, true);
     insert into gmail_sync.label_page values (v_user, 'L', '{s}', true);
     insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)
     values (v_user, 'a', 'listed', false), (v_user, 'b', 'listed', false),

@@ -10,7 +10,7 @@ from service.worker.worker import Worker
 from tests.worker.conftest import USER, Account, start_held
 
 NOTHING = dict.fromkeys(
-    ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending"), 0
+    ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending", "imported"), 0
 )
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
 

@@ -10,6 +10,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from gmail_sync.fetch_queue where user_id = p_user_id;
+  delete from gmail_sync.imported_message where user_id = p_user_id;
+  delete from gmail_sync.mail_import where user_id = p_user_id;
   delete from gmail_sync.listing where user_id = p_user_id;
   delete from gmail_sync.compared_message where user_id = p_user_id;
   delete from gmail_sync.label_page where user_id = p_user_id;

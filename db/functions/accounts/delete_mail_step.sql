@@ -23,6 +23,7 @@ declare
   v_with_raw bigint;
   v_queued integer;
   v_listed integer;
+  v_imported integer;
 begin
   perform gmail_sync._lock_user_mail(v_user);
   if not exists (
@@ -66,7 +67,13 @@ begin
       select l.message_id from gmail_sync.listing l where l.user_id = v_user limit v_limit
     ));
   get diagnostics v_listed = row_count;
-  return v_limit > all (array[cardinality(v_message_ids), v_queued, v_listed]);
+  delete from gmail_sync.imported_message
+  where user_id = v_user
+    and import_key = any (array(
+      select i.import_key from gmail_sync.imported_message i where i.user_id = v_user limit v_limit
+    ));
+  get diagnostics v_imported = row_count;
+  return v_limit > all (array[cardinality(v_message_ids), v_queued, v_listed, v_imported]);
 end;
 $$;
 

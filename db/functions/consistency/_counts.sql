@@ -1,5 +1,5 @@
--- The valid counts of a row of unknown origin: new, updated, unchanged, deleted, gone and failed,
--- in this order.
+-- The valid counts of a row of unknown origin: new, updated, unchanged, deleted, gone, failed and
+-- imported, in this order.
 
 create or replace function gmail_sync._counts(p_stats jsonb)
 returns integer[]
@@ -12,7 +12,9 @@ declare
   v_key text;
   v_counts integer[] := array[]::integer[];
 begin
-  foreach v_key in array array['new', 'updated', 'unchanged', 'deleted', 'gone', 'failed'] loop
+  foreach v_key in array array[
+    'new', 'updated', 'unchanged', 'deleted', 'gone', 'failed', 'imported'
+  ] loop
     v_counts := v_counts
       || least(100000000, greatest(0, coalesce(gmail_sync._try_integer(p_stats ->> v_key), 0)));
   end loop;

@@ -12,13 +12,13 @@ begin
   return query insert into gmail_sync.user_sync_status (
     task_id, user_id, is_syncing, sync_type, progress_percentage, error_message, started_at,
     updated_at, source, claimed_at, progressed_at, phase, finished_at, outcome, attempt, resumes,
-    not_before, found, new, updated, unchanged, deleted, gone, failed, pending
+    not_before, found, new, updated, unchanged, deleted, gone, failed, pending, imported
   )
   select
     p.task_id, p.user_id, p.is_syncing, p.sync_type, p.progress_percentage, p.error_message,
     p.started_at, p.updated_at, p.source, p.claimed_at, p.progressed_at, p.phase, p.finished_at,
     p.outcome, p.attempt, p.resumes, p.not_before, p.found, p.new, p.updated, p.unchanged,
-    p.deleted, p.gone, p.failed, p.pending
+    p.deleted, p.gone, p.failed, p.pending, p.imported
   from unnest(p_runs) with ordinality p
   order by p.ordinality
   on conflict do nothing

@@ -41,6 +41,7 @@ begin
   v_run.deleted := v_counts[4];
   v_run.gone := v_counts[5];
   v_run.failed := v_counts[6];
+  v_run.imported := v_counts[7];
   v_run.pending := 0;
   v_run.found := v_run.new + v_run.updated + v_run.unchanged + v_run.deleted + v_run.gone
     + v_run.failed;

@@ -35,7 +35,8 @@ begin
         in ('queued', 'listing', 'fetching', 'waiting', 'reconciling', 'done')),
       ('known_source', p_row ->> 'source' in ('api', 'sql', 'schedule', 'push', 'resume')),
       ('known_sync_type', p_row ->> 'sync_type' in ('full', 'incremental')),
-      ('no_count_is_negative', v_found >= 0 and 0 <= all (v_counts)),
+      ('no_count_is_negative', v_found >= 0 and 0 <= all (v_counts)
+        and gmail_sync._try_integer(p_row ->> 'imported') >= 0),
       ('resumes_another_run', p_row ->> 'resumes' <> p_row ->> 'task_id'),
       ('success_leaves_nothing_pending',
         v_outcome is distinct from 'succeeded' or v_pending = 0),

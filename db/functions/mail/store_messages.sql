@@ -20,18 +20,9 @@ declare
   v_message_ids text[];
   v_message_id text;
   v_buckets text[];
-  v_known text[];
-  v_added bigint;
-  v_added_raw bigint;
 begin
-  select coalesce(array_agg(u.stored_id), '{}'), coalesce(array_agg(u.bucket), '{}'),
-    sum(u.added), sum(u.added_raw)
-  into v_message_ids, v_buckets, v_added, v_added_raw
-  from gmail_sync._upsert_messages(v_user_id, p_messages, p_raws) u;
-  perform gmail_sync._count_mail(v_user_id, v_added, v_added_raw);
-  v_known := array(
-    select s.id from unnest(v_message_ids, v_buckets) as s (id, bucket) where s.bucket <> 'new'
-  );
+  select w.message_ids, w.buckets into v_message_ids, v_buckets
+  from gmail_sync._write_messages(v_user_id, p_messages, p_raws) w;
 
   -- One by one: a plan for all of them, made before the queue was analyzed, reads the user's whole
   -- queue for each batch.
@@ -41,15 +32,6 @@ begin
       and message_id = v_message_id;
   end loop;
   perform gmail_sync._end_fetch(v_user_id, v_message_ids);
-  insert into gmail_sync.index_queue (user_id, internal_date, message_id)
-  select v_user_id, gmail_sync._from_epoch_ms((m ->> 'internal_date')::numeric),
-    m ->> 'message_id'
-  from jsonb_array_elements(p_messages) m
-  where m ->> 'message_id' <> all (v_known)
-  -- It waits already if somebody has deleted the message by hand.
-  on conflict do nothing;
-  perform gmail_sync._reindex_messages(v_user_id, v_known);
-  perform gmail_sync._replace_attachments(v_user_id, p_messages, v_known);
   perform gmail_sync._enqueue_missing_raw(v_user_id, v_message_ids);
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_message_ids, v_buckets, 'fetching'

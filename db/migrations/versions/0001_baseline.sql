@@ -95,6 +95,8 @@ create table gmail_sync.user_sync_status (
   gone integer not null default 0,
   failed integer not null default 0,
   pending integer not null default 0,
+  -- New messages whose content came from an import. They are in `new`, too.
+  imported integer not null default 0,
   -- Messages done before the claim do not count for the speed of this run.
   done_at_claim integer not null default 0,
   -- Text concatenation, because jsonb_build_object is not immutable.
@@ -106,7 +108,8 @@ create table gmail_sync.user_sync_status (
     || ', "deleted": ' || deleted::text
     || ', "gone": ' || gone::text
     || ', "failed": ' || failed::text
-    || ', "pending": ' || pending::text || '}'
+    || ', "pending": ' || pending::text
+    || ', "imported": ' || imported::text || '}'
   )::jsonb) stored,
 
   constraint uniq_task_id primary key (task_id),
@@ -139,7 +142,7 @@ create table gmail_sync.user_sync_status (
   constraint known_source check (source in ('api', 'sql', 'schedule', 'push', 'resume')),
   constraint known_sync_type check (sync_type in ('full', 'incremental')),
   constraint no_count_is_negative check (
-    least(found, new, updated, unchanged, deleted, gone, failed, pending) >= 0
+    least(found, new, updated, unchanged, deleted, gone, failed, pending, imported) >= 0
   ),
   constraint resumes_another_run check (resumes <> task_id),
   constraint success_leaves_nothing_pending check (
@@ -483,6 +486,44 @@ with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0
 comment on table gmail_sync.index_queue is
 'Stored messages whose words index_messages has still to find.';
 
+create table gmail_sync.mail_import (
+  user_id gmail_sync.user_key primary key,
+  keep_deleted boolean not null,
+  -- Messages of the export that were stored before it.
+  known integer not null default 0,
+  -- What became of the others, once Gmail had listed the mailbox.
+  joined integer not null default 0,
+  kept integer not null default 0,
+  dropped integer not null default 0,
+  -- Whether the export is of this mailbox; NULL until it is compared with the listing.
+  own boolean
+);
+
+comment on table gmail_sync.mail_import is
+'The last import of each user: what it asked for, and what became of its messages.';
+
+create table gmail_sync.imported_message (
+  user_id gmail_sync.user_key not null,
+  -- The message id, or a hash of the content where the export has no id.
+  import_key text not null,
+  message_id text,
+  thread_id text not null,
+  rfc822_message_id text,
+  -- Labels of Gmail's own by id, and those of the user by name.
+  label_ids text[] not null,
+  label_names text[] not null,
+  size bigint not null,
+  -- As store_messages takes it, without message_id, history_id and label_ids.
+  parsed jsonb not null,
+  raw bytea,
+  primary key (user_id, import_key)
+)
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
+with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+comment on table gmail_sync.imported_message is
+'Messages of an export, until a full sync stores those that Gmail lists.';
+
 -- lz4, if the server has it: as small as pglz in half the time.
 do $$
 begin
@@ -496,6 +537,9 @@ begin
       alter column html_text set compression lz4,
       alter column raw set compression lz4;
     alter table gmail_sync.message_words alter column words set compression lz4;
+    alter table gmail_sync.imported_message
+      alter column parsed set compression lz4,
+      alter column raw set compression lz4;
   end if;
 end;
 $$;

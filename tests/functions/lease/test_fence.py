@@ -38,6 +38,8 @@ CALLS: dict[str, list[Any]] = {
     "count_due_messages": [""],
     "database_time": [],
     "get_cursor": [],
+    "has_imported_messages": [],
+    "join_imported_messages": [],
     "plan_label_lists": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],

@@ -55,12 +55,13 @@ def test_a_run_shows_its_counts(functions: Session) -> None:
     assert run["current_stats"] == {
         "found": 2, "new": 1, "updated": 0, "unchanged": 0,
         "deleted": 0, "gone": 0, "failed": 0, "pending": 1,
+        "imported": 0,
     }  # fmt: skip
 
 
 def test_a_queued_run_has_counts_too(functions: Session) -> None:
     stats = functions.rows("sync_run", queued(functions))[0]["current_stats"]
-    assert len(stats) == 8
+    assert len(stats) == 9
     assert set(stats.values()) == {0}
 
 

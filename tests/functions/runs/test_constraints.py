@@ -155,6 +155,7 @@ def test_the_stats_hold_every_key_and_nobody_writes_them(db: Connection) -> None
     assert run_of(db, "t")["current_stats"] == {
         "found": 6, "new": 1, "updated": 2, "unchanged": 0,
         "deleted": 0, "gone": 0, "failed": 0, "pending": 3,
+        "imported": 0,
     }  # fmt: skip
     with pytest.raises(errors.GeneratedAlways):
         db.execute("update gmail_sync.user_sync_status set current_stats = '{}'")

@@ -1,0 +1,333 @@
+"""Messages of an export are staged, and joined with the listing of a full sync."""
+
+import uuid
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import AccountNotConnected, InvalidArgument
+from tests.functions.conftest import (
+    claimed,
+    connected,
+    counts,
+    email_of,
+    imported,
+    listed,
+    message,
+    only,
+    queue_of,
+    queued,
+    run_of,
+    store,
+    stored_messages,
+    successor_of,
+    taken,
+)
+
+
+def stage(functions: Session, *messages: dict[str, Any], raw: bytes | None = None) -> None:
+    raws = [raw] * len(messages)
+    functions.value("stage_imported_messages", "ann", email_of("ann"), Jsonb(messages), raws)
+
+
+def begin(functions: Session, keep_deleted: bool = False) -> None:
+    functions.value("begin_import", "ann", email_of("ann"), keep_deleted)
+
+
+def finish(functions: Session, known: int = 0) -> str:
+    task_id: str = functions.value("finish_import", "ann", email_of("ann"), known)
+    return task_id
+
+
+def join(functions: Session, task_id: str, *arguments: int) -> None:
+    while functions.value("join_imported_messages", task_id, *arguments):
+        pass
+
+
+def result(functions: Session) -> dict[str, Any]:
+    row = functions.row("get_import", "ann")
+    assert row is not None
+    return row
+
+
+def staged(db: Connection) -> list[str]:
+    rows = db.execute("select import_key from gmail_sync.imported_message order by 1").fetchall()
+    return [row["import_key"] for row in rows]
+
+
+def set_labels(functions: Session, task_id: str, *labels: dict[str, str]) -> None:
+    functions.value("store_labels", task_id, Jsonb(labels))
+
+
+def test_what_gmail_lists_is_stored_and_counted_as_new_and_as_imported(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    begin(functions)
+    stage(functions, imported("a"), imported("b"))
+    listed(functions, task_id, "a", "b", "c")
+    assert functions.value("has_imported_messages", task_id)
+    join(functions, task_id)
+    assert not functions.value("has_imported_messages", task_id)
+    assert counts(db, task_id) == {"found": 3, "new": 2, "pending": 1, "imported": 2}
+    stored = stored_messages(db)
+    assert stored.keys() == {"a", "b"}
+    # The id that the listing was pinned to.
+    assert stored["a"]["history_id"] == 1000
+    assert result(functions)["joined"] == 2
+    # Only their labels are still to be fetched.
+    assert queue_of(db).keys() == {"a", "b", "c"}
+    rows = functions.rows("take_messages", task_id)
+    assert {row["message_id"]: row["known"] for row in rows} == {"a": True, "b": True, "c": False}
+
+
+def test_a_joined_message_is_stored_as_a_fetched_one(functions: Session, db: Connection) -> None:
+    attachment = {
+        "part_id": "1", "filename": "f", "mime_type": "a/b", "size": 1, "inline": False
+    }  # fmt: skip
+    task_id = claimed(functions)
+    listed(functions, task_id, "a", "b")
+    store(functions, task_id, message("b", attachments=[attachment], history_id="1000"))
+    stage(functions, imported("a", attachments=[attachment], subject="about b"))
+    join(functions, task_id)
+    differ = {"message_id", "thread_id", "change_number", "headers"}
+    a, b = (
+        {name: value for name, value in row.items() if name not in differ}
+        for row in stored_messages(db).values()
+    )
+    assert a == b
+    assert only(db, "select count(*) from gmail_sync.attachment") == 2
+    assert only(db, "select messages from gmail_sync.mail_count") == 2
+    assert functions.value("index_messages") == 2
+
+
+def test_labels_are_found_by_id_and_by_name(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    inbox = {"id": "INBOX", "name": "INBOX", "type": "system"}
+    set_labels(functions, task_id, inbox, {"id": "Label_1", "name": "Work", "type": "user"})
+    listed(functions, task_id, "a")
+    stage(functions, {**imported("a", "INBOX", "GONE"), "label_names": ["Work", "Other"]})
+    join(functions, task_id)
+    assert stored_messages(db)["a"]["label_ids"] == ["INBOX", "Label_1"]
+
+
+def test_a_message_that_is_stored_already_stays_as_it_is(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    stage(functions, imported("a", subject="of the export"))
+    store(functions, task_id, message("a", "L"))
+    before = stored_messages(db)
+    join(functions, task_id)
+    assert stored_messages(db) == before
+    assert staged(db) == []
+    assert counts(db, task_id) == {"found": 1, "new": 1}
+
+
+def test_a_tombstone_stays_one(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    store(functions, task_id, message("a"))
+    db.execute("update gmail_sync.message set deleted_at = now()")
+    begin(functions, keep_deleted=True)
+    stage(functions, imported("a"))
+    before = stored_messages(db)
+    join(functions, task_id)
+    assert stored_messages(db) == before
+
+
+def test_what_gmail_no_longer_lists_is_dropped(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    begin(functions)
+    stage(functions, imported("a"), imported("gone"))
+    listed(functions, task_id, "a")
+    join(functions, task_id)
+    assert stored_messages(db).keys() == {"a"}
+    assert (result(functions)["joined"], result(functions)["dropped"]) == (1, 1)
+
+
+def test_it_is_kept_as_deleted_on_request(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    begin(functions, keep_deleted=True)
+    stage(functions, imported("a"), imported("gone"))
+    listed(functions, task_id, "a")
+    join(functions, task_id)
+    stored = stored_messages(db)
+    assert stored["gone"]["deleted_at"] is not None
+    assert stored["a"]["deleted_at"] is None
+    assert result(functions)["kept"] == 1
+    # It is not part of the mailbox: not counted, not indexed.
+    assert counts(db, task_id) == {"found": 1, "new": 1, "imported": 1}
+    assert only(db, "select messages from gmail_sync.mail_count") == 1
+    assert functions.value("index_messages") == 1
+    assert db.execute("select * from gmail_sync._miscounted_mail()").fetchall() == []
+    changes = functions.rows("changes_since", "ann", 0, 10)
+    assert {row["message_id"] for row in changes} == {"a", "gone"}
+
+
+def test_nothing_of_another_persons_export_is_kept(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    begin(functions, keep_deleted=True)
+    stage(functions, *(imported(f"x{number}") for number in range(5)))
+    listed(functions, task_id, "a", "b")
+    join(functions, task_id, 2)
+    assert stored_messages(db) == {}
+    assert result(functions)["own"] is False
+    assert result(functions)["dropped"] == 5
+
+
+def test_an_export_whose_messages_are_all_stored_is_the_persons_own(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    store(functions, task_id, message("a"))
+    begin(functions, keep_deleted=True)
+    stage(functions, imported("gone"))
+    db.execute("update gmail_sync.mail_import set known = 1")
+    join(functions, task_id)
+    assert stored_messages(db).keys() == {"a", "gone"}
+
+
+def test_a_message_without_raw_bytes_is_fetched_where_those_are_kept(
+    functions: Session, db: Connection
+) -> None:
+    """The mode was full while it was staged."""
+    task_id = claimed(functions)
+    stage(functions, imported("a"))
+    functions.value("set_content_mode", "ann", "raw")
+    listed(functions, task_id, "a")
+    join(functions, task_id)
+    assert stored_messages(db) == {}
+    assert taken(functions, task_id) == ["a"]
+    assert staged(db) == []
+
+
+def test_raw_bytes_are_stored_only_where_they_are_kept(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    stage(functions, imported("a"), imported("b"), raw=b"x")
+    listed(functions, task_id, "a", "b")
+    functions.value("join_imported_messages", task_id, 1)
+    functions.value("set_content_mode", "ann", "raw")
+    join(functions, task_id)
+    raws = {each: row["raw"] for each, row in stored_messages(db).items()}
+    assert raws == {"a": None, "b": b"x"}
+    assert only(db, "select with_raw from gmail_sync.mail_count") == 1
+
+
+def test_a_step_is_limited_in_messages_and_bytes(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, *"abcde")
+    stage(functions, *map(imported, "abcde"))
+    assert functions.value("join_imported_messages", task_id, 2, 10**6)
+    assert staged(db) == ["c", "d", "e"]
+    assert functions.value("join_imported_messages", task_id, 2, 1)
+    assert staged(db) == ["d", "e"]
+    assert not functions.value("join_imported_messages", task_id)
+
+
+def test_it_waits_for_the_complete_listing(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    stage(functions, imported("a"))
+    listed(functions, task_id, "a", token="next")
+    with pytest.raises(InvalidArgument):
+        functions.value("join_imported_messages", task_id)
+    assert staged(db) == ["a"]
+
+
+def test_what_is_known_is_said_to_be_stored_or_staged(functions: Session) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    store(functions, task_id, message("a"))
+    stage(functions, imported("b"))
+    known = functions.rows("list_known_imports", "ann", ["a", "b", "c"])
+    assert {row["import_key"]: row["stored"] for row in known} == {"a": True, "b": False}
+
+
+def test_staging_twice_changes_nothing(functions: Session, db: Connection) -> None:
+    connected(functions)
+    stage(functions, imported("a"))
+    stage(functions, imported("a", subject="again"), imported("b"))
+    rows = db.execute("select import_key, parsed from gmail_sync.imported_message order by 1")
+    assert [row["parsed"]["subject"] for row in rows] == ["about a", "about b"]
+
+
+def test_nothing_is_staged_for_another_mailbox(functions: Session, db: Connection) -> None:
+    connected(functions)
+    with pytest.raises(AccountNotConnected, match=r"is not bo@mail.example any more"):
+        functions.value("begin_import", "ann", "bo@mail.example")
+    with pytest.raises(AccountNotConnected, match="has no Gmail account"):
+        functions.value("begin_import", "bo", "bo@mail.example")
+    functions.value("disconnect_account", "ann")
+    with pytest.raises(AccountNotConnected, match="is not connected") as caught:
+        stage(functions, imported("a"))
+    assert caught.value.hint == "Connect Gmail for this user, then import again."
+    with pytest.raises(AccountNotConnected):
+        finish(functions)
+    assert staged(db) == []
+
+
+def test_staged_mail_is_deleted_with_the_other_mail(functions: Session, db: Connection) -> None:
+    claimed(functions)
+    begin(functions)
+    stage(functions, *map(imported, "abc"))
+    functions.value("begin_disconnect", "ann")
+    assert functions.value("delete_mail_step", "ann", 2) is False
+    assert staged(db) == ["c"]
+    functions.value("disconnect_account", "ann", True)
+    assert staged(db) == []
+    assert functions.row("get_import", "ann") is None
+
+
+def test_the_end_of_staging_starts_a_full_sync(functions: Session, db: Connection) -> None:
+    connected(functions)
+    db.execute("update gmail_sync.account set history_id = 7")
+    begin(functions)
+    assert run_of(db, finish(functions))["sync_type"] == "full"
+
+
+def test_a_full_sync_that_is_fetching_hands_over(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a", "b")
+    taken(functions, task_id)
+    begin(functions)
+    stage(functions, imported("a"))
+    successor = finish(functions)
+    assert run_of(db, task_id)["outcome"] == "superseded"
+    assert successor_of(db, task_id)["task_id"] == successor
+    assert functions.value("claim_sync", uuid.uuid4()) == successor
+    # The listing goes on where it was, and no message is charged for the end of the run.
+    assert functions.row("begin_listing", successor, 1, 1) == {"page_token": None, "complete": True}
+    join(functions, successor)
+    assert counts(db, successor) == {"found": 2, "new": 1, "pending": 1, "imported": 1}
+    assert {row["attempts"] for row in queue_of(db).values()} == {0}
+
+
+def test_an_incremental_sync_is_followed_by_a_full_one(functions: Session, db: Connection) -> None:
+    connected(functions)
+    db.execute("update gmail_sync.account set history_id = 7")
+    task_id = queued(functions)
+    functions.value("claim_sync", uuid.uuid4())
+    begin(functions)
+    assert finish(functions) == task_id
+    assert run_of(db, task_id)["follow_up"] == "full"
+
+
+def test_the_successor_keeps_the_number_of_imported(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    stage(functions, imported("a"))
+    join(functions, task_id)
+    functions.value("handover_sync", task_id, "why")
+    assert successor_of(db, task_id)["imported"] == 1
+
+
+def test_an_unreadable_message_is_not_staged(functions: Session, db: Connection) -> None:
+    connected(functions)
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        stage(functions, {**imported("a"), "thread_id": None})
+    assert staged(db) == []
