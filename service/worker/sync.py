@@ -97,6 +97,7 @@ class AccountSync:
         listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
         if listing and not listing["complete"]:
             self._list(listing["page_token"])
+        self._join_imported()
         self._settle_labels()
         self._fetcher.drain_queue()
         while not self._calls.value("reconcile_listing"):
@@ -113,6 +114,12 @@ class AccountSync:
         )
         for page in pages:
             self._calls.value("store_listing_page", page.ids, page.next_page_token)
+
+    def _join_imported(self) -> None:
+        """Store the listed messages that an import has staged; only their labels are left."""
+        if self._calls.value("has_imported_messages"):
+            while self._calls.value("join_imported_messages"):
+                self._throttle.check()
 
     def _settle_labels(self) -> None:
         """Take the labels of known messages from lists of each label, where that costs less."""

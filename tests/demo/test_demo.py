@@ -16,7 +16,17 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 MAIL = ROOT / ".." / "shared" / "mail"
-COUNTS = ("found", "new", "updated", "unchanged", "deleted", "gone", "failed", "pending", "imported")
+COUNTS = (
+    "found",
+    "new",
+    "updated",
+    "unchanged",
+    "deleted",
+    "gone",
+    "failed",
+    "pending",
+    "imported",
+)
 
 
 def running_under(group: int) -> list[str]:

@@ -19,12 +19,17 @@ begin
       select distinct on (i.message_id) i.message_id,
         i.parsed || jsonb_build_object(
           'message_id', i.message_id,
+          -- Gmail may have joined threads since the export.
+          'thread_id', coalesce(q.thread_id, i.thread_id),
           'history_id', coalesce(a.listing_history_id, a.history_id),
           'label_ids', gmail_sync._imported_label_ids(p_user_id, i.label_ids, i.label_names)
         ) as message,
         case when a.content_mode = 'raw' then i.raw end as raw
       from gmail_sync.imported_message i
       join gmail_sync.account a on a.user_id = p_user_id
+      left join gmail_sync.fetch_queue q
+        on q.user_id = p_user_id
+        and q.message_id = i.message_id
       where i.user_id = p_user_id
         and i.import_key = any (p_import_keys)
         and i.message_id = any (p_message_ids)
