@@ -134,18 +134,18 @@ def create_app(
 class Server(uvicorn.Server):
     """Uvicorn that ends open streams itself: it waits for them before it stops the app."""
 
-    def __init__(self, app: Litestar, **options: Any) -> None:
-        """`options` are uvicorn's, such as host and port."""
+    def __init__(self, app: Litestar) -> None:
         self._broadcaster: events.ProgressBroadcaster = app.state.broadcaster
         self._worker: BackgroundWorker | None = app.state.worker
         self._stopping: threading.Event = app.state.stopping
-        defaults = {
-            "access_log": False,
-            "log_config": None,
-            "server_header": False,
-            "timeout_graceful_shutdown": GRACE_SECONDS,
-        }
-        super().__init__(uvicorn.Config(app, **(defaults | options)))
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        super().__init__(config)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._broadcaster.end_streams()

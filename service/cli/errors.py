@@ -1,5 +1,7 @@
 """Errors that the user can fix, as messages."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +24,21 @@ def friendly_errors() -> Iterator[None]:
         if message is None:
             raise
         raise click.ClickException(message) from error
+
+
+@contextmanager
+def listening_at(host: str, port: int, setting: str) -> Iterator[None]:
+    """Say what to change if the block cannot listen there. `setting` is what chooses the port."""
+    try:
+        yield
+    except OSError as error:
+        # socket.create_server() adds the address to strerror. The numbers of gaierror are its own.
+        is_name = isinstance(error, socket.gaierror)
+        reason = error.strerror if is_name else os.strerror(error.errno or 0)
+        raise click.ClickException(
+            f"cannot listen at {host}, port {port}: {reason}."
+            f" Choose another with {setting} or --host."
+        ) from error
 
 
 # Their classes are imported once there is an error: most commands end without one.

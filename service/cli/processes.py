@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import socket
 import sys
 
 import click
@@ -10,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from service import logs, threads
 from service.app import Server, create_app
+from service.cli.errors import listening_at
 from service.cli.google import make_google
 from service.config import Config
 from service.google.configuration import Google
@@ -47,9 +49,13 @@ def serve(host: str, no_worker: bool) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs, and raises them again after it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
-    server = Server(create_app(config, pool, worker, log, google), host=host, port=config.port)
+    server = Server(create_app(config, pool, worker, log, google))
+    # Before the worker starts: it would claim runs, and end at once.
+    with listening_at(host, config.port, "PORT"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, config.port), family=family)
     _freeze_gc()
-    server.run()
+    server.run([listener])
 
 
 @click.command()

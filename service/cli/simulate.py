@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from service.simulator import run
+from service.cli.errors import listening_at
+from service.simulator import Simulator, run
 
 
 @click.command()
@@ -41,4 +42,6 @@ def simulate(
     """
     if (mail is None) == (messages is None):
         raise click.UsageError("give one of --mail and --messages")
-    run(port, mail, messages, email, access_token, host)
+    with listening_at(host, port, "--port"):
+        simulator = Simulator(host, port)
+    run(simulator, mail, messages, email, access_token)

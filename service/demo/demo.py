@@ -186,13 +186,11 @@ def _serve(stack: ExitStack, environment: dict[str, str], log: Path, token: str)
         return url
 
     wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
-    if _is_free(wanted):
-        try:
-            return start(wanted)
-        except DidNotStart as error:
-            # Another program may have taken the port just now.
-            if os.strerror(errno.EADDRINUSE).lower() not in str(error):
-                raise
+    try:
+        return start(wanted)
+    except DidNotStart as error:
+        if os.strerror(errno.EADDRINUSE) not in str(error):
+            raise
     port = _free_port()
     print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
     return start(port)
@@ -208,16 +206,6 @@ def _make_login(cluster: Cluster) -> str:
             )
         )
     return cluster.url(user=LOGIN, password=password)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _free_port() -> int:

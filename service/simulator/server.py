@@ -95,12 +95,11 @@ class Simulator:
 
 
 def run(
-    port: int,
+    simulator: Simulator,
     mail: Path | None,
     messages: int | None,
     email: str,
     access_token: str,
-    host: str = "127.0.0.1",
 ) -> None:
     """Serve one mailbox until SIGINT or SIGTERM. Prints its URL once it answers.
 
@@ -110,8 +109,8 @@ def run(
     stops = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     try:
-        found = load(mail) if mail else generate(messages or 0)
-        with Simulator(host, port) as simulator:
+        with simulator:
+            found = load(mail) if mail else generate(messages or 0)
             mailbox = simulator.add_mailbox(email, access_token, messages=found)
             count = mailbox.totals()[0]
             print(f"{simulator.url} serves {count} messages of {email}", flush=True)

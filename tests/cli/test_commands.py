@@ -277,6 +277,29 @@ def test_serve_without_worker_needs_no_keys(environment: dict[str, str], tmp_pat
         assert is_ready(url)
 
 
+SIMULATE = ["simulate", "--messages", "1", "--email", "a@example.com", "--access-token", "tok"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting"), [(["serve"], "PORT"), (SIMULATE, "--port")], ids=["serve", "simulate"]
+)
+def test_a_port_that_is_taken_is_reported_in_one_line(
+    environment: dict[str, str],
+    arguments: list[str],
+    setting: str,
+    db: psycopg.Connection[Row],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        option = ["--port", port] if setting == "--port" else []
+        result = run({**environment, "PORT": port}, *arguments, *option)
+
+    assert result.returncode == 1
+    (line,) = result.stderr.splitlines()
+    assert f"127.0.0.1, port {port}: Address already in use. Choose another with {setting}" in line
+    assert db.execute("select * from gmail_sync.worker").fetchall() == []
+
+
 def is_ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=LOADED_SECONDS).status_code == 200

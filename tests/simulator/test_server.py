@@ -15,7 +15,10 @@ import pytest
 from service.simulator import Mailbox, Simulator
 from tests.simulator.conftest import COUNT, EMAIL, TOKEN
 
-RUN = "import sys; from service.simulator import run; run(0, None, 25, 'a@mail.example', 'secret')"
+RUN = """
+from service.simulator import Simulator, run
+run(Simulator(), None, 25, "a@mail.example", "secret")
+"""
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
