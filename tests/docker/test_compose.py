@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.migrations.commands import write_newer_migrations
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -24,9 +25,10 @@ pytestmark = pytest.mark.gate
 
 
 class Project:
-    """Our containers in a Compose project of their own."""
+    """Our containers in a Compose project of their own, built from the sources in a folder."""
 
     def __init__(self, folder: Path) -> None:
+        self.sources = ROOT
         values = {
             "POSTGRES_PASSWORD": secrets.token_hex(24),
             "LOGIN_PASSWORD": secrets.token_hex(24),
@@ -38,14 +40,14 @@ class Project:
         }
         secret = folder / "env"
         secret.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-        files = [ROOT / "docker/compose.yaml", ROOT / "tests/docker/simulator.yaml"]
         self._options = ["--project-name", f"gmail-sync-test-{secrets.token_hex(4)}"]
         self._options += ["--env-file", str(secret)]
-        self._options += [f"--file={file}" for file in files]
 
     def compose(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        files = [self.sources / "docker/compose.yaml", ROOT / "tests/docker/simulator.yaml"]
+        options = [*self._options, *(f"--file={file}" for file in files)]
         return subprocess.run(
-            [str(DOCKER), "compose", "--progress=plain", *self._options, *arguments],
+            [str(DOCKER), "compose", "--progress=plain", *options, *arguments],
             capture_output=True,
             text=True,
             timeout=SECONDS,
@@ -142,6 +144,26 @@ def test_all_mail_is_there_afterwards_and_syncs_go_on(
 ) -> None:
     disturb(project)
     project.start()
+    assert project.psql("select count(*) from gmail_sync.messages") == "1000"
+    project.sync()
+    wait_until(project.is_healthy, TAKEOVER_SECONDS)
+
+
+def test_images_of_newer_sources_migrate_and_keep_all_mail(
+    project: Project, tmp_path: Path
+) -> None:
+    write_newer_migrations(tmp_path)
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".dockerignore"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("service", "docker"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    before = project.psql("select gmail_sync.schema_version()")
+
+    project.run("stop")
+    project.sources = tmp_path
+    project.start()
+
+    assert project.psql("select gmail_sync.schema_version()") > before
     assert project.psql("select count(*) from gmail_sync.messages") == "1000"
     project.sync()
     wait_until(project.is_healthy, TAKEOVER_SECONDS)

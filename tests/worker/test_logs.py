@@ -140,7 +140,7 @@ def test_streams_that_are_closed_from_within(
     assert process.ask("close") == "closed"
     mailbox.load(generate(5))
     assert account.sync(seconds=60)["outcome"] == "succeeded"
-    assert '"run succeeded"' in log.read_text()
+    wait_until(lambda: '"run succeeded"' in log.read_text())
     assert dropped_lines(functions) == 0
 
 

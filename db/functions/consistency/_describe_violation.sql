@@ -1,7 +1,7 @@
 create or replace function gmail_sync._describe_violation(p_fault text, p_row jsonb)
 returns text
 language plpgsql
-immutable
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

@@ -3,7 +3,7 @@
 create or replace function gmail_sync._repair_error_message(p_row jsonb, p_faults text[])
 returns text
 language plpgsql
-immutable
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

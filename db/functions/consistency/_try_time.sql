@@ -4,7 +4,7 @@
 create or replace function gmail_sync._try_time(p_text text)
 returns timestamptz
 language plpgsql
-immutable
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'

@@ -15,7 +15,7 @@ declare
   v_today date;
 begin
   perform gmail_sync._check_time_zone(p_time_zone);
-  v_today := (clock_timestamp() at time zone p_time_zone)::date;
+  v_today := (statement_timestamp() at time zone p_time_zone)::date;
 
   return query
     select d.day, (

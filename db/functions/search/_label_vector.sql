@@ -20,7 +20,7 @@ declare
   v_label_id text;
 begin
   foreach v_label_id in array p_label_ids loop
-    v_entries := v_entries || concat(v_key, 'L', left(v_label_id, 200));
+    v_entries := v_entries || (v_key || 'L' || coalesce(left(v_label_id, 200), ''));
     v_is_own := v_is_own or coalesce(v_label_id ^@ 'Label_', false);
   end loop;
   if v_is_own then

@@ -3,7 +3,7 @@
 create or replace function gmail_sync._search_join(p_operator text, p_left jsonb, p_right jsonb)
 returns jsonb
 language plpgsql
-immutable
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$

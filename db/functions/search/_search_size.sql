@@ -6,7 +6,7 @@ create or replace function gmail_sync._search_size(
 )
 returns jsonb
 language plpgsql
-immutable
+stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
