@@ -23,6 +23,12 @@ from service.simulator import Simulator, run
 @click.option(
     "--messages", type=click.IntRange(0), metavar="N", help="Generate this many messages instead."
 )
+@click.option(
+    "--takeout",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write a Google Takeout export of the mailbox into this folder first.",
+)
 @click.option("--email", required=True, metavar="E", help="Address of the mailbox.")
 @click.option("--access-token", required=True, metavar="T", help="The token that it accepts.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
@@ -30,6 +36,7 @@ def simulate(
     port: int,
     mail: Path | None,
     messages: int | None,
+    takeout: Path | None,
     email: str,
     access_token: str,
     host: str,
@@ -44,4 +51,4 @@ def simulate(
         raise click.UsageError("give one of --mail and --messages")
     with listening_at(host, port, "--port"):
         simulator = Simulator(host, port)
-    run(simulator, mail, messages, email, access_token)
+    run(simulator, mail, messages, email, access_token, takeout)

@@ -10,6 +10,7 @@ from service.simulator.mailbox import Mailbox
 from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits
 from service.simulator.server import Simulator, run
+from service.simulator.takeout import TakeoutExport, write_takeout
 
 __all__ = [
     "ApiError",
@@ -23,7 +24,9 @@ __all__ = [
     "Publisher",
     "Simulator",
     "Subscription",
+    "TakeoutExport",
     "generate",
     "load",
     "run",
+    "write_takeout",
 ]

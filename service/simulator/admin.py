@@ -6,8 +6,10 @@ DELETE /simulator/faults/{number}           remove one
 PUT, DELETE /simulator/quota                Limits in force; off
 GET, DELETE /simulator/requests             counters; reset
 POST /simulator/mailboxes/{email}/expire-history
+POST /simulator/mailboxes/{email}/takeout   a TakeoutExport, and the folder to write it to
 """
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,8 +19,13 @@ from service.simulator.faults import ArmedFault, Fault
 from service.simulator.http_types import Request, Response, error_response, json_response
 from service.simulator.quota import Limits, Quota
 from service.simulator.state import State
+from service.simulator.takeout import TakeoutExport, write_takeout
 
 PREFIX = "/simulator/"
+
+
+class _ExportToFolder(TakeoutExport, frozen=True, kw_only=True):
+    folder: str
 
 
 def answer(state: State, request: Request) -> Response:
@@ -42,6 +49,10 @@ def _answer(state: State, request: Request) -> Response:
             state.quota = Quota(Limits())
         case "POST", ["mailboxes", email, "expire-history"] if email in state.mailboxes:
             state.mailboxes[email].expire_history()
+        case "POST", ["mailboxes", email, "takeout"] if email in state.mailboxes:
+            export = msgspec.json.decode(request.body, type=_ExportToFolder)
+            paths = write_takeout(state.mailboxes[email], Path(export.folder), export)
+            return json_response([str(path) for path in paths], 201)
         case _, ["faults", *rest]:
             return _faults(state, request, rest)
         case _:

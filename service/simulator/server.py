@@ -15,6 +15,7 @@ from service.simulator.mailbox import Mailbox
 from service.simulator.publisher import Publisher, Subscription
 from service.simulator.quota import Limits, Quota
 from service.simulator.state import State
+from service.simulator.takeout import write_takeout
 
 
 class Simulator:
@@ -100,11 +101,12 @@ def run(
     messages: int | None,
     email: str,
     access_token: str,
+    takeout: Path | None = None,
 ) -> None:
     """Serve one mailbox until SIGINT or SIGTERM. Prints its URL once it answers.
 
-    It holds the mail at a path, or a number of generated messages. To be called from the main
-    thread.
+    It holds the mail at a path, or a number of generated messages. `takeout` is a folder for an
+    export of it. To be called from the main thread.
     """
     stops = {signal.SIGINT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, stops)
@@ -112,6 +114,8 @@ def run(
         with simulator:
             found = load(mail) if mail else generate(messages or 0)
             mailbox = simulator.add_mailbox(email, access_token, messages=found)
+            if takeout:
+                write_takeout(mailbox, takeout)
             count = mailbox.totals()[0]
             print(f"{simulator.url} serves {count} messages of {email}", flush=True)
             signal.sigwait(stops)
