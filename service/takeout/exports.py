@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import msgspec
 
@@ -35,13 +35,15 @@ class Export(NamedTuple):
 
     def messages(self) -> Iterator[TakeoutMessage]:
         """All messages, read as they are taken. TakeoutError after the last one that is sound."""
+        # Unlike read, read1 loses nothing of what comes before an error.
         with _explained(self.name), self.path.open("rb") as file:
             if self.member:
                 with zipfile.ZipFile(file) as archive, archive.open(self.member) as member:
-                    yield from read_messages(member.read, ends_surely=True)
+                    content = cast(zipfile.ZipExtFile, member)
+                    yield from read_messages(content.read1, ends_surely=True)
             elif _begins_with(self.path, _GZIP):
-                with gzip.open(file) as content:
-                    for message in read_messages(content.read, ends_surely=True):
+                with gzip.open(file) as unzipped:
+                    for message in read_messages(unzipped.read1, ends_surely=True):
                         yield msgspec.structs.replace(message, position=file.tell())
             else:
                 yield from read_messages(file.read, ends_surely=False)
@@ -118,4 +120,4 @@ def _explained(name: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise TakeoutError(f"Unpack it, and import the folder: {error}.").named(name) from error
     except OSError as error:
-        raise TakeoutError(f"It cannot be read: {error.strerror}.").named(name) from error
+        raise TakeoutError(f"It cannot be read: {error.strerror or error}.").named(name) from error

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
-from service.takeout.headers import number
+from service.takeout.headers import THREAD, number
 from service.takeout.message import TakeoutError
 
 CHUNK = 1 << 20
 LARGEST_MESSAGE = 50_000_000  # what Gmail receives at most, with its encoding
 LONGEST_FROM_LINE = 1_000
 _KEPT_OF_A_LARGER = 1 << 16  # enough for the headers
+_THREAD_HEADER = f"{THREAD}: ".encode()
 
 _LINE_TO_QUOTE = re.compile(rb"^(>*From )", re.MULTILINE)
 _MONTHS = {
@@ -111,16 +112,19 @@ class _Mbox:
         self._next_begin = 0
         self._passed = 0  # bytes of the file that have left the window
         self._has_gap = False
+        self._has_threads = False
         self._is_at_end = False
         self.error: Exception | None = None
 
     def first_from_line(self) -> FromLine | None:
         """None if the file is empty."""
-        self._fill()
+        while not self._is_at_end and len(self._window) < LONGEST_FROM_LINE:
+            self._fill()
         if not self._window:
             return None
         line = self._line(0)
         self._begin = len(line)
+        self._has_threads = self._names_thread_at(self._begin)
         from_line = parse_from_line(line)
         if from_line is None:
             raise self.error or TakeoutError(
@@ -140,11 +144,11 @@ class _Mbox:
             if found < 0:
                 self._end = len(self._window)
                 return None
-            line = self._line(found + 1)
-            if from_line := parse_from_line(line):
-                self._end, self._next_begin = found + 1, found + 1 + len(line)
-                return from_line
             position = found + 1
+            line = self._line(position)
+            if from_line := self._separator(line, position + len(line)):
+                self._end, self._next_begin = position, position + len(line)
+                return from_line
 
     def take(self, from_line: FromLine, is_certain: bool) -> Entry:
         """The current message. The next one becomes current."""
@@ -154,6 +158,15 @@ class _Mbox:
         entry = Entry(from_line, content, is_whole, self._passed + self._end)
         self._begin, self._has_gap = self._next_begin, False
         return entry
+
+    def _separator(self, line: bytes, end: int) -> FromLine | None:
+        """None for a line of a message, even if it was copied from an mbox and is not quoted."""
+        if self._has_threads and not self._names_thread_at(end):
+            return None
+        return parse_from_line(line)
+
+    def _names_thread_at(self, position: int) -> bool:
+        return self._window.startswith(_THREAD_HEADER, position)
 
     def _lacks_line(self, found: int) -> bool:
         return len(self._window) - found < LONGEST_FROM_LINE
