@@ -10,7 +10,7 @@ from service.accounts.rows import AccountStatus
 class Claim(Struct, frozen=True):
     """A row of claim_sync. The account's fields are None for a user without one.
 
-    `counted_to` is where count_due_messages goes on, None if the claim has counted all.
+    `counted_to` is where prepare_sync goes on, None if the claim has counted all.
     """
 
     task_id: str

@@ -101,7 +101,7 @@ class RunExecutor:
 
     def _sync(self) -> None:
         claim = self._claim
-        self._count_due_messages()
+        self._prepare()
         if claim.account_status not in USABLE or claim.credentials is None:
             raise Failed(claim.status_reason or NOT_CONNECTED)
         account = self._account = AccountCredentials(
@@ -125,11 +125,12 @@ class RunExecutor:
             self._clients.close()
             account.save_unsaved()
 
-    def _count_due_messages(self) -> None:
-        """Count the part of a long queue that the claim has left."""
+    def _prepare(self) -> None:
+        """Finish what the claim has begun: in a large mailbox it leaves most of it."""
         counted_to = self._claim.counted_to
         while counted_to is not None:
-            counted_to = self._calls.value("count_due_messages", counted_to)
+            self._throttle.check()
+            counted_to = self._calls.value("prepare_sync", counted_to)
 
     def _end_for(self, error: Exception) -> Failed | HandedOver:
         """How this error ends the run. Raises LeaseLost unchanged."""

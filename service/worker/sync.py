@@ -94,8 +94,12 @@ class AccountSync:
         """List all messages, fetch missing ones, delete those that Gmail no longer has."""
         self._store_labels(self._request_labels())
         profile = self._throttle.call_with_retry("getProfile", self._client.profile)
-        listing = self._calls.row("begin_listing", profile.history_id, profile.messages_total)
-        if listing and not listing["complete"]:
+        begin = partial(
+            self._calls.row, "begin_listing", profile.history_id, profile.messages_total
+        )
+        while (listing := begin()) is None:  # an earlier listing is deleted in steps
+            self._throttle.check()
+        if not listing["complete"]:
             self._list(listing["page_token"])
         self._join_imported()
         self._settle_labels()

@@ -47,7 +47,7 @@ TABLES = {
     "message": ["user_id", "change_number"],
     "attachment": ["user_id"],
     "label": ["user_id"],
-    "label_page": ["user_id"],
+    "label_listing": ["user_id"],
     "listing": ["user_id"],
     "fetch_queue": ["user_id"],
     "account": ["user_id", "credentials", "connected_at", "listed_by"],

@@ -50,7 +50,7 @@ OF_A_RUN: dict[str, list[object]] = {
     "fail_messages": [
         Jsonb([{"message_id": i, "error_message": "x", "gone": i == "s"} for i in "as"])
     ],
-    "count_due_messages": [""],
+    "prepare_sync": [""],
     "database_time": [],
     "get_cursor": [],
     "handover_sync": ["why"],

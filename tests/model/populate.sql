@@ -19,7 +19,7 @@ begin
   delete from gmail_sync.message_words;
   delete from gmail_sync.message;
   delete from gmail_sync.mail_count;
-  delete from gmail_sync.label_page;
+  delete from gmail_sync.label_listing;
   delete from gmail_sync.label;
   delete from gmail_sync.account;
   delete from gmail_sync.schedule;
@@ -58,7 +58,7 @@ begin
       "attachments": []
     }');
     insert into gmail_sync.mail_import (user_id, keep_deleted) values (v_user, true);
-    insert into gmail_sync.label_page values (v_user, 'L', '{s}', true);
+    insert into gmail_sync.label_listing values (v_user, 's', 'L'), (v_user, '', 'L');
     insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)
     values (v_user, 'a', 'listed', false), (v_user, 'b', 'listed', false),
       (v_user, 'd', 'listed', true);

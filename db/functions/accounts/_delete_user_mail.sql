@@ -14,7 +14,7 @@ begin
   delete from gmail_sync.mail_import where user_id = p_user_id;
   delete from gmail_sync.listing where user_id = p_user_id;
   delete from gmail_sync.compared_message where user_id = p_user_id;
-  delete from gmail_sync.label_page where user_id = p_user_id;
+  delete from gmail_sync.label_listing where user_id = p_user_id;
   delete from gmail_sync.attachment where user_id = p_user_id;
   delete from gmail_sync.fetch_batch where user_id = p_user_id;
   delete from gmail_sync.index_queue where user_id = p_user_id;

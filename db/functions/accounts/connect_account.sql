@@ -1,6 +1,6 @@
 -- Stores a user's Gmail account with its sealed credentials, or connects it again; cursor
--- and queue stay. No quota profile and no content mode keep what was set; switched to raw, mail
--- without a raw copy is queued for the next run. Starts nothing.
+-- and queue stay. No quota profile and no content mode keep what was set; switched to raw, the
+-- next run queues the mail without a raw copy. Starts nothing.
 -- Raises SY003 for an invalid argument, SY002 when the user's mail is another mailbox's, SY005
 -- when it is done too often.
 
@@ -20,14 +20,10 @@ declare
 begin
   perform gmail_sync._check_connect_rate(v_user, array['connected', 'reconnected']);
   v_again := exists (select from gmail_sync.account where user_id = v_user);
-  if p_content_mode = 'raw' then
-    perform gmail_sync._enqueue_raw_backfill(v_user);
-  end if;
-  insert into gmail_sync.account as a (user_id, email, credentials, quota_profile, content_mode)
+  insert into gmail_sync.account as a (user_id, email, credentials, quota_profile)
   values (
     v_user, p_email, p_credentials,
-    gmail_sync._quota_profile_name(coalesce(p_quota_profile, 'google-standard')),
-    coalesce(p_content_mode, 'full')
+    gmail_sync._quota_profile_name(coalesce(p_quota_profile, 'google-standard'))
   )
   on conflict (user_id) do update
   set credentials = excluded.credentials,
@@ -47,8 +43,7 @@ begin
     watch_expires_at = null,
     quota_profile = case
       when p_quota_profile is null then a.quota_profile else excluded.quota_profile
-    end,
-    content_mode = coalesce(p_content_mode, a.content_mode)
+    end
   where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(excluded.email);
 
   if not found then
@@ -56,6 +51,7 @@ begin
       using errcode = 'SY002',
         hint = 'Connect the mailbox that was connected first, or delete its mail before.';
   end if;
+  perform gmail_sync._set_content_mode(v_user, p_content_mode);
   perform gmail_sync._record_audit_event(
     case when v_again then 'reconnected' else 'connected' end, v_user,
     jsonb_build_object('email', p_email)

@@ -1,6 +1,8 @@
 -- Deletes all data of a user. Only a deletion event remains, with a salted hash of the user id.
 -- Syncs started during the deletion are dropped. The grant at Google is not revoked; the service's
--- route does that first. Raises SY003 for an invalid user id.
+-- route does that first. All is one transaction, whose time grows with the mailbox. The service and
+-- its CLI call delete_mail_step before, so that only the rest is left. Raises SY003 for an invalid
+-- user id.
 --
 -- False when there was no data. NULL, without any change, when the credentials are not
 -- p_expected_credentials (see begin_disconnect).

@@ -21,9 +21,6 @@ declare
   v_message_ids text[];
   v_messages bigint;
   v_with_raw bigint;
-  v_queued integer;
-  v_listed integer;
-  v_imported integer;
 begin
   perform gmail_sync._lock_user_mail(v_user);
   if not exists (
@@ -55,25 +52,7 @@ begin
   into v_messages, v_with_raw
   from deleted;
   perform gmail_sync._count_mail(v_user, -v_messages, -v_with_raw);
-  delete from gmail_sync.fetch_queue
-  where user_id = v_user
-    and message_id = any (array(
-      select q.message_id from gmail_sync.fetch_queue q where q.user_id = v_user limit v_limit
-    ));
-  get diagnostics v_queued = row_count;
-  delete from gmail_sync.listing
-  where user_id = v_user
-    and message_id = any (array(
-      select l.message_id from gmail_sync.listing l where l.user_id = v_user limit v_limit
-    ));
-  get diagnostics v_listed = row_count;
-  delete from gmail_sync.imported_message
-  where user_id = v_user
-    and import_key = any (array(
-      select i.import_key from gmail_sync.imported_message i where i.user_id = v_user limit v_limit
-    ));
-  get diagnostics v_imported = row_count;
-  return v_limit > all (array[cardinality(v_message_ids), v_queued, v_listed, v_imported]);
+  return gmail_sync._delete_mail_lists(v_user, v_limit) and cardinality(v_message_ids) < v_limit;
 end;
 $$;
 

@@ -1,7 +1,8 @@
 -- Sets what is kept of a user's mail: full (bodies, headers, the list of attachments) or raw (the
--- RFC 822 bytes too). With raw, messages that have no raw copy are queued, newest first, and a run
--- is started. Returns the number of queued messages. With full, existing raw copies stay. Raises
--- SY002 without an account, SY003 for another mode.
+-- RFC 822 bytes too). With raw, a run is started that fetches the messages without a raw copy,
+-- newest first. Returns their number, 0 if the mode stays. The run queues them in steps, so the
+-- call costs the same in a mailbox of any size. With full, existing raw copies stay. Raises SY002
+-- without an account, SY003 for another mode.
 
 create or replace function gmail_sync.set_content_mode(p_user_id text, p_content_mode text)
 returns integer
@@ -12,7 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
-  v_count integer := 0;
+  v_count integer;
 begin
   if p_content_mode is null or p_content_mode not in ('full', 'raw') then
     raise exception 'content mode % is not one of full, raw', p_content_mode
@@ -21,13 +22,7 @@ begin
 
   perform gmail_sync._lock_user_mail(v_user);
   perform gmail_sync._require_account(v_user);
-  if p_content_mode = 'raw' then
-    v_count := gmail_sync._enqueue_raw_backfill(v_user);
-  end if;
-  update gmail_sync.account
-  set content_mode = p_content_mode
-  where user_id = v_user;
-
+  v_count := gmail_sync._set_content_mode(v_user, p_content_mode);
   if v_count > 0 then
     perform gmail_sync._start_sync_for_queue(v_user, 'sql');
   end if;

@@ -8,10 +8,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from gmail_sync.label_page p
-    where p.user_id = p_label.user_id
-      and p.label_id = p_label.label_id
-      and p.is_last
+    select from gmail_sync.label_listing i
+    where i.user_id = p_label.user_id
+      and i.message_id = ''
+      and i.label_id = p_label.label_id
   );
 $$;
 

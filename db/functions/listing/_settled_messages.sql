@@ -15,10 +15,9 @@ declare
 begin
   return (
     with listed as materialized (
-      select i.message_id, jsonb_agg(distinct p.label_id) as label_ids
-      from gmail_sync.label_page p
-      cross join unnest(p.message_ids) as i (message_id)
-      where p.user_id = p_user_id
+      select i.message_id, jsonb_agg(i.label_id) as label_ids
+      from gmail_sync.label_listing i
+      where i.user_id = p_user_id
         and i.message_id = any (p_message_ids)
       group by i.message_id
     )
@@ -32,6 +31,7 @@ begin
     join gmail_sync.fetch_queue q
       on q.user_id = p_user_id
       and q.message_id = w.message_id
+      and q.message_id = any (p_message_ids)
       and not q.dead
     join gmail_sync.message m
       on m.user_id = p_user_id

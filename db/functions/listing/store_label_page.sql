@@ -13,8 +13,10 @@ as $$
 declare
   v_user_id gmail_sync.user_key := gmail_sync._fence(p_task_id)::gmail_sync.user_key;
 begin
-  insert into gmail_sync.label_page (user_id, label_id, message_ids, is_last)
-  values (v_user_id, p_label_id, p_message_ids, p_is_last);
+  insert into gmail_sync.label_listing (user_id, message_id, label_id)
+  select v_user_id, i.message_id, p_label_id
+  from unnest(p_message_ids || case when p_is_last then array[''] else '{}' end) as i (message_id)
+  on conflict do nothing;
 
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, '{}', '{}', 'listing', p_is_last or p_message_ids <> '{}'

@@ -14,7 +14,7 @@ as $$
     else greatest(own, quota, wait)
   end
   from (
-    select p_run.pending + case
+    select greatest(p_run.pending, missing.messages) + case
         when a.listing_history_id is not null and not a.listing_complete
           then greatest(0, a.messages_total - p_run.found)
         else 0
@@ -38,6 +38,12 @@ as $$
         interval '0'
       ) as wait
     from gmail_sync.account a
+    -- Without a raw copy; not all of them are queued yet. A run queues them before it fetches.
+    left join lateral (
+      select c.messages - c.with_raw as messages
+      from gmail_sync.count_messages(a.user_id) c
+      where a.backfilled_to is not null and p_run.phase in ('queued', 'listing')
+    ) missing on true
     where a.user_id = p_run.user_id
   ) rest
   cross join lateral (

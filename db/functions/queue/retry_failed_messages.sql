@@ -21,7 +21,17 @@ begin
     attempts = 0,
     not_before = default
   where user_id = v_user
-    and (dead or not_before > clock_timestamp());
+    and message_id = any (
+      array(select q.message_id from gmail_sync.fetch_queue q where q.user_id = v_user and q.dead)
+      || array(
+        select q.message_id
+        from gmail_sync.fetch_queue q
+        where q.user_id = v_user
+          -- Like the index of those that wait.
+          and q.not_before > 'epoch'
+          and q.not_before > clock_timestamp()
+      )
+    );
   get diagnostics v_count = row_count;
 
   if v_count > 0 then

@@ -1,6 +1,6 @@
 -- Gives the next due queued run to a worker, with all it needs to know: 0 or 1 row.
--- The user's due queue rows enter the counts as found and pending: those among the first 5,000 of
--- the queue. If there are more, counted_to is where count_due_messages goes on.
+-- The user's due queue rows enter the counts as found and pending. A claim handles 5,000 messages
+-- at most. If there are more, counted_to is where prepare_sync goes on.
 
 create or replace function gmail_sync.claim_sync(p_worker uuid)
 returns table (
@@ -28,6 +28,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_run gmail_sync.user_sync_status;
+  v_is_new boolean;
   v_counted_to text;
 begin
   update gmail_sync.user_sync_status r
@@ -46,13 +47,11 @@ begin
   end if;
 
   -- A run that no worker claimed was adopted or made by hand. Its successor begins a chain.
-  if v_run.resumes is null or exists (
+  v_is_new := v_run.resumes is null or exists (
     select from gmail_sync.user_sync_status p
     where p.task_id = v_run.resumes and p.claimed_at is not null and p.claimed_by is null
-  ) then
-    perform gmail_sync._begin_counts(v_run.task_id, v_run.user_id);
-  end if;
-  v_counted_to := gmail_sync._count_due_messages(v_run.task_id, v_run.user_id, '', 5000);
+  );
+  v_counted_to := gmail_sync._prepare_sync(v_run.task_id, v_run.user_id, v_is_new, '', 5000);
 
   return query
     select v_run.task_id, v_run.user_id::text, v_run.sync_type, v_run.attempt,

@@ -1,7 +1,8 @@
 -- When each connected account is due for a scheduled run, or NULL. An account is due when its
--- interval has passed, or the retry delay of a queued message. It is also due when its watch must
--- be renewed, or when it has none while others do. An account with a watch is due after a failed
--- run too, because no other push may follow.
+-- interval has passed, or the retry delay of a queued message. So it is while messages without a
+-- raw copy are to be queued. It is also due when its watch must be renewed, or when it has none
+-- while others do. An account with a watch is due after a failed run too, because no other push
+-- may follow.
 --
 -- Intervals vary by up to a tenth, by user and run, so that accounts connected together do not stay
 -- in step. A failed run is retried as _failed_retry_at says, a failed renewal of the watch after
@@ -46,6 +47,7 @@ cross join lateral (
 ) watch
 cross join lateral (
   select coalesce(
+    case when a.backfilled_to is not null then timestamptz 'epoch' end,
     -- Most messages need not wait. Then the others are not read.
     (
       select q.not_before

@@ -353,6 +353,12 @@ create table gmail_sync.account (
   content_mode text not null default 'full' constraint known_content_mode check (
     content_mode in ('full', 'raw')
   ),
+  -- The last message of a walk, newest first, that queues messages without a raw copy. NULL when
+  -- the walk is over.
+  backfilled_to timestamptz,
+  backfilled_to_id text,
+  -- The last touched message with which a chain of runs has begun its counts. NULL when all have.
+  counts_begun_to text,
   quota_profile text not null default 'google-standard' references gmail_sync.quota_profile,
   sync_interval interval constraint interval_is_a_minute_or_more check (
     sync_interval >= interval '1 min'
@@ -362,6 +368,7 @@ create table gmail_sync.account (
   -- The run that was under way then: it has the credentials of before.
   connected_during text,
   watched_at timestamptz,
+  constraint backfill_has_a_place check ((backfilled_to is null) = (backfilled_to_id is null)),
   constraint connected_has_credentials check (status <> 'connected' or credentials is not null),
   constraint code_belongs_to_status foreign key (status_code, status)
     references gmail_sync.refusal (code, status),
@@ -594,17 +601,18 @@ with (autovacuum_analyze_scale_factor = 0.02);
 comment on table gmail_sync.compared_message is
 'Every id that Gmail lists, of the comparisons in progress.';
 
-create table gmail_sync.label_page (
+create table gmail_sync.label_listing (
   user_id gmail_sync.user_key not null,
+  -- Empty in the row that says that the label's list is complete.
+  message_id text not null,
   label_id text not null,
-  message_ids text[] not null,
-  is_last boolean not null
-);
+  primary key (user_id, message_id, label_id)
+)
+-- Grows and shrinks within minutes; plans made for the empty table are slow.
+with (autovacuum_analyze_scale_factor = 0.02);
 
-create index label_pages_of_a_user on gmail_sync.label_page (user_id, label_id);
-
-comment on table gmail_sync.label_page is
-'Pages of the lists of each label''s messages, between the listing of a full sync and its fetches.';
+comment on table gmail_sync.label_listing is
+'The lists of each label''s messages, between the listing of a full sync and its fetches.';
 
 create table gmail_sync.fetch_queue (
   user_id gmail_sync.user_key not null,
@@ -636,6 +644,8 @@ create index messages_to_fetch on gmail_sync.fetch_queue (user_id, attempts, pos
 create index messages_given_up on gmail_sync.fetch_queue (user_id) where dead;
 create index messages_of_a_thread_to_fetch on gmail_sync.fetch_queue (user_id, thread_id, position)
   where not dead and thread_id is not null;
+create index messages_waiting on gmail_sync.fetch_queue (user_id, not_before)
+  where not_before > 'epoch';
 
 -- The rows of the queue stay as they are while their messages are fetched.
 create table gmail_sync.fetch_batch (

@@ -29,7 +29,7 @@ from tests.functions.conftest import (
 
 MAIL_TABLES = (
     "message", "message_words", "index_queue", "attachment", "label", "listing", "fetch_queue",
-    "fetch_batch", "label_page", "touched", "account",
+    "fetch_batch", "label_listing", "touched", "account",
 )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ CALLS: dict[str, list[Any]] = {
     "reserve_run_quota": ["messages.get", 1, "full"],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error_message": "x", "gone": True}])],
-    "count_due_messages": [""],
+    "prepare_sync": [""],
     "database_time": [],
     "get_cursor": [],
     "has_imported_messages": [],

@@ -71,7 +71,7 @@ def test_lists_settle_the_labels_of_stored_messages(
     }
     # Each is new in this run, so none moves to another count.
     assert counts(db, task_id) == before
-    assert only(db, "select count(*) from gmail_sync.label_page") == 0
+    assert only(db, "select count(*) from gmail_sync.label_listing") == 0
 
 
 def test_what_changed_is_as_new_as_the_listing(
@@ -118,7 +118,7 @@ def test_incomplete_lists_settle_nothing(functions: Session, db: Connection, tas
     assert plan(functions, task_id) == ["Label_1"]
     settle(functions, task_id)
     assert len(queue_of(db)) == 41
-    assert only(db, "select count(*) from gmail_sync.label_page") == 0
+    assert only(db, "select count(*) from gmail_sync.label_listing") == 0
 
 
 def test_without_lists_nothing_is_settled_even_where_no_label_exists(
@@ -158,7 +158,26 @@ def test_the_lists_belong_to_one_listing(functions: Session, db: Connection, tas
     while not functions.value("reconcile_listing", task_id):
         pass
     functions.rows("begin_listing", task_id, 2000, 41)
-    assert only(db, "select count(*) from gmail_sync.label_page") == 0
+    assert only(db, "select count(*) from gmail_sync.label_listing") == 0
+
+
+def test_lists_that_settle_nothing_are_dropped_in_steps(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    functions.rows("store_label_page", task_id, "INBOX", STORED, True)
+
+    assert functions.value("settle_label_lists", task_id, "", 30) == ""
+    assert functions.value("settle_label_lists", task_id, "", 30) is None
+    assert len(queue_of(db)) == 41
+
+
+def test_what_is_left_of_dropped_lists_settles_nothing(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    list_all(functions, task_id)
+    assert functions.value("settle_label_lists", task_id, "z", 1) == "z"
+    settle(functions, task_id)
+    assert len(queue_of(db)) == 41
 
 
 @pytest.mark.parametrize("limit", [0, 10_001])

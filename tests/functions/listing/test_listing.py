@@ -42,6 +42,22 @@ def test_a_listing_begins_at_the_first_page_with_the_history_id_pinned(
     assert (account(db)["listing_history_id"], account(db)["messages_total"]) == (1000, 7)
 
 
+def test_an_interrupted_listing_is_deleted_in_steps_before_another_begins(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    db.execute(
+        "insert into gmail_sync.listing (user_id, message_id)"
+        " select 'ann', n::text from generate_series(1, 7000) n"
+    )
+    assert functions.rows("begin_listing", task_id, 1000, 7) == []
+    assert account(db)["listing_history_id"] is None
+    (place,) = functions.rows("begin_listing", task_id, 2000, 7)
+    assert place == {"page_token": None, "complete": False}
+    assert account(db)["listing_history_id"] == 2000
+    assert only(db, "select count(*) from gmail_sync.listing") == 0
+
+
 def test_an_empty_listing_of_a_mailbox_with_mail_is_refused(
     functions: Session, db: Connection
 ) -> None:

@@ -28,7 +28,7 @@ SERVICE = DBA - {
     "_adopt_rows", "_row_time", "_zombie_cause", "adopt_legacy_sync_status", "reap_loop",
 } | {
     "apply_history", "begin_disconnect", "begin_import", "begin_listing", "claim_sync",
-    "compare_mailbox", "confirm_mailbox_identity", "connect_account", "count_due_messages",
+    "compare_mailbox", "confirm_mailbox_identity", "connect_account", "prepare_sync",
     "count_messages", "database_time", "delete_mail_step", "end_comparison", "expire_history",
     "export_messages", "fail_messages", "finish_import", "get_account_credentials",
     "get_attachment", "get_cursor", "get_import", "get_message", "get_raw", "handover_sync",
