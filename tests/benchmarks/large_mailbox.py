@@ -5,7 +5,7 @@ worker, and a process for each command. What counts is the CPU time and the memo
 the command, and of their server processes. Nothing waits for the disk, because that would only hide
 what grows. Before the second full sync, Gmail loses each DELETED-th message.
 
-Writes large_mailbox.json, and from it a section of README.md.
+Writes large_mailbox.json after each size, and from it a section of README.md.
 """
 
 import subprocess
@@ -40,21 +40,26 @@ Usages = dict[int, Usage]
 
 def main(sizes: Sequence[int]) -> None:
     with Cluster(fsync=False) as cluster:
-        found = list(figures(Installation(cluster, make_template(cluster)), sizes))
-    print(report.table(found), of_each_size(found), sep="\n")
-    if tuple(sizes) == SIZES:
-        write(report.Results(report.machine(), found, {}))
+        for found in measured(Installation(cluster, make_template(cluster)), sizes):
+            print(report.table(found), of_each_size(found), sep="\n", flush=True)
+            if tuple(sizes) == SIZES:
+                # Each time, because the largest takes long and may not end.
+                write(report.Results(report.machine(), found, {}))
 
 
-def figures(installation: Installation, sizes: Sequence[int]) -> Iterator[Figure]:
+def measured(installation: Installation, sizes: Sequence[int]) -> Iterator[list[Figure]]:
+    """After each size but the first, the figures of all so far."""
     taken: dict[str, Usages] = {}
     for size in sizes:
         for operation, usage in operations(installation, size):
             print(f"{size:>9,} {operation}: {usage}", flush=True)
             taken.setdefault(operation, {})[size] = usage
-    for operation, usages in taken.items():
-        yield cpu_figure(operation, usages)
-        yield memory_figure(operation, usages)
+        if size != sizes[0]:
+            yield [
+                figure(operation, usages)
+                for operation, usages in taken.items()
+                for figure in (cpu_figure, memory_figure)
+            ]
 
 
 def operations(installation: Installation, size: int) -> Iterator[tuple[str, Usage]]:

@@ -21,7 +21,7 @@ OPERATIONS = (
 def test_a_message_costs_the_same_in_a_mailbox_ten_times_as_large(
     cluster: Cluster, template: str
 ) -> None:
-    figures = list(large_mailbox.figures(Installation(cluster, template), (1_000, 10_000)))
+    (figures,) = large_mailbox.measured(Installation(cluster, template), (1_000, 10_000))
 
     assert [figure.what.partition(":")[0] for figure in figures[::2]] == list(OPERATIONS)
     assert [figure for figure in figures if not figure.reached] == []
