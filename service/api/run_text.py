@@ -7,7 +7,7 @@ from msgspec import Struct
 from service.api.run_state import RunState
 from service.i18n.translator import Translator
 
-COUNTS = ("new", "updated", "deleted", "failed")
+COUNTS = ("new", "imported", "updated", "deleted", "failed")
 
 
 class RunText(Struct, frozen=True):

@@ -15,6 +15,9 @@ COMMANDS = {
     "adopt": LazyCommand("service.cli.adopt:adopt", "Adopt the runs of an earlier application."),
     "verify": LazyCommand("service.cli.verify:verify", "Compare a user's mail with Gmail."),
     "export": LazyCommand("service.cli.export:export", "Write a user's mail into files."),
+    "import": LazyCommand(
+        "service.cli.import_mail:import_mail", "Import mail from Google Takeout, without its quota."
+    ),
     "token": LazyCommand("service.cli.token:token", "Print a bearer token for a user."),
     "account": LazyCommand("service.cli.account:account", "Manage Gmail accounts."),
     "rotate-keys": LazyCommand(

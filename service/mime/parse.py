@@ -56,6 +56,12 @@ def parse_raw(message: dict[str, Any]) -> StoredMessage:
     return reader.message(message, reader.from_raw(raw), raw)
 
 
+def parse_exported(message: dict[str, Any], raw: bytes) -> StoredMessage:
+    """From the bytes of an export. `message` has what else it says, named as in Gmail's answers."""
+    reader = MailReader()
+    return reader.message(message, reader.from_raw(raw), raw)
+
+
 def parse_bare(message: dict[str, Any], why: str) -> StoredMessage:
     """From format raw, without reading the mail: its bytes, and what Gmail itself says of it."""
     reader = MailReader()

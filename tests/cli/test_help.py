@@ -16,8 +16,8 @@ from tests.cli.test_commands import plain_environment, run
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = [
-    "serve", "worker", "migrate", "demo", "monitor", "adopt", "verify", "export", "token",
-    "account add", "account set", "account list", "account remove", "account delete",
+    "serve", "worker", "migrate", "demo", "monitor", "adopt", "verify", "export", "import",
+    "token", "account add", "account set", "account list", "account remove", "account delete",
     "rotate-keys", "simulate",
 ]  # fmt: skip
 # What takes long to import, and only some commands need.

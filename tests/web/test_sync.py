@@ -141,13 +141,13 @@ def test_the_first_answer_tells_the_state_and_every_count(
     html = browser_of("ann").get("/").text
     assert part_of(html, "headline") == "Fetching 1 of 2"
     assert part_of(html, "percent") == "50%"
-    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["1", "0", "0", "0"]
+    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["1", *["0"] * 4]
 
 
 def test_who_never_synced_sees_zeros(browser_of: BrowserOf) -> None:
     html = browser_of("ann").get("/").text
     assert part_of(html, "headline") == "Never synced yet"
-    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["0"] * 4
+    assert [part_of(html, f"count-{name}") for name in run_text.COUNTS] == ["0"] * 5
     assert "No syncs yet." in html
 
 

@@ -11,33 +11,22 @@ as $$
   with price as (
     select
       max(c.units) filter (where c.method = 'messages.get' and c.format = 'minimal') as get,
-      max(c.units) filter (where c.method = 'messages.list') as list,
-      max(a.messages_total) as messages_total
+      max(c.units) filter (where c.method = 'messages.list') as list
     from gmail_sync.account a
     join gmail_sync.quota_cost c on c.profile = a.quota_profile
     where a.user_id = p_user_id
   ),
   known as (
     select count(*) as messages, avg(m.labels) as labels_each
-    from gmail_sync.account a
-    -- So many decide it for a mailbox of any size. In the order of an index, so that they are
-    -- neither sorted nor hashed: old statistics would let a hash grow with the mailbox.
-    cross join lateral (
-      select q.message_id
-      from gmail_sync.fetch_queue q
-      where q.user_id = p_user_id and not q.dead
-      order by q.attempts, q.position
+    from (
+      select q.message_id from gmail_sync.fetch_queue q where q.user_id = p_user_id and not q.dead
+      intersect
+      select l.message_id from gmail_sync.listing l where l.user_id = p_user_id
+      -- So many decide it for a mailbox of any size.
       limit 100000
     ) queued
+    join gmail_sync.account a on a.user_id = p_user_id
     -- Each is the first from its id on, as in _fetch_state.
-    cross join lateral (
-      select l.message_id
-      from gmail_sync.listing l
-      where l.user_id = p_user_id
-        and l.message_id >= queued.message_id
-      order by l.message_id
-      limit 1
-    ) listed
     cross join lateral (
       select s.message_id, cardinality(s.label_ids) as labels,
         s.deleted_at is null and (a.content_mode = 'full' or s.raw is not null) as known
@@ -47,15 +36,14 @@ as $$
       order by s.message_id
       limit 1
     ) m
-    where a.user_id = p_user_id
-      and listed.message_id = queued.message_id
-      and m.message_id = queued.message_id
+    where m.message_id = queued.message_id
       and m.known
   )
   select coalesce(known.messages * price.get > price.list * (
     -- Each list has a last page that is not full. A page has 500 ids.
     (select count(*) from gmail_sync.label where user_id = p_user_id)
-    + known.labels_each / 500 * price.messages_total
+    + known.labels_each / 500
+      * (select count(*) from gmail_sync.listing where user_id = p_user_id)
   ), false)
   from known, price;
 $$;

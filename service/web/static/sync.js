@@ -46,6 +46,7 @@ function write() {
   for (const { id } of document.querySelectorAll("[id^=count-]")) {
     set(id, format(shown.stats[id.replace("count-", "")]));
   }
+  part("count-imported").parentElement.hidden = !shown.stats.imported;
   part("count-failed").classList.toggle("bad", shown.stats.failed > 0);
   part("bar").value = highest;
   const bar = part("progress");

@@ -113,15 +113,3 @@ def test_an_ended_run_has_no_time_left(functions: Session, db: Connection, task_
     set_run(db, task_id, phase="fetching", found=10, pending=10)
     functions.value("cancel_sync", task_id)
     assert eta(functions, task_id) is None
-
-
-def test_what_lacks_a_raw_copy_is_left_before_it_is_queued(
-    functions: Session, db: Connection, task_id: str
-) -> None:
-    quota(db, "google-standard")
-    db.execute("insert into gmail_sync.mail_count values ('ann', 3000, 600)")
-    assert functions.value("set_content_mode", "ann", "raw") == 2400
-    assert eta(functions, task_id) == pytest.approx(2400 / 5, abs=2)
-    set_run(db, task_id, phase="fetching")
-    # The next run queues them.
-    assert eta(functions, task_id) is None
