@@ -39,12 +39,14 @@ Usages = dict[int, Usage]
 
 
 def main(sizes: Sequence[int]) -> None:
+    # Before anything is written, which would be a change since the commit.
+    machine = report.machine()
     with Cluster(fsync=False) as cluster:
         for found in measured(Installation(cluster, make_template(cluster)), sizes):
             print(report.table(found), of_each_size(found), sep="\n", flush=True)
             if tuple(sizes) == SIZES:
                 # Each time, because the largest takes long and may not end.
-                write(report.Results(report.machine(), found, {}))
+                write(report.Results(machine, found, {}))
 
 
 def measured(installation: Installation, sizes: Sequence[int]) -> Iterator[list[Figure]]:
