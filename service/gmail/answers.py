@@ -1,6 +1,6 @@
 """What the Gmail client returns."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from service.gmail.errors import GmailError
@@ -13,10 +13,12 @@ class Profile(NamedTuple):
 
 
 class MessagePage(NamedTuple):
-    """An empty page is not the last one if it has a next_page_token."""
+    """An empty page is not the last one if it has a next_page_token. `thread_ids` has the thread
+    of each message, None where it is not known."""
 
     ids: list[str]
     next_page_token: str | None
+    thread_ids: Sequence[str | None] = ()
 
     def items(self) -> Iterable[str]:
         """What pages must bring more of; see service.gmail.pages."""
@@ -41,8 +43,8 @@ class HistoryPage(NamedTuple):
 
 
 class Fetched(NamedTuple):
-    """Either `message` or `error` is None."""
+    """A message or thread as Gmail returns it: either `content` or `error` is None."""
 
-    message_id: str
-    message: dict[str, Any] | None
+    id: str
+    content: dict[str, Any] | None
     error: GmailError | None

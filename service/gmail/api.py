@@ -7,8 +7,9 @@ from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.http import HttpRequest
 
-from service.gmail.multipart import ANY_ID
+from service.gmail.multipart import ANY_ID, Get
 
+Kind = Literal["message", "thread"]
 Format = Literal["full", "raw", "minimal"]
 
 
@@ -27,18 +28,22 @@ class GmailApi:
         users = build_from_document(document, http=object()).users()
         self.users = users
         self.messages = users.messages()
+        self.threads = users.threads()
         self.attachments = users.messages().attachments()
         self.history = users.history()
         self.labels = users.labels()
         self.batch_url = root + document["batchPath"]
         self.has_batch = True
-        self._any_message: dict[Format, HttpRequest] = {}
+        self._of_any_id: dict[tuple[Kind, Format], HttpRequest] = {}
 
-    def any_message(self, format: Format) -> HttpRequest:  # noqa: A002
-        """The request for one message, with ANY_ID in place of its id.
+    def get(self, kind: Kind, id: str, format: Format) -> Get:  # noqa: A002
+        """The request for one message or thread.
 
-        Building a request takes as long as reading its answer, so it is built once.
+        Building a request takes as long as reading its answer, so it is built once for all ids.
         """
-        if format not in self._any_message:
-            self._any_message[format] = self.messages.get(userId="me", id=ANY_ID, format=format)
-        return self._any_message[format]
+        request = self._of_any_id.get((kind, format))
+        if request is None:
+            methods = self.messages if kind == "message" else self.threads
+            request = methods.get(userId="me", id=ANY_ID, format=format)
+            self._of_any_id[kind, format] = request
+        return Get(request, id)

@@ -26,14 +26,16 @@ from service.gmail.errors import (
     TokenExpired,
     TooLarge,
 )
-from service.gmail.transport import Credentials, LargeAnswer, Response, Transport
-from service.mime.text import exact_base64
+from service.gmail.multipart import Get
+from service.gmail.transport import LARGEST_ANSWER, Credentials, LargeAnswer, Response, Transport
+from service.mime.text import exact_base64, storable
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
 # Bytes read of one batch's answer, as sent over the wire. The rest is requested again.
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
+THREADS_GET = "gmail.users.threads.get"
 # The answers of servers without a batch endpoint.
 NO_BATCH = (404, 405, 501)
 
@@ -81,14 +83,16 @@ class GmailClient:
         max_results: int = 500,
         label_id: str | None = None,
     ) -> MessagePage:
-        """A page of ids, of all messages or of those with a label.
+        """A page of ids, of all messages or of those with a label, with their threads.
 
         Spam and trash are included, as history includes them.
         """
 
         def read(answer: dict[str, Any]) -> MessagePage:
-            ids = [str(message["id"]) for message in answer.get("messages") or []]
-            return MessagePage(ids, _next_page_token(answer))
+            messages = answer.get("messages") or []
+            ids = [str(message["id"]) for message in messages]
+            threads = [_thread_id(message) for message in messages]
+            return MessagePage(ids, _next_page_token(answer), threads)
 
         request = self._api.messages.list(
             userId="me",
@@ -152,62 +156,72 @@ class GmailClient:
             self._api.messages.get(userId="me", id=message_id, format=format), lambda answer: answer
         )
 
-    def fetch(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
-        """The messages in the order of `ids`, each with its own error if it failed.
+    def fetch(
+        self,
+        ids: Sequence[str],
+        format: Format,  # noqa: A002
+        thread_ids: Sequence[str] = (),
+    ) -> list[Fetched]:
+        """The messages in the order of `ids`, then the threads, each with its own error if it
+        failed. Threads have no format raw.
 
-        Raises only if nothing was fetched. An error after that is the error of all messages
-        that are left.
+        Raises only if nothing was fetched. An error after that is the error of all that is left.
         """
+        gets = [self._api.get("message", message_id, format) for message_id in ids]
+        gets += [self._api.get("thread", thread_id, format) for thread_id in thread_ids]
         fetched: list[Fetched] = []
-        while len(fetched) < len(ids):
+        while len(fetched) < len(gets):
             size = BATCH_SIZE if self._api.has_batch else 1
-            group = ids[len(fetched) : len(fetched) + size]
+            group = gets[len(fetched) : len(fetched) + size]
             try:
-                fetched += self._fetch_group(group, format)
+                fetched += self._fetch_group(group)
             except GmailError as error:
                 if not fetched:
                     raise
-                rest = ids[len(fetched) :]
-                fetched += [Fetched(message_id, None, error) for message_id in rest]
+                fetched += [Fetched(each.id, None, error) for each in gets[len(fetched) :]]
         return fetched
 
-    def _fetch_group(self, ids: Sequence[str], format: Format) -> list[Fetched]:  # noqa: A002
-        if len(ids) == 1:
-            return [self._fetch_one(ids[0], format)]
-        request = self._api.any_message(format)
-        parts, missing = self._batch(request, ids)
+    def _fetch_group(self, gets: Sequence[Get]) -> list[Fetched]:
+        if len(gets) == 1:
+            return [self._fetch_one(gets[0])]
+        parts, missing = self._batch(gets)
         if not self._api.has_batch:
-            return [self._fetch_one(ids[0], format)]
+            return [self._fetch_one(gets[0])]
         return [
-            self._fetched(message_id, request, parts[index])
-            if index in parts
-            else Fetched(message_id, None, missing)
-            for index, message_id in enumerate(ids)
+            self._fetched(each, parts[index]) if index in parts else Fetched(each.id, None, missing)
+            for index, each in enumerate(gets)
         ]
 
-    def _fetch_one(self, message_id: str, format: Format) -> Fetched:  # noqa: A002
-        """The message or its own error. Raises errors that concern every message."""
-        request = self._api.messages.get(userId="me", id=message_id, format=format)
-        fetched = self._fetched(message_id, request, multipart.Part(*self._send(request)))
+    def _fetch_one(self, get: Get) -> Fetched:
+        """The message or thread, or its own error. Raises errors that concern every message."""
+        method = get.request.methodId
+        most = BATCH_BYTES if method == THREADS_GET else LARGEST_ANSWER
+        try:
+            part = multipart.Part(
+                *self._transport.request(get.uri, headers=get.request.headers, most=most)
+            )
+        except Exception as error:
+            if most == BATCH_BYTES and isinstance(error, LargeAnswer):
+                raise TooLarge from error
+            raise classify(error, method) from error
+        fetched = self._fetched(get, part)
         if isinstance(fetched.error, ACCOUNT_WIDE_ERRORS):
             raise fetched.error
         return fetched
 
-    def _fetched(self, message_id: str, request: HttpRequest, part: multipart.Part) -> Fetched:
+    def _fetched(self, get: Get, part: multipart.Part) -> Fetched:
         try:
-            message = self._read(request, *part)
-            if str(message.get("id")) != message_id:
+            content = self._read(get.request, *part)
+            if str(content.get("id")) != get.id:
                 raise MalformedResponse("the answer is about another message")
-            message["id"] = message_id
+            content["id"] = get.id
         except GmailError as error:
-            return Fetched(message_id, None, error)
-        return Fetched(message_id, message, None)
+            return Fetched(get.id, None, error)
+        return Fetched(get.id, content, None)
 
-    def _batch(
-        self, request: HttpRequest, ids: Sequence[str]
-    ) -> tuple[dict[int, multipart.Part], GmailError]:
+    def _batch(self, gets: Sequence[Get]) -> tuple[dict[int, multipart.Part], GmailError]:
         """The answered parts by index, and the error of those that are missing."""
-        url, (body, headers) = self._api.batch_url, multipart.encode(request, ids)
+        url, (body, headers) = self._api.batch_url, multipart.encode(gets)
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
         try:
@@ -224,7 +238,7 @@ class GmailClient:
             self._api.has_batch = False
             return {}, missing
         if response.status != 200:
-            self._read(request, response, content)
+            self._read(gets[0].request, response, content)
         parts = multipart.decode(content, boundary, cut=cut is not None)
         if not parts and not isinstance(cut, LargeAnswer):
             raise MalformedResponse("a batch answered without parts")
@@ -264,6 +278,11 @@ class GmailClient:
             return TokenExpired() if self._transport.renew() else error
         except Exception as refused:
             return classify(refused)
+
+
+def _thread_id(message: dict[str, Any]) -> str | None:
+    thread_id = message.get("threadId")
+    return storable(thread_id) if isinstance(thread_id, str) else None
 
 
 def _next_page_token(answer: dict[str, Any]) -> str | None:

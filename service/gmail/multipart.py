@@ -25,26 +25,38 @@ _STATUS_LINE = re.compile(rb"\s*HTTP/\S+ (\d{3}) ?([^\r\n]*)")
 _CONTENT_ID = re.compile(rb"^content-id:.*?(?<!\d)(\d{1,9})>?\s*$", re.IGNORECASE | re.MULTILINE)
 
 
+class Get(NamedTuple):
+    """One request of a batch; `request` has ANY_ID in place of the id."""
+
+    request: HttpRequest
+    id: str
+
+    @property
+    def uri(self) -> str:
+        uri: str = self.request.uri
+        return uri.replace(ANY_ID, quote(self.id, safe=""))
+
+
 class Part(NamedTuple):
     response: Response
     content: bytes
 
 
-def encode(request: HttpRequest, ids: Sequence[str]) -> tuple[bytes, dict[str, str]]:
-    """The body and headers of one POST with `request` for each id, in place of ANY_ID.
+def encode(gets: Sequence[Get]) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of one POST with all requests, which go to one server.
 
     The Content-ID of a part ends with its index.
     """
     batch_id = uuid.uuid4()
     boundary = f"batch_{batch_id}"
-    where = urlsplit(request.uri)
-    request_line = f"{request.method} {where.path}?{where.query} HTTP/1.1"
-    headers = [f"Host: {where.netloc}", f"accept: {request.headers['accept']}", "", ""]
     lines: list[str] = []
-    for index, each in enumerate(ids):
+    for index, each in enumerate(gets):
+        where = urlsplit(each.uri)
+        accept = each.request.headers["accept"]
         lines += [f"--{boundary}", "Content-Type: application/http"]
         lines += ["Content-Transfer-Encoding: binary", f"Content-ID: <{batch_id} + {index}>", ""]
-        lines += [request_line.replace(ANY_ID, quote(each, safe="")), *headers]
+        lines += [f"{each.request.method} {where.path}?{where.query} HTTP/1.1"]
+        lines += [f"Host: {where.netloc}", f"accept: {accept}", "", ""]
     lines += [f"--{boundary}--", ""]
     content_type = f'multipart/mixed; boundary="{boundary}"'
     return "\r\n".join(lines).encode(), {"content-type": content_type}

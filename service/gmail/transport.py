@@ -25,7 +25,7 @@ CONNECT_SECONDS = 5.0
 
 # The largest answer, in bytes, on the wire and once it is inflated. Gmail's largest message in
 # base64 is smaller. The ratio is not bounded: a mail of zeros shrinks a thousandfold.
-_LARGEST_ANSWER = 1 << 27
+LARGEST_ANSWER = 1 << 27
 
 # Seconds between two renewals after a 401. An earlier 401 has another cause than the token.
 _RENEWAL_SECONDS = 60.0
@@ -84,7 +84,7 @@ class Transport:
         method: str = "GET",
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
-        most: int = _LARGEST_ANSWER,
+        most: int = LARGEST_ANSWER,
     ) -> tuple[Response, bytes]:
         """The answer, whatever its status.
 
@@ -137,7 +137,7 @@ class Transport:
         method: str,
         body: str | bytes | None,
         headers: Mapping[str, str],
-        most: int = _LARGEST_ANSWER,
+        most: int = LARGEST_ANSWER,
     ) -> tuple[Response, bytes]:
         self._sockets.check()
         where = urlsplit(uri)
@@ -229,7 +229,7 @@ def _read(response: BaseHTTPResponse, most: int) -> tuple[bytes, int | None]:
 def _inflated(wire: bytes, *, whole: bool) -> bytes:
     inflater = zlib.decompressobj(wbits=31)
     try:
-        content = inflater.decompress(wire, _LARGEST_ANSWER)
+        content = inflater.decompress(wire, LARGEST_ANSWER)
     except zlib.error as error:
         raise DecodeError(f"not gzip: {error}") from error
     if whole and not inflater.eof:

@@ -98,22 +98,23 @@ class MessageFetcher:
     def _send_next(self) -> bool:
         """Send an unfinished message, else a new batch; whether there was one."""
         if self._unfinished:
-            self._send({"raw": 1}, self._unfinished.popleft())
+            self._send({("messages.get", "raw"): 1}, self._unfinished.popleft())
             return True
         taken = self._calls.rows_as(TakenMessage, "take_messages", self._batch_size, BATCH_BYTES)
         if taken:
             # The user may switch it during a run.
             mode = self._content_mode = taken[0].content_mode
-            formats = Counter(each.format for each in taken)
-            self._send(formats, lambda: fetch_batch(self._thread_client(), mode, taken))
+            # One call brings several messages of a thread.
+            calls = Counter(call[:2] for call in {each.call for each in taken})
+            self._send(calls, lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 
-    def _send(self, gets: Mapping[Format, int], fetch: Callable[[], Batch]) -> None:
-        """Fetch in a thread once the quota allows that many messages.get in each format."""
+    def _send(self, calls: Mapping[tuple[str, Format], int], fetch: Callable[[], Batch]) -> None:
+        """Fetch in a thread once the quota allows that many calls of each method and format."""
         quota_wait = None
-        for answer_format, calls in gets.items():
+        for (method, answer_format), count in calls.items():
             # The ledger serves in order, so the last wait is the longest.
-            quota_wait = self._throttle.reserve("messages.get", calls, answer_format)
+            quota_wait = self._throttle.reserve(method, count, answer_format)
         if quota_wait:
             # Store what has been fetched before a wait for quota.
             while self._in_flight:
@@ -142,6 +143,8 @@ class MessageFetcher:
         if batch.fetched or batch.refreshed:
             self._unanswered = 0
 
+        if batch.split:
+            self._calls.value("split_threads", batch.split)
         error = batch.stopped_by
         if isinstance(error, Transient):
             self._charge_attempts_or_wait(batch, error)

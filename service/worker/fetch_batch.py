@@ -1,16 +1,18 @@
 """Fetches and parses one batch of messages. Runs in a thread, without access to Postgres."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
 
 from service.accounts.rows import ContentMode
+from service.gmail.answers import Fetched
 from service.gmail.api import Format
 from service.gmail.client import GmailClient
-from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone
+from service.gmail.errors import ACCOUNT_WIDE_ERRORS, BadRequest, GmailError, Gone, TooLarge
 from service.mime.message import RefreshedMessage, StoredMessage
 from service.mime.parse import is_whole, parse_bare, parse_full, parse_raw, parse_state
 from service.mime.text import storable
@@ -23,12 +25,14 @@ class TakenMessage(msgspec.Struct, frozen=True):
     message_id: str
     known: bool
     content_mode: ContentMode
-    thread_id: str | None = None
+    thread_id: str | None
 
     @property
-    def format(self) -> Format:
-        """The format in which it is fetched."""
-        return "minimal" if self.known else self.content_mode
+    def call(self) -> tuple[str, Format, str]:
+        """The method, format and id of the call that brings it."""
+        if self.thread_id is not None:
+            return "threads.get", "full", self.thread_id
+        return "messages.get", "minimal" if self.known else self.content_mode, self.message_id
 
 
 class FailedFetch(msgspec.Struct, frozen=True):
@@ -53,16 +57,18 @@ class FailedFetch(msgspec.Struct, frozen=True):
 
 @dataclass
 class Batch:
-    """The results of one batch. Each message is in one of the first five lists.
+    """The results of one batch. Each message is in one of the first six lists.
 
-    `unfinished` messages must be fetched again in raw form. `untried` ones got no answer from
-    Gmail, because of `stopped_by`.
+    `unfinished` messages must be fetched again in raw form, and `split` ones singly, because
+    their thread did not bring them. `untried` ones got no answer from Gmail, because of
+    `stopped_by`.
     """
 
     fetched: list[StoredMessage] = field(default_factory=list)
     refreshed: list[RefreshedMessage] = field(default_factory=list)
     failures: list[FailedFetch] = field(default_factory=list)
     unfinished: list[str] = field(default_factory=list)
+    split: list[str] = field(default_factory=list)
     untried: list[str] = field(default_factory=list)
     stopped_by: GmailError | None = None
 
@@ -81,12 +87,16 @@ def fetch_batch(
     """Fetch the taken messages: known ones in minimal form, others whole."""
     batch = Batch()
     known = [each.message_id for each in taken if each.known]
-    unknown = [each.message_id for each in taken if not each.known]
+    single = [each.message_id for each in taken if not each.known and each.thread_id is None]
+    threads: dict[str, list[str]] = {}
+    for each in taken:
+        if each.thread_id is not None:
+            threads.setdefault(each.thread_id, []).append(each.message_id)
     _fetch_known(client, batch, known)
     if content_mode == "raw":
-        _fetch_raw(client, batch, unknown)
+        _fetch_raw(client, batch, single)
     else:
-        _fetch_full(client, batch, unknown)
+        _fetch_full(client, batch, single, threads)
     return batch
 
 
@@ -109,8 +119,13 @@ def _fetch_known(client: GmailClient, batch: Batch, message_ids: Sequence[str]) 
             batch.refreshed.append(parse_state(message))
 
 
-def _fetch_full(client: GmailClient, batch: Batch, message_ids: Sequence[str]) -> None:
-    for message in _fetch(client, batch, message_ids, "full"):
+def _fetch_full(
+    client: GmailClient,
+    batch: Batch,
+    message_ids: Sequence[str],
+    threads: Mapping[str, Sequence[str]],
+) -> None:
+    for message in _fetch(client, batch, message_ids, "full", threads):
         try:
             # Gmail sends large texts separately; one raw fetch costs no more than one of them.
             parsed = parse_full(message) if is_whole(message) else None
@@ -160,26 +175,57 @@ def _fetch(
     batch: Batch,
     message_ids: Sequence[str],
     format: Format,  # noqa: A002
+    threads: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Iterator[dict[str, Any]]:
-    """The fetched messages, each freed before the next; the others are sorted into the batch."""
-    if not message_ids:
+    """The fetched messages, each freed before the next; the others are sorted into the batch.
+
+    `threads` has the messages that are wanted of each thread.
+    """
+    if not (message_ids or threads):
         return
+    of_threads = [message_id for wanted in threads.values() for message_id in wanted]
     if batch.stopped_by is not None:
-        batch.untried += message_ids
+        batch.untried += [*message_ids, *of_threads]
         return
     try:
-        answers = client.fetch(message_ids, format)
+        answers = client.fetch(message_ids, format, list(threads))
     except GmailError as error:
         batch.stopped_by = error
         batch.untried += message_ids
+        (batch.split if isinstance(error, TooLarge) else batch.untried).extend(of_threads)
         return
     answers.reverse()
-    while answers:
+    for message_id in message_ids:
         answer = answers.pop()
         if answer.error is not None:
-            _sort(batch, answer.message_id, answer.error)
-        elif answer.message is not None:
-            yield answer.message
+            _sort(batch, message_id, answer.error)
+        elif answer.content is not None:
+            yield answer.content
+    for wanted in threads.values():
+        yield from _of_thread(batch, wanted, answers.pop())
+
+
+def _of_thread(batch: Batch, wanted: Sequence[str], answer: Fetched) -> Iterator[dict[str, Any]]:
+    """The wanted messages of a thread. Those it did not bring may still exist."""
+    if isinstance(answer.error, ACCOUNT_WIDE_ERRORS):
+        batch.stopped_by = answer.error
+        if not isinstance(answer.error, TooLarge):
+            batch.untried += wanted
+            return
+    brought = _messages_by_id(answer.content)
+    for message_id in wanted:
+        message = brought.pop(message_id, None)
+        if message is None:
+            batch.split.append(message_id)
+        else:
+            yield {**message, "id": message_id}
+
+
+def _messages_by_id(thread: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    messages = (thread or {}).get("messages")
+    if not isinstance(messages, list):
+        return {}
+    return {str(each.get("id")): each for each in messages if isinstance(each, dict)}
 
 
 def _sort(batch: Batch, message_id: str, error: GmailError) -> None:

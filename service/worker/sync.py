@@ -117,7 +117,7 @@ class AccountSync:
             restart=lambda: self._calls.value("restart_listing"),
         )
         for page in pages:
-            self._calls.value("store_listing_page", page.ids, page.next_page_token)
+            self._calls.value("store_listing_page", page.ids, page.next_page_token, page.thread_ids)
 
     def _join_imported(self) -> None:
         """Store the listed messages that an import has staged; only their labels are left."""

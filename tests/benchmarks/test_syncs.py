@@ -14,7 +14,9 @@ pytestmark = pytest.mark.gate
 
 SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),
-    "quota": lambda it: quota.figures(it, window=4, windows=1),
+    "quota": lambda it: iter(
+        [quota.single_messages(it, window=4, windows=1), quota.threads(it, window=4, messages=600)]
+    ),
     "sync_now": lambda it: sync_now.figures(it, repetitions=1, new=12, latency=0.02),
     "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),
     "events": lambda it: events.figures(it, clicks=3, watchers=5, changes=2),
@@ -28,7 +30,7 @@ NAMES = {
         "throughput_large_2_google",
         "throughput_large_2_ours",
     ],
-    "quota": ["quota"],
+    "quota": ["quota", "quota_threads"],
     "sync_now": ["sync_now"],
     "nothing_new": ["nothing_new", "nothing_new_no_latency"],
     "events": ["click_to_event", "fan_out"],

@@ -27,7 +27,7 @@ def test_the_endpoint_may_end_with_a_slash(
 ) -> None:
     client = connect(api=GmailApi(simulator.url + slash))
     ids = mailbox.message_ids()[:2]
-    assert [each.message_id for each in client.fetch(ids, "minimal") if each.message] == ids
+    assert [each.id for each in client.fetch(ids, "minimal") if each.content] == ids
 
 
 def test_lists_every_page_spam_and_trash_included(connect: Connect, mailbox: Mailbox) -> None:
@@ -97,7 +97,7 @@ def test_an_attachment_is_fetched_by_the_id_of_the_message_just_fetched(
         b"AAEC\n--b--\n"
     )
     message_id = mailbox.insert(raw, ["INBOX"])
-    message = connect().fetch([message_id], "full")[0].message
+    message = connect().fetch([message_id], "full")[0].content
     assert message
     attachment_id = message["payload"]["parts"][1]["body"]["attachmentId"]
     assert connect().attachment(message_id, attachment_id) == b"\0\1\2"
@@ -116,7 +116,7 @@ def test_a_text_sent_separately_is_detected(connect: Connect, mailbox: Mailbox) 
 
 def test_raw_is_the_exact_mail(connect: Connect, mailbox: Mailbox) -> None:
     message_id = mailbox.message_ids()[0]
-    message = connect().fetch([message_id], "raw")[0].message
+    message = connect().fetch([message_id], "raw")[0].content
     assert message
     assert urlsafe_b64decode(message["raw"] + "==") == mailbox.raw(message_id)
 

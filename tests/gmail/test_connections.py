@@ -178,5 +178,5 @@ def test_the_beginning_of_a_compressed_answer_is_read(server: socket.socket) -> 
         with server.accept()[0] as connection:
             answer(connection, head % len(zipped) + zipped[:-12], b"--\r\n")
         thread.join(10)
-    assert fetched[0].message == {"id": "0"}
+    assert fetched[0].content == {"id": "0"}
     assert type(fetched[1].error) is errors.MalformedResponse

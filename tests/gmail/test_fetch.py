@@ -1,7 +1,5 @@
 """Batches: every part on its own, whatever becomes of the others."""
 
-from functools import partial
-
 import pytest
 
 from service.gmail import errors, multipart
@@ -23,10 +21,52 @@ def test_fetches_in_batches_of_25_in_the_order_asked(
 ) -> None:
     ids = mailbox.message_ids()[::-1]
     fetched = connect().fetch(ids, "full")
-    assert [each.message_id for each in fetched] == ids
-    assert [each.message["id"] for each in fetched if each.message] == ids
+    assert [each.id for each in fetched] == ids
+    assert [each.content["id"] for each in fetched if each.content] == ids
     assert simulator.requests.methods["batch"] == 2
     assert BATCH_SIZE == 25
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_threads_come_with_messages_in_one_request(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, batch: bool
+) -> None:
+    first = mailbox.message_ids()[0]
+    thread = mailbox.get(first).thread_id
+    other = mailbox.insert(b"Subject: reply\r\n\r\nbody", thread_id=thread)
+    ids = mailbox.message_ids()[-2:]
+    if not batch:
+        simulator.faults.add(Fault("batch", "error", status=404))
+    fetched = connect().fetch(ids, "full", [thread, "unknown"])
+    assert [each.id for each in fetched] == [*ids, thread, "unknown"]
+    whole = fetched[2].content
+    assert whole
+    singly = [each.content for each in connect().fetch([first, other], "full")]
+    assert whole["messages"] == singly
+    assert kinds(fetched) == [errors.BadRequest]
+    assert simulator.requests.methods["threads.get"] == 2
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_no_more_is_read_of_a_thread_than_of_a_batch(
+    connect: Connect,
+    simulator: Simulator,
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: bool,
+) -> None:
+    monkeypatch.setattr("service.gmail.client.BATCH_BYTES", 20_000)
+    first = mailbox.message_ids()[-1]
+    thread = mailbox.get(first).thread_id
+    noise = b"".join(b"%d\r\n" % (number * number) for number in range(10_000))
+    mailbox.insert(b"Subject: long\r\n\r\n" + noise, thread_id=thread)
+    if batch:
+        fetched = connect().fetch([first], "full", [thread])
+        assert [bool(each.content) for each in fetched] == [True, False]
+        assert kinds(fetched) == [errors.TooLarge]
+    else:
+        with pytest.raises(errors.TooLarge):
+            connect().fetch([], "full", [thread])
 
 
 def test_no_ids_make_no_request(connect: Connect, simulator: Simulator) -> None:
@@ -36,7 +76,7 @@ def test_no_ids_make_no_request(connect: Connect, simulator: Simulator) -> None:
 
 def test_an_id_asked_for_twice_is_answered_twice(connect: Connect, mailbox: Mailbox) -> None:
     twice = mailbox.message_ids()[:1] * 2
-    assert [each.message_id for each in connect().fetch(twice, "minimal") if each.message] == twice
+    assert [each.id for each in connect().fetch(twice, "minimal") if each.content] == twice
 
 
 @pytest.mark.parametrize(
@@ -63,7 +103,7 @@ def test_a_failed_part_affects_only_its_message(
     simulator.faults.add(fault)
     fetched = connect().fetch(mailbox.message_ids()[:5], "full")
     assert type(fetched[0].error) is kind
-    assert all(each.message and not each.error for each in fetched[1:])
+    assert all(each.content and not each.error for each in fetched[1:])
 
 
 def test_parts_in_any_order_find_their_messages(
@@ -71,7 +111,7 @@ def test_parts_in_any_order_find_their_messages(
 ) -> None:
     simulator.faults.add(Fault("batch", "reorder"))
     ids = mailbox.message_ids()[:5]
-    assert [e.message["id"] for e in connect().fetch(ids, "full") if e.message] == ids
+    assert [e.content["id"] for e in connect().fetch(ids, "full") if e.content] == ids
 
 
 @pytest.mark.parametrize("action", ["truncate", "cut"])
@@ -80,7 +120,7 @@ def test_the_whole_parts_of_a_truncated_answer_are_kept(
 ) -> None:
     simulator.faults.add(Fault("batch", action))  # type: ignore[arg-type]
     fetched = connect().fetch(mailbox.message_ids()[:10], "full")
-    whole = [each for each in fetched if each.message]
+    whole = [each for each in fetched if each.content]
     assert 3 <= len(whole) <= 6
     assert kinds(fetched) == [errors.MalformedResponse] * (10 - len(whole))
 
@@ -114,7 +154,7 @@ def test_a_later_batch_that_fails_leaves_the_earlier_ones(
 ) -> None:
     simulator.faults.add(Fault("batch", "error", status=503, after=1))
     fetched = connect().fetch(mailbox.message_ids(), "full")
-    assert len([each for each in fetched if each.message]) == BATCH_SIZE
+    assert len([each for each in fetched if each.content]) == BATCH_SIZE
     assert kinds(fetched) == [errors.Transient] * 5
 
 
@@ -125,7 +165,7 @@ def test_a_server_without_batches_is_asked_one_by_one_and_remembered(
     simulator.faults.add(Fault("batch", "error", status=status))
     ids = mailbox.message_ids()[:4]
     for client in (connect(), connect()):
-        assert [each.message_id for each in client.fetch(ids, "full") if each.message] == ids
+        assert [each.id for each in client.fetch(ids, "full") if each.content] == ids
     assert simulator.requests.methods["batch"] == 1
 
 
@@ -150,10 +190,13 @@ def test_one_by_one_an_account_wide_refusal_stops_the_rest(
 
 
 def test_a_batch_quotes_ids_as_googleapiclient_does() -> None:
-    get = partial(GmailApi("http://localhost").messages.get, userId="me", format="full")
-    body, _ = multipart.encode(get(id=multipart.ANY_ID), ["1", "a/b c?d=é%~"])
-    single = get(id="a/b c?d=é%~").uri.removeprefix("http://localhost")
-    assert f"\r\nGET {single} HTTP/1.1\r\n".encode() in body
+    api = GmailApi("http://localhost")
+    wanted = "a/b c?d=é%~"
+    body, _ = multipart.encode([api.get(kind, wanted, "full") for kind in ("message", "thread")])
+    for methods in (api.messages, api.threads):
+        single = methods.get(userId="me", id=wanted, format="full").uri
+        path = single.removeprefix("http://localhost")
+        assert f"\r\nGET {path} HTTP/1.1\r\n".encode() in body
 
 
 def part(index: int, content: bytes, status: bytes = b"200 OK") -> bytes:

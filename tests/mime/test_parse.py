@@ -386,8 +386,8 @@ def test_both_formats_give_the_same_message(
     mailbox = simulator.add_mailbox("real@example.com", "real", messages=mails)
     client = connect("real")
     ids = mailbox.message_ids()
-    full = [parse.parse_full(each.message or {}) for each in client.fetch(ids, "full")]
-    whole = [parse.parse_raw(each.message or {}) for each in client.fetch(ids, "raw")]
+    full = [parse.parse_full(each.content or {}) for each in client.fetch(ids, "full")]
+    whole = [parse.parse_raw(each.content or {}) for each in client.fetch(ids, "raw")]
     compared = 0
     for one, other in zip(full, whole, strict=True):
         # Where the simulator transcoded what is not in the declared charset, raw reads better.

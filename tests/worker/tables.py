@@ -22,3 +22,17 @@ def messages(db: Connection) -> dict[str, Row]:
 def stored(db: Connection) -> dict[str, Row]:
     """The messages that are there, by id."""
     return {key: row for key, row in messages(db).items() if row["deleted_at"] is None}
+
+
+def contents(db: Connection, user_id: str) -> tuple[list[Row], ...]:
+    """Everything a sync brings, but for what may differ between two equal mailboxes."""
+    return tuple(
+        db.execute(
+            # A word begins with a key of its user.
+            f"select replace((to_jsonb(t) - array['user_id', 'change_number'])::text,"
+            f" gmail_sync._search_key(user_id), '') as row"
+            f" from gmail_sync.{table} t where user_id = %s order by 1",
+            [user_id],
+        ).fetchall()
+        for table in ("message", "attachment", "label", "message_words")
+    )

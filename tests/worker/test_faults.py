@@ -18,6 +18,7 @@ from service.simulator.faults import Fault
 from service.worker.worker import Worker
 from tests.waiting import wait_until
 from tests.worker.conftest import EMAIL, USER, Account, WorkerProcess, start_held
+from tests.worker.tables import contents
 
 HAM = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
 MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
@@ -28,18 +29,6 @@ def short_lease(db: psycopg.Connection[Row]) -> None:
     """Beats every 300 ms, a lease of 1.5 s."""
     db.execute(
         "update gmail_sync.settings set heartbeat_interval = '300 ms', heartbeat_timeout = '1.5 s'"
-    )
-
-
-def contents(db: psycopg.Connection[Row], user_id: str = USER) -> tuple[list[Row], ...]:
-    """Everything a sync brings, but for what may differ between two equal mailboxes."""
-    return tuple(
-        db.execute(
-            f"select to_jsonb(t) - array['user_id', 'change_number'] as row"
-            f" from gmail_sync.{table} t where user_id = %s order by to_jsonb(t)::text",
-            [user_id],
-        ).fetchall()
-        for table in ("message", "attachment", "label")
     )
 
 

@@ -13,7 +13,8 @@ as $$
     k.kind,
     e.event -> 'message' ->> 'id',
     l.label_id,
-    e.event -> 'message' ->> 'threadId'
+    -- A longer one, which is not Gmail's, would not fit into an index.
+    left(e.event -> 'message' ->> 'threadId', 255)
   from jsonb_array_elements(p_history) as h (record)
   cross join unnest(
     array['messagesAdded', 'messagesDeleted', 'labelsAdded', 'labelsRemoved']

@@ -38,7 +38,8 @@ begin
     where q.user_id = v_user_id and q.message_id = any (v_listed)
   );
   insert into gmail_sync.fetch_queue (user_id, message_id, thread_id, reason)
-  select v_user_id, q.id, p_thread_ids[q.n], 'listed'
+  -- A longer one, which is not Gmail's, would not fit into an index.
+  select v_user_id, q.id, left(p_thread_ids[q.n], 255), 'listed'
   from (select id, array_position(p_message_ids, id) as n from unnest(v_queued) id) q
   order by q.n;
 
