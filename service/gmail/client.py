@@ -195,16 +195,18 @@ class GmailClient:
     def _fetch_one(self, get: Get) -> Fetched:
         """The message or thread, or its own error. Raises errors that concern every message."""
         method = get.request.methodId
-        most = BATCH_BYTES if method == THREADS_GET else LARGEST_ANSWER
+        is_thread = method == THREADS_GET
         try:
-            part = multipart.Part(
-                *self._transport.request(get.uri, headers=get.request.headers, most=most)
+            response, content = self._transport.request(
+                get.uri,
+                headers=get.request.headers,
+                most=BATCH_BYTES if is_thread else LARGEST_ANSWER,
             )
         except Exception as error:
-            if most == BATCH_BYTES and isinstance(error, LargeAnswer):
+            if is_thread and isinstance(error, LargeAnswer):
                 raise TooLarge from error
             raise classify(error, method) from error
-        fetched = self._fetched(get, part)
+        fetched = self._fetched(get, multipart.Part(response, content))
         if isinstance(fetched.error, ACCOUNT_WIDE_ERRORS):
             raise fetched.error
         return fetched
