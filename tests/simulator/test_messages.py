@@ -10,6 +10,7 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import MediaIoBaseUpload
 
 from service.simulator import Mailbox, Simulator
+from service.simulator.errors import ApiError
 from tests.simulator.conftest import COUNT, EMAIL
 
 Call = Callable[..., tuple[int, Any]]
@@ -283,3 +284,14 @@ def test_a_thread_has_no_raw_form_and_can_be_gone(mailbox: Mailbox, call: Call) 
     thread_id = mailbox.get(mailbox.message_ids()[0]).thread_id
     assert call("GET", f"/gmail/v1/users/me/threads/{thread_id}?format=raw")[0] == 400
     assert call("GET", "/gmail/v1/users/me/threads/f00")[0] == 404
+
+
+def test_a_thread_has_the_messages_that_are_left_of_it(mailbox: Mailbox) -> None:
+    first = mailbox.insert(b"Subject: first\r\n\r\n")
+    second = mailbox.insert(b"Subject: second\r\n\r\n", thread_id=first)
+    assert [each.id for each in mailbox.thread(first)] == [first, second]
+    mailbox.delete(first)
+    assert [each.id for each in mailbox.thread(first)] == [second]
+    mailbox.delete(second)
+    with pytest.raises(ApiError):
+        mailbox.thread(first)
