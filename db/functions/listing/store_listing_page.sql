@@ -40,8 +40,9 @@ begin
   insert into gmail_sync.fetch_queue (user_id, message_id, thread_id, reason)
   -- A longer one, which is not Gmail's, would not fit into an index.
   select v_user_id, q.id, left(p_thread_ids[q.n], 255), 'listed'
-  from (select id, array_position(p_message_ids, id) as n from unnest(v_queued) id) q
-  order by q.n;
+  from (
+    select id, array_position(p_message_ids, id) as n from unnest(v_queued) id order by n
+  ) q;
 
   if p_next_page_token is null
     and not exists (select from gmail_sync.listing where user_id = v_user_id)
