@@ -33,6 +33,7 @@ BENCHMARKS = (
     "events",
     "memory",
     "storage",
+    "import",
 )
 
 

@@ -50,9 +50,16 @@ def tiny(count: int) -> Iterator[Mail]:
         yield Mail.of(raw, ("INBOX",), 1_700_000_000_000 + number * 1000)
 
 
+def unquoted(count: int) -> Iterator[Mail]:
+    """Generated mail without a line that an mbox quotes: an import fetches the others."""
+    mails = (mail for mail in generate(2 * count) if b"\nFrom " not in mail.raw())
+    return islice(mails, count)
+
+
 KINDS: dict[str, Callable[[int], Iterator[Mail]]] = {
     "real": real,
     "generated": generate,
+    "unquoted": unquoted,
     "large": large,
     "tiny": tiny,
 }

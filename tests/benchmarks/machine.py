@@ -137,12 +137,16 @@ class Gmail:
             ids = message_ids[start : start + 1000]
             self._post("gmail/v1/users/me/messages/batchDelete", {"ids": ids})
 
+    def write_takeout(self, folder: str) -> None:
+        """Write an export of the mailbox into a folder."""
+        self._post(f"simulator/mailboxes/{EMAIL}/takeout", {"folder": folder, "form": "zip"})
+
     def _post(self, path: str, body: object) -> None:
         requests.post(
             f"{self.url}/{path}",
             msgspec.json.encode(body),
             headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
-            timeout=STOP_SECONDS,
+            timeout=SYNC_SECONDS,
         ).raise_for_status()
 
 

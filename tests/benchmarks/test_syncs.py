@@ -1,5 +1,6 @@
 """The benchmarks of whole syncs still run: each once, as small as it can be."""
 
+import importlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,6 +22,7 @@ SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),
     "events": lambda it: events.figures(it, clicks=3, watchers=5, changes=2),
     "memory": lambda it: memory.figures(it, messages=2000),
+    "import": lambda it: importlib.import_module("tests.benchmarks.import").figures(it, 50, 100),
 }
 NAMES = {
     "throughput": [
@@ -35,6 +37,7 @@ NAMES = {
     "nothing_new": ["nothing_new", "nothing_new_no_latency"],
     "events": ["click_to_event", "fan_out"],
     "memory": ["memory"],
+    "import": ["import", "import_units", "import_memory_import", "import_memory_worker"],
 }
 
 

@@ -1,24 +1,35 @@
 """A mailbox that is imported from Google Takeout, beside the same mailbox fetched from Gmail."""
 
 import json
+import os
+import random
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from service import logs
 from service.cli import main
 from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
 from service.mailbox.refetch import wait_for_run
 from service.postgres.calls import Connection, Row, Session
 from service.simulator import (
+    Fault,
     Limits,
     Mailbox,
     Simulator,
+    TakeoutExport,
     generate,
 )
 from service.simulator.takeout import write_takeout
 from service.worker.worker import Worker
+from tests.functions.lease.test_fence import everything
+from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL
 
 MESSAGES = 60
@@ -152,3 +163,237 @@ def test_an_imported_mailbox_equals_one_that_was_fetched(
     dear = [charge.units for charge in simulator.quota.charges if charge.units >= 20]
     assert sum(dear) <= 20 * (1 + inexact)
     assert new in rows_of(db, "imported")
+
+
+def test_a_dry_run_counts_and_changes_nothing(
+    export: list[Path], connect: Callable[..., None], run_import: Import, db: Connection
+) -> None:
+    connect("ann")
+    before = everything(db)
+    result = run_import("ann", "--dry-run")
+    assert result.exit_code == 0
+    assert f"{MESSAGES} messages in the export" in result.stdout
+    assert "would be imported" in result.stdout
+    assert everything(db) == before
+
+
+def test_the_same_export_twice_brings_nothing_more(
+    export: list[Path],
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    db: Connection,
+) -> None:
+    connect("ann")
+    assert run_import("ann").exit_code == 0
+    before = rows_of(db, "ann")
+    result = run_import("ann", "--json")
+    assert result.exit_code == 0
+    answer = json.loads(result.stdout)
+    assert (answer["staged"], answer["stored"] + answer["inexact"]) == (0, MESSAGES)
+    assert answer["run"]["current_stats"]["imported"] == 0
+    assert rows_of(db, "ann") == before
+
+
+def test_what_gmail_has_no_more_is_kept_as_deleted_on_request(
+    export: list[Path],
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    functions: Session,
+    db: Connection,
+) -> None:
+    connect("ann")
+    gone = filled.message_ids()[5]
+    filled.delete(gone)
+    result = run_import("ann", "--keep-deleted")
+    assert result.exit_code == 0, result.output
+    assert "1 kept as deleted, because Gmail has them no more" in result.stdout
+    rows = rows_of(db, "ann")
+    assert rows[gone]["deleted_at"] is not None
+    # A later full sync leaves it as it is.
+    sync(functions, "ann")
+    assert rows_of(db, "ann")[gone] == rows[gone]
+
+
+def test_an_export_of_another_person_is_refused_in_words(
+    simulator: Simulator,
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    other = simulator.add_mailbox("other@example.com")
+    # Other ids than those of the mailbox.
+    for number in range(20):
+        other.insert(b"Subject: theirs\r\n\r\ntext\r\n", message_id=f"{0x19 << 56 | number:x}")
+    write_takeout(other, tmp_path / "export")
+    connect("ann")
+    result = run_import("ann", "--keep-deleted")
+    assert result.exit_code == 1
+    assert "Is this the export of another account?" in result.stderr
+    assert rows_of(db, "ann").keys() == set(filled.message_ids())
+    assert staged(db) == 0
+
+
+def test_messages_without_ids_are_fetched_and_counted(
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    write_takeout(filled, tmp_path / "export", TakeoutExport(has_numbers=False))
+    connect("ann")
+    result = run_import("ann", "--json")
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["without_id"] + answer["inexact"] == MESSAGES
+    assert rows_of(db, "ann").keys() == set(filled.message_ids())
+
+
+def test_a_broken_file_loses_nothing(
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    first, second = write_takeout(filled, tmp_path / "export", TakeoutExport(form="gz", files=2))
+    first.write_bytes(first.read_bytes()[:-2000])
+    connect("ann")
+    result = run_import("ann", "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    (problem,) = answer["problems"]
+    assert str(first) in problem
+    # The other file was read, and so was what precedes the damage.
+    assert MESSAGES / 2 < answer["read"] <= MESSAGES
+    assert answer["run"]["current_stats"]["imported"] >= MESSAGES / 2
+    assert rows_of(db, "ann").keys() == set(filled.message_ids())
+    assert second.exists()
+
+
+def test_an_incremental_sync_in_between_leaves_the_staging_alone(
+    export: list[Path],
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    functions: Session,
+    google: Google,
+    service_url: str,
+    db: Connection,
+) -> None:
+    connect("ann")
+    db.execute("update gmail_sync.account set history_id = %s", [filled.history_id])
+    task_id = functions.value("start_sync_idempotent", "ann")
+    claimed = functions.row("claim_sync", "00000000-0000-0000-0000-000000000000")
+    assert claimed is not None
+    assert run_import("ann", "--no-wait").exit_code == 0
+    waiting = staged(db)
+    assert waiting > MESSAGES / 2
+    functions.value("release_sync", task_id)
+    assert staged(db) == waiting
+    worker = Worker(service_url, google, 1, logs.configure("warning"))
+    worker.start()
+    try:
+        run = wait_for_run(functions, "ann")
+    finally:
+        worker.stop()
+    assert run is not None
+    assert (run["sync_type"], run["outcome"]) == ("full", "succeeded")
+    assert run["current_stats"]["imported"] == waiting
+    assert staged(db) == 0
+
+
+def test_a_full_sync_that_is_fetching_joins_the_import_first(
+    export: list[Path],
+    simulator: Simulator,
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    functions: Session,
+    db: Connection,
+) -> None:
+    connect("ann")
+    held = simulator.faults.add(Fault("batch", "hang"))
+    first = functions.value("start_sync_idempotent", "ann")
+    wait_until(lambda: held.struck, 60)
+    assert run_import("ann", "--no-wait").exit_code == 0
+    waiting = staged(db)
+    held.release()
+    simulator.faults.clear()
+    run = wait_for_run(functions, "ann")
+    assert run is not None
+    assert run["current_stats"]["imported"] == waiting > MESSAGES / 2
+    ended = functions.row("sync_run", first)
+    assert ended is not None
+    assert ended["outcome"] == "superseded"
+
+
+def test_a_user_without_a_connected_account_is_refused_in_words(
+    export: list[Path],
+    connect: Callable[..., None],
+    run_import: Import,
+    functions: Session,
+    db: Connection,
+) -> None:
+    refused = run_import("nobody")
+    assert refused.exit_code == 1
+    assert "is not connected. Connect it on the page or with gmail-sync account add" in (
+        refused.stderr
+    )
+    connect("ann")
+    functions.value("disconnect_account", "ann")
+    assert run_import("ann").exit_code == 1
+    assert staged(db) == 0
+
+
+def staged(db: Connection) -> int:
+    row = db.execute("select count(*)::int as n from gmail_sync.imported_message").fetchone()
+    assert row is not None
+    n: int = row["n"]
+    return n
+
+
+@pytest.mark.gate
+def test_killed_at_ten_moments_and_run_again_it_equals_a_fetched_mailbox(
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    functions: Session,
+    service_url: str,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    filled.load(generate(1_500, seed=1))
+    (export,) = write_takeout(filled, tmp_path / "export")
+    connect("fetched")
+    functions.value("set_quota_profile", "fetched", "unlimited")
+    sync(functions, "fetched")
+    connect("imported")
+    dice = random.Random(18)
+    command = [sys.executable, "-m", "service.cli", "import", "imported", str(export)]
+    for _ in range(10):
+        running = subprocess.Popen(
+            command,
+            env={**os.environ, "DATABASE_URL": service_url},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # Once it is staging, or joining.
+        before, goal = staged(db), dice.randrange(200)
+        with suppress(AssertionError, TimeoutError):
+            wait_until(lambda goal=goal, before=before: abs(staged(db) - before) > goal, 20)
+        running.kill()
+        running.wait()
+    assert run_import("imported").exit_code == 0
+    assert_same_mail(db, "imported", "fetched")
+    assert staged(db) == 0
