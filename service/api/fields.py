@@ -20,6 +20,7 @@ AfterTaskId = Annotated[str | None, QueryParameter(max_length=300, pattern=_NOT_
 MessageId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
 PartId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]
 OptionalMessageId = Annotated[str | None, QueryParameter(max_length=200, pattern=_NOT_BLANK)]
+UserIdFilter = Annotated[str | None, QueryParameter(max_length=255, pattern=_NOT_BLANK)]
 SearchQuery = Annotated[str | None, QueryParameter(max_length=1000, pattern=_NOT_BLANK)]
 TEXT_RULE = "must not be blank and must be UTF-8 without control characters"
 

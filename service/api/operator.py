@@ -123,10 +123,11 @@ def perform_action(
 ) -> ActionResponse:
     """Call a maintenance function. The action is the function's name."""
     rows = perform(pool, request.user.user_id, action, user_id)
-    return ActionResponse(action, [_in_seconds(row) for row in rows])
+    return ActionResponse(action, [in_seconds(row) for row in rows])
 
 
-def _in_seconds(row: Row) -> dict[str, Any]:
+def in_seconds(row: Row) -> dict[str, Any]:
+    """The row with its intervals as numbers."""
     return {
         name: value.total_seconds() if isinstance(value, timedelta) else value
         for name, value in row.items()

@@ -19,6 +19,7 @@ from msgspec import Struct
 from service.api.auth.tokens import UserRequest
 from service.api.operator import ACTIONS, operators_only, perform
 from service.api.operator_access import OperatorAccessLog
+from service.api.operator_lists import Page, page_of, running_syncs
 from service.api.reader import time_zone_of, translator_of
 from service.api.running import zombies_first
 from service.postgres.calls import FunctionCaller, Row
@@ -27,7 +28,7 @@ from service.postgres.user_id import CONTROLS
 from service.web.activity import OUTCOMES, RATES, WAITS, ages, figures
 from service.web.pages import Pages
 
-# The users that a page of a table shows.
+# The users, or workers, that a page of a table shows.
 MAX_ROWS = 50
 CAUSES = ("zombie", "silent", "stalled", "clock_skew")
 COLUMNS = (*OUTCOMES, *WAITS, *RATES)
@@ -54,6 +55,7 @@ class View:
     runs_after: str = ""
     accounts_after: str = ""
     dead_letters_after: str = ""
+    workers_after: str = ""
 
     @classmethod
     def of(cls, request: UserRequest) -> "View":
@@ -127,13 +129,12 @@ def _page(
     request: UserRequest, pages: Pages, functions: FunctionCaller, result: ActionResult | None
 ) -> Response[str]:
     language, view = translator_of(request), View.of(request)
-    runs, more_runs = _runs(functions, view)
-    accounts, more_accounts = _page_of(
-        functions, "list_accounts_to_reconnect", view.accounts_after, p_user_id=view.user_id
-    )
-    dead_letters, more_dead_letters = _page_of(
-        functions, "list_dead_letters", view.dead_letters_after, p_user_id=view.user_id
-    )
+    lists = {
+        "runs": _runs(functions, view),
+        "accounts": _list(functions, "list_accounts_to_reconnect", view, view.accounts_after),
+        "dead_letters": _list(functions, "list_dead_letters", view, view.dead_letters_after),
+        "workers": page_of(functions, "list_workers", MAX_ROWS, view.workers_after or None),
+    }
     activity = functions.rows("sync_activity")
     return pages.page(
         request,
@@ -142,16 +143,12 @@ def _page(
         health=functions.value("sync_health"),
         view=view,
         causes=CAUSES,
-        runs=runs,
-        accounts=accounts,
-        dead_letters=dead_letters,
-        next_pages={
-            "runs": more_runs,
-            "accounts": more_accounts,
-            "dead_letters": more_dead_letters,
-        },
+        runs=lists["runs"].rows,
+        accounts=lists["accounts"].rows,
+        dead_letters=lists["dead_letters"].rows,
+        workers=lists["workers"].rows,
+        next_pages={name: page.next for name, page in lists.items()},
         jobs=functions.rows("scheduler_status"),
-        workers=functions.rows("list_workers", MAX_ROWS),
         busy=[row for row in activity if any(row[name] for name in COLUMNS)],
         columns=COLUMNS,
         figures=figures(language, time_zone_of(request), activity),
@@ -162,30 +159,22 @@ def _page(
     )
 
 
-def _runs(functions: FunctionCaller, view: View) -> tuple[list[Row], str]:
-    runs, more = _page_of(
+def _runs(functions: FunctionCaller, view: View) -> Page:
+    page = running_syncs(
         functions,
-        "list_running_syncs",
-        view.runs_after,
-        p_user_id=view.user_id,
-        p_cause=view.cause,
-        p_worker=view.worker,
+        MAX_ROWS,
+        view.runs_after or None,
+        view.user_id or None,
+        view.cause or None,
+        view.worker or None,
     )
     if view.is_filtered or view.runs_after:
-        return runs, more
-    return zombies_first(functions, runs, MAX_ROWS), more
+        return page
+    return Page(zombies_first(functions, page.rows, MAX_ROWS), page.next)
 
 
-def _page_of(
-    functions: FunctionCaller, function: str, after: str, **filters: str
-) -> tuple[list[Row], str]:
-    """The rows of MAX_ROWS users, and the last of these if there are more; else an empty text."""
-    given = {name: value for name, value in filters.items() if value}
-    rows = functions.rows(function, MAX_ROWS + 1, after or None, **given)
-    users = list(dict.fromkeys(row["user_id"] for row in rows))
-    if len(users) <= MAX_ROWS:
-        return rows, ""
-    return [row for row in rows if row["user_id"] != users[-1]], users[-2]
+def _list(functions: FunctionCaller, function: str, view: View, after: str) -> Page:
+    return page_of(functions, function, MAX_ROWS, after or None, p_user_id=view.user_id or None)
 
 
 def _line(text: str) -> str:

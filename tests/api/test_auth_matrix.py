@@ -59,7 +59,16 @@ NEEDS_GOOGLE = {
     "GET /api/gmail/messages/{message_id}/raw",
 }
 # What shows or does for everybody, and is refused to others than operators.
-FOR_OPERATORS = {"GET /operator", "POST /operator", "POST /api/operator/{action}"}
+FOR_OPERATORS = {
+    "GET /operator",
+    "POST /operator",
+    "POST /api/operator/{action}",
+    "GET /api/operator/running-syncs",
+    "GET /api/operator/accounts",
+    "GET /api/operator/accounts-to-reconnect",
+    "GET /api/operator/dead-letters",
+    "GET /api/operator/workers",
+}
 WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_attachment"}
 # What stands in the addresses of things that are nobody's.
 NAMES_FOR_ALL = {

@@ -31,6 +31,7 @@ BENCHMARKS = (
     "sync_now",
     "nothing_new",
     "events",
+    "operator_page",
     "memory",
     "storage",
     "import",

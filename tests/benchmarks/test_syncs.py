@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from service.simulator.quota import Charge
-from tests.benchmarks import events, memory, nothing_new, quota, sync_now, throughput
+from tests.benchmarks import events, memory, nothing_new, operator_page, quota, sync_now, throughput
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import Installation
 from tests.cluster import Cluster
@@ -21,6 +21,9 @@ SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "sync_now": lambda it: sync_now.figures(it, repetitions=1, new=12, latency=0.02),
     "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),
     "events": lambda it: events.figures(it, clicks=3, watchers=5, changes=2),
+    "operator_page": lambda it: operator_page.figures(
+        it, (20, 5, 20), (40, 10, 40), rounds=1, times=2
+    ),
     "memory": lambda it: memory.figures(it, messages=2000),
     "import": lambda it: importlib.import_module("tests.benchmarks.import").figures(it, 50, 100),
 }
@@ -36,6 +39,7 @@ NAMES = {
     "sync_now": ["sync_now"],
     "nothing_new": ["nothing_new", "nothing_new_no_latency"],
     "events": ["click_to_event", "fan_out"],
+    "operator_page": ["operator_page"],
     "memory": ["memory"],
     "import": ["import", "import_units", "import_memory_import", "import_memory_worker"],
 }

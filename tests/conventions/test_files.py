@@ -66,6 +66,7 @@ PINNED = {
     "_oldest_waiting_seconds": ["enable_sort = off"],
     "_operator_reasons": ["enable_sort = off"],
     "_sampled_zombies": ["enable_sort = off"],
+    "running_syncs_read_to": ["enable_sort = off"],
     "list_accounts_to_reconnect": ["enable_sort = off"],
     # Its last step sorts one page, and a sort that is off costs enough to compile the query.
     "list_running_syncs": ["enable_sort = off", "jit = off"],

@@ -1,6 +1,8 @@
 """Runs of many users, quickly."""
 
 from service.postgres.calls import Connection
+from tests.functions.conftest import only
+from tests.waiting import wait_until
 
 
 def add_ended_runs(db: Connection, count: int) -> None:
@@ -67,6 +69,52 @@ def add_accounts(db: Connection, count: int) -> None:
         [count],
     )
     db.execute("select gmail_sync.enqueue_due_syncs()")
+
+
+def add_busy_day(db: Connection, accounts: int, running: int, ended: int) -> None:
+    """Accounts, of which so many sync now; runs that ended within a day, and are counted. A worker
+    has twenty runs. The runs do not beat, so they may be silent for an hour."""
+    add_accounts(db, accounts)
+    for statement in _BUSY_DAY:
+        db.execute(statement.encode(), {"running": running, "ended": ended})
+    db.execute("vacuum (analyze)")
+    # Another transaction of the cluster can delay it.
+    wait_until(
+        lambda: (
+            only(db, "select gmail_sync.prune_sync_history()") is not None
+            and only(db, "select isfinite(counted_to) from gmail_sync.activity_state")
+        )
+    )
+
+
+_BUSY_DAY = (
+    "update gmail_sync.settings set heartbeat_timeout = '1 h', stall_timeout = '1 h'",
+    """
+    insert into gmail_sync.worker (id, version, capacity, living_slots, dropped_log_lines)
+    select md5(n::text)::uuid, '1', 20, 20, 0 from generate_series(1, %(running)s / 20) n
+    """,
+    """
+    insert into gmail_sync.user_sync_status (
+      task_id, user_id, claimed_by, claimed_at, started_at, not_before, phase, found, new, pending
+    )
+    select 'running-' || n, 'account-' || n, md5((1 + n / 20)::text)::uuid, at, at, at, 'fetching',
+      900, 600, 300
+    from (
+      select n, now() - n %% 30 * interval '1 min' as at from generate_series(1, %(running)s) n
+    ) n
+    """,
+    """
+    insert into gmail_sync.user_sync_status (
+      task_id, user_id, is_syncing, outcome, phase, progress_percentage, found, new,
+      started_at, not_before, claimed_at, updated_at, finished_at
+    )
+    select 'today-' || n, 'account-' || n, false, 'succeeded', 'done', 100, 5, 5,
+      at - interval '2 min', at - interval '2 min', at - interval '1 min', at, at
+    from (
+      select n, now() - n * interval '1 day' / %(ended)s as at from generate_series(1, %(ended)s) n
+    ) n
+    """,
+)
 
 
 def add_crowd(db: Connection, count: int) -> None:

@@ -32,8 +32,21 @@ as $$
   from gmail_sync.account a
   where a.status in ('reauth_required', 'suspended')
     and a.user_id > coalesce(p_after, '')
-    and (p_user_id is null or a.user_id = p_user_id)
     and (p_status_code is null or a.status_code = p_status_code)
+    -- With "p_user_id is null or", all rejected accounts would be read for one.
+    and a.user_id = any (
+      case
+        when p_user_id is not null then array[p_user_id]
+        else array(
+          select page.user_id::text
+          from gmail_sync.account page
+          where page.status in ('reauth_required', 'suspended')
+            and page.user_id > coalesce(p_after, '')
+            and (p_status_code is null or page.status_code = p_status_code)
+          order by page.user_id limit p_limit
+        )
+      end
+    )
   order by a.user_id
   limit gmail_sync._check_page_size(p_limit, 1000);
 $$;

@@ -2,7 +2,8 @@
 -- p_cause is a cause, or zombie for any. p_worker is a worker's id or its beginning, as the view
 -- shows it. Raises SY003 when p_limit is not between 1 and 10,000, and for an unknown cause.
 --
--- A page costs as much as it has rows; with a cause or a worker, all claimed runs are read. Old
+-- A page costs as much as it has rows, and by worker as much as the worker has runs. By cause it
+-- reads 3,000 runs, or p_limit if that is more; running_syncs_read_to says where to go on. Old
 -- statistics may say that nothing runs. So the rows are found by their users, for whom no other
 -- index seems as good.
 
@@ -23,29 +24,31 @@ set jit = off
 as $$
 declare
   v_limit integer := gmail_sync._check_page_size(p_limit, 10000);
+  v_worker text := lower(p_worker collate "C");
+  -- NULL, and no worker's, if it is not hexadecimal.
+  v_digits text := replace(substring(v_worker from '^[0-9a-f-]+$'), '-', '');
   v_user_ids text[];
 begin
   if p_cause not in ('zombie', 'silent', 'stalled', 'clock_skew') then
     raise exception 'cause "%" is not zombie, silent, stalled or clock_skew', p_cause
       using errcode = 'SY003';
-  elsif p_cause is null and p_worker is null and p_user_id is null then
+  elsif p_user_id is not null then
+    v_user_ids := array[p_user_id];
+  elsif v_worker is not null then
+    v_user_ids := array(
+      select r.user_id::text
+      from gmail_sync.user_sync_status r
+      where r.is_syncing and r.claimed_at is not null
+        and r.claimed_by between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid
+        and starts_with(r.claimed_by::text, v_worker)
+    );
+  else
     v_user_ids := array(
       select r.user_id::text
       from gmail_sync.user_sync_status r
       where r.is_syncing and r.user_id > coalesce(p_after, '')
-      order by r.user_id limit v_limit
-    );
-  elsif p_user_id is not null then
-    v_user_ids := array[p_user_id];
-  else
-    v_user_ids := array(
-      select r.user_id::text
-      from gmail_sync._running_run r
-      where r.claimed_at is not null
-        and r.user_id > coalesce(p_after, '')
-        and (p_worker is null or starts_with(r.claimed_by::text, lower(p_worker collate "C")))
-        and (p_cause is null or r.cause is not null and p_cause in ('zombie', r.cause))
-      order by r.user_id limit v_limit
+      order by r.user_id
+      limit case when p_cause is null then v_limit else greatest(v_limit, 3000) end
     );
   end if;
 
@@ -53,10 +56,10 @@ begin
     select *
     from gmail_sync.running_syncs r
     where r.user_id = any (v_user_ids)
-      and (p_worker is null or starts_with(r.worker, left(lower(p_worker collate "C"), 8)))
+      and (v_worker is null or starts_with(r.worker, left(v_worker, 8)))
       and (p_cause is null or r.cause is not null and p_cause in ('zombie', r.cause))
       and (p_after is null or r.user_id > p_after)
-    order by r.user_id;
+    order by r.user_id limit v_limit;
 end;
 $$;
 

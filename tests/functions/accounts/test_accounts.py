@@ -137,6 +137,10 @@ def test_accounts_of_all_users_are_listed_in_order(functions: Session) -> None:
         connected(functions, user)
     assert [row["user_id"] for row in functions.rows("list_accounts")] == ["ann", "bo", "cy"]
     assert functions.rows("list_accounts", "nobody") == []
+    assert [row["user_id"] for row in functions.rows("list_accounts", None, 2)] == ["ann", "bo"]
+    assert [row["user_id"] for row in functions.rows("list_accounts", None, 2, "bo")] == ["cy"]
+    with pytest.raises(InvalidArgument):
+        functions.rows("list_accounts", None, 1001)
 
 
 @pytest.mark.parametrize(

@@ -43,16 +43,18 @@ def test_a_worker_that_has_gone_silent_is_not_alive(functions: Session, db: Conn
     functions.rows("worker_heartbeat", uuid.uuid4(), "1.2", 4)
     db.execute("update gmail_sync.worker set seen_at = now() - interval '61 s'")
     functions.rows("worker_heartbeat", uuid.uuid4(), "1.3", 4)
-    new, old = functions.rows("list_workers")
+    old, new = sorted(functions.rows("list_workers"), key=lambda row: row["version"])
     assert (new["version"], new["alive"], new["busy"]) == ("1.3", True, 0)
     assert (old["version"], old["alive"]) == ("1.2", False)
     assert timedelta(seconds=61) <= old["seen_for"] <= silence_of(db, "1.2")
 
 
-def test_a_page_is_no_longer_than_the_limit(functions: Session) -> None:
-    for _ in range(2):
-        functions.rows("worker_heartbeat", uuid.uuid4(), "1", 1)
-    assert len(functions.rows("list_workers", 1)) == 1
+def test_the_pages_are_by_id(functions: Session) -> None:
+    for digit in (3, 1, 2):
+        functions.rows("worker_heartbeat", uuid.UUID(str(digit) * 32), "1", 1)
+    first = functions.rows("list_workers", 2)
+    assert [row["worker"] for row in first] == ["1" * 8, "2" * 8]
+    assert [row["worker"] for row in functions.rows("list_workers", 2, "2" * 8)] == ["3" * 8]
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, None])

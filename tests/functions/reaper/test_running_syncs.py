@@ -35,6 +35,11 @@ def runs(db: Connection) -> None:
         ({"p_worker": "0BADCAFE"}, ["ann", "bob", "cy"]),
         ({"p_worker": "0badcafe", "p_limit": 1, "p_after": "ann"}, ["bob"]),
         ({"p_worker": "0badcafe", "p_cause": "stalled"}, ["bob"]),
+        ({"p_worker": "0badcafe", "p_limit": 2}, ["ann", "bob"]),
+        ({"p_worker": "0badcafe0"}, []),
+        ({"p_worker": "badcafe"}, []),
+        ({"p_worker": "0"}, ["ann", "bob", "cy"]),
+        ({"p_worker": "-"}, []),
         ({"p_worker": "%"}, []),
     ],
 )
@@ -43,6 +48,28 @@ def test_pages_and_filters(
 ) -> None:
     found = functions.rows("list_running_syncs", **filters)
     assert [run["user_id"] for run in found] == users
+
+
+def test_a_page_by_cause_reads_so_many_runs_and_says_how_far(
+    functions: Session, db: Connection
+) -> None:
+    db.execute(
+        "insert into gmail_sync.user_sync_status (task_id, user_id, updated_at)"
+        " select 't' || n, to_char(n, '0000'),"
+        " now() - case when n in (7, 3005) then interval '61 s' else '0 s' end"
+        " from generate_series(1, 3010) n"
+    )
+
+    def zombies(after: str | None, limit: int = 50) -> list[str]:
+        rows = functions.rows("list_running_syncs", limit, after, p_cause="zombie")
+        return [row["task_id"] for row in rows]
+
+    read_to = functions.value("running_syncs_read_to", 50)
+    assert read_to == only(db, "select to_char(3000, '0000')")
+    assert (zombies(None), zombies(read_to)) == (["t7"], ["t3005"])
+    assert functions.value("running_syncs_read_to", 50, read_to) is None
+    # A longer page reads as many runs as it may have.
+    assert zombies(None, 3005) == ["t7", "t3005"]
 
 
 def test_an_unknown_cause_is_refused(functions: Session) -> None:

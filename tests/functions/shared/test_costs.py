@@ -127,6 +127,15 @@ READS = {
     "runs": "select * from gmail_sync.list_running_syncs(50)",
     "runs, next page": "select * from gmail_sync.list_running_syncs(50, 'running-user-5')",
     "the run of a user": "select * from gmail_sync.list_running_syncs(p_user_id => 'running-5')",
+    "runs of a worker": (
+        "select * from gmail_sync.list_running_syncs(50, p_worker => left(md5('7'), 8))"
+    ),
+    "accounts": "select * from gmail_sync.list_accounts(p_limit => 50, p_after => 'account-5')",
+    "one account": "select * from gmail_sync.list_accounts('account-7')",
+    "a refused account": (
+        "select * from gmail_sync.list_accounts_to_reconnect(50, p_user_id => 'account-7')"
+    ),
+    "workers": "select * from gmail_sync.list_workers(50)",
     "refused accounts": "select * from gmail_sync.list_accounts_to_reconnect(50)",
     "refused accounts, next page": (
         "select * from gmail_sync.list_accounts_to_reconnect(50, 'refused-5')"
@@ -141,6 +150,16 @@ ASKED_OF_A_RUN = (
     "release_sync('running-7')", "cancel_sync('running-7')",
     "handover_sync('running-7', 'stop', null, false)",
 )  # fmt: skip
+# Searches for zombies, of which there are none. They read so many runs, first their users and then
+# the runs themselves.
+BY_CAUSE = {
+    "zombies": "select * from gmail_sync.list_running_syncs(50, p_cause => 'zombie')",
+    "zombies, next page": (
+        "select * from gmail_sync.list_running_syncs(50, 'queued-user-5', p_cause => 'zombie')"
+    ),
+    "where the next page begins": "select gmail_sync.running_syncs_read_to(50)",
+}
+READ_BY_CAUSE = 2 * 3_000 + 200
 HEALTH = "select gmail_sync.sync_health()"
 # Health counts so many rows at most of each of six kinds, and looks at the claimed runs.
 COUNTED = 9 * 3_001 + 200
@@ -201,6 +220,16 @@ def test_a_run_is_found_without_reading_others(crowds: tuple[str, str], call: st
 
     _, many = of_both(crowds, ask)
     assert many <= 20
+
+
+@pytest.mark.parametrize("read", BY_CAUSE)
+def test_a_search_by_cause_reads_a_part_of_the_runs(crowds: tuple[str, str], read: str) -> None:
+    def ask(url: str) -> int:
+        with connect(url, "test") as db:
+            return rows_read(db, BY_CAUSE[read])
+
+    _, many = of_both(crowds, ask)
+    assert many <= READ_BY_CAUSE
 
 
 def test_health_costs_as_much_in_any_installation(crowds: tuple[str, str]) -> None:

@@ -22,7 +22,7 @@ DBA = APP | {
     "list_accounts", "list_accounts_to_reconnect", "list_audit_events", "list_dead_letters",
     "list_deletions", "list_running_syncs", "list_workers", "prune_sync_history", "reap_loop",
     "reap_zombie_syncs", "record_audit_event", "refetch_messages", "repair_sync_consistency",
-    "run_reaper", "schema_version", "set_quota_profile", "sync_activity",
+    "run_reaper", "running_syncs_read_to", "schema_version", "set_quota_profile", "sync_activity",
 }  # fmt: skip
 SERVICE = DBA - {
     "_adopt_rows", "_row_time", "_zombie_cause", "adopt_legacy_sync_status", "reap_loop",
