@@ -13,7 +13,14 @@ from service.postgres.calls import Connection, Session
 from service.simulator import Fault, Mail, Mailbox, Simulator, generate, load
 from service.worker.worker import Worker
 from tests.waiting import wait_until
-from tests.worker.conftest import EMAIL, USER, Account, WorkerProcess, start_held
+from tests.worker.conftest import (
+    EMAIL,
+    PATIENCE_SECONDS,
+    USER,
+    Account,
+    WorkerProcess,
+    start_held,
+)
 from tests.worker.tables import contents, messages, queue, stored
 
 HAM = Path(__file__).parents[3] / "shared" / "mail" / "ham-2002.mbox.xz"
@@ -249,7 +256,7 @@ def test_kill_9_in_a_thread_loses_nothing(
     ids = thread_of(mailbox, 30)
     worker = start_worker()
     task_id, held = start_held(simulator, account, Fault("threads.get", "hang", after=1, count=1))
-    wait_until(lambda: len(stored(db)) == 12)
+    wait_until(lambda: len(stored(db)) == 12, PATIENCE_SECONDS)
     worker.signal(signal.SIGKILL)
     worker.wait(10)
     held.release()
