@@ -6,9 +6,10 @@ return the run it met, checks no argument and wakes no worker. Distinct users: e
 run. Hot users: ten, so nearly each call finds one.
 
 Starts outrun any workers here, so a run already waits, as in most of such a rush. Before that,
-workers are woken by NOTIFY. Commits that notify wait for one another in Postgres, whatever they
-hold. That is start_waking, which has no bar. Prepared statements have none either: they save the
-INSERT its planning, which the function never repeats.
+workers are woken by NOTIFY. Commits that notify wait for one another in Postgres until the WAL is
+on disk, so no two of them share an fsync. That is start_waking, which has no bar: a start cannot
+know that a worker woken by another has not looked already. Prepared statements have none either:
+they save the INSERT its planning, which the function never repeats.
 """
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Shape(NamedTuple):
     users: int
     queue_stands: bool = True
     prepared: bool = False
-    bar: float | None = 0.80
+    bar: float | None = 0.90
 
 
 SHAPES = {
@@ -46,7 +47,7 @@ CALL = r"""
 \set u random(1, {users})
 select gmail_sync.start_sync_idempotent('user-' || :u);
 """
-# As _queue_run does it.
+# As _start_sync does it.
 BARE = r"""
 \set u random(1, {users})
 insert into gmail_sync.user_sync_status

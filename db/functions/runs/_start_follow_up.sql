@@ -9,10 +9,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_ended.follow_up is not null then
-    perform gmail_sync._enqueue_run(
-      p_ended.user_id,
-      gmail_sync._sync_type_for_account(p_ended.user_id, p_ended.follow_up = 'full'),
-      'resume'
+    perform gmail_sync._start_sync(
+      p_ended.user_id, p_ended.follow_up = 'full', 'resume',
+      gmail_sync._new_task_id(p_ended.user_id)
     );
   end if;
 end;

@@ -1,72 +1,73 @@
--- Implements start_sync and start_sync_idempotent. It returns one row and not a set, which is
--- faster. For speed it also leaves SECURITY DEFINER and the pinned search_path to those two, and to
--- what they call.
+-- Implements start_sync and start_sync_idempotent: returns the task_id of the run that does a sync
+-- of a user. It is p_new_task_id if the run is new. For speed it leaves SECURITY DEFINER and the
+-- pinned search_path to its callers, and reads in one query all that a new run depends on.
+--
+-- Commits that notify wait for one another, so it notifies only if a worker may be idle. An idle
+-- worker polls every 2 s. If a run has been due for 3 s, all workers are busy, and each polls as
+-- soon as it is free. The 3 s follow from that poll, so they are not a setting.
 
 create or replace function gmail_sync._start_sync(
-  p_user_id text, p_force_full boolean, p_source text
+  p_user_id gmail_sync.user_key, p_force_full boolean, p_source text, p_new_task_id text
 )
-returns gmail_sync._started
+returns text
 language plpgsql
 volatile
 as $$
 declare
-  v_user gmail_sync.user_key := gmail_sync._valid_user_id(p_user_id);
-  v_run gmail_sync._running_run;
+  v_sync_type text;
+  v_busy boolean;
   v_task_id text;
 begin
-  if p_source is null or p_source not in ('api', 'sql', 'schedule', 'push') then
-    raise exception 'source % is not one of api, sql, schedule, push', p_source
-      using errcode = 'SY003';
-  end if;
-
-  if not gmail_sync._try_lock_user_shared(v_user) then
-    return row (gmail_sync._new_task_id(v_user), false);
+  if not gmail_sync._try_lock_user_shared(p_user_id) then
+    return gmail_sync._new_task_id(p_user_id);
   end if;
 
   loop
-    -- Most users have none, and this check costs a fraction of reading the run.
-    if not exists (
-      select from gmail_sync.user_sync_status r where r.user_id = v_user and r.is_syncing
-    ) then
+    select
+      case
+        when not exists (
+          select from gmail_sync.user_sync_status r where r.user_id = p_user_id and r.is_syncing
+        ) then gmail_sync._sync_type_for_account(p_user_id, p_force_full)
+      end,
+      (
+        select greatest(r.started_at, r.not_before) < clock_timestamp() - interval '3 s'
+        from gmail_sync.user_sync_status r
+        where r.is_syncing and r.claimed_at is null
+        order by r.not_before
+        limit 1
+      )
+    into v_sync_type, v_busy;
+
+    if v_sync_type is not null then
       if p_source = 'api' then
-        -- A click that joins a run is never refused.
-        perform gmail_sync._check_rate_limit(
-          'new syncs',
-          array(
-            select r.started_at
-            from gmail_sync.user_sync_status r
-            where r.user_id = v_user
-              and gmail_sync._is_within(r.started_at, interval '1 minute', interval '0')
-              and r.source = 'api'
-            order by r.started_at desc
-          ),
-          (select max_starts_a_minute from gmail_sync.settings)
-        );
+        perform gmail_sync._check_start_rate(p_user_id);
       end if;
-      v_task_id := gmail_sync._enqueue_run(
-        v_user, gmail_sync._sync_type_for_account(v_user, p_force_full is true), p_source
-      );
-      if v_task_id is not null then
-        return row (v_task_id, true);
+      insert into gmail_sync.user_sync_status (
+        task_id, user_id, sync_type, source, phase,
+        started_at, updated_at, not_before, claimed_at
+      )
+      values (
+        p_new_task_id, p_user_id, v_sync_type, p_source, 'queued',
+        clock_timestamp(), clock_timestamp(), clock_timestamp(), null
+      )
+      on conflict do nothing;
+      if found then
+        if v_busy is not true then
+          perform gmail_sync._notify_run(p_new_task_id, p_user_id);
+        end if;
+        return p_new_task_id;
       end if;
     end if;
 
-    select * into v_run from gmail_sync._running_run r where r.user_id = v_user;
-    continue when not found;
-    if v_run.cause is null then
-      exit when gmail_sync._join_run(v_run, p_force_full is true, p_source);
-    else
-      perform gmail_sync._reap_zombies(v_user);
-      -- Another transaction is ending it, or it is alive again: return the run itself.
-      exit when not found;
-    end if;
+    v_task_id := gmail_sync._join_running(p_user_id, p_force_full, p_source);
+    exit when v_task_id is not null;
   end loop;
-
-  return row (v_run.task_id, false);
+  return v_task_id;
 end;
 $$;
 
-comment on function gmail_sync._start_sync(text, boolean, text) is
-'The run that does a sync of a user, and whether it is new.';
+comment on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text) is
+'The run that does a sync of a user: a new one, or the one that exists.';
 
-revoke all on function gmail_sync._start_sync(text, boolean, text) from public;
+revoke all on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text)
+  from public;

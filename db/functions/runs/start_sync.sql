@@ -14,9 +14,15 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_new_task_id text := gmail_sync._new_task_id(p_user_id);
 begin
-  return query
-    select s.task_id, s.created from gmail_sync._start_sync(p_user_id, p_force_full, p_source) s;
+  task_id := gmail_sync._start_sync(
+    gmail_sync._valid_user_id(p_user_id), p_force_full is true,
+    gmail_sync._valid_source(p_source), v_new_task_id
+  );
+  created := task_id = v_new_task_id;
+  return next;
 end;
 $$;
 

@@ -12,7 +12,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return (gmail_sync._start_sync(p_user_id, p_force_full, p_source)).task_id;
+  return gmail_sync._start_sync(
+    gmail_sync._valid_user_id(p_user_id), p_force_full is true,
+    gmail_sync._valid_source(p_source), gmail_sync._new_task_id(p_user_id)
+  );
 end;
 $$;
 

@@ -784,8 +784,5 @@ create index audit_by_actor on gmail_sync.audit_event (actor);
 create index audit_of_a_deletion on gmail_sync.audit_event ((detail ->> 'user_hash'))
   where act = 'deleted';
 
--- The result of a start, as one value.
-create type gmail_sync._started as (task_id text, created boolean);
-
 grant usage on schema gmail_sync
   to gmail_sync_app, gmail_sync_reader, gmail_sync_service, gmail_sync_dba;
