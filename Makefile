@@ -13,7 +13,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, pgbouncer, nginx, Chromium and more
-	@docker/install-postgres.sh --with-chromium --with-nginx --with-pgbouncer --with-plpgsql-check >&2
+	@docker/install-postgres.sh --with-chromium --with-faketime --with-nginx --with-pgbouncer --with-plpgsql-check >&2
 
 .venv/.installed: extra = dev
 .venv/.demo: extra = demo
@@ -44,14 +44,14 @@ test: check ## lint, types, and the tests for each change; PYTEST_ARGS="-k lease
 	.venv/bin/pytest $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-m 'not gate and not serial' $(parallel))
 
 gate: test ## test, then what needs time, load or many rows: before a merge, and in CI
-	@docker/install-postgres.sh --with-faketime >&2
 	.venv/bin/pytest -m 'gate and not serial' $(parallel)
 	.venv/bin/pytest -m serial
 
-# Debian trixie's, whatever the machine has. Servers of root run as another user, who must be able to
-# enter the folder.
-POSTGRES_17 = $(CURDIR)/.postgres-17
-on_the_server = functions migrations conventions handbook demo worker chaos
+# Debian trixie's, whatever the machine has. Servers of root run as another user, who cannot enter
+# every checkout.
+POSTGRES_17 = $(if $(filter 0,$(shell id -u)),/var/cache/gmail-sync-postgres,$(CURDIR)/.postgres)-17
+on_the_server = functions migrations handbook demo worker chaos \
+  conventions/test_catalog.py conventions/test_plpgsql_check.py
 on_17 = GMAIL_SYNC_POSTGRES_PROGRAMS=$(POSTGRES_17)/bin .venv/bin/pytest $(parallel)
 # What waits for pg_cron.
 by_pg_cron = tests/migrations/test_administrator.py \
@@ -72,7 +72,6 @@ bench: setup ## compare with peers and bare statements; results go to tests/benc
 	.venv/bin/python -m tests.benchmarks $(if $(SCALE),--scale)
 
 chaos: setup ## break everything often, for hours; results go to tests/README.md
-	@docker/install-postgres.sh --with-faketime >&2
 	.venv/bin/python -m tests.chaos
 	GMAIL_SYNC_CHAOS=tell GMAIL_SYNC_SOAK_SECONDS=1800 GMAIL_SYNC_FUZZ_EXAMPLES=200 \
 	  .venv/bin/pytest tests/chaos/test_clicks.py tests/chaos/test_streams.py \
@@ -86,5 +85,5 @@ freeze: setup ## freeze all functions, once, at the first release
 	@.venv/bin/python -m db.migrations.freeze
 
 clean: ## remove .venv and everything made
-	rm -rf .postgres-17 .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(POSTGRES_17) .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
 	find db service tests -name __pycache__ -prune -exec rm -rf {} +

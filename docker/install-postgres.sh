@@ -35,20 +35,29 @@ main() {
 
     has_pg_cron || install_postgres
     [ -z "$venv" ] || python3 -c 'import ensurepip' 2>/dev/null || install "$venv"
-    [ -z "$chromium" ] || command -v chromium >/dev/null || (install "$chromium") ||
-        echo "Went on without Chromium: only the browser tests need it." >&2
-    [ -z "$faketime" ] || has_faketime || (install "$faketime") ||
-        echo "Went on without libfaketime: only two faults of make chaos and one test need it." >&2
-    [ -z "$nginx" ] || has_program nginx || (without_service install "$nginx") ||
-        echo "Went on without nginx: only the test that goes through it needs it." >&2
+    [ -z "$chromium" ] || has_program chromium ||
+        install_if_possible "Chromium: only the browser tests need it." install "$chromium"
+    [ -z "$faketime" ] || has_faketime ||
+        install_if_possible "libfaketime: only two faults of make chaos and one test need it." install "$faketime"
+    [ -z "$nginx" ] || has_program nginx ||
+        install_if_possible "nginx: only the test that goes through it needs it." without_service install "$nginx"
     # Several packages, a word each.
-    [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] || (install $notmuch) ||
-        echo "Went on without notmuch: make bench leaves lieer out." >&2
-    [ -z "$pgbouncer" ] || has_program pgbouncer || (without_service install "$pgbouncer") ||
-        echo "Went on without pgbouncer: only the test that goes through it needs it." >&2
+    [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] ||
+        install_if_possible "notmuch: make bench leaves lieer out." install $notmuch
+    [ -z "$pgbouncer" ] || has_program pgbouncer ||
+        install_if_possible "pgbouncer: only the test that goes through it needs it." without_service install "$pgbouncer"
     [ -z "$plpgsql_check" ] || has_extension plpgsql_check ||
-        (install "postgresql-$(newest_server)-plpgsql-check") ||
-        echo "Went on without plpgsql_check: only the test that checks the functions needs it." >&2
+        install_if_possible "plpgsql_check: only the test that checks the functions needs it." \
+            install "postgresql-$(newest_server)-plpgsql-check"
+}
+
+# Runs a command that installs something; with a warning if it cannot.
+install_if_possible() {
+    warning=$1
+    shift
+    # Once for all: a subshell would not remember it.
+    ! can_install || update_lists
+    ("$@") || echo "Went on without $warning" >&2
 }
 
 has_faketime() {
@@ -166,10 +175,14 @@ need_root() {
         echo "Missing: $1. Without apt-get, install it by hand." >&2
         exit 1
     fi
-    as_root true 2>/dev/null && return
+    can_install && return
     echo "Missing: $1. To install it, run:" \
         "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${venv:+ --with-venv}" >&2
     exit 1
+}
+
+can_install() {
+    command -v apt-get >/dev/null && as_root true 2>/dev/null
 }
 
 as_root() {
