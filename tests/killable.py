@@ -25,12 +25,12 @@ PROGRAM = (sys.executable, "-m", "tests.killable")
 def raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
     """Raise an error in a thread, at its next step in Python."""
     # It is listed before. If it is struck then, who starts it waits for it for ever.
-    while thread.ident not in threading._active:
+    while thread in threading._limbo:
         time.sleep(0.01)
     struck = ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(error)
     )
-    assert struck == 1
+    assert struck == 1 or not thread.is_alive()
 
 
 def threads_named(prefix: str) -> list[threading.Thread]:
