@@ -17,7 +17,6 @@ from db.connection import is_read_only
 from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
 from service.gmail.errors import (
-    DailyLimit,
     GmailError,
     Gone,
     Refused,
@@ -36,7 +35,6 @@ from service.postgres.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
-DAILY_LIMIT_SECONDS = 3600
 
 
 class FieldError(Struct, kw_only=True, omit_defaults=True):
@@ -199,7 +197,6 @@ def _sync_problem(error: SyncError) -> ProblemDetailsException:
 _GMAIL_PROBLEMS: dict[type[GmailError], tuple[int, str]] = {
     Gone: (404, "gone_from_gmail"),
     Refused: (409, "account_not_connected"),
-    DailyLimit: (503, "gmail_quota"),
     Transient: (503, "gmail_unavailable"),
     GmailError: (502, "gmail_unavailable"),
 }
@@ -211,8 +208,7 @@ def _gmail_problem(error: GmailError) -> ProblemDetailsException:
     if kind is Transient:
         detail = f"Gmail does not respond. Please try again in {RETRY_SECONDS} seconds."
         return problem(status, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
-    headers = {"Retry-After": str(DAILY_LIMIT_SECONDS)} if kind is DailyLimit else None
-    return problem(status, code, str(error), headers=headers)
+    return problem(status, code, str(error))
 
 
 def _quota_problem(error: QuotaUsedUp) -> ProblemDetailsException:

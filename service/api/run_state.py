@@ -28,7 +28,11 @@ class Stats(Struct, frozen=True):
 
 
 class RunState(Struct, kw_only=True):
-    """A run; only zeros and nulls if there was none yet. `outcome` says how the run ended."""
+    """A run; only zeros and nulls if there was none yet. `outcome` says how the run ended.
+
+    `messages_a_minute` is what Google's quota allows. `waits_for` says why the run waits until
+    `waiting_until`: for the daily quota, or for another limit of Gmail.
+    """
 
     task_id: str | None = None
     user_id: str | None = None
@@ -38,6 +42,8 @@ class RunState(Struct, kw_only=True):
     progress_percentage: int = 0
     current_stats: Stats = Stats()
     eta_seconds: int | None = None
+    messages_a_minute: int | None = None
+    waits_for: Literal["day_quota", "gmail"] | None = None
     worker_missing: bool = False
     successor: str | None = None
     outcome: Outcome | None = None

@@ -7,6 +7,8 @@ from msgspec import Struct
 from service.api.run_state import RunState
 from service.i18n.translator import Translator
 
+# Of a shorter time nobody asks why it takes so long.
+QUOTA_FROM_SECONDS = 60
 COUNTS = ("new", "imported", "updated", "deleted", "failed")
 
 
@@ -32,7 +34,7 @@ def describe(run: RunState, language: Translator, zone: tzinfo, now: datetime) -
         headline=_headline(run, state, language, zone),
         advice=_advice(state, language),
         follow_up=_follow_up(run, language),
-        time_left=_time_left(run, language),
+        time_left=time_left(run, language),
         valid_until=_next_time(run, state),
     )
 
@@ -67,9 +69,21 @@ def took(run: RunState, language: Translator) -> str:
     return duration((run.finished_at - began).total_seconds(), language)
 
 
+def time_left(run: RunState, language: Translator) -> str:
+    """What Google allows, if that is what makes it long, and how long it takes."""
+    if run.eta_seconds is None:
+        return ""
+    left = language.translate("sync.left", time=duration(run.eta_seconds, language))
+    waits_for_day = run.waits_for == "day_quota"
+    if run.messages_a_minute is None or run.eta_seconds < QUOTA_FROM_SECONDS or waits_for_day:
+        return left
+    allowed = language.translate("sync.allowed", count=run.messages_a_minute)
+    return language.translate("sync.allowed_and_left", allowed=allowed, left=left)
+
+
 def duration(seconds: float, language: Translator) -> str:
     """In the largest unit of which there are at least two, so that it changes slowly."""
-    for unit, length in (("hours", 3600), ("minutes", 60)):
+    for unit, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return language.translate(f"sync.duration.{unit}", count=round(seconds / length))
     return language.translate("sync.duration.seconds", count=max(1, round(seconds)))
@@ -80,7 +94,7 @@ def _state(run: RunState, now: datetime) -> str:
     if run.phase == "done":
         return "continued" if run.successor else run.outcome or "failed"
     if run.phase in ("queued", "waiting") and run.waiting_until and run.waiting_until > now:
-        return "waiting_until"
+        return "waiting_for_day" if run.waits_for == "day_quota" else "waiting_until"
     if run.phase == "queued" and run.not_before and run.not_before > now:
         return "retrying"
     return "worker_missing" if run.worker_missing else run.phase or "never"
@@ -88,7 +102,9 @@ def _state(run: RunState, now: datetime) -> str:
 
 def _next_time(run: RunState, state: str) -> datetime | None:
     """The time that the headline names."""
-    return {"waiting_until": run.waiting_until, "retrying": run.not_before}.get(state)
+    if state in ("waiting_until", "waiting_for_day"):
+        return run.waiting_until
+    return run.not_before if state == "retrying" else None
 
 
 def _headline(run: RunState, state: str, language: Translator, zone: tzinfo) -> str:
@@ -99,6 +115,7 @@ def _headline(run: RunState, state: str, language: Translator, zone: tzinfo) -> 
         count=run.current_stats.found,
         done=run.current_stats.found - run.current_stats.pending,
         time=language.clock(time.astimezone(zone)) if time else "",
+        day=language.day(time.astimezone(zone)) if time else "",
     )
 
 
@@ -112,9 +129,3 @@ def _follow_up(run: RunState, language: Translator) -> str:
     if not (run.is_syncing and run.follow_up):
         return ""
     return language.translate(f"sync.follow_up.{run.follow_up}")
-
-
-def _time_left(run: RunState, language: Translator) -> str:
-    if run.eta_seconds is None:
-        return ""
-    return language.translate("sync.left", time=duration(run.eta_seconds, language))

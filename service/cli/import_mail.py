@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from service.accounts.rows import USABLE, AccountRow, get_account
+from service.api.run_text import time_left
 from service.api.runs import RunView
 from service.cli.context import actor, open_session
+from service.i18n.translator import translator
 from service.mailbox.refetch import wait_for_run
 from service.mailbox.staging import Counts, ExportReader
 from service.mailbox.staging_processes import Destination, StagingProcesses
@@ -128,7 +131,16 @@ class Bar:
             description=RunView.of(run).message,
             completed=run["progress_percentage"],
             total=100,
+            left=time_left(RunView.of(run), translator("en")),
         )
+
+
+class TimeLeft(TimeRemainingColumn):
+    """Of the sync, what the database says; of the reading, what its speed says."""
+
+    def render(self, task: Task) -> Text:
+        left = task.fields.get("left")
+        return super().render(task) if left is None else Text(left)
 
 
 def _progress() -> Progress:
@@ -137,7 +149,7 @@ def _progress() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
+        TimeLeft(),
         console=Console(stderr=True),
         transient=True,
         disable=not Console(stderr=True).is_terminal,

@@ -83,8 +83,9 @@ class Installation:
         ) as progress:
             bar = progress.add_task("Waiting for a worker", total=100)
             for run in self._states(answer.json()["task_id"]):
+                said = filter(None, (run["message"], run["text"]["time_left"]))
                 progress.update(
-                    bar, completed=run["progress_percentage"], description=run["message"]
+                    bar, completed=run["progress_percentage"], description="; ".join(said)
                 )
         return {
             "outcome": run["outcome"],

@@ -11,30 +11,37 @@ from service.gmail.errors import DailyLimit, RateLimited
 QUOTA = {
     "minute": "Google's quota for this minute is used up.",
     "day": "Google's quota for today is used up; it is renewed at midnight Pacific time.",
+    "refused": DailyLimit.advice,
 }
 
 
 class QuotaWait(msgspec.Struct, frozen=True):
-    """The row of a reservation that has to wait."""
+    """The row of a reservation that has to wait.
+
+    `refused`: Google itself says that the day is used up. Then nothing is reserved, and the caller
+    reserves again at ask_at. Otherwise ask_at is free_at.
+    """
 
     free_at: datetime
-    used_up: Literal["minute", "day"]
+    used_up: Literal["minute", "day", "refused"]
+    ask_at: datetime
 
     @property
     def reason(self) -> str:
         return QUOTA[self.used_up]
 
+    @property
+    def is_reserved(self) -> bool:
+        return self.used_up != "refused"
+
 
 # Used when Google names no time, or a time that has passed: an immediate retry prolongs the limit.
 RATE_LIMIT_PAUSE = timedelta(seconds=10)
-DAILY_LIMIT_PAUSE = timedelta(hours=1)
 # The wait after each outage in a row; after the last one the caller gives up.
 OUTAGE_BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 2, 4, 8))
 
 
-def retry_at(limit: RateLimited | DailyLimit, now: datetime) -> datetime:
+def retry_at(limit: RateLimited, now: datetime) -> datetime:
     """When Gmail may be called again."""
-    if isinstance(limit, DailyLimit):
-        return now + DAILY_LIMIT_PAUSE
     soonest = now + max(limit.retry_after or RATE_LIMIT_PAUSE, RATE_LIMIT_PAUSE)
     return max(limit.retry_at or soonest, soonest)

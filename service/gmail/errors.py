@@ -89,8 +89,8 @@ class TooManyConcurrent(RateLimited):
 class DailyLimit(GmailError):
     code = "daily_limit"
     advice = (
-        "The Google Cloud project has reached its daily limit; wait until it is reset, "
-        "or raise the limit in the Google Cloud console."
+        "The Google Cloud project has reached its daily limit; the sync continues when it is reset "
+        "at midnight Pacific time, or when you raise the limit in the Google Cloud console."
     )
 
 

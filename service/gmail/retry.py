@@ -14,14 +14,15 @@ def call_with_retry(
     request: Callable[[], T],
     *,
     charge: Callable[[], None],
-    wait: Callable[[RateLimited | DailyLimit | Transient, datetime], None],
+    wait: Callable[[RateLimited | Transient, datetime], None],
+    record_daily_limit: Callable[[], object],
     now: Callable[[], datetime],
 ) -> T:
     """Send a request until Gmail answers it.
 
     `charge` is called before each attempt. `wait` is called with the error and the time of the next
-    attempt; it may raise instead. Raises Transient after the last backoff, and other GmailErrors
-    at once.
+    attempt; it may raise instead. After `record_daily_limit` it is `charge` that waits or raises.
+    Raises Transient after the last backoff, and other GmailErrors at once.
     """
     backoff = iter(OUTAGE_BACKOFF)
     while True:
@@ -30,7 +31,9 @@ def call_with_retry(
             return request()
         except TokenExpired:
             continue
-        except (RateLimited, DailyLimit) as error:
+        except DailyLimit:
+            record_daily_limit()
+        except RateLimited as error:
             wait(error, retry_at(error, now()))
         except Transient as error:
             pause = next(backoff, None)

@@ -125,6 +125,7 @@ class MailboxAccess:
                 request,
                 charge=partial(self._charge, charged, deadline),
                 wait=partial(self._wait_after, deadline),
+                record_daily_limit=partial(self._caller.value, "record_daily_limit", self._user_id),
                 now=self._clock.now,
             )
         except Refused as error:
@@ -134,26 +135,33 @@ class MailboxAccess:
     def _wait_after(self, deadline: datetime, error: GmailError, moment: datetime) -> None:
         if moment > deadline and isinstance(error, Transient):
             raise error
-        self._wait_until(moment, deadline, str(error))
+        self._wait_until(moment, deadline, str(error), moment)
 
     def _charge(self, charged: tuple[str, str], deadline: datetime) -> None:
+        wait = self._reserve(charged, deadline)
+        while wait is not None:
+            self._wait_until(wait.free_at, deadline, wait.reason, wait.ask_at)
+            wait = None if wait.is_reserved else self._reserve(charged, deadline)
+        self.calls[charged] += 1
+
+    def _reserve(self, charged: tuple[str, str], deadline: datetime) -> QuotaWait | None:
         # The ledger reserves calls up to the deadline that it computes from max_wait. Ours is never
         # later, so nothing is sent without a reservation.
         max_wait = max(deadline - self._clock.now(), timedelta(0))
         method, answer_format = charged
-        wait = self._caller.row_as(
+        return self._caller.row_as(
             QuotaWait, "reserve_account_quota", self._user_id, method, 1, max_wait, answer_format
         )
-        if wait is not None:
-            self._wait_until(wait.free_at, deadline, wait.reason)
-        self.calls[charged] += 1
 
-    def _wait_until(self, moment: datetime, deadline: datetime, reason: str) -> None:
+    def _wait_until(
+        self, moment: datetime, deadline: datetime, reason: str, ask_at: datetime
+    ) -> None:
+        """Wait until ask_at, for a limit that ends at `moment`. Raises QuotaUsedUp."""
         wait = moment - self._clock.now()
         if moment > deadline:
             raise QuotaUsedUp(moment, wait)
         self._on_wait(moment, reason)
-        if self._stopping.wait(max(0.0, wait.total_seconds())):
+        if self._stopping.wait(max(0.0, (ask_at - self._clock.now()).total_seconds())):
             raise QuotaUsedUp(moment, wait)
 
 

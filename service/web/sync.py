@@ -1,5 +1,6 @@
 """The home page: the sync, what to do about problems, and earlier runs."""
 
+import shlex
 from functools import partial
 from typing import Annotated
 
@@ -54,6 +55,7 @@ def show(
         took=partial(run_text.took, language=language),
         changes=partial(run_text.changes, language=language),
         account=get_account(pool, user_id),
+        shell_user=shlex.quote(user_id),
         can_connect=connector is not None,
         connect_error=_connect_error(connect_error, language),
         failed=failed[:FAILED_SHOWN],

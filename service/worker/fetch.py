@@ -77,7 +77,7 @@ class MessageFetcher:
         self._largest_batch = LARGEST_BATCH
         self._batch_size = LARGEST_BATCH
         self._unanswered = 0
-        self._limits: list[RateLimited | DailyLimit] = []
+        self._limits: list[RateLimited] = []
 
     def drain_queue(self) -> None:
         """Fetch until nothing is due. Messages that fail are recorded and retried later.
@@ -231,7 +231,7 @@ class MessageFetcher:
     def _gmail_answers(self) -> bool:
         try:
             self._throttle.call_once("getProfile", self._thread_client().profile)
-        except (Transient, RateLimited, DailyLimit):
+        except (Transient, RateLimited):
             return False
         return True
 
@@ -241,7 +241,11 @@ class MessageFetcher:
         if isinstance(error, TooLarge):
             self._batch_size = max(1, self._batch_size // 2)
             return
-        if not isinstance(error, RateLimited | DailyLimit):
+        if isinstance(error, DailyLimit):
+            # The next reservation hands the run over.
+            self._throttle.record_daily_limit()
+            return
+        if not isinstance(error, RateLimited):
             self._store_arrived()
             raise error
         self._limits.append(error)

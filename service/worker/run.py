@@ -66,7 +66,14 @@ class RunExecutor:
         )
         self._calls = FencedCalls(session, self._lease)
         clock = DatabaseClock(self._calls)
-        self._throttle = Throttle(self._calls, self._lease, draining, clock, claim.longest_wait)
+        self._throttle = Throttle(
+            self._calls,
+            self._lease,
+            draining,
+            clock,
+            claim.longest_wait,
+            partial(session.value, "record_daily_limit", claim.user_id),
+        )
 
     @property
     def task_id(self) -> str:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from service.gmail.api import Format
 from service.gmail.backoff import QuotaWait, retry_at
-from service.gmail.errors import DailyLimit, GmailError, RateLimited, Transient
+from service.gmail.errors import GmailError, RateLimited, Transient
 from service.gmail.retry import call_with_retry
 from service.postgres.calls import DatabaseClock
 from service.worker.fenced_calls import FencedCalls
@@ -26,6 +26,7 @@ class Throttle:
     """One run's limits; `draining` is set when the worker shuts down.
 
     A wait over `longest_wait` must not occupy a slot: a successor starts after it.
+    `record_daily_limit` is called when Google says that the day is used up.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Throttle:
         draining: threading.Event,
         clock: DatabaseClock,
         longest_wait: timedelta,
+        record_daily_limit: Callable[[], object],
     ) -> None:
         self._calls = calls
         self._lease = lease
         self._draining = draining
         self._clock = clock
         self._longest_wait = longest_wait
+        self.record_daily_limit = record_daily_limit
 
     def check(self) -> None:
         """Raise LeaseLost or Drained when the run must stop."""
@@ -64,7 +67,12 @@ class Throttle:
         return self._calls.row_as(QuotaWait, "reserve_run_quota", method, calls, format or "")
 
     def wait_for_quota(self, wait: QuotaWait) -> None:
-        self.wait_until(wait.free_at, wait.reason)
+        """Wait until the reserved moment; hand the run over if nothing is reserved."""
+        if wait.is_reserved:
+            self.wait_until(wait.free_at, wait.reason)
+        else:
+            self._calls.value("report_progress", wait.free_at)
+            raise HandedOver(wait.reason, wait.ask_at, charge_attempt=False)
 
     def call_with_retry(self, method: str, request: Callable[[], T]) -> T:
         """Send one request, again after a limit or an outage. Raises HandedOver and GmailError."""
@@ -82,16 +90,20 @@ class Throttle:
         self, method: str, request: Callable[[], T], wait: Callable[[GmailError, datetime], None]
     ) -> T:
         return call_with_retry(
-            request, charge=partial(self.charge, method), wait=wait, now=self._clock.now
+            request,
+            charge=partial(self.charge, method),
+            wait=wait,
+            record_daily_limit=self.record_daily_limit,
+            now=self._clock.now,
         )
 
     def _wait_after(self, error: GmailError, moment: datetime) -> None:
         self.wait_until(moment, str(error))
 
-    def wait_for_retry_after(self, limits: Sequence[RateLimited | DailyLimit]) -> None:
-        """Wait for the longest of these limits; a daily one is longer than the others."""
+    def wait_for_retry_after(self, limits: Sequence[RateLimited]) -> None:
+        """Wait for the longest of these limits."""
         now = self._clock.now()
-        limit = max(limits, key=lambda each: (isinstance(each, DailyLimit), retry_at(each, now)))
+        limit = max(limits, key=lambda each: retry_at(each, now))
         self.wait_until(retry_at(limit, now), str(limit))
 
     def wait_until(self, moment: datetime, reason: str) -> None:

@@ -69,6 +69,7 @@ def test_a_click_during_a_sync_says_how_far_it_is(ann: httpx.Client, functions: 
     task_id = start(ann)["task_id"]
     claim(functions, task_id)
     list_page(functions, task_id, "m1", "m2", "m3")
+    functions.rows("take_messages", task_id, 25)
     store(functions, task_id, stored("m1"))
     run = start(ann)
     assert run["created"] is False
@@ -292,6 +293,7 @@ def test_a_successor_starts_with_no_eta(ann: httpx.Client, functions: Session, d
     task_id = start(ann)["task_id"]
     claim(functions, task_id)
     list_page(functions, task_id, "m1", "m2")
+    functions.rows("take_messages", task_id, 25)
     store(functions, task_id, stored("m1"))
     assert status(ann)["eta_seconds"] is not None
     successor = functions.value("handover_sync", task_id, "drained")

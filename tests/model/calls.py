@@ -22,6 +22,7 @@ OF_A_USER: dict[str, list[object]] = {
     "stage_imported_messages": [EMAIL, Jsonb([imported("n")]), [None]],
     "connect_account": [EMAIL, b"sealed", None, "raw"],
     "record_connect_attempt": ["connect_begun"],
+    "record_daily_limit": [],
     "delete_account": [],
     "end_comparison": [WORKER],
     "store_compared_page": [WORKER, ["s", "n"]],

@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 from service.postgres.calls import Connection, Session
 from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.contents import Contents
+from tests.web.test_sync import hours_left
 
 pytestmark = [
     pytest.mark.gate,
@@ -68,6 +69,17 @@ def test_every_page_can_be_used_by_everybody(
         each for each in window.complaints if "404" not in each and "400" not in each
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "zh-CN"), ("dark", "en-GB")])
+def test_a_first_sync_of_hours_can_be_followed_by_everybody(
+    window_of: WindowOf, functions: Session, db: Connection, scheme: str, locale: str
+) -> None:
+    hours_left(functions, db)
+    page = window_of("ann", width=375, locale=locale, color_scheme=scheme).page
+    page.goto("/")
+    page.locator("#takeout").wait_for()
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

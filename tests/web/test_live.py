@@ -23,8 +23,9 @@ from tests.api.conftest import (
     stored,
     token,
 )
-from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS
-from tests.web.test_sync import failing
+from tests.functions.conftest import only, set_run
+from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS, WindowOf
+from tests.web.test_sync import failing, hours_left
 
 EVENTS = "**/api/gmail/sync/events"
 # Whether anybody looks at a page is the browser's to say, and ours in a test.
@@ -75,6 +76,46 @@ def store_some(functions: Session, task_id: str, *numbers: int) -> None:
 
 def percent(page: Page) -> int:
     return int(page.locator("#bar").evaluate("bar => bar.value"))
+
+
+@pytest.mark.parametrize(
+    ("locale", "allowed", "offer", "day"),
+    [
+        (
+            "en-GB",
+            "Google allows 300 messages a minute; about 6 h left",
+            "Google Takeout is faster",
+            "Waiting for Google's daily quota until",
+        ),
+        (
+            "zh-CN",
+            "Google 每分钟允许获取 300 封邮件；大约还需 6 小时",
+            "用 Google Takeout 更快",
+            "等待 Google 的每日配额，至",
+        ),
+    ],
+)
+def test_what_google_allows_is_said_while_it_holds(
+    window_of: WindowOf,
+    functions: Session,
+    db: Connection,
+    locale: str,
+    allowed: str,
+    offer: str,
+    day: str,
+) -> None:
+    task_id = hours_left(functions, db)
+    page = window_of("ann", width=375, locale=locale).page
+    page.goto("/")
+    left, title = page.locator("#left"), page.get_by_role("heading", name=offer)
+    expect(left).to_have_text(allowed)
+    expect(title).to_be_visible()
+    set_run(db, task_id, found=400, new=400, pending=0)
+    expect(left).to_have_text("")
+    expect(title).to_be_hidden()
+    reset = only(db, "select gmail_sync._quota_reset_at(clock_timestamp())")
+    functions.value("report_progress", task_id, reset)
+    expect(page.locator("#headline")).to_contain_text(day)
 
 
 def test_progress_comes_by_itself_to_the_end(

@@ -1,6 +1,7 @@
 """What the page of the sync says as the server writes it."""
 
 import re
+import shlex
 import time
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -77,6 +78,10 @@ def part_of(html: str, element_id: str) -> str:
         (RunState(phase="queued", waiting_until=LATER), "Waiting for Gmail until 12:03:40 UTC"),
         (RunState(phase="waiting", waiting_until=LATER), "Waiting for Gmail until 12:03:40 UTC"),
         (RunState(phase="waiting", waiting_until=BEFORE), "Waiting for Gmail"),
+        (
+            RunState(phase="queued", waiting_until=LATER, waits_for="day_quota"),
+            "Waiting for Google's daily quota until 1 Mar 2026, 12:03:40 UTC",
+        ),
         (RunState(phase="listing", current_stats=COUNTED), "Listing: 4,150 found so far"),
         (RunState(phase="fetching", current_stats=COUNTED), "Fetching 1,250 of 4,150"),
         (RunState(phase="reconciling"), "Comparing with Gmail"),
@@ -123,10 +128,92 @@ def test_what_follows_a_sync_is_said_while_it_runs() -> None:
         (7199, "120 min"),
         (7200, "2 h"),
         (9001, "3 h"),
+        (172_799, "48 h"),
+        (172_800, "2 days"),
     ],
 )
 def test_durations_are_in_a_unit_that_is_easy_to_read(seconds: int, words: str) -> None:
     assert run_text.duration(seconds, translator("en")) == words
+
+
+@pytest.mark.parametrize(
+    ("run", "english", "chinese"),
+    [
+        (RunState(), "", ""),
+        (RunState(eta_seconds=50, messages_a_minute=300), "about 50 s left", "大约还需 50 秒"),
+        (RunState(eta_seconds=7200), "about 2 h left", "大约还需 2 小时"),
+        (
+            RunState(eta_seconds=7200, messages_a_minute=3000),
+            "Google allows 3,000 messages a minute; about 2 h left",
+            "Google 每分钟允许获取 3,000 封邮件；大约还需 2 小时",
+        ),
+        (
+            RunState(eta_seconds=400_000, messages_a_minute=1),
+            "Google allows 1 message a minute; about 5 days left",
+            "Google 每分钟允许获取 1 封邮件；大约还需 5 天",
+        ),
+        (
+            RunState(eta_seconds=7200, messages_a_minute=300, waits_for="day_quota"),
+            "about 2 h left",
+            "大约还需 2 小时",
+        ),
+    ],
+)
+def test_the_time_left_says_what_google_allows(run: RunState, english: str, chinese: str) -> None:
+    for tag, words in {"en": english, "zh-Hans": chinese}.items():
+        assert run_text.describe(run, translator(tag), UTC, NOW).time_left == words
+
+
+def hours_left(functions: Session, db: Connection, user_id: str = "ann") -> str:
+    """A first sync that the quota makes take 5.7 hours."""
+    connect_account(functions, user_id)
+    functions.value("set_quota_profile", user_id, "google-standard")
+    task_id = started(functions, user_id)
+    claim(functions, task_id)
+    list_page(functions, task_id, "m1", "m2")
+    functions.rows("take_messages", task_id, 25)
+    db.execute(
+        "update gmail_sync.user_sync_status set found = 100000, new = 300, pending = 99700"
+        " where task_id = %s",
+        [task_id],
+    )
+    db.execute("update gmail_sync.account set messages_total = 100000")
+    return task_id
+
+
+def test_a_first_sync_of_hours_offers_an_import(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    user_id = "o'neill"
+    task_id = hours_left(functions, db, user_id)
+    browser = browser_of(user_id)
+
+    def offers() -> bool:
+        (attributes,) = re.findall(
+            r'<div class="notice" id="takeout"([^>]*)>', browser.get("/").text
+        )
+        status = browser.get("/api/gmail/sync/status").json()
+        assert status["takeout_saves_time"] == ("hidden" not in attributes)
+        return "hidden" not in attributes
+
+    assert offers()
+    html = browser.get("/").text
+    assert part_of(html, "left") == "Google allows 300 messages a minute; about 6 h left"
+    assert f"gmail-sync import {shlex.quote(user_id)} PATH" in unescape(html)
+    assert 'href="https://takeout.google.com"' in html
+    status = browser.get("/api/gmail/sync/status").json()
+    assert status["messages_a_minute"] == 300
+    assert status["eta_seconds"] == pytest.approx(99_700 / 300 * 61.2, rel=0.01)
+
+    db.execute("update gmail_sync.user_sync_status set sync_type = 'incremental'")
+    assert not offers()
+    db.execute(
+        "update gmail_sync.user_sync_status"
+        " set sync_type = 'full', found = 10000, new = 0, pending = 10000"
+    )
+    assert not offers()
+    functions.value("cancel_sync", task_id)
+    assert not offers()
 
 
 def test_the_first_answer_tells_the_state_and_every_count(

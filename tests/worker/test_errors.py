@@ -1,6 +1,7 @@
 """What becomes of a run after each answer of tests/worker/answers.py that is not the account's."""
 
 import json
+from datetime import timedelta
 
 import psycopg
 from googleapiclient.errors import HttpError
@@ -8,8 +9,9 @@ from googleapiclient.errors import HttpError
 from service.gmail import classify, errors
 from service.gmail.transport import Response
 from service.postgres.calls import Row
-from service.simulator import ApiError, Mailbox, Simulator, generate
+from service.simulator import ApiError, Limits, Mailbox, Simulator, generate
 from service.worker.worker import Worker
+from tests.functions.conftest import only
 from tests.waiting import wait_until
 from tests.worker import answers
 from tests.worker.answers import Answer, each
@@ -152,22 +154,68 @@ def test_a_history_id_that_gmail_does_not_understand_fails_the_run_and_says_what
 # The project's day is over.
 
 
-def test_the_daily_limit_leaves_the_run_to_a_successor_much_later(
-    mailbox: Mailbox, account: Account, worker: Worker, simulator: Simulator
+def test_the_daily_limit_is_waited_out_in_sight_with_a_request_an_hour(
+    mailbox: Mailbox,
+    account: Account,
+    worker: Worker,
+    simulator: Simulator,
+    db: psycopg.Connection[Row],
 ) -> None:
+    """The owner of the project has set a cap far below ours, so the ledger has much left."""
     mailbox.load(generate(3))
-    simulator.faults.add(answers.DAILY_LIMIT.fault())
+    simulator.set_limits(Limits("google-standard", day_units=6))
+    reset = only(db, "select gmail_sync._quota_reset_at(clock_timestamp())")
 
-    task_id = account.start()
-    run = wait_until(lambda: (run := account.run(task_id))["outcome"] and run)
+    first = account.start()
+    run = waiting_after(account, first)
 
-    assert run["outcome"] == "superseded"
-    assert run["error_message"].startswith(errors.DailyLimit.advice)
-    successor = account.run(run["successor"])
-    assert (successor["phase"], successor["attempt"]) == ("queued", 1)
-    assert (successor["not_before"] - run["finished_at"]).total_seconds() > 1800
-    assert successor["waiting_until"] == successor["not_before"]
-    assert simulator.requests.methods["messages.list"] == 1
+    ended = account.run(first)
+    assert ended["outcome"] == "superseded"
+    assert ended["error_message"].startswith(errors.DailyLimit.advice)
+    assert (run["phase"], run["attempt"], run["waits_for"]) == ("queued", 1, "day_quota")
+    assert run["waiting_until"] == reset
+    assert run["not_before"] <= ended["finished_at"] + timedelta(hours=1)
+    assert run["not_before"] == reset or run["not_before"] > ended["finished_at"] + timedelta(
+        minutes=59
+    )
+    sent = refused(simulator)
+    assert sent == 1
+    # Clicks do not send anything.
+    for _ in range(3):
+        assert account.start() == run["task_id"]
+
+    # An hour later it is tried, once.
+    db.execute("update gmail_sync.quota_day set refused_at = refused_at - interval '1 h'")
+    make_due(db)
+    again = waiting_after(account, run["task_id"])
+    assert refused(simulator) == sent + 1
+    assert again["waiting_until"] == reset
+
+    # Nobody else asks meanwhile, and nothing is asked by a run that starts too early.
+    make_due(db)
+    early = waiting_after(account, again["task_id"])
+    assert refused(simulator) == sent + 1
+
+    # The owner raises the cap.
+    simulator.set_limits(Limits())
+    db.execute("update gmail_sync.quota_day set refused_at = refused_at - interval '1 h'")
+    make_due(db)
+    assert account.finish(early["task_id"])["outcome"] == "succeeded"
+
+
+def waiting_after(account: Account, task_id: str) -> Row:
+    """The successor of a run, once there is one."""
+    successor = wait_until(lambda: account.run(task_id)["successor"], 30)
+    return account.run(successor)
+
+
+def make_due(db: psycopg.Connection[Row]) -> None:
+    db.execute("update gmail_sync.user_sync_status set not_before = now() where is_syncing")
+
+
+def refused(simulator: Simulator) -> int:
+    statuses = simulator.requests.statuses
+    return sum(count for each, count in statuses.items() if each.endswith(" 403"))
 
 
 # Refusals that say nothing of the account.

@@ -80,6 +80,16 @@ begin
     ),
     phase = coalesce(p_phase, r.phase),
     waiting_until = case when p_phase is null then r.waiting_until end,
+    -- The first batch that is taken begins the measure of the speed.
+    fetching_at = case
+      when p_phase = 'fetching' and not p_progressed
+        then coalesce(r.fetching_at, clock_timestamp())
+      else r.fetching_at
+    end,
+    done_at_fetch = case
+      when r.fetching_at is null then r.found + c.found - r.pending - c.pending
+      else r.done_at_fetch
+    end,
     updated_at = clock_timestamp(),
     progressed_at = case when p_progressed then clock_timestamp() else r.progressed_at end
   from change c

@@ -31,6 +31,13 @@ select
   ) as successor,
   case when r.is_syncing then ceil(extract(epoch from gmail_sync._run_eta(r)))::integer end
     as eta_seconds,
+  case when r.is_syncing then gmail_sync._messages_a_minute(r) end as messages_a_minute,
+  case
+    when not r.is_syncing or r.waiting_until is null or r.waiting_until <= clock_timestamp()
+      then null
+    when gmail_sync._is_quota_reset(r.waiting_until) then 'day_quota'
+    else 'gmail'
+  end as waits_for,
   -- A worker that is there takes a due run within seconds.
   r.is_syncing
     and r.claimed_at is null

@@ -39,6 +39,7 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   perform gmail_sync._charge_lost_batches(p_task_id, v_user_id);
   perform gmail_sync._dead_letter_exhausted(p_task_id, v_user_id);
+  perform gmail_sync._plan_run(p_task_id, v_user_id);
 
   select q.attempts into v_attempts
   from gmail_sync.fetch_queue q

@@ -1,4 +1,6 @@
--- The quota profile of a user's account; day_units is the part of the day that p_work may use.
+-- The quota profile of a user's account; day_units is the part of the day that p_work may use. The
+-- window is a little longer than Google's, because Google counts a request when it arrives. Of two
+-- requests a window apart, the first may travel longer.
 
 create or replace function gmail_sync._quota_profile_for(p_user_id text, p_work text)
 returns gmail_sync.quota_profile
@@ -17,6 +19,7 @@ begin
   v_profile.day_units := floor(
     v_profile.day_units * (select s.share from gmail_sync.quota_share s where s.work = p_work)
   )::bigint;
+  v_profile.window_length := v_profile.window_length * 1.02;
   return v_profile;
 end;
 $$;

@@ -1,6 +1,9 @@
 -- Reserves quota for calls of one Gmail method in the ledger. No row: the user's window, the
 -- project's and the project's day have room now. Otherwise it reserves the first moment they will,
--- and returns it, with what is used up until then: minute or day.
+-- and returns it as free_at, with what is used up until then: minute or day.
+--
+-- If Google itself says that the day is used up (refused), nothing is reserved; reserve again at
+-- ask_at. Otherwise ask_at is free_at.
 --
 -- Each caller is served in order and asks once. So many users share a project's cap evenly, and
 -- small calls cannot overtake a large one forever. A wait longer than p_patience is not reserved,
@@ -9,7 +12,7 @@
 create or replace function gmail_sync._reserve_quota(
   p_user_id text, p_method text, p_calls integer, p_format text, p_work text, p_patience interval
 )
-returns table (free_at timestamptz, used_up text)
+returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
 volatile
 security definer
@@ -21,6 +24,13 @@ declare
   v_units integer;
   v_now timestamptz;
 begin
+  ask_at := gmail_sync._daily_limit_ends(v_profile.name, clock_timestamp());
+  if ask_at is not null then
+    free_at := gmail_sync._quota_reset_at(clock_timestamp());
+    used_up := 'refused';
+    return next;
+    return;
+  end if;
   if v_cap is null then
     return;
   end if;
@@ -39,9 +49,6 @@ begin
         hint = 'Reserve fewer calls at once, of a method and format in gmail_sync.quota_cost.';
   end if;
 
-  -- Google counts a request when it arrives, a little later than we charge it; of two requests
-  -- a window apart the first may travel longer.
-  v_profile.window_length := v_profile.window_length * 1.02;
   v_now := clock_timestamp();
   perform gmail_sync._clear_quota_windows(v_profile, v_now);
   free_at := greatest(
@@ -58,6 +65,7 @@ begin
       v_profile.name, p_user_id, greatest(free_at, v_now), v_units, v_now
     );
   end if;
+  ask_at := free_at;
   if free_at is not null then
     return next;
   end if;

@@ -7,7 +7,7 @@ create or replace function gmail_sync.reserve_account_quota(
   p_user_id text, p_method text, p_calls integer default 1,
   p_patience interval default interval '24 hours', p_format text default ''
 )
-returns table (free_at timestamptz, used_up text)
+returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
 volatile
 security definer
@@ -16,7 +16,7 @@ as $$
 begin
   perform gmail_sync._require_account(p_user_id);
   return query
-    select q.free_at, q.used_up
+    select q.free_at, q.used_up, q.ask_at
     from gmail_sync._reserve_quota(
       p_user_id, p_method, p_calls, p_format, 'asked', p_patience
     ) q;

@@ -6,7 +6,7 @@
 create or replace function gmail_sync.reserve_run_quota(
   p_task_id text, p_method text, p_calls integer default 1, p_format text default ''
 )
-returns table (free_at timestamptz, used_up text)
+returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
 volatile
 security definer
@@ -16,7 +16,7 @@ declare
   v_user_id text := gmail_sync._lease_owner(p_task_id);
 begin
   return query
-    select q.free_at, q.used_up
+    select q.free_at, q.used_up, q.ask_at
     from gmail_sync._reserve_quota(
       v_user_id, p_method, p_calls, p_format,
       (

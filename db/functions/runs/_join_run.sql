@@ -14,12 +14,18 @@ volatile
 as $$
 declare
   v_person boolean := p_source in ('api', 'sql');
-  -- The day's quota may be used up for this run, but not for what a person asks for.
+  -- The day's quota may be used up for this run, but not for what a person asks for. If Google says
+  -- that it is, it is for all.
   v_waits boolean := coalesce(
     gmail_sync._run_waits(p_run.waiting_until, p_run.started_at)
       and not (
         p_run.sync_type = 'incremental'
-        and p_run.waiting_until = gmail_sync._quota_reset_at(clock_timestamp())
+        and gmail_sync._is_quota_reset(p_run.waiting_until)
+        and not exists (
+          select from gmail_sync.account a
+          where a.user_id = p_run.user_id
+            and gmail_sync._daily_limit_ends(a.quota_profile, clock_timestamp()) is not null
+        )
       ),
     false
   );

@@ -97,8 +97,14 @@ create table gmail_sync.user_sync_status (
   pending integer not null default 0,
   -- New messages whose content came from an import. They are in `new`, too.
   imported integer not null default 0,
-  -- Messages done before the claim do not count for the speed of this run.
+  -- Messages done before the claim do not count for the throughput of this run.
   done_at_claim integer not null default 0,
+  -- When the run began to fetch, and how many messages were done then: its speed is that since.
+  fetching_at timestamptz,
+  done_at_fetch integer not null default 0,
+  -- What the messages left are expected to cost, as a part of what each by itself would.
+  planned_at timestamptz,
+  planned_share real,
   -- Text concatenation, because jsonb_build_object is not immutable.
   current_stats jsonb not null generated always as ((
     '{"found": ' || found::text
@@ -152,6 +158,7 @@ create table gmail_sync.user_sync_status (
     isfinite(started_at) and isfinite(updated_at) and isfinite(not_before)
     and coalesce(isfinite(claimed_at), true) and coalesce(isfinite(progressed_at), true)
     and coalesce(isfinite(waiting_until), true) and coalesce(isfinite(finished_at), true)
+    and coalesce(isfinite(fetching_at), true) and coalesce(isfinite(planned_at), true)
   ),
   constraint tries_count_from_one check (attempt >= 1),
   constraint unclaimed_means_queued check (
@@ -271,6 +278,8 @@ create table gmail_sync.quota_day (
   profile text not null,
   day date not null,
   units bigint not null,
+  -- When Google last said that the day is used up, whatever the ledger has left.
+  refused_at timestamptz,
   primary key (profile, day)
 )
 -- Room for the updates of a day to stay on their page (HOT).

@@ -47,6 +47,7 @@ function write() {
     set(id, format(shown.stats[id.replace("count-", "")]));
   }
   part("count-imported").parentElement.hidden = !shown.stats.imported;
+  part("takeout").hidden = !shown.takeout_saves_time;
   part("count-failed").classList.toggle("bad", shown.stats.failed > 0);
   part("bar").value = highest;
   const bar = part("progress");

@@ -82,7 +82,8 @@ def test_a_used_up_day_is_waited_for_and_reserves_nothing(
 ) -> None:
     spend(db, DAY_UNITS - 20)
     assert get(functions, task_id) is None
-    assert get(functions, task_id) == {"free_at": reset_at(db), "used_up": "day"}
+    reset = reset_at(db)
+    assert get(functions, task_id) == {"free_at": reset, "used_up": "day", "ask_at": reset}
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 20
     assert only(db, "select units from gmail_sync.quota_day") == DAY_UNITS
 
@@ -159,6 +160,75 @@ def test_a_click_does_not_start_a_full_sync_that_waits_for_the_day(
     functions.value("handover_sync", task_id, "used up", reset_at(db), False)
     queued(functions, p_source="api")
     assert successor_of(db, task_id)["not_before"] == reset_at(db)
+
+
+# Google says so itself, whatever the ledger has left.
+
+
+@pytest.mark.parametrize("profile", [PROFILE, "unlimited"])
+def test_google_s_own_word_is_asked_for_again_after_an_hour(
+    functions: Session, db: Connection, task_id: str, profile: str
+) -> None:
+    db.execute("update gmail_sync.account set quota_profile = %s", [profile])
+    before = only(db, "select clock_timestamp()")
+    functions.value("record_daily_limit", "ann")
+    reset = reset_at(db)
+    wait = get(functions, task_id)
+    assert wait is not None
+    assert (wait["free_at"], wait["used_up"]) == (reset, "refused")
+    hour = timedelta(hours=1)
+    assert min(before + hour, reset) <= wait["ask_at"] <= only(db, "select now()") + hour
+    # What people ask for waits too, and nothing is charged.
+    assert functions.row("reserve_account_quota", "ann", "attachments.get") == wait
+    assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
+
+    db.execute("update gmail_sync.quota_day set refused_at = refused_at - interval '61 min'")
+    assert get(functions, task_id) is None
+
+
+def test_google_s_word_about_another_day_project_or_clock_binds_nobody(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    claimed(functions, "bob")
+    functions.value("record_daily_limit", "bob")
+    assert get(functions, task_id) is None
+    functions.value("record_daily_limit", "nobody")
+    functions.value("record_daily_limit", "ann")
+    assert get(functions, task_id) is not None
+    db.execute("update gmail_sync.quota_day set refused_at = refused_at + interval '2 min'")
+    assert get(functions, task_id) is None
+    functions.value("record_daily_limit", "ann")
+    db.execute("update gmail_sync.quota_day set day = day - 1")
+    assert get(functions, task_id) is None
+
+
+def test_a_refused_day_is_in_the_time_left_and_a_click_does_not_ask_again(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    set_run(db, task_id, phase="fetching", found=100, pending=100)
+    functions.value("record_daily_limit", "ann")
+    reset, now = reset_at(db), only(db, "select clock_timestamp()")
+    (run,) = functions.rows("sync_run", task_id)
+    assert run["eta_seconds"] == pytest.approx((reset - now).total_seconds(), abs=3)
+
+    functions.value("report_progress", task_id, reset)
+    ask_at = only(db, "select clock_timestamp() + interval '10 min'")
+    functions.value("handover_sync", task_id, "refused", ask_at, False)
+    waiting = successor_of(db, task_id)["task_id"]
+    queued(functions, p_source="api")
+    (run,) = functions.rows("sync_run", waiting)
+    assert (run["not_before"], run["waiting_until"]) == (ask_at, reset)
+    assert run["waits_for"] == "day_quota"
+    assert run["eta_seconds"] == pytest.approx((reset - now).total_seconds(), abs=3)
+
+
+@pytest.mark.parametrize(("wait", "waits_for"), [("1 min", "gmail"), ("-1 min", None)])
+def test_another_wait_is_for_gmail(
+    functions: Session, db: Connection, task_id: str, wait: str, waits_for: str | None
+) -> None:
+    until = only(db, "select clock_timestamp() + %s::interval", wait)
+    functions.value("report_progress", task_id, until)
+    assert functions.rows("sync_run", task_id)[0]["waits_for"] == waits_for
 
 
 def test_health_names_the_part_used(functions: Session, db: Connection, task_id: str) -> None:
