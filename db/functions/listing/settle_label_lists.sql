@@ -8,7 +8,7 @@
 -- history since then is applied next. A message with a label that Gmail does not list stays queued.
 
 create or replace function gmail_sync.settle_label_lists(
-  p_task_id text, p_after text default '', p_limit integer default 5000
+  p_task_id text, p_after text default '', p_limit integer default 1000
 )
 returns text
 language plpgsql
