@@ -32,7 +32,7 @@ FOREIGN = (
 
 
 class Result(NamedTuple):
-    """`run` is None if it was not waited for, or no worker is running."""
+    """`joined` is None if no run was waited for, and `run` if no worker is running."""
 
     counts: Counts
     joined: Row | None
@@ -94,9 +94,11 @@ def import_mail(
                     account.content_mode == "raw",
                 )
                 counts = _stage(session, destination, exports, keep_deleted, bar)
-                result = _join(session, destination, counts, not no_wait, bar)
+                result = Result(counts, None, None)
+                if counts.to_join:
+                    result = _join(session, destination, counts, not no_wait, bar)
     (_print_json if as_json else _print)(account, result, dry_run)
-    raise SystemExit(not _succeeded(result, waited=not (dry_run or no_wait)))
+    raise SystemExit(not _succeeded(result))
 
 
 def _connected(session: Session, user: str) -> AccountRow:
@@ -184,10 +186,11 @@ def _join(
     return Result(counts, session.row("get_import", destination.user_id), run)
 
 
-def _succeeded(result: Result, waited: bool) -> bool:
+def _succeeded(result: Result) -> bool:
     if result.counts.problems or _is_foreign(result):
         return False
-    return not waited or (result.run is not None and result.run["outcome"] == "succeeded")
+    is_waited_for = result.joined is not None
+    return not is_waited_for or bool(result.run and result.run["outcome"] == "succeeded")
 
 
 def _is_foreign(result: Result) -> bool:
@@ -198,9 +201,8 @@ def _print(account: AccountRow, result: Result, dry_run: bool) -> None:
     counts = result.counts
     click.echo(f"{counts.read:,} messages in the export")
     click.echo(f"{counts.stored:,} are stored already")
-    staged = counts.staged + counts.waiting
     if result.joined is None:
-        click.echo(f"{staged:,} {'would be imported' if dry_run else 'are to be imported'}")
+        click.echo(f"{counts.to_join:,} {'would be imported' if dry_run else 'are to be imported'}")
     else:
         click.echo(f"{result.joined['joined']:,} imported")
         if result.joined["kept"]:

@@ -33,6 +33,11 @@ class Counts:
     without_id: int = 0
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def to_join(self) -> int:
+        """What waits for a full sync."""
+        return self.staged + self.waiting
+
 
 class ExportReader:
     """Counts the messages of exports, and finds those that are neither stored nor staged.
