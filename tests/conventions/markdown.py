@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 _TARGET = re.compile(r"\]\(([^)\s]+)\)")
 _LINK = re.compile(r"!?\[([^][]*)\]\([^)]*\)")
-_WRITTEN_BY_A_COMMAND = re.compile(r"<!-- make .*?<!-- end[^>]*-->", re.S)
+_WRITTEN_BY_A_COMMAND = re.compile(r"<!-- (?:make|python) .*?<!-- end[^>]*-->", re.S)
 _CODE = re.compile(r"`[^`]*`")
 
 
