@@ -19,10 +19,9 @@ begin
   return array(
     select unnest(v_message_ids)
     except
-    select m.message_id
-    from gmail_sync.message m
-    where m.user_id = p_user_id
-      and m.message_id = any (v_message_ids)
+    select k.import_key
+    from gmail_sync.list_known_imports(p_user_id, v_message_ids) k
+    where k.stored
   );
 end;
 $$;

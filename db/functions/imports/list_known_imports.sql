@@ -10,15 +10,27 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select m.message_id, true
-    from gmail_sync.message m
-    where m.user_id = p_user_id
-      and m.message_id = any (p_import_keys)
-    union all
-    select i.import_key, false
-    from gmail_sync.imported_message i
-    where i.user_id = p_user_id
-      and i.import_key = any (p_import_keys);
+    select k.import_key, found.stored
+    from unnest(p_import_keys) as k (import_key)
+    -- Each is the first from its id on, as in _fetch_state.
+    cross join lateral (
+      (
+        select m.message_id as id, true as stored
+        from gmail_sync.message m
+        where m.user_id = p_user_id and m.message_id >= k.import_key
+        order by m.message_id
+        limit 1
+      )
+      union all
+      (
+        select i.import_key, false
+        from gmail_sync.imported_message i
+        where i.user_id = p_user_id and i.import_key >= k.import_key
+        order by i.import_key
+        limit 1
+      )
+    ) found
+    where found.id = k.import_key;
 end;
 $$;
 
