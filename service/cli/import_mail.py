@@ -66,8 +66,9 @@ def import_mail(
     be given at once.
 
     The messages are read first, then a full sync joins them with the messages that Gmail lists.
-    That costs a few units of quota for each hundred messages. What the export lacks is fetched as
-    in any sync. What Gmail no longer has is left out, or with --keep-deleted kept as deleted.
+    That costs about three units of quota for each hundred messages. What the export lacks is
+    fetched as in any sync. What Gmail no longer has is left out, or with --keep-deleted kept as
+    deleted.
 
     An interrupted import continues when the same command is given again. Messages that are stored
     already stay as they are.
