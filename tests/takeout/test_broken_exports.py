@@ -49,30 +49,29 @@ def encrypted(data: bytes) -> bytes:
     return data[: entry + 8] + b"\x01\x00" + data[entry + 10 :]
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "words"),
-    [
-        ("mail.mbox", b"hello\n", "not an mbox of Google Takeout"),
-        ("mail.mbox", b"\0" * 5000, "not an mbox of Google Takeout"),
-        ("mail.mbox", b"From me to you\r\n\r\nhello\r\n", "not an mbox of Google Takeout"),
-        ("mail.mbox", THUNDERBIRD, "not from Google Takeout"),
-        ("mail.mbox", b"", "no mail in it"),
-        ("topics.mbox", GROUP, "mail of a Google group"),
-        ("mail.mbox.gz", gzip.compress(b"hello\n"), "not an mbox of Google Takeout"),
-        ("mail.mbox.gz", b"\x1f\x8b\x08 no gzip", "cut short or damaged"),
-        ("mail.tgz", gzip.compress(b"\0" * 257 + b"ustar" + b"\0" * 250), "unpack it"),
-        ("mail.zip", archive(), "no mail in it"),
-        ("mail.zip", archive(letter_txt=b"hello"), "no mail in it"),
-        ("mail.zip", archive(mail_zip=b"PK"), "a zip archive in this one"),
-        ("mail.zip", archive(topics_mbox=GROUP), "mail of a Google group"),
-        ("mail.zip", archive(mail_mbox=THUNDERBIRD), "not from Google Takeout"),
-        ("mail.zip", encrypted(archive(mail_mbox=GROUP)), "encrypted"),
-        ("mail.zip", archive(mail_mbox=GROUP)[:-30], "cut short or damaged"),
-    ],
-)
-def test_a_file_that_is_not_an_export_is_refused(
-    name: str, data: bytes, words: str, tmp_path: Path
-) -> None:
+REFUSED = {
+    "text": ("mail.mbox", b"hello\n", "not an mbox of Google Takeout"),
+    "zeros": ("mail.mbox", b"\0" * 5000, "not an mbox of Google Takeout"),
+    "a letter": ("mail.mbox", b"From me to you\r\n\r\nhello\r\n", "not an mbox of Google Takeout"),
+    "of Thunderbird": ("mail.mbox", THUNDERBIRD, "not from Google Takeout"),
+    "nothing": ("mail.mbox", b"", "no mail in it"),
+    "of a group": ("topics.mbox", GROUP, "mail of a Google group"),
+    "packed text": ("mail.mbox.gz", gzip.compress(b"hello\n"), "not an mbox of Google Takeout"),
+    "damaged gz": ("mail.mbox.gz", b"\x1f\x8b\x08 no gzip", "cut short or damaged"),
+    "tar": ("mail.tgz", gzip.compress(b"\0" * 257 + b"ustar" + b"\0" * 250), "unpack it"),
+    "empty zip": ("mail.zip", archive(), "no mail in it"),
+    "zip of a text": ("mail.zip", archive(letter_txt=b"hello"), "no mail in it"),
+    "zip of a zip": ("mail.zip", archive(mail_zip=b"PK"), "a zip archive in this one"),
+    "zip of a group": ("mail.zip", archive(topics_mbox=GROUP), "mail of a Google group"),
+    "zip of Thunderbird": ("mail.zip", archive(mail_mbox=THUNDERBIRD), "not from Google Takeout"),
+    "encrypted zip": ("mail.zip", encrypted(archive(mail_mbox=GROUP)), "encrypted"),
+    "cut zip": ("mail.zip", archive(mail_mbox=GROUP)[:-30], "cut short or damaged"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_file_that_is_not_an_export_is_refused(kind: str, tmp_path: Path) -> None:
+    name, data, words = REFUSED[kind]
     path = tmp_path / name
     path.write_bytes(data)
     for given in (path, tmp_path):
