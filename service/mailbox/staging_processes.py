@@ -54,7 +54,7 @@ class StagingProcesses:
         self._idle: list[Connection] = []
         self._busy: list[Connection] = []
         self._staged = self._unreadable = 0
-        for _ in range(min(MAX_PROCESSES, len(os.sched_getaffinity(0)))):
+        for _ in range(min(MAX_PROCESSES, os.cpu_count() or 1)):
             ours, theirs = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(theirs, destination), daemon=True)
             process.start()
