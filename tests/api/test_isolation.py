@@ -59,7 +59,15 @@ OF_ALL = {
     ("GET", "/api/gmail/callback"),
 }
 # Not for users at all.
-NOT_FOR_USERS = {("POST", "/api/gmail/push"), ("POST", "/api/operator/{action}")}
+NOT_FOR_USERS = {
+    ("POST", "/api/gmail/push"),
+    ("POST", "/api/operator/{action}"),
+    ("GET", "/api/operator/accounts"),
+    ("GET", "/api/operator/accounts-to-reconnect"),
+    ("GET", "/api/operator/dead-letters"),
+    ("GET", "/api/operator/running-syncs"),
+    ("GET", "/api/operator/workers"),
+}
 
 
 @pytest.fixture

@@ -177,5 +177,5 @@ def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
         for operation in operations.values()
         if operation.get("security") != [{}]
     }
-    assert len(closed) == 19
+    assert len(closed) == 24
     assert {"/api/gmail/sync/health", "/api/gmail/callback"} & closed == set()

@@ -42,18 +42,19 @@ COMPARED = {
     "compared_message": ["stored_at"],
     "fetch_queue": ["not_before"],
     "quota_charge": ["charged_at", "reserved_at"],
+    "quota_day": ["refused_at"],
     "reaper_beat": ["beat_at", "set_back_at"],
     "repair_log": ["logged_at"],
     "schedule": ["check_at", "checked_at", "unwatched_since"],
     "user_sync_status": [
-        "claimed_at", "finished_at", "not_before", "progressed_at", "started_at", "updated_at",
-        "waiting_until",
+        "claimed_at", "fetching_at", "finished_at", "not_before", "planned_at", "progressed_at",
+        "started_at", "updated_at", "waiting_until",
     ],
     "worker": ["seen_at"],
 }  # fmt: skip
 # Those that are only stored and shown, or that are Gmail's.
 SHOWN = {
-    "account": ["watch_expires_at"],
+    "account": ["backfilled_to", "watch_expires_at"],
     "message": ["deleted_at", "internal_date", "sent_at"],
     "index_queue": ["internal_date"],
     "message_words": ["internal_date"],
