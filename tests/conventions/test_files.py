@@ -71,6 +71,7 @@ PINNED = {
     "list_accounts_to_reconnect": ["enable_sort = off"],
     # Its last step sorts one page, and a sort that is off costs enough to compile the query.
     "list_running_syncs": ["enable_sort = off", "jit = off"],
+    "list_workers": ["enable_sort = off"],
     # pg_cron's tables have policies.
     "_cron_job_runs": ["row_security = on"],
     "_cron_jobs": ["row_security = on"],

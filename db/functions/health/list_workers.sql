@@ -22,14 +22,21 @@ language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_sort = off
 as $$
   select left(w.id::text, 8), w.version, w.started_at,
     greatest(interval '0', date_trunc('second', clock_timestamp() - w.seen_at)),
     exists (select from gmail_sync._live_workers l where l.id = w.id),
     (
       select count(*)
-      from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is not null and r.claimed_by = w.id
+      from (
+        select
+        from gmail_sync.user_sync_status r
+        -- Not an equation, and in order: no other index seems as good then, whatever old
+        -- statistics say.
+        where r.is_syncing and r.claimed_at is not null and r.claimed_by between w.id and w.id
+        order by r.claimed_by
+      ) claimed
     ),
     w.capacity, w.living_slots, w.dropped_log_lines
   from (

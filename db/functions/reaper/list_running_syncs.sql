@@ -4,8 +4,8 @@
 --
 -- A page costs as much as it has rows, and by worker as much as the worker has runs. By cause it
 -- reads 3,000 runs, or p_limit if that is more; running_syncs_read_to says where to go on. Old
--- statistics may say that nothing runs. So the rows are found by their users, for whom no other
--- index seems as good.
+-- statistics may say that nothing runs. So the rows are found in the order of users, or of workers,
+-- which only the right index has.
 
 create or replace function gmail_sync.list_running_syncs(
   p_limit integer default 100,
@@ -41,6 +41,7 @@ begin
       where r.is_syncing and r.claimed_at is not null
         and r.claimed_by between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid
         and starts_with(r.claimed_by::text, v_worker)
+      order by r.claimed_by
     );
   else
     v_user_ids := array(
