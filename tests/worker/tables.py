@@ -26,13 +26,29 @@ def stored(db: Connection) -> dict[str, Row]:
 
 def contents(db: Connection, user_id: str) -> tuple[list[Row], ...]:
     """Everything a sync brings, but for what may differ between two equal mailboxes."""
-    return tuple(
-        db.execute(
-            # A word begins with a key of its user.
-            f"select replace((to_jsonb(t) - array['user_id', 'change_number'])::text,"
-            f" gmail_sync._search_key(user_id), '') as row"
-            f" from gmail_sync.{table} t where user_id = %s order by 1",
-            [user_id],
-        ).fetchall()
-        for table in ("message", "attachment", "label", "message_words")
+    return *(rows_of(db, user_id, table) for table in ("message", "attachment", "label")), words(
+        db, user_id
     )
+
+
+def rows_of(db: Connection, user_id: str, table: str) -> list[Row]:
+    return db.execute(
+        f"select to_jsonb(t) - array['user_id', 'change_number'] as row"
+        f" from gmail_sync.{table} t where user_id = %s order by to_jsonb(t)::text",
+        [user_id],
+    ).fetchall()
+
+
+def words(db: Connection, user_id: str) -> list[Row]:
+    """The words of each message, once all have been found."""
+    while db.execute("select from gmail_sync.index_queue where user_id = %s", [user_id]).rowcount:
+        db.execute("select gmail_sync.index_messages(1000)")
+    return db.execute(
+        # A word begins with a key of its user, which also decides its place.
+        "select t.message_id, array("
+        "  select concat(replace(w.lexeme, gmail_sync._search_key(t.user_id), ''), w.positions)"
+        "  from unnest(t.words) w order by 1"
+        ") as words"
+        " from gmail_sync.message_words t where t.user_id = %s order by t.message_id",
+        [user_id],
+    ).fetchall()
