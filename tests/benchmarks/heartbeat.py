@@ -66,7 +66,7 @@ def measured(server: Server, runs: int, rounds: int, seconds: int) -> Iterator[F
         "heartbeats that are HOT updates",
         "all of them",
         round(100 * hot / updates, 1),
-        bar=80,
+        bar=95,
         unit="%",
         details={"hot": hot, "all": updates},
     )
