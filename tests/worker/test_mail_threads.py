@@ -256,7 +256,8 @@ def test_kill_9_in_a_thread_loses_nothing(
     ids = thread_of(mailbox, 30)
     worker = start_worker()
     task_id, held = start_held(simulator, account, Fault("threads.get", "hang", after=1, count=1))
-    wait_until(lambda: len(stored(db)) == 12, PATIENCE_SECONDS)
+    # The batch after it may be stored as well.
+    wait_until(lambda: len(stored(db)) >= 12, PATIENCE_SECONDS)
     worker.signal(signal.SIGKILL)
     worker.wait(10)
     held.release()
@@ -271,6 +272,6 @@ def test_kill_9_in_a_thread_loses_nothing(
     run = account.finish(task_id)
 
     assert (run["outcome"], run["current_stats"]["new"]) == ("succeeded", 30)
-    # Of the 18 that were not stored, 12 were in the lost batch.
+    # 12 were in the lost batch.
     assert calls(simulator)["messages.get"] >= 12
     assert stored(db).keys() == set(ids)
