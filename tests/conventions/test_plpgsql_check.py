@@ -17,7 +17,17 @@ EXCEPTIONS = {
     # They read with the snapshot of the query that calls them. All that is volatile is the clock,
     # or what raises their error.
     **dict.fromkeys(
-        ["_due_messages", "_lease_owner", "_violations", "get_cursor", "list_running_syncs"], STABLE
+        [
+            "_due_of_thread",
+            "_lease_owner",
+            "_messages_a_minute",
+            "_next_batch",
+            "_run_eta",
+            "_violations",
+            "get_cursor",
+            "list_running_syncs",
+        ],
+        STABLE,
     ),
     # An immutable function may be called while a query is planned; it must raise when it is run.
     "_raise_lease_lost": "routine is marked as VOLATILE, should be IMMUTABLE",
