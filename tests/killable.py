@@ -24,8 +24,9 @@ PROGRAM = (sys.executable, "-m", "tests.killable")
 
 def raise_in(thread: threading.Thread, error: type[BaseException]) -> None:
     """Raise an error in a thread, at its next step in Python."""
-    # It is listed before. If it is struck then, who starts it waits for it for ever.
-    while thread in threading._limbo:
+    # A thread that starts another lends it its ident for a moment, and an error for the one strikes
+    # the other. Who starts it then waits for it for ever. Nothing outside tests raises so.
+    while threading._limbo:
         time.sleep(0.01)
     struck = ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(error)
