@@ -1,6 +1,7 @@
 """Operators' lists, in pages: what the operators' page shows, for programs too."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -22,6 +23,13 @@ T = TypeVar("T")
 Cause = FromQuery[Literal["zombie", "silent", "stalled", "clock_skew"] | None]
 Limit = Annotated[int, QueryParameter(ge=1, le=200)]
 WorkerId = Annotated[str | None, QueryParameter(pattern="^[0-9A-Fa-f-]{1,36}$")]
+
+operators_get = partial(
+    get,
+    sync_to_thread=True,
+    guards=[operators_only],
+    responses=error_responses(400, 401, 403, 503),
+)
 
 
 class RunningSync(Struct):
@@ -141,12 +149,7 @@ def running_syncs(
     return Page(page.rows, functions.value("running_syncs_read_to", limit + 1, after))
 
 
-@get(
-    "/api/operator/running-syncs",
-    sync_to_thread=True,
-    guards=[operators_only],
-    responses=error_responses(400, 401, 403, 503),
-)
+@operators_get("/api/operator/running-syncs")
 def list_running_syncs(
     request: UserRequest,
     pool: NamedDependency[Pool],
@@ -165,12 +168,7 @@ def list_running_syncs(
     return _listed(RunningSync, running_syncs(pool, limit, after, user_id, cause, worker))
 
 
-@get(
-    "/api/operator/accounts",
-    sync_to_thread=True,
-    guards=[operators_only],
-    responses=error_responses(400, 401, 403, 503),
-)
+@operators_get("/api/operator/accounts")
 def list_accounts(
     request: UserRequest,
     pool: NamedDependency[Pool],
@@ -184,12 +182,7 @@ def list_accounts(
     return _listed(ListedAccount, page_of(pool, "list_accounts", limit, after, p_user_id=user_id))
 
 
-@get(
-    "/api/operator/accounts-to-reconnect",
-    sync_to_thread=True,
-    guards=[operators_only],
-    responses=error_responses(400, 401, 403, 503),
-)
+@operators_get("/api/operator/accounts-to-reconnect")
 def list_accounts_to_reconnect(
     request: UserRequest,
     pool: NamedDependency[Pool],
@@ -206,12 +199,7 @@ def list_accounts_to_reconnect(
     )
 
 
-@get(
-    "/api/operator/dead-letters",
-    sync_to_thread=True,
-    guards=[operators_only],
-    responses=error_responses(400, 401, 403, 503),
-)
+@operators_get("/api/operator/dead-letters")
 def list_dead_letters(
     request: UserRequest,
     pool: NamedDependency[Pool],
@@ -225,12 +213,7 @@ def list_dead_letters(
     return _listed(DeadLetters, page_of(pool, "list_dead_letters", limit, after, p_user_id=user_id))
 
 
-@get(
-    "/api/operator/workers",
-    sync_to_thread=True,
-    guards=[operators_only],
-    responses=error_responses(400, 401, 403, 503),
-)
+@operators_get("/api/operator/workers")
 def list_workers(
     pool: NamedDependency[Pool],
     limit: Limit = 50,

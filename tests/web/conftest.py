@@ -29,6 +29,9 @@ from tests.api.conftest import (  # noqa: F401  (fixtures)
     token,
 )
 
+# Where a person asks Google for an export.
+TAKEOUT = "https://takeout.google.com"
+
 CHROMIUM = shutil.which("chromium")
 # For two cores that others keep busy.
 PATIENCE_MILLISECONDS = 30_000

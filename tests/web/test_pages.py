@@ -10,11 +10,9 @@ from service.api.auth.security import PAGE_CSP
 from service.i18n.translator import translator
 from service.web.static import FOR_GOOD
 from tests.api.conftest import problem
-from tests.web.conftest import BrowserOf
+from tests.web.conftest import TAKEOUT, BrowserOf
 
 PAGES = ["/", "/sign-in"]
-# Where a person asks Google for an export.
-TAKEOUT = "https://takeout.google.com"
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -26,6 +26,7 @@ from tests.api.conftest import (
     serving,
     token,
 )
+from tests.web.conftest import TAKEOUT
 from tests.web.contents import Contents
 
 HOST, PREFIX = "https://apps.example.org", "/gmail"
@@ -127,10 +128,6 @@ def test_no_address_of_any_page_leaves_the_prefix(proxy: Proxy) -> None:
         "/api/gmail/messages/*//raw", "/api/gmail/messages/*//attachments/2",
         "/static/*/page.css", "/static/*/page.js", "/static/*/sync.js", "/static/*/icon.svg",
     } <= shown  # fmt: skip
-
-
-# Where a person asks Google for an export.
-TAKEOUT = "https://takeout.google.com"
 
 
 def own(page: str) -> list[str]:

@@ -63,6 +63,12 @@ class Account:
         sealed = self._cipher.encrypt(credentials)
         self._functions.value("connect_account", USER, email, sealed, "unlimited", content_mode)
 
+    def sync_another(self, user_id: str) -> Row:
+        """The sync of another user of the same mailbox, which is connected first."""
+        sealed = self._cipher.encrypt({"token": "access"})
+        self._functions.value("connect_account", user_id, EMAIL, sealed, "unlimited", "full")
+        return self.finish(self._functions.value("start_sync_idempotent", user_id))
+
     def start(self, force_full: bool = False) -> str:
         task_id: str = self._functions.value("start_sync_idempotent", USER, force_full)
         return task_id

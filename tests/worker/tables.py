@@ -26,9 +26,8 @@ def stored(db: Connection) -> dict[str, Row]:
 
 def contents(db: Connection, user_id: str) -> tuple[list[Row], ...]:
     """Everything a sync brings, but for what may differ between two equal mailboxes."""
-    return *(rows_of(db, user_id, table) for table in ("message", "attachment", "label")), words(
-        db, user_id
-    )
+    tables = [rows_of(db, user_id, table) for table in ("message", "attachment", "label")]
+    return *tables, words(db, user_id)
 
 
 def rows_of(db: Connection, user_id: str, table: str) -> list[Row]:

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from service.google.cipher import CredentialCipher
 from service.postgres.calls import Connection, Session
 from service.simulator import Fault, Mail, Mailbox, Simulator, generate, load
 from service.worker.worker import Worker
 from tests.waiting import wait_until
 from tests.worker.conftest import (
-    EMAIL,
     PATIENCE_SECONDS,
     USER,
     Account,
@@ -52,21 +50,6 @@ def calls(simulator: Simulator) -> dict[str, int]:
     return {name: methods[name] for name in ("threads.get", "messages.get") if methods[name]}
 
 
-def index_all(functions: Session) -> None:
-    while functions.value("index_messages", 1000):
-        pass
-
-
-def sync_another_user(functions: Session, account: Account, keys: str) -> str:
-    """The user of the same mailbox whose messages were all fetched singly."""
-    sealed = CredentialCipher([keys]).encrypt({"token": "access"})
-    functions.value("connect_account", "single", EMAIL, sealed, "unlimited", "full")
-    task_id = functions.value("start_sync_idempotent", "single")
-    assert account.finish(task_id)["outcome"] == "succeeded"
-    index_all(functions)
-    return "single"
-
-
 @pytest.mark.parametrize(
     ("mails", "share"),
     [
@@ -88,9 +71,7 @@ def test_mail_is_stored_as_if_it_was_fetched_singly(
     priced: None,
     worker: Worker,
     simulator: Simulator,
-    functions: Session,
     db: Connection,
-    keys: str,
     mails: Callable[[], Iterable[Mail]],
     share: float,
 ) -> None:
@@ -100,12 +81,11 @@ def test_mail_is_stored_as_if_it_was_fetched_singly(
     made = calls(simulator)
     units = 40 * made["threads.get"] + 20 * made["messages.get"]
     assert units <= share * 20 * mailbox.totals()[0]
-    index_all(functions)
 
-    single = sync_another_user(functions, account, keys)
+    assert account.sync_another("single")["outcome"] == "succeeded"
 
     assert calls(simulator)["threads.get"] == made["threads.get"]
-    assert contents(db, USER) == contents(db, single)
+    assert contents(db, USER) == contents(db, "single")
 
 
 def test_messages_that_are_not_due_are_left_as_they_are(

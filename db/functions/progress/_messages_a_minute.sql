@@ -14,15 +14,12 @@ begin
   end if;
   return (
     select round(
-      q.window_units * 60 / extract(epoch from p.window_length) / c.units
+      q.window_units * 60 / extract(epoch from p.window_length)
+        / gmail_sync._message_price(p_run.user_id)
     )::integer
     from gmail_sync._expected_quota(p_run, clock_timestamp()) q
+    -- Google's window; that of the ledger is a little longer.
     join gmail_sync.quota_profile p on p.name = q.profile
-    join gmail_sync.account a on a.user_id = p_run.user_id
-    join gmail_sync.quota_cost c
-      on c.profile = q.profile
-      and c.method = 'messages.get'
-      and c.format = a.content_mode
   );
 end;
 $$;
