@@ -1,10 +1,12 @@
 """A real Postgres with pg_cron for tests, as fast as it can be."""
 
+import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Literal, LiteralString
 
 import psycopg
@@ -16,6 +18,7 @@ from service.demo.cluster import SHUTDOWN_SIGNALS
 MEMORY = Path("/dev/shm")
 # Bytes: twice what the clusters of four processes that test at once have taken.
 ROOM = 4 << 30
+FOLDER = "gmail-sync-tests-{pid}-"  # of the process that owns the cluster
 
 
 class Cluster(demo.Cluster):
@@ -46,9 +49,29 @@ class Cluster(demo.Cluster):
 def fast_cluster(settings: Mapping[str, str] | None = None) -> Iterator[Cluster]:
     """In memory if that has room. On a disk, most of a test's time goes to the 300 files of its
     database."""
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    for parent in (MEMORY, Path(gettempdir())):
+        sweep(parent)
     with (
-        TemporaryDirectory(dir=MEMORY if roomy else None) as folder,
+        TemporaryDirectory(
+            prefix=FOLDER.format(pid=os.getpid()), dir=MEMORY if memory_has_room() else None
+        ) as folder,
         Cluster(fsync=False, settings=settings, folder=folder) as cluster,
     ):
         yield cluster
+
+
+def sweep(parent: Path) -> None:
+    """Remove the clusters of killed processes, which could not do it."""
+    for folder in parent.glob(FOLDER.format(pid="*") + "*"):
+        owner = re.fullmatch(FOLDER.format(pid="([0-9]+)") + ".*", folder.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            shutil.rmtree(folder, ignore_errors=True)  # Another process may sweep as well.
+
+
+def memory_has_room(meminfo: Path = Path("/proc/meminfo")) -> bool:
+    """Whether the files there may grow and the machine has the memory for them."""
+    if not MEMORY.is_dir():
+        return False
+    available = re.search(r"^MemAvailable: +([0-9]+) kB$", meminfo.read_text(), re.MULTILINE)
+    assert available
+    return min(shutil.disk_usage(MEMORY).free, int(available[1]) << 10) > ROOM

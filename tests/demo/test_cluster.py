@@ -4,15 +4,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import psycopg
 import pytest
 
 from service.demo.cluster import PROGRAMS_VARIABLE, find_programs
-from tests.cluster import Cluster
+from tests import cluster as clusters
+from tests.cluster import Cluster, fast_cluster
 from tests.waiting import wait_until
 
+FAST_OWNER = """
+from tests.cluster import fast_cluster
+with fast_cluster() as cluster:
+    print(cluster.server_pid, cluster.base_dir, flush=True)
+    input()
+"""
 OWNER = """
 from service.demo.cluster import Cluster
 cluster = Cluster(fsync=False)
@@ -131,9 +139,10 @@ def test_a_second_cluster_runs_beside_the_first_and_stop_leaves_nothing(cluster:
     assert not folder.exists()
 
 
-def test_the_server_ends_when_its_owner_is_killed() -> None:
+def folder_of_a_killed_owner(program: str) -> Path:
+    """The folder of its cluster, whose server has ended."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with owner:
         assert owner.stdout is not None
@@ -141,7 +150,31 @@ def test_the_server_ends_when_its_owner_is_killed() -> None:
         assert alive(int(server))
         owner.kill()
     wait_until(lambda: not alive(int(server)))
-    shutil.rmtree(folder)
+    return Path(folder)
+
+
+def test_the_server_ends_when_its_owner_is_killed() -> None:
+    shutil.rmtree(folder_of_a_killed_owner(OWNER))
+
+
+def test_a_new_cluster_of_tests_removes_those_of_killed_runs_alone() -> None:
+    left = folder_of_a_killed_owner(FAST_OWNER)
+    assert left.exists()
+    with fast_cluster() as first, fast_cluster() as second:
+        assert not left.exists()
+        assert ask(first.url(), "select 1") == ask(second.url(), "select 1")
+
+
+@pytest.mark.parametrize(("gibibytes", "roomy"), [(3, False), (5, True)])
+def test_a_cluster_of_tests_is_in_memory_if_the_machine_has_that(
+    gibibytes: int, roomy: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "MEMORY", tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100 << 30))
+    meminfo = tmp_path / "meminfo"
+    kilobytes = gibibytes << 20
+    meminfo.write_text(f"MemTotal:       65000000 kB\nMemAvailable:   {kilobytes} kB\n")
+    assert clusters.memory_has_room(meminfo) == roomy
 
 
 def test_ctrl_c_at_the_owner_does_not_reach_the_server(cluster: Cluster) -> None:
