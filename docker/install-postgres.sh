@@ -7,6 +7,8 @@
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-plpgsql-check  its package for each server, for the test that checks the functions; does
 #                    without, with a warning
+#   --with-prometheus  Prometheus too, for the tests of alerts and dashboard; does without, with a
+#                    warning
 #   --with-venv      Python's venv module too, to make .venv with
 # A server installed by hand is found through the pg_config on PATH. If GMAIL_SYNC_POSTGRES_PROGRAMS
 # names a folder, only the server of that folder counts.
@@ -19,7 +21,7 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= nginx= notmuch= pgbouncer= plpgsql_check= venv=
+    chromium= faketime= nginx= notmuch= pgbouncer= plpgsql_check= prometheus= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
@@ -28,8 +30,9 @@ main() {
             --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-plpgsql-check) plpgsql_check=yes ;;
+            --with-prometheus) prometheus=prometheus ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-prometheus] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -49,6 +52,8 @@ main() {
     [ -z "$plpgsql_check" ] || has_extension plpgsql_check ||
         install_if_possible "plpgsql_check: only the test that checks the functions needs it." \
             install "postgresql-$(newest_server)-plpgsql-check"
+    [ -z "$prometheus" ] || has_program prometheus ||
+        install_if_possible "Prometheus: only the tests of alerts and dashboard need it." without_service install "$prometheus"
 }
 
 # Runs a command that installs something; with a warning if it cannot.
@@ -177,7 +182,7 @@ need_root() {
     fi
     can_install && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${prometheus:+ --with-prometheus}${venv:+ --with-venv}" >&2
     exit 1
 }
 

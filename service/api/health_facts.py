@@ -51,6 +51,7 @@ class Health(Struct):
     """`reapers` is the seconds since the last pass of each; `standby`, whether the server is one.
 
     `estimates` names the counts that are not exact: those beyond 5,000.
+    watches_ending counts watches of Gmail that end within a day, or that it refused to renew.
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
     dropped_log_lines is what live workers could not write since they started.
     """
@@ -68,7 +69,9 @@ class Health(Struct):
     slots: Slots
     dead_letters: int
     accounts_to_reconnect: int
+    watches_ending: int
     quota: list[QuotaDay]
     oldest_transaction_seconds: float | None
+    vacuum_problems: int
     notify_queue_percent: float
     dropped_log_lines: int

@@ -66,6 +66,7 @@ def _syncs(health: Health | None) -> CollectorRegistry:
         return registry
     statistics, queue = health.statistics, health.queue
     gauge("healthy", "Whether syncs are healthy").set(health.healthy)
+    gauge("accounts", f"Accounts; {BOUND}").set(statistics.total_users)
     gauge("active_syncs", f"Runs a worker holds; {BOUND}").set(statistics.active_syncs)
     gauge("zombie_tasks", f"Runs that lost their worker; {BOUND}").set(statistics.zombie_tasks)
     gauge("inconsistent_tasks", "Runs in an inconsistent state").set(statistics.inconsistent_tasks)
@@ -81,6 +82,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("accounts_to_reconnect", f"Accounts Google refuses; {BOUND}").set(
         health.accounts_to_reconnect
     )
+    gauge("watches_ending", "Watches that end within a day or were refused; at most 3,000").set(
+        health.watches_ending
+    )
+    gauge("vacuum_problems", "What keeps vacuum from doing its work").set(health.vacuum_problems)
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(
         health.oldest_transaction_seconds or 0
     )

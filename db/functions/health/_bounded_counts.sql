@@ -57,6 +57,16 @@ as $$
       where status in ('reauth_required', 'suspended')
       order by user_id limit 3001
     ) t
+    union all
+    -- Watches without an end are those that Gmail refused to renew. No index has only these, so
+    -- the estimate is the least that it can be.
+    select 'watches_ending', count(*), count(*), 3000
+    from (
+      select from gmail_sync.account
+      where status = 'connected' and watched_at is not null
+        and coalesce(watch_expires_at, '-infinity') < now() + interval '1 day'
+      order by coalesce(watch_expires_at, '-infinity') limit 3001
+    ) t
   ) as c (name, read, number, estimate);
 $$;
 

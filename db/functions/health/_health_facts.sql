@@ -49,13 +49,23 @@ select
   live.dropped_log_lines,
   (counted.numbers ->> 'dead_letters')::bigint as dead_letters,
   (counted.numbers ->> 'accounts_to_reconnect')::bigint as accounts_to_reconnect,
+  (counted.numbers ->> 'watches_ending')::bigint as watches_ending,
   counted.estimates,
   (
     select round(extract(epoch from clock_timestamp() - min(xact_start)), 1)
     from pg_stat_activity
     where backend_type = 'client backend' and (backend_xmin is not null or backend_xid is not null)
   ) as oldest_transaction_seconds,
-  round((pg_notification_queue_usage() * 100)::numeric, 1) as notify_queue_percent
+  round((pg_notification_queue_usage() * 100)::numeric, 1) as notify_queue_percent,
+  -- A standby does not vacuum.
+  case
+    when pg_is_in_recovery() then '{}'
+    else array(
+      select gmail_sync._vacuum_reasons()
+      union all
+      select gmail_sync._xmin_horizon_reasons()
+    )
+  end as vacuum_reasons
 from (
   select
     jsonb_object_agg(name, number) as numbers,

@@ -13,9 +13,7 @@ as $$
   union all
   select primary_reason.reason
   from (
-    select gmail_sync._vacuum_reasons()
-    union all
-    select gmail_sync._xmin_horizon_reasons()
+    select unnest(p_facts.vacuum_reasons)
     union all
     select case when p_facts.notify_queue_percent > 50 then format(
       'the NOTIFY queue is %s %% full: a session listens and never reads; end it, or restart '

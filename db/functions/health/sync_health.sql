@@ -30,8 +30,10 @@ as $$
     'slots', jsonb_build_object('configured', f.slots, 'living', f.living_slots),
     'dead_letters', f.dead_letters,
     'accounts_to_reconnect', f.accounts_to_reconnect,
+    'watches_ending', f.watches_ending,
     'quota', gmail_sync._quota_days(),
     'oldest_transaction_seconds', f.oldest_transaction_seconds,
+    'vacuum_problems', cardinality(f.vacuum_reasons),
     'notify_queue_percent', f.notify_queue_percent,
     'dropped_log_lines', f.dropped_log_lines
   )

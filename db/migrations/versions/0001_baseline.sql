@@ -391,6 +391,10 @@ comment on table gmail_sync.account is
 'A user''s Gmail account: sealed credentials, cursor (history_id), state of a listing.';
 
 create index accounts_by_watch on gmail_sync.account (watched_at) where watched_at is not null;
+-- The first entries are watches that Gmail refused to renew, then those that end next.
+create index accounts_by_end_of_watch
+  on gmail_sync.account ((coalesce(watch_expires_at, '-infinity')))
+  where status = 'connected' and watched_at is not null;
 create index accounts_of_a_profile on gmail_sync.account (quota_profile);
 -- The code is included, so an index-only scan counts what the operator must do.
 create index accounts_to_reconnect on gmail_sync.account (user_id) include (status_code)

@@ -14,7 +14,8 @@ from tests.waiting import wait_until
 ANSWER = {
     "healthy", "timestamp", "reasons", "statistics", "zombie_task_details", "reapers", "queue",
     "workers", "slots", "dead_letters", "accounts_to_reconnect", "oldest_transaction_seconds",
-    "notify_queue_percent", "dropped_log_lines", "standby", "estimates", "quota",
+    "notify_queue_percent", "dropped_log_lines", "standby", "estimates", "quota", "watches_ending",
+    "vacuum_problems",
 }  # fmt: skip
 
 
@@ -188,6 +189,22 @@ def test_dead_letters_and_lost_accounts_are_counted(functions: Session, db: Conn
     )
     answer = health(functions)
     assert (answer["dead_letters"], answer["accounts_to_reconnect"]) == (1, 1)
+
+
+def test_watches_that_end_or_were_refused_are_counted_while_the_account_is_connected(
+    functions: Session, db: Connection
+) -> None:
+    for user, expires in [("ann", "7 days"), ("bo", "23 hours"), ("cy", "-1 s"), ("di", None)]:
+        connected(functions, user)
+        db.execute(
+            "update gmail_sync.account set watched_at = now(),"
+            " watch_expires_at = now() + %s::interval where user_id = %s",
+            [expires, user],
+        )
+    connected(functions, "never watched")
+    assert health(functions)["watches_ending"] == 3
+    db.execute("update gmail_sync.account set status = 'reauth_required' where user_id = 'di'")
+    assert health(functions)["watches_ending"] == 2
 
 
 def test_accounts_that_only_the_operator_can_bring_back_are_a_reason(
