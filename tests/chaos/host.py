@@ -1,6 +1,5 @@
 """A machine of the site: one process of gmail-sync, and the wires that lead to it."""
 
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from signal import Signals
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 
 from tests.chaos.proxy import Proxy
+from tests.ports import free_port
 from tests.worker.conftest import WorkerProcess
 
 # SIGUSR1 blocks the event loop of `serve`, in whose thread handlers run, until SIGUSR2.
@@ -40,7 +40,7 @@ class Host:
         self.gmail = gmail
         self._logs = logs
         self._starts = 0
-        self._port = _free_port()
+        self._port = free_port()
         gmail_url = f"http://127.0.0.1:{gmail.port}"
         self._environment = {
             **environment,
@@ -89,12 +89,6 @@ class Host:
             return requests.get(url, timeout=seconds).ok
         except requests.RequestException:
             return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def _through(url: str, port: int) -> str:

@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 from service.postgres.calls import Row
 from service.simulator import Simulator, generate
 from tests.cluster import Cluster
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 SECRET = secrets.token_hex(32)
@@ -305,10 +306,3 @@ def is_ready(url: str) -> bool:
         return requests.get(f"{url}/readyz", timeout=LOADED_SECONDS).status_code == 200
     except requests.ConnectionError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

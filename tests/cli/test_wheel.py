@@ -18,8 +18,9 @@ import psycopg
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.cli.test_commands import LOADED_SECONDS, free_port, is_ready, plain_environment
+from tests.cli.test_commands import LOADED_SECONDS, is_ready, plain_environment
 from tests.cluster import Cluster
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

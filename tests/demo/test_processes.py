@@ -5,7 +5,7 @@ import pytest
 import requests
 
 from service.demo.processes import DidNotStart, Process
-from tests.cli.test_commands import free_port
+from tests.ports import free_port
 
 
 def test_a_folder_named_service_in_the_current_folder_is_not_run(

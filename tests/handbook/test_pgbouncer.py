@@ -3,7 +3,6 @@
 import configparser
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from service.worker import worker as worker_module
 from service.worker.worker import Worker
 from tests.cluster import Cluster
 from tests.handbook.handbook import psql, sections
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.gate
@@ -34,13 +34,6 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/us
 USER = "user-42"
 # A worker with this poll runs nothing in time unless it hears of it.
 NEVER = 300.0
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def write_configuration(folder: Path, server: Cluster, port: int) -> Path:

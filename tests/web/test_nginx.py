@@ -32,6 +32,7 @@ from tests.api.conftest import (
     token,
 )
 from tests.handbook.handbook import sections
+from tests.ports import free_port
 from tests.waiting import wait_until
 from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS, Window
 
@@ -58,13 +59,6 @@ BLOCKS = {
     "path": ("/gmail", PATH_OF_A_HOST),
     "stripped path": ("/gmail", PATH_OF_A_HOST.replace(UPSTREAM, f"{UPSTREAM}/")),
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
