@@ -5,6 +5,7 @@
 #   --with-nginx     nginx too, for the test that goes through it; does without, with a warning
 #   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
+#   --with-plproxy   its package for each server, for the router; does without, with a warning
 #   --with-plpgsql-check  its package for each server, for the test that checks the functions; does
 #                    without, with a warning
 #   --with-prometheus  Prometheus too, for the tests of alerts and dashboard; does without, with a
@@ -21,7 +22,7 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= nginx= notmuch= pgbouncer= plpgsql_check= prometheus= venv=
+    chromium= faketime= nginx= notmuch= pgbouncer= plproxy= plpgsql_check= prometheus= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
@@ -29,10 +30,11 @@ main() {
             --with-nginx) nginx=nginx ;;
             --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
+            --with-plproxy) plproxy=yes ;;
             --with-plpgsql-check) plpgsql_check=yes ;;
             --with-prometheus) prometheus=prometheus ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plpgsql-check] [--with-prometheus] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plproxy] [--with-plpgsql-check] [--with-prometheus] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -48,7 +50,10 @@ main() {
     [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] ||
         install_if_possible "notmuch: make bench leaves lieer out." install $notmuch
     [ -z "$pgbouncer" ] || has_program pgbouncer ||
-        install_if_possible "pgbouncer: only the test that goes through it needs it." without_service install "$pgbouncer"
+        install_if_possible "pgbouncer: only the router and the test that goes through it need it." without_service install "$pgbouncer"
+    [ -z "$plproxy" ] || has_extension plproxy ||
+        install_if_possible "PL/Proxy: only the router needs it." \
+            install "postgresql-$(newest_server)-plproxy"
     [ -z "$plpgsql_check" ] || has_extension plpgsql_check ||
         install_if_possible "plpgsql_check: only the test that checks the functions needs it." \
             install "postgresql-$(newest_server)-plpgsql-check"
@@ -182,7 +187,7 @@ need_root() {
     fi
     can_install && return
     echo "Missing: $1. To install it, run:" \
-        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plpgsql_check:+ --with-plpgsql-check}${prometheus:+ --with-prometheus}${venv:+ --with-venv}" >&2
+        "sudo $0${chromium:+ --with-chromium}${faketime:+ --with-faketime}${nginx:+ --with-nginx}${notmuch:+ --with-notmuch}${pgbouncer:+ --with-pgbouncer}${plproxy:+ --with-plproxy}${plpgsql_check:+ --with-plpgsql-check}${prometheus:+ --with-prometheus}${venv:+ --with-venv}" >&2
     exit 1
 }
 

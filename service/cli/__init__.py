@@ -23,6 +23,9 @@ COMMANDS = {
     "rotate-keys": LazyCommand(
         "service.cli.rotate_keys:rotate_keys", "Encrypt all credentials with the first key."
     ),
+    "router": LazyCommand(
+        "service.cli.router:router", "One address before several Postgres nodes."
+    ),
     "simulate": LazyCommand("service.cli.simulate:simulate", "Serve a simulated Gmail mailbox."),
 }
 # The name `verify` has in the design.

@@ -1,0 +1,203 @@
+"""Installs the router: what the nodes get, then the router's schemas and servers.
+
+Nodes are given as libpq URLs of a superuser, node 0 first. The router reaches them through
+pgbouncer, under the database names nodeN (for functions) and nodeN_views.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from db.router.catalog import Face, face_of
+from db.router.generate import BY_SLOT, CLUSTER, NODES, OWNER, SLOTS, script
+
+LOGIN = "gmail_sync_router"
+ROLES = ("gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
+Connection = psycopg.Connection[Any]
+
+
+class Pooler(NamedTuple):
+    """Where the router finds pgbouncer."""
+
+    host: str = "127.0.0.1"
+    port: int = 6432
+
+
+class InstallError(Exception):
+    """The router cannot be installed; the text says what to do."""
+
+
+def install(router: Connection, nodes: Sequence[Connection], password: str, pooler: Pooler) -> None:
+    """Install or renew the router. Slots stay at their nodes; at first all are at node 0."""
+    versions = [_version(node) for node in nodes]
+    for number, version in enumerate(versions):
+        if version != versions[0]:
+            raise InstallError(
+                f"node {number} has schema {version}, node 0 has {versions[0]}: run gmail-sync"
+                " migrate at each node first"
+            )
+    face = face_of(nodes[0])
+    for node in nodes:
+        with node.transaction():
+            _prepare_node(node, password)
+    with router.transaction():
+        router.execute("set local check_function_bodies = off")
+        _create_roles(router)
+        _create_routes(router, len(nodes), versions[0])
+        router.execute(script(face).encode())
+        slots = dict(router.execute("select slot, node from gmail_sync_route.slot").fetchall())
+        _create_servers(router, len(nodes), slots, password, pooler)
+        for slot, node in slots.items():
+            _attach_views(router, face, slot, node)
+
+
+def _version(node: Connection) -> str:
+    row = node.execute("select gmail_sync.schema_version()").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _prepare_node(node: Connection, password: str) -> None:
+    """The login of the router, and each mail view by slot."""
+    _create_role(node, LOGIN)
+    node.execute(
+        sql.SQL("alter role {} login password {}").format(
+            sql.Identifier(LOGIN), sql.Literal(password)
+        )
+    )
+    node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
+    # A session's settings do not pass the router.
+    for setting in ("plan_cache_mode = force_generic_plan", "jit = off"):
+        node.execute(f"alter role {LOGIN} set {setting}".encode())
+    node.execute("drop schema if exists gmail_sync_slots cascade")
+    node.execute(f"create schema gmail_sync_slots authorization {OWNER}".encode())
+    node.execute(f"set local role {OWNER}".encode())
+    for view in BY_SLOT:
+        for slot in range(SLOTS):
+            node.execute(_view_of_slot(view, slot).encode())
+    node.execute(f"grant usage on schema gmail_sync_slots to {LOGIN}".encode())
+    node.execute(f"grant select on all tables in schema gmail_sync_slots to {LOGIN}".encode())
+    node.execute("reset role")
+
+
+def _view_of_slot(view: str, slot: int) -> str:
+    """The condition is that of gmail_sync_router.slot."""
+    return (
+        f"create view gmail_sync_slots.{view}_{slot} as select * from gmail_sync.{view}"
+        f" where ((hashtextextended(user_id, 8816678312871386365) + 35) & {SLOTS - 1}) = {slot}"
+    )
+
+
+def _create_roles(router: Connection) -> None:
+    for role in (OWNER, *ROLES):
+        _create_role(router, role)
+
+
+def _create_role(server: Connection, role: str) -> None:
+    if not server.execute("select 1 from pg_roles where rolname = %s", [role]).fetchone():
+        server.execute(f"create role {role} nologin".encode())
+
+
+def _create_routes(router: Connection, nodes: int, version: str) -> None:
+    """The tables that stay when the schemas are replaced."""
+    router.execute(
+        f"""
+        create extension if not exists plproxy;
+        create extension if not exists postgres_fdw;
+        create schema if not exists gmail_sync_route authorization {OWNER};
+        create table if not exists gmail_sync_route.node (node integer primary key);
+        create table if not exists gmail_sync_route.slot (
+          slot integer primary key constraint known_slot check (slot between 0 and {SLOTS - 1}),
+          node integer not null references gmail_sync_route.node
+        );
+        create table if not exists gmail_sync_route.router (
+          only_row boolean primary key default true constraint router_is_one_row check (only_row),
+          schema_version text not null
+        );
+        grant select on all tables in schema gmail_sync_route to {OWNER};
+        """.encode()
+    )
+    router.execute(
+        "insert into gmail_sync_route.node select generate_series(0, %s) on conflict do nothing",
+        [nodes - 1],
+    )
+    router.execute(
+        "insert into gmail_sync_route.slot select generate_series(0, %s), 0 on conflict do nothing",
+        [SLOTS - 1],
+    )
+    router.execute(
+        "insert into gmail_sync_route.router (schema_version) values (%s)"
+        " on conflict (only_row) do update set schema_version = excluded.schema_version",
+        [version],
+    )
+
+
+def _create_servers(
+    router: Connection, nodes: int, slots: dict[int, int], password: str, pooler: Pooler
+) -> None:
+    place = f"host={pooler.host} port={pooler.port}"
+    functions = {f"p{slot}": f"dbname=node{node} {place}" for slot, node in sorted(slots.items())}
+    # PL/Proxy wants a power of two.
+    places = 1 << (nodes - 1).bit_length()
+    by_node = {f"p{n}": f"dbname=node{n % nodes} {place}" for n in range(places)}
+    _create_server(router, CLUSTER, "plproxy", functions, password)
+    _create_server(router, NODES, "plproxy", by_node, password)
+    for node in range(nodes):
+        options = {
+            "host": pooler.host,
+            "port": str(pooler.port),
+            "dbname": f"node{node}_views",
+            # Without it, a page of a large mailbox fetches all of it.
+            "use_remote_estimate": "true",
+            "fetch_size": "1000",
+        }
+        _create_server(router, views_server(node), "postgres_fdw", options, password)
+
+
+def views_server(node: int) -> str:
+    return f"gmail_sync_views_{node}"
+
+
+def _create_server(
+    router: Connection, name: str, wrapper: str, options: dict[str, str], password: str
+) -> None:
+    router.execute(f"drop server if exists {name} cascade".encode())
+    router.execute(
+        sql.SQL("create server {} foreign data wrapper {} options ({})").format(
+            sql.Identifier(name), sql.Identifier(wrapper), _options(options)
+        )
+    )
+    router.execute(f"grant usage on foreign server {name} to {OWNER}".encode())
+    router.execute(
+        sql.SQL("create user mapping for {} server {} options ({})").format(
+            sql.Identifier(OWNER),
+            sql.Identifier(name),
+            _options({"user": LOGIN, "password": password}),
+        )
+    )
+
+
+def _options(options: dict[str, str]) -> sql.Composed:
+    return sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in options.items()
+    )
+
+
+def _attach_views(router: Connection, face: Face, slot: int, node: int) -> None:
+    for statement in _partitions(face, slot, node):
+        router.execute(statement.encode())
+
+
+def _partitions(face: Face, slot: int, node: int) -> Iterator[str]:
+    for view in face.views:
+        if view.name in BY_SLOT:
+            name = f"gmail_sync_router.{view.name}_{slot}"
+            yield (
+                f"create foreign table {name} partition of gmail_sync_router.{view.name}"
+                f" for values with (modulus {SLOTS}, remainder {slot})"
+                f" server {views_server(node)}"
+                f" options (schema_name 'gmail_sync_slots', table_name '{view.name}_{slot}')"
+            )
+            yield f"alter foreign table {name} owner to {OWNER}"

@@ -1,0 +1,161 @@
+"""Each function at a node and through the router: the same rows, types and errors."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+
+from db.router.routes import ROUTES, Absent
+from service.postgres.calls import Session, connect
+from tests.functions.conftest import busy_user
+from tests.functions.routines import Routine, login, routines
+from tests.router.conftest import Installation, superuser
+
+pytestmark = pytest.mark.gate
+
+ROLES = ("gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
+# The random part of a task_id, and a time.
+CHANGES = re.compile(r"(?<=_)[0-9a-f]{8}_\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00")
+# They change with the clock.
+GUESSES = {"eta_seconds", "messages_a_minute"}
+VOID = 2278
+CALLS = ("typical", "null", "empty")
+# They name the nodes.
+DIFFERENT = {"scheduler_status", "sync_health"}
+
+
+class Answer(NamedTuple):
+    """The columns and rows of a call, or its error."""
+
+    columns: list[tuple[str, int]]
+    rows: list[list[object]]
+    error: tuple[str | None, ...] | None
+
+
+def answer(connection: psycopg.Connection[Any], statement: str) -> Answer:
+    try:
+        cursor = connection.execute(statement.encode())
+    except psycopg.Error as error:
+        texts = error.diag.message_primary, error.diag.message_detail, error.diag.message_hint
+        return Answer([], [], (error.sqlstate, *map(settled, texts)))
+    columns = [(column.name, column.type_code) for column in cursor.description or []]
+    if [kind for _, kind in columns] == [VOID]:
+        # '' of one language of functions, NULL of another.
+        return Answer(columns, [], None)
+    rows = [
+        [
+            None if name in GUESSES else settled(value)
+            for (name, _), value in zip(columns, row, strict=True)
+        ]
+        for row in cursor.fetchall()
+    ]
+    return Answer(columns, rows, None)
+
+
+def settled(value: Any) -> Any:
+    """A value without what differs from call to call."""
+    if isinstance(value, datetime | timedelta):
+        return type(value).__name__
+    return CHANGES.sub("", value) if isinstance(value, str) else value
+
+
+class Called(NamedTuple):
+    """A function, and the names of its arguments."""
+
+    routine: Routine
+    names: list[str]
+
+    def statement(self, kind: str, user: str, task_id: str) -> str:
+        """A call for a user and its run; the other arguments are typical, NULL or empty."""
+        place = {"p_user_id": user, "p_task_id": task_id, "p_actor": user}
+        given = {i: f"'{place[name]}'" for i, name in enumerate(self.names) if name in place}
+        if kind == "empty":
+            given = dict.fromkeys(given, "''")
+        return self.routine.call(given, "null" if kind == "null" else None)
+
+
+@pytest.fixture(scope="module")
+def at_node(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
+    node = installation.nodes[0]
+    with (
+        connect(node.url(), "test") as db,
+        login(node, "gmail_sync", db, *ROLES) as connection,
+    ):
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def at_router(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
+    node = installation.nodes[0]
+    with (
+        connect(node.url("router"), "test") as db,
+        login(node, "router", db, *ROLES) as connection,
+    ):
+        yield connection
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_other_runs(installation: Installation) -> None:
+    """Those of other modules' tests would be claimed and counted."""
+    for url in installation.node_urls:
+        with superuser(url) as node:
+            node.execute("truncate gmail_sync.user_sync_status cascade")
+
+
+@pytest.fixture(scope="module")
+def called(installation: Installation) -> list[Called]:
+    """Each function of the catalog that is on the router."""
+    with connect(installation.node_urls[0], "test") as db:
+        names = {
+            row["proname"]: row["proargnames"] or []
+            for row in db.execute(
+                "select proname, proargnames from pg_proc"
+                " where pronamespace = 'gmail_sync'::regnamespace"
+            )
+        }
+        found = [
+            Called(routine, names[routine.name][: len(routine.types)])
+            for routine in routines(db)
+            if not isinstance(ROUTES.get(routine.name, Absent("a helper")), Absent)
+        ]
+    assert len(found) == sum(not isinstance(route, Absent) for route in ROUTES.values())
+    return found
+
+
+@pytest.fixture
+def functions(installation: Installation) -> Iterator[Session]:
+    with closing(Session(installation.node_urls[0], "test")) as session:
+        yield session
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_a_call_through_the_router_is_the_call_at_the_node(
+    functions: Session,
+    called: list[Called],
+    at_node: psycopg.Connection[Any],
+    at_router: psycopg.Connection[Any],
+    kind: str,
+) -> None:
+    differ: list[str] = []
+    for number, each in enumerate(called):
+        if each.routine.name in DIFFERENT:
+            continue
+        user = f"{kind}-{number}"
+        end_runs(functions)
+        statement = each.statement(kind, user, busy_user(functions, user))
+        with at_node.transaction(force_rollback=True):
+            direct = answer(at_node, statement)
+        routed = answer(at_router, statement)
+        if direct != routed:
+            differ.append(f"{statement}\n  node:   {direct}\n  router: {routed}")
+    assert not differ, "\n".join(differ)
+
+
+def end_runs(functions: Session) -> None:
+    """The next claim then gets the run of the next user."""
+    for run in functions.rows("list_running_syncs"):
+        functions.value("cancel_sync", run["task_id"])
