@@ -76,7 +76,7 @@ def test_arguments_start_with_p(routines: list[Row]) -> None:
     assert names(odd) == set()
 
 
-def test_triggers_guard_ended_runs_and_note_changes_of_schedules(db: Connection) -> None:
+def test_triggers_guard_ended_runs_and_note_changes(db: Connection) -> None:
     triggers = db.execute(
         "select tgname from pg_trigger"
         " where not tgisinternal and tgrelid in"
@@ -86,6 +86,7 @@ def test_triggers_guard_ended_runs_and_note_changes_of_schedules(db: Connection)
         "ended_runs_are_immutable", "inserted_runs_change_schedules",
         "ended_runs_change_schedules", "deleted_runs_change_schedules",
         "accounts_change_schedules", "settings_change_schedules",
+        "accounts_are_reported", "ended_runs_are_reported",
     }  # fmt: skip
 
 

@@ -25,6 +25,11 @@ OF_A_USER: dict[str, list[object]] = {
     "record_daily_limit": [],
     "delete_account": [],
     "end_comparison": [WORKER],
+    "add_webhook": ["https://app.example/"],
+    "remove_webhook": ["wh_mine"],
+    "replay_webhook": ["wh_mine", 0],
+    "rotate_webhook_secret": ["wh_mine"],
+    "test_webhook": ["wh_mine"],
     "store_compared_page": [WORKER, ["s", "n"]],
     "delete_mail_step": [],
     "disconnect_account": [],
@@ -77,6 +82,8 @@ OF_A_RUN: dict[str, list[object]] = {
 OF_MANY: dict[str, list[object]] = {
     "adopt_legacy_sync_status": ["public.legacy"],
     "claim_sync": [WORKER],
+    "claim_webhook_deliveries": [10],
+    "record_webhook_delivery": ["wh_all", WORKER, 410, "gone", "1 s"],
     "enqueue_due_syncs": [],
     "run_fallback_reaper": [],
     "index_messages": [],
@@ -87,6 +94,8 @@ OF_MANY: dict[str, list[object]] = {
     "record_audit_event": ["keys_rotated", "ann"],
     "repair_sync_consistency": [],
     "worker_heartbeat": [WORKER, "1", 4],
+    "remove_webhook for all": [None, "wh_all"],
+    "replay_webhook for all": [None, "wh_all"],
     "unregister_worker": [WORKER],
 }
 CALLS = OF_A_USER | OF_A_RUN | OF_MANY

@@ -28,6 +28,23 @@ begin
   delete from gmail_sync.repair_log;
   delete from gmail_sync.worker;
   delete from gmail_sync.reaper_beat;
+  delete from gmail_sync.webhook_delivery;
+  delete from gmail_sync.webhook_event;
+  delete from gmail_sync.webhook_stream;
+  delete from gmail_sync.webhook;
+  insert into gmail_sync.webhook (id, user_id, url, events, secrets, starts_after)
+  select w.id, w.user_id, 'https://app.example/',
+    '{message.created,message.updated,message.deleted,sync.failed,account.disconnected}',
+    '{whsec_c2VjcmV0}', 0
+  from (values ('wh_all', null), ('wh_mine', 'ann')) as w (id, user_id);
+  insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, due_at)
+  values ('wh_all', 'bo', 0, now()), ('wh_mine', 'ann', 0, now());
+  insert into gmail_sync.webhook_stream
+    (webhook_id, user_id, change_number, due_at, lease, event_id, event_type)
+  values (
+    'wh_all', 'ann', 0, now() + interval '1 min', '5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10', 'msg_1',
+    'sync.failed'
+  );
 
   foreach v_user in array array['bo', 'ann'] loop
     v_task := 'run of ' || v_user;

@@ -32,7 +32,8 @@ begin
 
   v_there := exists (select from gmail_sync.account where user_id = v_user)
     or exists (select from gmail_sync.user_sync_status where user_id = v_user)
-    or exists (select from gmail_sync.audit_event where user_id = v_user);
+    or exists (select from gmail_sync.audit_event where user_id = v_user)
+    or exists (select from gmail_sync.webhook where user_id = v_user);
   perform gmail_sync._delete_user_mail(v_user);
   delete from gmail_sync.audit_event
   where user_id = v_user
@@ -45,6 +46,7 @@ begin
   perform from gmail_sync.schedule where user_id = v_user for update;
   delete from gmail_sync.schedule where user_id = v_user;
   delete from gmail_sync.quota_charge where user_id = v_user;
+  perform gmail_sync._delete_user_webhooks(v_user);
   if v_there then
     perform gmail_sync._record_audit_event(
       'deleted', null, jsonb_build_object('user_hash', gmail_sync._hash_user_id(v_user))

@@ -30,6 +30,8 @@ as $$
     select 6, reason from gmail_sync._operator_reasons() reason
     union all
     select 7, reason from gmail_sync._quota_reasons() reason
+    union all
+    select 8, reason from gmail_sync._webhook_reasons() reason
   ) as r (rank, reason);
 $$;
 

@@ -32,6 +32,7 @@ as $$
     'accounts_to_reconnect', f.accounts_to_reconnect,
     'watches_ending', f.watches_ending,
     'quota', gmail_sync._quota_days(),
+    'webhooks', gmail_sync._count_webhooks(),
     'oldest_transaction_seconds', f.oldest_transaction_seconds,
     'vacuum_problems', cardinality(f.vacuum_reasons),
     'notify_queue_percent', f.notify_queue_percent,

@@ -99,6 +99,8 @@ begin
   if not found then
     perform gmail_sync._raise_lease_lost(p_task_id);
   end if;
+  -- The run's row is locked before those of webhooks, as it is when a run ends.
+  perform gmail_sync._queue_webhooks(p_user_id);
 end;
 $$;
 

@@ -20,23 +20,21 @@ begin
     user_id, message_id, thread_id, history_id, internal_date, label_ids, subject, sender,
     recipients, cc, bcc, reply_to, sent_at, rfc822_message_id, in_reply_to, reference_ids,
     headers, snippet, body_text, body_html, html_text, size_estimate, defects, raw,
-    change_number
+    change_number, created_number
   )
   select
-    p_user_id, g.message_id, g.thread_id, g.history_id,
-    gmail_sync._from_epoch_ms(g.internal_date),
+    p_user_id, g.message_id, g.thread_id, g.history_id, gmail_sync._from_epoch_ms(g.internal_date),
     gmail_sync._sorted_label_ids(g.label_ids), g.subject, g.sender, g.recipients, g.cc, g.bcc,
     g.reply_to, g.sent_at, g.rfc822_message_id, g.in_reply_to, g."references", g.headers,
     g.snippet, g.body_text, g.body_html, g.html_text, g.size_estimate,
     array(select jsonb_array_elements_text(coalesce(g.defects, '[]'))),
-    p_raws[e.n], nextval('gmail_sync.message_change')
+    p_raws[e.n], nextval('gmail_sync.message_change'), currval('gmail_sync.message_change')
   from jsonb_array_elements(p_messages) with ordinality as e (message, n)
   cross join lateral jsonb_to_record(e.message) as g (
     message_id text, thread_id text, history_id numeric, internal_date numeric, label_ids jsonb,
     subject text, sender text, recipients text, cc text, bcc text, reply_to text, headers jsonb,
-    sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text,
-    snippet text, body_text text, body_html text, html_text text, size_estimate bigint,
-    defects jsonb
+    sent_at timestamptz, rfc822_message_id text, in_reply_to text, "references" text, defects jsonb,
+    snippet text, body_text text, body_html text, html_text text, size_estimate bigint
   )
   order by g.message_id
   on conflict (user_id, message_id) do update set
@@ -59,7 +57,9 @@ begin
         and (stored.raw is not null or excluded.raw is null)
         and stored.deleted_at is null then stored.change_number
       else excluded.change_number
-    end
+    end,
+    created_number = case when stored.deleted_at is null then stored.created_number
+      else excluded.created_number end
   returning stored.message_id, case
       when stored.xmax = 0 then 'new'
       when stored.change_number > v_before then 'updated'

@@ -1,7 +1,8 @@
 -- Deletes ended runs older than p_keep, at most p_limit in one pass, and returns their number.
 -- Before that it keeps what sync_activity counts of them, unless they ended within the hour. It
--- also deletes workers long gone, the ids of interrupted comparisons, and days of the quota ledger.
--- Connect attempts of that age go from the audit trail, because any click can add those.
+-- also deletes workers long gone, the ids of interrupted comparisons, days of the quota ledger, and
+-- the history of webhooks. Connect attempts of that age go from the audit trail, because any click
+-- can add those.
 
 create or replace function gmail_sync.prune_sync_history(
   p_keep interval default null, p_limit integer default 10000
@@ -27,6 +28,7 @@ begin
   delete from gmail_sync.audit_event
   where act in ('connect_begun', 'connect_answered')
     and at < v_before;
+  perform gmail_sync._prune_webhooks(p_limit);
 
   v_task_ids := array(
     select task_id

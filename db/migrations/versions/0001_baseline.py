@@ -75,6 +75,17 @@ create trigger accounts_change_schedules
   on gmail_sync.account
   for each row execute function gmail_sync._recheck_schedule();
 
+create trigger ended_runs_are_reported
+  after update on gmail_sync.user_sync_status
+  for each row when (
+    old.is_syncing and new.outcome in ('succeeded', 'failed', 'cancelled')
+  )
+  execute function gmail_sync._report_ended_run();
+
+create trigger accounts_are_reported
+  after insert or delete or update of status on gmail_sync.account
+  for each row execute function gmail_sync._report_account();
+
 create trigger settings_change_schedules
   after update of watch_interval, max_retry_delay on gmail_sync.settings
   for each statement execute function gmail_sync._recheck_schedules()

@@ -41,6 +41,12 @@ create table gmail_sync.settings (
   watch_interval interval not null default '1 day',
   max_starts_a_minute integer not null default 20,
   max_connects_a_minute integer not null default 20,
+  -- An event that one webhook refuses for longer, while it accepts others, is given up.
+  webhook_retry_period interval not null default '1 day',
+  -- A webhook that accepts nothing for longer is disabled. Its events are kept for as long.
+  webhook_disable_after interval not null default '5 days',
+  -- How long the history of deliveries is kept.
+  webhook_history_retention interval not null default '3 days',
   -- 32 bytes, of which each installation has its own.
   audit_salt bytea not null
     default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
@@ -48,7 +54,8 @@ create table gmail_sync.settings (
   constraint durations_are_positive check (
     least(
       heartbeat_interval, stall_timeout, queue_timeout, pickup_timeout, pickup_alert,
-      reaper_timeout, reaper_alert, schedule_aging, longest_wait, retry_delay, history_retention
+      reaper_timeout, reaper_alert, schedule_aging, longest_wait, retry_delay, history_retention,
+      webhook_retry_period, webhook_disable_after, webhook_history_retention
     ) > interval '0'
     and max_retry_delay >= retry_delay
   ),
@@ -452,7 +459,9 @@ create table gmail_sync.message (
   defects text[] not null default '{}',
   raw bytea,
   deleted_at timestamptz,
-  change_number bigint not null
+  change_number bigint not null,
+  -- The change with which the message came in, or came back after it was deleted.
+  created_number bigint not null default 0
 )
 with (autovacuum_analyze_scale_factor = 0.05);
 
@@ -796,6 +805,119 @@ create index audit_of_a_user on gmail_sync.audit_event (user_id, at, id);
 create index audit_by_actor on gmail_sync.audit_event (actor);
 create index audit_of_a_deletion on gmail_sync.audit_event ((detail ->> 'user_hash'))
   where act = 'deleted';
+
+-- Nobody may read this table. The secrets are not encrypted: SQL makes them, which has no key, and
+-- they sign events that hold no content.
+create table gmail_sync.webhook (
+  id text primary key default 'wh_' || replace(gen_random_uuid()::text, '-', ''),
+  -- NULL: events of all users.
+  user_id gmail_sync.user_key,
+  url text not null constraint webhook_url_is_http check (
+    url ~ '^https?://[^\s@]+$' and char_length(url) <= 2000
+  ),
+  events text[] not null constraint webhook_wants_known_events check (
+    events <> '{}'
+    and events <@ array[
+      'message.created', 'message.updated', 'message.deleted', 'sync.finished', 'sync.failed',
+      'account.connected', 'account.reauth_required', 'account.disconnected'
+    ]
+  ),
+  -- The newest comes first. The older ones sign for a day after a rotation.
+  secrets text[] not null,
+  rotated_at timestamptz,
+  created_at timestamptz not null default clock_timestamp(),
+  -- Changes up to this one are older than the webhook.
+  starts_after bigint not null,
+  -- Since when nothing was accepted.
+  failing_since timestamptz,
+  disabled_at timestamptz,
+  disabled_reason text,
+  constraint disabled_says_why check ((disabled_at is null) = (disabled_reason is null))
+);
+
+comment on table gmail_sync.webhook is
+'Addresses that receive events, of one user or of all.';
+
+create index webhooks_of_a_user on gmail_sync.webhook (user_id);
+
+-- Events of messages need no outbox: gmail_sync.message says what changed after a change number,
+-- however long nobody asked. A position in that costs a store one row, keeps no second copy, and
+-- can be set back. The event that is being sent is kept, so that each attempt sends the same.
+create table gmail_sync.webhook_stream (
+  webhook_id text not null references gmail_sync.webhook on delete cascade,
+  -- Empty for events of no user.
+  user_id text not null,
+  -- Changes up to this one have arrived.
+  change_number bigint not null,
+  -- The last change of the user.
+  latest bigint not null default 0,
+  -- When the next attempt is due, or the lease of this one lapses. NULL: there is nothing to send.
+  due_at timestamptz,
+  lease uuid,
+  event_id text,
+  event_type text,
+  event_body text,
+  -- The last change that the event reports.
+  event_number bigint,
+  -- The queued event that it is; NULL for an event of messages.
+  queued_id bigint,
+  attempts integer not null default 0,
+  first_attempt_at timestamptz,
+  -- That of the webhook when the event was first refused: a later one means a success since.
+  failing_since timestamptz,
+  primary key (webhook_id, user_id)
+)
+-- Room for the updates of a row to stay on their page (HOT).
+with (fillfactor = 50);
+
+comment on table gmail_sync.webhook_stream is
+'The events of one user to one webhook, in order: what has arrived, and what is being sent.';
+
+create index streams_due on gmail_sync.webhook_stream (due_at) where due_at is not null;
+create index streams_of_a_user on gmail_sync.webhook_stream (user_id);
+create index streams_leased on gmail_sync.webhook_stream (webhook_id, lease)
+  where lease is not null;
+
+create table gmail_sync.webhook_event (
+  id bigint generated always as identity primary key,
+  webhook_id text not null references gmail_sync.webhook on delete cascade,
+  user_id text not null,
+  event_id text not null default 'msg_' || replace(gen_random_uuid()::text, '-', ''),
+  type text not null,
+  data jsonb not null,
+  -- The user's changes up to this one are reported before.
+  change_number bigint not null,
+  created_at timestamptz not null default clock_timestamp()
+);
+
+comment on table gmail_sync.webhook_event is
+'The outbox: events of runs and accounts, until they have arrived.';
+
+create index events_of_a_stream on gmail_sync.webhook_event (webhook_id, user_id, id);
+create index events_of_a_user on gmail_sync.webhook_event (user_id);
+create index events_by_time on gmail_sync.webhook_event (created_at);
+
+create table gmail_sync.webhook_delivery (
+  id bigint generated always as identity primary key,
+  webhook_id text not null references gmail_sync.webhook on delete cascade,
+  user_id text not null,
+  event_id text not null,
+  type text not null,
+  attempt integer not null,
+  ended_at timestamptz not null default clock_timestamp(),
+  duration interval not null,
+  -- NULL when there was no answer.
+  http_status integer,
+  -- NULL when the event was accepted.
+  error_message text
+);
+
+comment on table gmail_sync.webhook_delivery is
+'The history of attempts to deliver events.';
+
+create index deliveries_of_a_webhook on gmail_sync.webhook_delivery (webhook_id, id);
+create index deliveries_of_a_user on gmail_sync.webhook_delivery (user_id);
+create index deliveries_by_time on gmail_sync.webhook_delivery (ended_at);
 
 grant usage on schema gmail_sync
   to gmail_sync_app, gmail_sync_reader, gmail_sync_service, gmail_sync_dba;

@@ -8,11 +8,12 @@ from service.postgres.calls import Connection, Session
 from tests.functions.conftest import raises_sqlstate
 
 APP = {
-    "cancel_sync", "changes_since", "delete_account", "disconnect_account",
-    "list_failed_messages", "messages_per_day", "retry_failed_messages", "scheduler_status",
-    "search_messages", "search_not_understood",
+    "add_webhook", "cancel_sync", "changes_since", "delete_account", "disconnect_account",
+    "list_failed_messages", "list_webhook_deliveries", "list_webhooks", "messages_per_day",
+    "remove_webhook", "replay_webhook", "retry_failed_messages", "rotate_webhook_secret",
+    "scheduler_status", "search_messages", "search_not_understood",
     "set_content_mode", "set_sync_interval", "start_sync", "start_sync_idempotent",
-    "sync_health", "sync_history", "sync_run", "sync_status",
+    "sync_health", "sync_history", "sync_run", "sync_status", "test_webhook",
 }  # fmt: skip
 READER = {"_zombie_cause", "changes_since", "search_messages", "search_not_understood"}
 DBA = APP | {
@@ -28,6 +29,7 @@ SERVICE = DBA - {
     "_adopt_rows", "_row_time", "_zombie_cause", "adopt_legacy_sync_status", "reap_loop",
 } | {
     "apply_history", "begin_disconnect", "begin_import", "begin_listing", "claim_sync",
+    "claim_webhook_deliveries", "record_webhook_delivery",
     "compare_mailbox", "confirm_mailbox_identity", "connect_account", "prepare_sync",
     "count_messages", "database_time", "delete_mail_step", "end_comparison", "expire_history",
     "export_messages", "fail_messages", "finish_import", "get_account_credentials",

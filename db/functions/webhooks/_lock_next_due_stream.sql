@@ -1,0 +1,31 @@
+-- Selects the next stream whose event is due, and locks it: 0 or 1 row. A webhook that fails gets
+-- one attempt at a time, others up to p_per_webhook, so that slow ones leave room for the rest.
+
+create or replace function gmail_sync._lock_next_due_stream(p_per_webhook integer)
+returns setof gmail_sync.webhook_stream
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.*
+  from gmail_sync.webhook_stream s
+  where s.due_at <= now()
+    and (
+      select count(*)
+      from gmail_sync.webhook_stream busy
+      where busy.webhook_id = s.webhook_id and busy.lease is not null and busy.due_at > now()
+    ) < (
+      select case when w.failing_since is null then p_per_webhook else 1 end
+      from gmail_sync.webhook w
+      where w.id = s.webhook_id
+    )
+  order by s.due_at
+  limit 1
+  for update of s skip locked;
+$$;
+
+comment on function gmail_sync._lock_next_due_stream(integer) is
+'The next stream whose event is due, locked: 0 or 1 row.';
+
+revoke all on function gmail_sync._lock_next_due_stream(integer) from public;

@@ -1,0 +1,68 @@
+-- Queues what webhooks want to hear of a user: an event, or with no type the changes of messages
+-- that the caller's transaction has stored. Without a webhook it costs one look at an empty table.
+--
+-- The caller holds the lock of the user's mail when it queues changes, so `latest` grows in the
+-- order in which changes become visible. A disabled webhook notes changes, which it can still
+-- deliver later; events are not kept for it.
+--
+-- The sender is notified only when a stream had nothing to do: commits that notify take turns.
+
+create or replace function gmail_sync._queue_webhooks(
+  p_user_id text, p_type text default null, p_data jsonb default '{}'
+)
+returns void
+language plpgsql
+volatile
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_latest bigint;
+  v_woken boolean;
+begin
+  if not exists (select from gmail_sync.webhook) then
+    return;
+  end if;
+  v_latest := coalesce(
+    (select max(m.change_number) from gmail_sync.message m where m.user_id = p_user_id), 0
+  );
+  with wanting as materialized (
+    select w.id, w.starts_after
+    from gmail_sync.webhook w
+    where (w.user_id = p_user_id or w.user_id is null)
+      and case
+        when p_type is not null then p_type = any (w.events) and w.disabled_at is null
+        else w.events && array['message.created', 'message.updated', 'message.deleted']
+          and not exists (
+            select from gmail_sync.webhook_stream s
+            where s.webhook_id = w.id and s.user_id = p_user_id and s.latest >= v_latest
+          )
+      end
+  ),
+  queued as (
+    insert into gmail_sync.webhook_event (webhook_id, user_id, type, data, change_number)
+    select w.id, p_user_id, p_type, p_data || jsonb_build_object('user_id', p_user_id), v_latest
+    from wanting w
+    where p_type is not null
+  ),
+  stream as (
+    insert into gmail_sync.webhook_stream as s (
+      webhook_id, user_id, change_number, latest, due_at
+    )
+    select w.id, p_user_id, w.starts_after, v_latest, v_now
+    from wanting w
+    order by w.id
+    on conflict (webhook_id, user_id) do update
+    set latest = greatest(s.latest, excluded.latest), due_at = coalesce(s.due_at, v_now)
+    returning s.due_at
+  )
+  select bool_or(s.due_at = v_now) into v_woken from stream s;
+  if v_woken then
+    perform pg_notify('gmail_sync_webhooks', '');
+  end if;
+end;
+$$;
+
+comment on function gmail_sync._queue_webhooks(text, text, jsonb) is
+'Queue an event, or the changes of messages, for the webhooks that want it.';
+
+revoke all on function gmail_sync._queue_webhooks(text, text, jsonb) from public;
