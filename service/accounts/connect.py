@@ -15,6 +15,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.rows import get_account
+from service.gmail.backoff import to_reserve
 from service.gmail.client import GmailClient
 from service.gmail.errors import GmailError
 from service.google.cipher import WrongKey
@@ -101,7 +102,8 @@ class OAuthConnector:
             raise
         # The call for the mailbox's address: there was no account to charge it to before.
         with suppress(SyncError):
-            caller.value("reserve_account_quota", attempt.user_id, "getProfile")
+            profile_call = to_reserve({("getProfile", ""): 1})
+            caller.value("reserve_account_quota", attempt.user_id, profile_call)
         # Too many runs of late do not undo the connection; the user can start a sync later.
         with suppress(TooOften):
             # An active run may hold the credentials from before, and a push queues one after it.

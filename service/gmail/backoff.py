@@ -1,9 +1,11 @@
 """How long to wait before Gmail is called again."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
 import msgspec
+from psycopg.types.json import Jsonb
 
 from service.gmail.errors import DailyLimit, RateLimited
 
@@ -13,6 +15,17 @@ QUOTA = {
     "day": "Google's quota for today is used up; it is renewed at midnight Pacific time.",
     "refused": DailyLimit.advice,
 }
+
+
+# How many, by method and format. The format is empty where a method has none.
+Calls = Mapping[tuple[str, str], int]
+
+
+def to_reserve(calls: Calls) -> Jsonb:
+    """Calls as the ledger takes them."""
+    return Jsonb(
+        [{"method": method, "format": form, "calls": n} for (method, form), n in calls.items()]
+    )
 
 
 class QuotaWait(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE, CredentialsRow, get_credentials
 from service.gmail.answers import Profile
 from service.gmail.api import Format
-from service.gmail.backoff import QuotaWait
+from service.gmail.backoff import QuotaWait, to_reserve
 from service.gmail.errors import GmailError, Refused, Transient
 from service.gmail.retry import call_with_retry
 from service.google.cipher import WrongKey
@@ -148,9 +148,9 @@ class MailboxAccess:
         # The ledger reserves calls up to the deadline that it computes from max_wait. Ours is never
         # later, so nothing is sent without a reservation.
         max_wait = max(deadline - self._clock.now(), timedelta(0))
-        method, answer_format = charged
+        calls = to_reserve({charged: 1})
         return self._caller.row_as(
-            QuotaWait, "reserve_account_quota", self._user_id, method, 1, max_wait, answer_format
+            QuotaWait, "reserve_account_quota", self._user_id, calls, max_wait
         )
 
     def _wait_until(

@@ -5,7 +5,7 @@ mail has one writer, and a slow response delays only its own batch.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import msgspec
@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from structlog.typing import FilteringBoundLogger
 
 from service.accounts.rows import ContentMode
-from service.gmail.api import Format
+from service.gmail.backoff import Calls
 from service.gmail.client import BATCH_SIZE, GmailClient
 from service.gmail.errors import (
     DailyLimit,
@@ -105,17 +105,15 @@ class MessageFetcher:
             # The user may switch it during a run.
             mode = self._content_mode = taken[0].content_mode
             # One call brings several messages of a thread.
-            calls = Counter(call[:2] for call in {each.call for each in taken})
+            calls: Counter[tuple[str, str]] = Counter(
+                call[:2] for call in {each.call for each in taken}
+            )
             self._send(calls, lambda: fetch_batch(self._thread_client(), mode, taken))
         return bool(taken)
 
-    def _send(self, calls: Mapping[tuple[str, Format], int], fetch: Callable[[], Batch]) -> None:
-        """Fetch in a thread once the quota allows that many calls of each method and format."""
-        quota_wait = None
-        for (method, answer_format), count in calls.items():
-            # The ledger serves in order, so the last wait is the longest.
-            quota_wait = self._throttle.reserve(method, count, answer_format)
-        if quota_wait:
+    def _send(self, calls: Calls, fetch: Callable[[], Batch]) -> None:
+        """Fetch in a thread once the quota allows these calls."""
+        if quota_wait := self._throttle.reserve(calls):
             # Store what has been fetched before a wait for quota.
             while self._in_flight:
                 self._settle_first()

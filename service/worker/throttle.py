@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from service.gmail.api import Format
-from service.gmail.backoff import QuotaWait, retry_at
+from service.gmail.backoff import Calls, QuotaWait, retry_at, to_reserve
 from service.gmail.errors import GmailError, RateLimited, Transient
 from service.gmail.retry import call_with_retry
 from service.postgres.calls import DatabaseClock
@@ -53,18 +52,13 @@ class Throttle:
 
     def charge(self, method: str) -> None:
         """Charge a call to the quota, and wait until it may be sent."""
-        if wait := self.reserve(method):
+        if wait := self.reserve({(method, ""): 1}):
             self.wait_for_quota(wait)
 
-    def reserve(
-        self,
-        method: str,
-        calls: int = 1,
-        format: Format | None = None,  # noqa: A002
-    ) -> QuotaWait | None:
-        """Charge calls to the quota; until when they must wait, or None to send them now."""
+    def reserve(self, calls: Calls) -> QuotaWait | None:
+        """Charge calls to the quota; until when all of them must wait, or None to send them now."""
         self.check()
-        return self._calls.row_as(QuotaWait, "reserve_run_quota", method, calls, format or "")
+        return self._calls.row_as(QuotaWait, "reserve_run_quota", to_reserve(calls))
 
     def wait_for_quota(self, wait: QuotaWait) -> None:
         """Wait until the reserved moment; hand the run over if nothing is reserved."""

@@ -46,8 +46,8 @@ select coalesce(max(task_id), '') as task, count(*) as claimed, floor(random() *
 from gmail_sync.claim_sync(('00000000-0000-0000-0000-00000000000' || :client_id)::uuid) \gset
 \if :claimed
 select gmail_sync.heartbeat(':task');
-select gmail_sync.reserve_run_quota(':task', 'labels.list');
-select gmail_sync.reserve_run_quota(':task', 'history.list');
+select gmail_sync.reserve_run_quota(':task', '[{"method": "labels.list"}]');
+select gmail_sync.reserve_run_quota(':task', '[{"method": "history.list"}]');
 \if :mail
 select gmail_sync.apply_history(':task', '{deletion}');
 select gmail_sync.apply_history(':task', '{addition}', :added);

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service import migrate
+from service.gmail.backoff import to_reserve
 from service.postgres.calls import Connection, Row, Session, connect
 from tests.cluster import fast_cluster
 
@@ -182,6 +183,15 @@ def listed(functions: Session, task_id: str, *message_ids: str, token: str | Non
     """Open the listing where it is not open, and store one page of it."""
     functions.rows("begin_listing", task_id, 1000, len(message_ids))
     functions.rows("store_listing_page", task_id, list(message_ids), token)
+
+
+def calls(method: str, number: int = 1, answer_format: str = "") -> Jsonb:
+    """Calls of Gmail to reserve quota for."""
+    return to_reserve({(method, answer_format): number})
+
+
+def gets(number: int = 1, answer_format: str = "full") -> Jsonb:
+    return calls("messages.get", number, answer_format)
 
 
 def taken(functions: Session, task_id: str, limit: int = 25) -> list[str]:

@@ -6,7 +6,16 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Session
-from tests.functions.conftest import email_of, insert_run, listed, message, queued, store, taken
+from tests.functions.conftest import (
+    email_of,
+    gets,
+    insert_run,
+    listed,
+    message,
+    queued,
+    store,
+    taken,
+)
 
 USER = "ann-4711"
 ADDRESS = email_of(USER)
@@ -58,7 +67,7 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     functions.rows("store_labels", task_id, Jsonb(labels))
     functions.rows("store_label_page", task_id, f"L-{user}", ["a"], False)
     taken(functions, task_id, 1)
-    functions.value("reserve_run_quota", task_id, "messages.get", 1, "full")
+    functions.value("reserve_run_quota", task_id, gets())
     functions.value(
         "mark_credentials_rejected", user, f"sealed {user}".encode(), "account_blocked", "why"
     )

@@ -6,7 +6,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Row
-from tests.functions.conftest import imported, message, record
+from tests.functions.conftest import calls, gets, imported, message, record
 
 POPULATE = Path(__file__).with_name("populate.sql").read_text()
 WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
@@ -15,7 +15,7 @@ EMAIL = "shared@mail.example"
 
 # Their first argument is the user.
 OF_A_USER: dict[str, list[object]] = {
-    "reserve_account_quota": ["attachments.get", 1],
+    "reserve_account_quota": [calls("attachments.get")],
     "begin_disconnect": [],
     "begin_import": [EMAIL, True],
     "finish_import": [EMAIL, 1],
@@ -51,7 +51,7 @@ OF_A_RUN: dict[str, list[object]] = {
     ],
     "begin_listing": [1000, 5],
     "cancel_sync": [],
-    "reserve_run_quota": ["messages.get", 1, "full"],
+    "reserve_run_quota": [gets()],
     "expire_history": [],
     "fail_messages": [
         Jsonb([{"message_id": i, "error_message": "x", "gone": i == "s"} for i in "as"])

@@ -18,6 +18,7 @@ from service.simulator import Fault, Limits, Mailbox, Simulator, load
 from service.simulator.load import split_mbox
 from service.worker.worker import Worker
 from tests.api.conftest import client_of, problem, serving
+from tests.functions.conftest import calls
 from tests.worker.conftest import USER, Account
 
 MAIL = Path(__file__).parents[3] / "shared" / "mail"
@@ -74,7 +75,7 @@ def synced_pdf_with_caps(
     message_id = synced_pdf(mailbox, account)
     functions.rows("set_quota_profile", USER, "google-standard")
     if charges:
-        functions.rows("reserve_account_quota", USER, "attachments.get", charges)
+        functions.rows("reserve_account_quota", USER, calls("attachments.get", charges))
     return message_id
 
 

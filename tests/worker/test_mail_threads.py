@@ -113,6 +113,18 @@ def test_messages_that_are_not_due_are_left_as_they_are(
     assert rows[old[1]] == before[old[1]]
 
 
+def test_the_calls_of_a_batch_are_charged_together(
+    mailbox: Mailbox, account: Account, priced: None, worker: Worker, db: Connection
+) -> None:
+    """So all of them count in the minute in which they are sent."""
+    db.execute("update gmail_sync.quota_profile set user_units = 6000 where name = %s", [PROFILE])
+    thread_of(mailbox, 3)
+    thread_of(mailbox, 2)
+    assert account.sync()["current_stats"]["new"] == 5
+    dear = db.execute("select units from gmail_sync.quota_charge where units >= 20").fetchall()
+    assert [row["units"] for row in dear] == [40 + 2 * 20]
+
+
 @pytest.mark.parametrize(
     "fault",
     [

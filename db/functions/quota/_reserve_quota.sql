@@ -1,6 +1,7 @@
--- Reserves quota for calls of one Gmail method in the ledger. No row: the user's window, the
--- project's and the project's day have room now. Otherwise it reserves the first moment they will,
--- and returns it as free_at, with what is used up until then: minute or day.
+-- Reserves quota for calls in the ledger, all at one moment; p_calls as for reserve_run_quota. No
+-- row: the user's window, the project's and the project's day have room now. Otherwise it reserves
+-- the first moment they will, and returns it as free_at, with what is used up until then: minute or
+-- day.
 --
 -- If Google itself says that the day is used up (refused), nothing is reserved; reserve again at
 -- ask_at. Otherwise ask_at is free_at.
@@ -10,7 +11,7 @@
 -- but its time is returned. Raises SY003 for calls that no window has room for.
 
 create or replace function gmail_sync._reserve_quota(
-  p_user_id text, p_method text, p_calls integer, p_format text, p_work text, p_patience interval
+  p_user_id text, p_calls jsonb, p_work text, p_patience interval
 )
 returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
@@ -37,17 +38,7 @@ begin
 
   -- The project's charges queue up here; nothing else is locked in this transaction.
   perform from gmail_sync.quota_profile where name = v_profile.name for no key update;
-  select c.units * p_calls into v_units
-  from gmail_sync.quota_cost c
-  where c.profile = v_profile.name
-    and c.method = p_method
-    and c.format = p_format;
-  if not found or p_calls < 1 or v_units > v_cap then
-    raise exception '% calls of % % cannot be charged to profile %',
-      p_calls, p_method, p_format, v_profile.name
-      using errcode = 'SY003',
-        hint = 'Reserve fewer calls at once, of a method and format in gmail_sync.quota_cost.';
-  end if;
+  v_units := gmail_sync._units_of_calls(v_profile.name, p_calls, v_cap);
 
   v_now := clock_timestamp();
   perform gmail_sync._clear_quota_windows(v_profile, v_now);
@@ -72,8 +63,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._reserve_quota(text, text, integer, text, text, interval) is
+comment on function gmail_sync._reserve_quota(text, jsonb, text, interval) is
 'Reserve quota for calls: no row to send now, else when.';
 
-revoke all on function gmail_sync._reserve_quota(text, text, integer, text, text, interval)
-  from public;
+revoke all on function gmail_sync._reserve_quota(text, jsonb, text, interval) from public;

@@ -1,11 +1,10 @@
 -- Reserves quota for calls outside of runs: an attachment, or the comparison of a mailbox; see
--- _reserve_quota. p_patience is how long the caller would wait. A longer wait is not reserved, but
--- its time is returned. Raises SY002 without an account, SY003 for calls that no window has room
--- for.
+-- _reserve_quota, and reserve_run_quota for p_calls. p_patience is how long the caller would wait.
+-- A longer wait is not reserved, but its time is returned. Raises SY002 without an account, SY003
+-- for calls that no window has room for.
 
 create or replace function gmail_sync.reserve_account_quota(
-  p_user_id text, p_method text, p_calls integer default 1,
-  p_patience interval default interval '24 hours', p_format text default ''
+  p_user_id text, p_calls jsonb, p_patience interval default interval '24 hours'
 )
 returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
@@ -17,16 +16,13 @@ begin
   perform gmail_sync._require_account(p_user_id);
   return query
     select q.free_at, q.used_up, q.ask_at
-    from gmail_sync._reserve_quota(
-      p_user_id, p_method, p_calls, p_format, 'asked', p_patience
-    ) q;
+    from gmail_sync._reserve_quota(p_user_id, p_calls, 'asked', p_patience) q;
 end;
 $$;
 
-comment on function gmail_sync.reserve_account_quota(text, text, integer, interval, text) is
+comment on function gmail_sync.reserve_account_quota(text, jsonb, interval) is
 'Reserve quota for calls outside of runs: no row to send now, else when.';
 
-revoke all on function gmail_sync.reserve_account_quota(text, text, integer, interval, text)
-  from public;
-grant execute on function gmail_sync.reserve_account_quota(text, text, integer, interval, text)
+revoke all on function gmail_sync.reserve_account_quota(text, jsonb, interval) from public;
+grant execute on function gmail_sync.reserve_account_quota(text, jsonb, interval)
   to gmail_sync_service;

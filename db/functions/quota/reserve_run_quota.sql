@@ -1,11 +1,10 @@
--- Reserves the quota of calls of one Gmail method for the account of a run, before they are sent;
--- see _reserve_quota. p_format is empty for a method that has no formats. A wait longer than
--- settings.longest_wait reserves nothing: the run is handed over, and its successor reserves again.
--- Raises SY001 when the lease is gone, SY003 for calls that no window has room for.
+-- Reserves the quota of calls for the account of a run, before they are sent together; see
+-- _reserve_quota. p_calls is an array of objects with a method of Gmail, its format unless it has
+-- none, and how many calls, 1 by default. A wait longer than settings.longest_wait reserves
+-- nothing: the run is handed over, and its successor reserves again. Raises SY001 when the lease is
+-- gone, SY003 for calls that no window has room for.
 
-create or replace function gmail_sync.reserve_run_quota(
-  p_task_id text, p_method text, p_calls integer default 1, p_format text default ''
-)
+create or replace function gmail_sync.reserve_run_quota(p_task_id text, p_calls jsonb)
 returns table (free_at timestamptz, used_up text, ask_at timestamptz)
 language plpgsql
 volatile
@@ -18,7 +17,7 @@ begin
   return query
     select q.free_at, q.used_up, q.ask_at
     from gmail_sync._reserve_quota(
-      v_user_id, p_method, p_calls, p_format,
+      v_user_id, p_calls,
       (
         select gmail_sync._quota_work(r)
         from gmail_sync.user_sync_status r
@@ -29,9 +28,8 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.reserve_run_quota(text, text, integer, text) is
+comment on function gmail_sync.reserve_run_quota(text, jsonb) is
 'Reserve quota for a run''s calls before they are sent: no row to send now, else when.';
 
-revoke all on function gmail_sync.reserve_run_quota(text, text, integer, text) from public;
-grant execute on function gmail_sync.reserve_run_quota(text, text, integer, text)
-  to gmail_sync_service;
+revoke all on function gmail_sync.reserve_run_quota(text, jsonb) from public;
+grant execute on function gmail_sync.reserve_run_quota(text, jsonb) to gmail_sync_service;

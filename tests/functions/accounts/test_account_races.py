@@ -12,6 +12,7 @@ from service.postgres.calls import Connection, Row, Session
 from service.postgres.errors import SyncError
 from tests.functions.conftest import (
     busy_user,
+    calls,
     claimed,
     connected,
     insert_run,
@@ -37,7 +38,7 @@ CALLS: dict[str, list[object]] = {
     "retry_failed_messages": [USER],
     "refetch_messages": [USER, ["m"]],
     "set_content_mode": [USER, "raw"],
-    "reserve_account_quota": [USER, "attachments.get"],
+    "reserve_account_quota": [USER, calls("attachments.get")],
     "mark_credentials_rejected": [USER, f"sealed {USER}".encode(), "reauth_required", "why"],
     "disconnect_account": [USER],
     "begin_disconnect": [USER],
@@ -98,7 +99,7 @@ ENDS: dict[str, str] = {
     "reap": "select * from gmail_sync.reap_zombie_syncs()",
     "click": f"select gmail_sync.start_sync('{USER}')",
     "push": f"select gmail_sync.start_sync('{USER}', false, 'push')",
-    "charge": "select gmail_sync.reserve_run_quota('{}', 'messages.get', 1, 'full')",
+    "charge": """select gmail_sync.reserve_run_quota('{}', '[{{"method": "labels.list"}}]')""",
     "beat": "select gmail_sync.heartbeat('{}')",
 }
 
@@ -231,7 +232,7 @@ def test_bookings_of_others_wait_for_no_deletion(
     db.execute("update gmail_sync.quota_charge set charged_at = now() - interval '1 day'")
     deletion = locked(DELETE)
     deletion.execute("select from gmail_sync.quota_charge for update")
-    assert functions.value("reserve_account_quota", "bo", "attachments.get") is None
+    assert functions.value("reserve_account_quota", "bo", calls("attachments.get")) is None
     deletion.commit()
     assert only(db, "select array_agg(user_id::text) from gmail_sync.quota_charge") == ["bo"]
 

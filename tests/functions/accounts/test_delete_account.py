@@ -7,7 +7,7 @@ from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import InvalidArgument, LeaseLost
-from tests.functions.conftest import claimed, connected, message, queued, store
+from tests.functions.conftest import claimed, connected, gets, message, queued, store
 from tests.functions.traces import ADDRESS, USER, lived_in, places
 
 
@@ -70,7 +70,7 @@ def test_the_run_s_worker_is_refused_and_writes_nothing_back(
     assert functions.value("heartbeat", task_id) is False
     late = [
         lambda: store(functions, task_id, message("b")),
-        lambda: functions.value("reserve_run_quota", task_id, "messages.get", 1, "full"),
+        lambda: functions.value("reserve_run_quota", task_id, gets()),
         lambda: functions.value(
             "mark_credentials_rejected", USER, b"sealed", "account_blocked", "why"
         ),

@@ -14,6 +14,7 @@ from service.postgres.errors import LeaseLost
 from tests.functions.conftest import (
     claimed,
     connected,
+    gets,
     listed,
     message,
     queued,
@@ -32,7 +33,7 @@ Locked = Callable[[str], psycopg.Connection[Row]]
 CALLS: dict[str, list[Any]] = {
     "apply_history": [Jsonb([record(500, "messagesAdded", "n")]), 501],
     "begin_listing": [1000, 5],
-    "reserve_run_quota": ["messages.get", 1, "full"],
+    "reserve_run_quota": [gets()],
     "expire_history": [],
     "fail_messages": [Jsonb([{"message_id": "a", "error_message": "x", "gone": True}])],
     "prepare_sync": [""],

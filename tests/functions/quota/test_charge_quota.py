@@ -3,10 +3,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.types.json import Jsonb
 
+from service.gmail.backoff import to_reserve
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import AccountNotConnected, InvalidArgument
-from tests.functions.conftest import claimed, only, together
+from tests.functions.conftest import calls, claimed, gets, only, together
 
 GETS_A_MINUTE = 300  # 6,000 units at 20 each
 
@@ -35,17 +37,17 @@ def wait_of(db: Connection, free_at: object) -> float:
 
 
 def test_the_whole_burst_goes_at_once_and_not_one_more(functions: Session, task_id: str) -> None:
-    burst = functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
+    burst = functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
     assert burst is None
-    assert functions.value("reserve_run_quota", task_id, "labels.list") is not None
+    assert functions.value("reserve_run_quota", task_id, calls("labels.list")) is not None
 
 
 def test_what_has_no_room_now_is_booked_for_when_it_has(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
+    functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
     age(db, "20 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 1, "full")
+    free_at = functions.value("reserve_run_quota", task_id, gets())
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
     booked = "select units from gmail_sync.quota_charge where charged_at = %s"
     assert only(db, booked, free_at) == 20
@@ -55,10 +57,10 @@ def test_who_asks_first_is_served_first_however_much_it_is(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
+        functions.value("reserve_run_quota", task_id, gets(100))
         age(db, "10 s")
-    large = functions.value("reserve_run_quota", task_id, "messages.get", 150, "full")
-    small = functions.value("reserve_run_quota", task_id, "labels.list")
+    large = functions.value("reserve_run_quota", task_id, gets(150))
+    small = functions.value("reserve_run_quota", task_id, calls("labels.list"))
     assert wait_of(db, large) == pytest.approx(41, abs=2)
     assert small == large
 
@@ -66,37 +68,49 @@ def test_who_asks_first_is_served_first_however_much_it_is(
 def test_outside_of_a_run_what_would_wait_too_long_is_not_booked(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    functions.value("reserve_run_quota", task_id, "messages.get", GETS_A_MINUTE, "full")
-    free_at = functions.value("reserve_account_quota", "ann", "attachments.get", 1, "2 s")
+    functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
+    attachment = calls("attachments.get")
+    free_at = functions.value("reserve_account_quota", "ann", attachment, "2 s")
     assert wait_of(db, free_at) == pytest.approx(61, abs=2)
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6000
     age(db, "60 s")
-    assert functions.value("reserve_account_quota", "ann", "attachments.get", 1, "2 s") is not None
+    assert functions.value("reserve_account_quota", "ann", attachment, "2 s") is not None
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6020
 
 
 def test_an_account_that_is_not_there_has_no_quota(functions: Session) -> None:
     with pytest.raises(AccountNotConnected):
-        functions.value("reserve_account_quota", "nobody", "attachments.get")
+        functions.value("reserve_account_quota", "nobody", calls("attachments.get"))
 
 
 def test_the_oldest_charges_that_make_room_are_waited_for(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
+        functions.value("reserve_run_quota", task_id, gets(100))
         age(db, "10 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
+    free_at = functions.value("reserve_run_quota", task_id, gets(100))
     assert wait_of(db, free_at) == pytest.approx(31, abs=2)
+
+
+def test_calls_that_are_sent_together_are_reserved_at_one_moment(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    """Otherwise some would count in an earlier minute than the one in which they are sent."""
+    functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE - 2))
+    together = {("messages.get", "minimal"): 2, ("threads.get", "full"): 3}
+    free_at = functions.value("reserve_run_quota", task_id, to_reserve(together))
+    charges = db.execute("select charged_at, units from gmail_sync.quota_charge order by id")
+    assert charges.fetchall()[1:] == [{"charged_at": free_at, "units": 2 * 20 + 3 * 40}]
 
 
 def test_a_large_call_waits_until_all_of_it_has_room(
     functions: Session, db: Connection, task_id: str
 ) -> None:
     for _ in range(3):
-        functions.value("reserve_run_quota", task_id, "messages.get", 100, "full")
+        functions.value("reserve_run_quota", task_id, gets(100))
         age(db, "10 s")
-    free_at = functions.value("reserve_run_quota", task_id, "messages.get", 200, "full")
+    free_at = functions.value("reserve_run_quota", task_id, gets(200))
     assert wait_of(db, free_at) == pytest.approx(41, abs=2)
 
 
@@ -107,7 +121,7 @@ def charged_units(db: Connection) -> list[int]:
 
 def test_each_method_has_its_price(functions: Session, db: Connection, task_id: str) -> None:
     for method in ("attachments.get", "messages.list", "history.list", "getProfile", "watch"):
-        functions.value("reserve_run_quota", task_id, method)
+        functions.value("reserve_run_quota", task_id, calls(method))
     assert charged_units(db) == [20, 5, 2, 1, 100]
 
 
@@ -116,7 +130,7 @@ def test_a_format_has_a_price_of_its_own_and_a_changed_row_holds_at_once(
 ) -> None:
     def charge() -> None:
         for answer_format in ("full", "raw", "minimal"):
-            functions.value("reserve_run_quota", task_id, "messages.get", 1, answer_format)
+            functions.value("reserve_run_quota", task_id, gets(1, answer_format))
 
     charge()
     db.execute(
@@ -142,31 +156,36 @@ def test_the_cost_of_each_method_and_format_is_listed(
 
 def test_no_cap_charges_nothing(functions: Session, db: Connection, task_id: str) -> None:
     limit(db, "unlimited")
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 10**6, "full") is None
+    assert functions.value("reserve_run_quota", task_id, gets(10**6)) is None
     assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
 
 
 @pytest.mark.parametrize(
-    ("method", "calls", "answer_format"),
+    "refused",
     [
-        ("messages.fly", 1, ""),
-        (None, 1, ""),
-        ("messages.get", 1, ""),
-        ("messages.get", 1, None),
-        ("messages.get", GETS_A_MINUTE + 1, "full"),
+        calls("messages.fly"),
+        calls("messages.get"),
+        Jsonb([{"method": None}]),
+        Jsonb([{"calls": 1}]),
+        Jsonb([]),
+        gets(GETS_A_MINUTE + 1),
+        to_reserve({("messages.get", "full"): GETS_A_MINUTE, ("labels.list", ""): 1}),
+        to_reserve({("messages.get", "full"): 1, ("messages.fly", ""): 1}),
     ],
+    ids=str,
 )
 def test_what_can_never_be_charged_is_refused(
-    functions: Session, task_id: str, method: str | None, calls: int, answer_format: str | None
+    functions: Session, db: Connection, task_id: str, refused: Jsonb
 ) -> None:
     with pytest.raises(InvalidArgument):
-        functions.value("reserve_run_quota", task_id, method, calls, answer_format)
+        functions.value("reserve_run_quota", task_id, refused)
+    assert charged_units(db) == []
 
 
 def test_fewer_than_one_call_is_refused(functions: Session, task_id: str) -> None:
-    for calls in (0, -100):
+    for number in (0, -100):
         with pytest.raises(InvalidArgument):
-            functions.value("reserve_run_quota", task_id, "messages.get", calls, "full")
+            functions.value("reserve_run_quota", task_id, gets(number))
 
 
 def test_users_have_windows_of_their_own_within_the_projects(
@@ -177,9 +196,9 @@ def test_users_have_windows_of_their_own_within_the_projects(
         "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-standard'"
     )
     limit(db, "google-standard")
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 300, "full") is None
-    assert functions.value("reserve_run_quota", other, "messages.get", 100, "full") is None
-    assert functions.value("reserve_run_quota", other, "messages.get", 1, "full") is not None
+    assert functions.value("reserve_run_quota", task_id, gets(300)) is None
+    assert functions.value("reserve_run_quota", other, gets(100)) is None
+    assert functions.value("reserve_run_quota", other, gets()) is not None
 
 
 @pytest.mark.parametrize("cap", ["user_units", "project_units"])
@@ -193,8 +212,8 @@ def test_a_missing_cap_is_none_and_the_other_holds(
     db.execute(
         f"update gmail_sync.quota_profile set {cap} = 20 where name = 'google-standard'".encode()
     )
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is None
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is not None
+    assert functions.value("reserve_run_quota", task_id, gets()) is None
+    assert functions.value("reserve_run_quota", task_id, gets()) is not None
 
 
 @pytest.mark.serial
@@ -221,7 +240,7 @@ def test_no_window_of_any_worker_crosses_a_cap(
         """As a run does: it waits for what it booked before it books more."""
         while (left := deadline - time.monotonic()) > 0:
             free_at = workers[index].value(
-                "reserve_run_quota", tasks[index % 3], "messages.get", 1 + index % 2, "full"
+                "reserve_run_quota", tasks[index % 3], gets(1 + index % 2)
             )
             if free_at:
                 time.sleep(min(left, max(0, (free_at - datetime.now(UTC)).total_seconds())))
@@ -244,10 +263,7 @@ def test_no_window_of_any_worker_crosses_a_cap(
 def test_many_bookings_fill_every_window_to_its_cap(
     functions: Session, db: Connection, task_id: str
 ) -> None:
-    booked = [
-        functions.value("reserve_run_quota", task_id, "messages.get", 12, "full")
-        for _ in range(125)
-    ]
+    booked = [functions.value("reserve_run_quota", task_id, gets(12)) for _ in range(125)]
     # 300 gets a window: 125 times 12 are five windows' worth.
     assert wait_of(db, booked[-1]) == pytest.approx(4 * 61.2, abs=5)
     assert booked[:25] == [None] * 25

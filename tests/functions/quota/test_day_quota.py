@@ -8,7 +8,17 @@ import pytest
 
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import InvalidArgument
-from tests.functions.conftest import claimed, connected, only, queued, run_of, set_run, successor_of
+from tests.functions.conftest import (
+    calls,
+    claimed,
+    connected,
+    gets,
+    only,
+    queued,
+    run_of,
+    set_run,
+    successor_of,
+)
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 DAY_UNITS = 10_000
@@ -37,8 +47,8 @@ def spend(db: Connection, units: int) -> None:
     )
 
 
-def get(functions: Session, task_id: str, calls: int = 1) -> dict[str, Any] | None:
-    return functions.row("reserve_run_quota", task_id, "messages.get", calls, "full")
+def get(functions: Session, task_id: str, number: int = 1) -> dict[str, Any] | None:
+    return functions.row("reserve_run_quota", task_id, gets(number))
 
 
 def reset_at(db: Connection) -> datetime:
@@ -69,7 +79,7 @@ def test_a_day_is_a_day_of_pacific_time(
 
 def test_each_charge_counts_for_its_day(functions: Session, db: Connection, task_id: str) -> None:
     get(functions, task_id, 3)
-    functions.row("reserve_run_quota", task_id, "messages.list")
+    functions.row("reserve_run_quota", task_id, calls("messages.list"))
     rows = db.execute(
         "select profile, units, day = gmail_sync._quota_day(now()) as today"
         " from gmail_sync.quota_day"
@@ -120,7 +130,7 @@ def test_a_part_of_the_day_is_kept_for_what_people_ask_for(
     spend(db, int(DAY_UNITS * share) - 20)
     assert get(functions, task_id) is None
     assert get(functions, task_id) is not None
-    attachment = functions.row("reserve_account_quota", "ann", "attachments.get")
+    attachment = functions.row("reserve_account_quota", "ann", calls("attachments.get"))
     assert (attachment is None) == (share < 1)
 
 
@@ -179,7 +189,7 @@ def test_google_s_own_word_is_asked_for_again_after_an_hour(
     hour = timedelta(hours=1)
     assert min(before + hour, reset) <= wait["ask_at"] <= only(db, "select now()") + hour
     # What people ask for waits too, and nothing is charged.
-    assert functions.row("reserve_account_quota", "ann", "attachments.get") == wait
+    assert functions.row("reserve_account_quota", "ann", calls("attachments.get")) == wait
     assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
 
     db.execute("update gmail_sync.quota_day set refused_at = refused_at - interval '61 min'")

@@ -20,6 +20,7 @@ from service.postgres.calls import Connection, DatabaseClock, Session, connect
 from service.postgres.errors import LeaseLost
 from tests.cluster import Cluster
 from tests.functions.conftest import (
+    calls,
     claimed,
     connected,
     listed,
@@ -227,9 +228,9 @@ def test_quota_is_neither_waited_for_nor_exceeded(
     assert 61 < (after - now).total_seconds() < 125
 
 
-def reserve(functions: Session, calls: int) -> datetime | None:
+def reserve(functions: Session, number: int) -> datetime | None:
     moment: datetime | None = functions.value(
-        "reserve_account_quota", "ann", "attachments.get", calls
+        "reserve_account_quota", "ann", calls("attachments.get", number)
     )
     return moment
 

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from service.postgres.calls import Connection, Session
-from tests.functions.conftest import claimed, insert_run, only, queued, set_settings, shift
+from tests.functions.conftest import claimed, gets, insert_run, only, queued, set_settings, shift
 
 RESERVED = "select count(*) from gmail_sync.quota_charge where charged_at > clock_timestamp()"
 
@@ -69,8 +69,8 @@ def test_a_run_reserves_no_wait_over_longest_wait(
     task_id = claimed(functions, "ann")
     db.execute("update gmail_sync.account set quota_profile = 'google-standard'")
     set_settings(db, longest_wait=longest)
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 300, "full") is None
-    assert functions.value("reserve_run_quota", task_id, "messages.get", 1, "full") is not None
+    assert functions.value("reserve_run_quota", task_id, gets(300)) is None
+    assert functions.value("reserve_run_quota", task_id, gets()) is not None
     assert only(db, RESERVED) == reserved
 
 
