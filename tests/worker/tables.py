@@ -2,6 +2,17 @@
 
 from service.postgres.calls import Connection, Row
 
+WAITING = "select from gmail_sync.index_queue where user_id in (%s, %s)"
+TABLE_ROWS = (
+    "select to_jsonb(t) - array['user_id', 'change_number'] as {0} from gmail_sync.{0} t"
+    " where user_id = %s"
+)
+# A word begins with a key of its user.
+WORDS = (
+    "select t.message_id, right(w.lexeme, -length(gmail_sync._search_key(t.user_id))) as word,"
+    " w.positions from gmail_sync.message_words t, unnest(t.words) w where t.user_id = %s"
+)
+
 
 def account_row(db: Connection) -> Row:
     row = db.execute("select * from gmail_sync.account").fetchone()
@@ -24,30 +35,16 @@ def stored(db: Connection) -> dict[str, Row]:
     return {key: row for key, row in messages(db).items() if row["deleted_at"] is None}
 
 
-def contents(db: Connection, user_id: str) -> tuple[list[Row], ...]:
-    """Everything a sync brings, but for what may differ between two equal mailboxes."""
-    tables = [rows_of(db, user_id, table) for table in ("message", "attachment", "label")]
-    return *tables, words(db, user_id)
+def differences(db: Connection, user_id: str, other: str) -> list[Row]:
+    """What a sync brought to one of two users only, but for what may differ between them.
 
-
-def rows_of(db: Connection, user_id: str, table: str) -> list[Row]:
-    return db.execute(
-        f"select to_jsonb(t) - array['user_id', 'change_number'] as row"
-        f" from gmail_sync.{table} t where user_id = %s order by to_jsonb(t)::text",
-        [user_id],
-    ).fetchall()
-
-
-def words(db: Connection, user_id: str) -> list[Row]:
-    """The words of each message, once all have been found."""
-    while db.execute("select from gmail_sync.index_queue where user_id = %s", [user_id]).rowcount:
+    At most ten rows of each table: pytest would take gigabytes to compare two mailboxes.
+    """
+    while db.execute(WAITING, [user_id, other]).rowcount:
         db.execute("select gmail_sync.index_messages(1000)")
-    return db.execute(
-        # A word begins with a key of its user, which also decides its place.
-        "select t.message_id, array("
-        "  select concat(replace(w.lexeme, gmail_sync._search_key(t.user_id), ''), w.positions)"
-        "  from unnest(t.words) w order by 1"
-        ") as words"
-        " from gmail_sync.message_words t where t.user_id = %s order by t.message_id",
-        [user_id],
-    ).fetchall()
+    return [
+        row
+        for rows in (*map(TABLE_ROWS.format, ("message", "attachment", "label")), WORDS)
+        for one, two in ((user_id, other), (other, user_id))
+        for row in db.execute(f"{rows} except {rows} limit 10", [one, two])
+    ]
