@@ -12,8 +12,8 @@ given = $(filter command,$(origin $(1)))
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, pgbouncer, nginx, Chromium and more
-	@docker/install-postgres.sh --with-chromium --with-faketime --with-nginx --with-pgbouncer --with-plproxy --with-plpgsql-check --with-prometheus >&2
+setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, pgbouncer, nginx, Node.js, Chromium and more
+	@docker/install-postgres.sh --with-chromium --with-faketime --with-nginx --with-node --with-pgbouncer --with-plproxy --with-plpgsql-check --with-prometheus >&2
 
 .venv/.installed: extra = dev
 .venv/.demo: extra = demo

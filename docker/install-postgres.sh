@@ -3,6 +3,8 @@
 #   --with-chromium  Chromium too, for the browser tests; does without, with a warning
 #   --with-faketime  libfaketime too, for clocks that are wrong; does without, with a warning
 #   --with-nginx     nginx too, for the test that goes through it; does without, with a warning
+#   --with-node      Node.js with npm too, for the test of a TypeScript client; does without, with a
+#                    warning
 #   --with-notmuch   what lieer is built with, for make bench; does without, with a warning
 #   --with-pgbouncer pgbouncer too, for the test that goes through it; does without, with a warning
 #   --with-plproxy   its package for each server, for the router; does without, with a warning
@@ -22,19 +24,20 @@ cluster_settings=/etc/postgresql-common/createcluster.d/gmail-sync.conf
 service_policy=/usr/sbin/policy-rc.d
 
 main() {
-    chromium= faketime= nginx= notmuch= pgbouncer= plproxy= plpgsql_check= prometheus= venv=
+    chromium= faketime= nginx= node= notmuch= pgbouncer= plproxy= plpgsql_check= prometheus= venv=
     for option; do
         case $option in
             --with-chromium) chromium=chromium ;;
             --with-faketime) faketime=libfaketime ;;
             --with-nginx) nginx=nginx ;;
+            --with-node) node="nodejs npm" ;;
             --with-notmuch) notmuch="libnotmuch-dev gcc libc6-dev python3-dev" ;;
             --with-pgbouncer) pgbouncer=pgbouncer ;;
             --with-plproxy) plproxy=yes ;;
             --with-plpgsql-check) plpgsql_check=yes ;;
             --with-prometheus) prometheus=prometheus ;;
             --with-venv) venv=python3-venv ;;
-            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-notmuch] [--with-pgbouncer] [--with-plproxy] [--with-plpgsql-check] [--with-prometheus] [--with-venv]" >&2; exit 2 ;;
+            *) echo "usage: $0 [--with-chromium] [--with-faketime] [--with-nginx] [--with-node] [--with-notmuch] [--with-pgbouncer] [--with-plproxy] [--with-plpgsql-check] [--with-prometheus] [--with-venv]" >&2; exit 2 ;;
         esac
     done
 
@@ -47,6 +50,8 @@ main() {
     [ -z "$nginx" ] || has_program nginx ||
         install_if_possible "nginx: only the test that goes through it needs it." without_service install "$nginx"
     # Several packages, a word each.
+    [ -z "$node" ] || has_program npm ||
+        install_if_possible "npm: only the test of a TypeScript client needs it." install $node
     [ -z "$notmuch" ] || [ -e /usr/include/notmuch.h ] ||
         install_if_possible "notmuch: make bench leaves lieer out." install $notmuch
     [ -z "$pgbouncer" ] || has_program pgbouncer ||

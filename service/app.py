@@ -3,17 +3,15 @@
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Protocol
 
 import uvicorn
-from litestar import Litestar, Request, Response, Router
+from litestar import Litestar, Router
 from litestar.di import Provide
-from litestar.exceptions import NotFoundException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
@@ -22,6 +20,7 @@ from service.accounts.connect import OAuthConnector
 from service.api import (
     account,
     asgi,
+    changes,
     connect,
     content,
     events,
@@ -33,11 +32,12 @@ from service.api import (
     problems,
     push,
     sync,
+    threads,
 )
 from service.api.auth import security
 from service.api.auth.keys import CachedJwks, JwksKeySource, KeySource, Secret
 from service.api.auth.push_tokens import PushTokens
-from service.api.auth.tokens import OPEN, SECURITY_SCHEMES, Authentication
+from service.api.auth.tokens import Authentication
 from service.api.metrics import RequestMetrics
 from service.api.operator_access import OperatorAccessLog
 from service.config import Config, ConfigError
@@ -46,7 +46,7 @@ from service.google.consent import Consent
 from service.mailbox.access import MailboxOpener
 from service.postgres.calls import Session
 from service.postgres.pool import Pool
-from service.web import static
+from service.web import reference, static
 from service.web.pages import Pages, is_navigation
 from service.web.routes import PAGES
 from service.web.sign_in import DemoSignIn
@@ -84,7 +84,7 @@ def create_app(
     probe = health.Probe(probes, migrate.head())
     metrics = RequestMetrics()
     stopping = threading.Event()
-    static_files = static.StaticFiles()
+    static_files = static.StaticFiles([*static.FOLDER.iterdir(), *reference.FILES])
     pages = Pages(static_files)
     conversions = problems.conversions(log)
     provided = {
@@ -104,16 +104,11 @@ def create_app(
     }
     app = Litestar(
         route_handlers=[
-            *sync.ROUTES,
-            *events.ROUTES,
-            *mail.ROUTES,
-            *content.ROUTES,
-            *health.ROUTES,
-            *push.ROUTES,
-            *connect.ROUTES,
-            *account.ROUTES,
-            *operator.ROUTES,
-            *operator_lists.ROUTES,
+            _named("Syncs", [*sync.ROUTES, *events.ROUTES]),
+            _named("Mail", [*mail.ROUTES, *threads.ROUTES, *changes.ROUTES, *content.ROUTES]),
+            _named("Accounts", [*connect.ROUTES, *account.ROUTES, *push.ROUTES]),
+            _named("Operators", [*operator.ROUTES, *operator_lists.ROUTES]),
+            _named("Probes", health.ROUTES),
             pages.router([*static.ROUTES, *PAGES], conversions),
         ],
         dependencies={name: _provide(value) for name, value in provided.items()},
@@ -121,7 +116,7 @@ def create_app(
         guards=[security.refuse_other_sites(config.public_url)],
         exception_handlers=pages.errors(conversions, is_navigation),
         lifespan=[_lifespan(pool, probe, broadcaster, worker)],
-        openapi_config=_openapi(),
+        openapi_config=reference.configuration(static_files),
         logging_config=None,
     )
     app.state.broadcaster = broadcaster
@@ -197,6 +192,11 @@ def _prefixed(app: Litestar, public_url: str) -> ASGIApp:
         raise ConfigError([f"GMAIL_SYNC_PUBLIC_URL {error}"]) from error
 
 
+def _named(group: str, handlers: Sequence[HTTPRouteHandler]) -> Router:
+    """Routes that the API reference shows together."""
+    return Router("/", route_handlers=handlers, tags=[group])
+
+
 def _provide(value: object) -> Provide:
     return Provide(lambda: value, sync_to_thread=False)
 
@@ -229,37 +229,3 @@ def _lifespan(
             await asyncio.to_thread(stack.close)
 
     return lifespan
-
-
-class _JsonDocument(JsonRenderPlugin):
-    """The document with the address at which its reader finds the service."""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        servers = [{"url": links.prefix_of(request) or "/"}]
-        return super().render(request, openapi_schema | {"servers": servers})
-
-
-def _openapi() -> OpenAPIConfig:
-    def refuse_unknown(response: Response[Any]) -> Response[Any]:
-        # Litestar has a page of its own for these.
-        if response.status_code == 404:
-            raise NotFoundException
-        return response
-
-    return OpenAPIConfig(
-        title="gmail-sync",
-        version="1",
-        description="A self-hosted Gmail sync that lives in Postgres.",
-        use_handler_docstrings=True,
-        components=SECURITY_SCHEMES,
-        security=[{scheme: []} for scheme in SECURITY_SCHEMES.security_schemes or ()],
-        # Only JSON: the pages of Litestar load their scripts from other hosts.
-        render_plugins=[_JsonDocument()],
-        openapi_router=Router(
-            "/schema",
-            route_handlers=[],
-            opt=OPEN,
-            include_in_schema=False,
-            after_request=refuse_unknown,
-        ),
-    )

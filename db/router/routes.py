@@ -53,11 +53,11 @@ _USER = """
     delete_mail_step disconnect_account end_comparison export_messages finish_import
     get_account_credentials get_attachment get_import get_message get_raw highlight_messages
     is_own_mailbox list_failed_messages list_known_imports list_labels list_quota_costs list_thread
-    mark_credentials_rejected messages_per_day record_connect_attempt record_daily_limit
-    refetch_messages replace_credentials reserve_account_quota retry_failed_messages search_messages
-    search_not_understood set_content_mode set_quota_profile set_sync_interval
-    stage_imported_messages start_sync start_sync_idempotent store_compared_page sync_history
-    sync_status
+    list_threads mark_credentials_rejected messages_per_day record_connect_attempt
+    record_daily_limit refetch_messages replace_credentials reserve_account_quota
+    retry_failed_messages search_messages search_not_understood set_content_mode set_quota_profile
+    set_sync_interval stage_imported_messages start_sync start_sync_idempotent store_compared_page
+    sync_history sync_status
 """
 _TASK = """
     apply_history begin_listing confirm_mailbox_identity expire_history
@@ -91,6 +91,7 @@ ROUTES: dict[str, Route] = {
     "check_sync_consistency": Own(),
     "database_time": Own(),
     "delete_account": Own(),
+    "latest_changes": Own(),
     "list_dead_letters": Own(),
     "list_running_syncs": Own(),
     "receive_push": Own(),

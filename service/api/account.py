@@ -46,7 +46,7 @@ class Disconnected(Struct, kw_only=True):
 
 
 @get("/api/gmail/connection", sync_to_thread=True, responses=error_responses(401, 503))
-def connection(
+def get_connection(
     request: UserRequest,
     pool: NamedDependency[Pool],
     connector: NamedDependency[OAuthConnector | None],
@@ -106,4 +106,4 @@ def delete_account(
     return Disconnected(done=end.done, revoked=end.revoked, warning=end.warning)
 
 
-ROUTES = [connection, disconnect, delete_account]
+ROUTES = [get_connection, disconnect, delete_account]

@@ -1,7 +1,8 @@
 """Progress as server-sent events: the state on connect, then each change of the latest run.
 
 One thread of each process queries the database once a second for all subscribed users together. It
-sleeps while there are no subscribers (DESIGN.md, section 8). When a run begins or ends, its user is
+sleeps while there are no subscribers (DESIGN.md, section 8). Readers of changes (changes.py) wait
+for new mail in the same way. When a run begins or ends, its user is
 queried at once. NOTIFY announces that; this process also knows of its own requests, because a start
 is not announced while all workers are busy. Other processes may see such a start a second later.
 Each subscriber holds one state, the newest, so a slow client costs nothing.
@@ -27,7 +28,7 @@ from service.api.auth.tokens import UserRequest
 from service.api.problems import error_responses
 from service.api.reader import time_zone_of, translator_of
 from service.api.runs import RunEvent
-from service.postgres.calls import Row, Session
+from service.postgres.calls import FunctionCaller, Row, Session
 from service.postgres.listener import Listener, RunChange
 from service.postgres.pool import Pool
 from service.threads import LongLivedThread
@@ -42,10 +43,23 @@ KEEPALIVE = ServerSentEventMessage(comment="still here", data=None)
 STOP_SECONDS = 5
 
 
+# Reads the newest row of each of these users.
+Query = Callable[[FunctionCaller, list[str]], list[Row]]
+
+
+def latest_runs(functions: FunctionCaller, user_ids: list[str]) -> list[Row]:
+    return functions.rows("sync_progress", user_ids)
+
+
+def latest_changes(functions: FunctionCaller, user_ids: list[str]) -> list[Row]:
+    return functions.rows("latest_changes", user_ids)
+
+
 class Subscriber:
     """One stream: the newest row of its user, and whether it has changed."""
 
-    def __init__(self, user_id: str, row: Row | None) -> None:
+    def __init__(self, query: Query, user_id: str, row: Row | None) -> None:
+        self.query = query
         self.user_id = user_id
         self.row = row
         self.changed = asyncio.Event()
@@ -98,12 +112,12 @@ class ProgressBroadcaster:
             self._thread.join(STOP_SECONDS)
 
     @contextmanager
-    def subscribe(self, user_id: str, row: Row | None) -> Iterator[Subscriber]:
-        """Subscribe to changes since `row` was read. Called on the loop."""
+    def subscribe(self, query: Query, user_id: str, row: Row | None) -> Iterator[Subscriber]:
+        """Subscribe to changes of what `query` reads since `row` was read. Called on the loop."""
         if not self._listening:
             self._listening = True
             self._listener.start()
-        subscriber = Subscriber(user_id, row)
+        subscriber = Subscriber(query, user_id, row)
         with self._condition:
             self._subscribers.add(subscriber)
             self._condition.notify()
@@ -128,8 +142,10 @@ class ProgressBroadcaster:
         next_at = 0.0
         while self._wait_until_due(next_at):
             everyone = time.monotonic() >= next_at
+            due = self._due_subscribers(everyone)
             try:
-                self._poll(self._due_subscribers(everyone))
+                for query in {subscriber.query for subscriber in due}:
+                    self._poll(query, [each for each in due if each.query is query])
             except Exception as error:  # the next pass tries again
                 self._log.warning("progress query failed", error=str(error))
             if everyone:
@@ -153,12 +169,10 @@ class ProgressBroadcaster:
             changed_users, self._changed_users = self._changed_users, set()
             return [each for each in self._subscribers if everyone or each.user_id in changed_users]
 
-    def _poll(self, subscribers: list[Subscriber]) -> None:
+    def _poll(self, query: Query, subscribers: list[Subscriber]) -> None:
         # Only for subscribers from before the query: a later one has a newer row.
         users = sorted({subscriber.user_id for subscriber in subscribers})
-        if not users:
-            return
-        rows = {row["user_id"]: row for row in self._session.rows("sync_progress", users)}
+        rows = {row["user_id"]: row for row in query(self._session, users)}
         changed = [each for each in subscribers if rows.get(each.user_id) != each.row]
         for subscriber in changed:
             subscriber.row = rows.get(subscriber.user_id)
@@ -180,7 +194,7 @@ async def _stream(
 ) -> AsyncIterator[ServerSentEventMessage]:
     event = event_of(row)
     yield _message(event)
-    with broadcaster.subscribe(user_id, row) as subscriber:
+    with broadcaster.subscribe(latest_runs, user_id, row) as subscriber:
         while not broadcaster.ended:
             now = datetime.now(UTC)
             if expires_at <= now:

@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from litestar import get
+from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from msgspec import Struct
 
 from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
+from service.api.etags import NOT_MODIFIED, unless_known
 from service.api.fields import MessageId, OptionalMessageId, SearchQuery
 from service.api.problems import error_responses, no_such_message
 from service.mailbox.search import search_page
@@ -81,7 +82,11 @@ class Labels(Struct):
     labels: list[Label]
 
 
-@get("/api/gmail/messages", sync_to_thread=True, responses=error_responses(400, 401, 503))
+@get(
+    "/api/gmail/messages",
+    sync_to_thread=True,
+    responses=error_responses(400, 401, 503) | NOT_MODIFIED,
+)
 def list_messages(
     request: UserRequest,
     pool: NamedDependency[Pool],
@@ -90,35 +95,37 @@ def list_messages(
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
     before: OptionalMessageId = None,
     time_zone: Annotated[str, QueryParameter(max_length=100)] = "UTC",
-) -> Messages:
+) -> Response[Messages]:
     """The mail, newest first, in pages, optionally by search or label.
 
     `q` takes Gmail's search operators. Trash and spam are left out unless asked for. Dates in `q`
     are of `time_zone`.
     """
     page = search_page(pool, request.user.user_id, q, label, limit, before, time_zone)
-    return Messages(msgspec.convert(page.rows, list[Summary]), page.next, page.not_understood)
+    messages = msgspec.convert(page.rows, list[Summary])
+    return unless_known(request, Messages(messages, page.next, page.not_understood))
 
 
 @get(
     "/api/gmail/messages/{message_id:str}",
     sync_to_thread=True,
-    responses=error_responses(400, 401, 404, 503),
+    responses=error_responses(400, 401, 404, 503) | NOT_MODIFIED,
 )
 def get_message(
     request: UserRequest, pool: NamedDependency[Pool], message_id: MessageId
-) -> MessageDetail:
+) -> Response[MessageDetail]:
     """One message."""
     row = pool.row("get_message", request.user.user_id, with_slashes(message_id))
     if row is None:
         raise no_such_message()
-    return msgspec.convert(row, MessageDetail)
+    return unless_known(request, msgspec.convert(row, MessageDetail))
 
 
-@get("/api/gmail/labels", sync_to_thread=True, responses=error_responses(401, 503))
-def list_labels(request: UserRequest, pool: NamedDependency[Pool]) -> Labels:
+@get("/api/gmail/labels", sync_to_thread=True, responses=error_responses(401, 503) | NOT_MODIFIED)
+def list_labels(request: UserRequest, pool: NamedDependency[Pool]) -> Response[Labels]:
     """The labels."""
-    return msgspec.convert({"labels": pool.rows("list_labels", request.user.user_id)}, Labels)
+    labels = {"labels": pool.rows("list_labels", request.user.user_id)}
+    return unless_known(request, msgspec.convert(labels, Labels))
 
 
 ROUTES = [list_messages, get_message, list_labels]

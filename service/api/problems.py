@@ -26,6 +26,7 @@ from service.mailbox.access import CredentialsKeysMissing, QuotaUsedUp
 from service.mailbox.content import NoSuchMessage
 from service.postgres.errors import (
     AccountNotConnected,
+    ChangesUnknown,
     InvalidArgument,
     LeaseLost,
     RunEnded,
@@ -88,6 +89,10 @@ def problem(
 
 def no_such_message() -> ProblemDetailsException:
     return problem(404, "no_such_message", "You have no message with this id.")
+
+
+def no_such_thread() -> ProblemDetailsException:
+    return problem(404, "no_such_thread", "You have no thread with this id.")
 
 
 Conversions = dict[type[Exception], Callable[[Any], ProblemDetailsException]]
@@ -181,6 +186,7 @@ _SYNC_PROBLEMS = {
     LeaseLost: (409, "lease_lost"),
     RunEnded: (409, "run_ended"),
     TooOften: (429, "too_many_requests"),
+    ChangesUnknown: (410, "cursor_expired"),
 }
 
 

@@ -5,7 +5,8 @@ SyncError
 ├── AccountNotConnected  SY002  Gmail must be connected, or connected again
 ├── InvalidArgument      SY003
 ├── RunEnded             SY004  ended runs are immutable
-└── TooOften             SY005  too many requests of a user within a minute
+├── TooOften             SY005  too many requests of a user within a minute
+└── ChangesUnknown       SY006  mail was deleted as a whole since the change number
 """
 
 from typing import ClassVar
@@ -46,10 +47,16 @@ class TooOften(SyncError):
     sqlstate = "SY005"
 
 
+class ChangesUnknown(SyncError):
+    sqlstate = "SY006"
+
+
 _BY_SQLSTATE = {
     kind.sqlstate: kind
-    for kind in (LeaseLost, AccountNotConnected, InvalidArgument, RunEnded, TooOften)
-}
+    for kind in (
+        LeaseLost, AccountNotConnected, InvalidArgument, RunEnded, TooOften, ChangesUnknown
+    )
+}  # fmt: skip
 
 
 def sync_error(error: psycopg.Error) -> SyncError | None:

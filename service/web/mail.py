@@ -16,7 +16,7 @@ from service.api.auth.security import PAGE_CSP
 from service.api.auth.tokens import UserRequest
 from service.api.download import safe_name
 from service.api.fields import MessageId, OptionalMessageId
-from service.api.problems import no_such_message, problem
+from service.api.problems import no_such_message, no_such_thread
 from service.api.reader import time_zone_of
 from service.mailbox.access import MailboxOpener
 from service.mailbox.search import SearchPage, search_page
@@ -137,7 +137,7 @@ def show_thread(
         upto = message
         found = pool.rows("list_thread", user_id, thread_id, THREAD_SIZE + 1, upto) or found
     if not found:
-        raise problem(404, "no_such_thread", "You have no thread with this id.")
+        raise no_such_thread()
     rows = [row | {"thread_id": thread_id} for row in reversed(found[:THREAD_SIZE])]
     views = [_message_view(row, row["is_cut"]) for row in rows]
     for view in views:

@@ -5,6 +5,8 @@ deployment a page may ask a process of another version. It gets that version's f
 """
 
 import hashlib
+from collections.abc import Iterable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from litestar import Response, get
@@ -24,10 +26,12 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 
 
 class StaticFiles:
-    """The files of a folder, in memory."""
+    """Files, in memory."""
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self._files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    def __init__(self, files: Iterable[Traversable]) -> None:
+        self._files = {
+            each.name: each.read_bytes() for each in sorted(files, key=lambda each: each.name)
+        }
         digest = hashlib.sha256()
         for name, content in self._files.items():
             digest.update(b"%s %d " % (name.encode(), len(content)) + content)

@@ -360,6 +360,8 @@ def test_the_user_gets_what_is_hers(
     assert {
         "GET /api/gmail/messages",
         "GET /api/gmail/messages/{message_id}",
+        "GET /api/gmail/threads",
+        "GET /api/gmail/threads/{thread_id}",
         "GET /api/gmail/sync/events",
         "GET /api/gmail/sync/history",
         "GET /api/gmail/sync/status",

@@ -16,7 +16,7 @@ import pytest
 import structlog
 from psycopg.types.json import Jsonb
 
-from service.api.events import KEEPALIVE_SECONDS, ProgressBroadcaster
+from service.api.events import KEEPALIVE_SECONDS, ProgressBroadcaster, latest_runs
 from service.postgres.calls import Session
 from service.threads import LongLivedThread
 from tests.api.conftest import (
@@ -330,7 +330,7 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
         feed = ProgressBroadcaster(session, service_url, structlog.get_logger())
         feed.start(asyncio.get_running_loop())
         try:
-            with feed.subscribe("ann", None) as subscriber:
+            with feed.subscribe(latest_runs, "ann", None) as subscriber:
                 task_id = functions.value("start_sync_idempotent", "ann")
                 assert await subscriber.wait_for_change(10)
                 functions.value("cancel_sync", task_id)

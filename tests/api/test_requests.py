@@ -30,6 +30,9 @@ BAD_TEXTS = ["%00", "a%00b", "%20", "%09", LONG, "%FF", "%C3%28", "%ED%A0%80"]
         "/api/gmail/messages?q={}",
         "/api/gmail/messages?label={}",
         "/api/gmail/messages?before={}",
+        "/api/gmail/threads?before={}",
+        "/api/gmail/threads/{}",
+        "/api/gmail/threads/a?upto={}",
     ],
 )
 def test_bad_text_is_refused_in_words(ann: httpx.Client, path: str) -> None:
@@ -156,6 +159,11 @@ def test_answers_are_what_the_schema_promises(
         ("GET", f"{MESSAGE}/raw", "/api/gmail/messages/m2/raw"),
         ("GET", "/api/gmail/export.mbox", ""),
         ("GET", "/api/gmail/labels", ""),
+        ("GET", "/api/gmail/threads", ""),
+        ("GET", "/api/gmail/threads/{thread_id}", "/api/gmail/threads/thread-m1"),
+        ("GET", "/api/gmail/threads/{thread_id}", "/api/gmail/threads/unknown"),
+        ("GET", "/api/gmail/changes", ""),
+        ("GET", "/api/gmail/changes", "/api/gmail/changes?after=x"),
         ("GET", "/api/gmail/connection", ""),
         ("DELETE", "/api/gmail/connection", ""),
         ("DELETE", "/api/gmail/account", ""),
@@ -177,5 +185,5 @@ def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
         for operation in operations.values()
         if operation.get("security") != [{}]
     }
-    assert len(closed) == 24
+    assert len(closed) == 27
     assert {"/api/gmail/sync/health", "/api/gmail/callback"} & closed == set()

@@ -3,7 +3,8 @@
 -- account is in use again. delete_account and disconnect_account delete the rest. So each
 -- transaction is short, however large the mailbox is.
 --
--- The first step also forgets the cursor: if the user connects again, a full sync fetches all mail.
+-- It also forgets the cursor: if the user connects again, a full sync fetches all mail. And readers
+-- of changes are sent to the start, as there is no change for what is deleted here.
 -- Raises SY003 for an invalid user id, or when p_limit is not between 1 and 10,000.
 
 create or replace function gmail_sync.delete_mail_step(
@@ -30,9 +31,8 @@ begin
   end if;
   update gmail_sync.account
   set history_id = null, listing_history_id = null, listing_page_token = null,
-    listing_complete = false, reconciled_to = default
-  where user_id = v_user
-    and (history_id is not null or listing_history_id is not null);
+    listing_complete = false, reconciled_to = default, changes_begin = default
+  where user_id = v_user;
 
   v_message_ids := array(
     select m.message_id

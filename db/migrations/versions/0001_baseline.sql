@@ -343,6 +343,8 @@ insert into gmail_sync.refusal (code, status, operator_advice) values
 comment on table gmail_sync.refusal is
 'Why Google refuses an account, and the status that the account then has.';
 
+create sequence gmail_sync.message_change;
+
 create table gmail_sync.account (
   user_id gmail_sync.user_key primary key,
   email text not null constraint email_is_readable check (email ~ '^[^\s@]+@[^\s@]+$'),
@@ -384,6 +386,8 @@ create table gmail_sync.account (
   -- The run that was under way then: it has the credentials of before.
   connected_during text,
   watched_at timestamptz,
+  -- Changes up to this number are of mail that was deleted as a whole, without tombstones.
+  changes_begin bigint not null default nextval('gmail_sync.message_change'),
   constraint backfill_has_a_place check ((backfilled_to is null) = (backfilled_to_id is null)),
   constraint connected_has_credentials check (status <> 'connected' or credentials is not null),
   constraint code_belongs_to_status foreign key (status_code, status)
@@ -430,8 +434,6 @@ create index checks_of_unwatched on gmail_sync.schedule (unwatched_since)
 -- The last entries are of the future, if the clock was set back.
 create index checks_by_writing on gmail_sync.schedule (checked_at);
 
-create sequence gmail_sync.message_change;
-
 create table gmail_sync.message (
   user_id gmail_sync.user_key not null,
   message_id text not null,
@@ -470,7 +472,7 @@ comment on table gmail_sync.message is
 
 create index messages_by_date on gmail_sync.message (user_id, internal_date, message_id);
 create index messages_by_change on gmail_sync.message (user_id, change_number);
-create index messages_by_thread on gmail_sync.message (user_id, thread_id);
+create index messages_by_thread on gmail_sync.message (user_id, thread_id, internal_date);
 -- Of indexes with equal cost the planner takes the newest. In a table that was never analyzed, all
 -- indexes of a user cost the same, so the key has to come last.
 alter table gmail_sync.message add primary key (user_id, message_id);

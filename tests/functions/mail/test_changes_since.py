@@ -1,12 +1,23 @@
+"""changes_since and latest_changes."""
+
 import threading
 from collections.abc import Callable
 
 import pytest
 from psycopg.types.json import Jsonb
 
-from service.postgres.calls import Session
-from service.postgres.errors import InvalidArgument
-from tests.functions.conftest import claimed, history, listed, message, record, store, together
+from service.postgres.calls import Connection, Session
+from service.postgres.errors import ChangesUnknown, InvalidArgument
+from tests.functions.conftest import (
+    claimed,
+    connected,
+    history,
+    listed,
+    message,
+    record,
+    store,
+    together,
+)
 
 
 def read_all(functions: Session, user: str = "ann", after: int = 0) -> list[tuple[str, bool]]:
@@ -107,3 +118,63 @@ def test_a_reader_beside_many_writers_misses_nothing(
     assert len(seen) == len(set(seen))
     assert set(seen) == {name for name, _ in read_all(functions)}
     assert len(seen) == 2 * sum(1 + batch % 7 for batch in range(batches))
+
+
+def refused(functions: Session, after: int) -> bool:
+    try:
+        functions.rows("changes_since", "ann", after)
+    except ChangesUnknown:
+        return True
+    return False
+
+
+def test_mail_deleted_as_a_whole_sends_its_readers_to_the_start(functions: Session) -> None:
+    store(functions, claimed(functions), message("a"), message("b"))
+    first, last = (row["change_number"] for row in functions.rows("changes_since", "ann"))
+    assert not refused(functions, first)
+    functions.value("delete_account", "ann")
+    assert [refused(functions, number) for number in (0, first, last)] == [False, True, True]
+
+    store(functions, claimed(functions), message("a"))
+    assert [refused(functions, number) for number in (0, first, last)] == [False, True, True]
+    (row,) = functions.rows("changes_since", "ann")
+    assert not refused(functions, row["change_number"])
+
+
+def test_each_step_of_a_deletion_sends_readers_to_the_start(
+    functions: Session, db: Connection
+) -> None:
+    store(functions, claimed(functions), message("a"), message("b"))
+    # As while an expired history is being replaced by a new listing.
+    db.execute("update gmail_sync.account set listing_history_id = null, history_id = null")
+    last = functions.rows("changes_since", "ann")[-1]["change_number"]
+    functions.row("begin_disconnect", "ann")
+    assert not refused(functions, last)
+    functions.value("delete_mail_step", "ann", 1)
+    assert refused(functions, last)
+
+
+def test_mail_that_stays_keeps_its_readers(functions: Session) -> None:
+    store(functions, claimed(functions), message("a"))
+    last = functions.rows("changes_since", "ann")[-1]["change_number"]
+    functions.rows("disconnect_account", "ann")
+    connected(functions, "ann")
+    assert not refused(functions, last)
+
+
+def test_a_database_restored_to_an_earlier_time_sends_its_readers_to_the_start(
+    functions: Session, db: Connection
+) -> None:
+    store(functions, claimed(functions), message("a"))
+    last = functions.rows("changes_since", "ann")[-1]["change_number"]
+    db.execute("select setval('gmail_sync.message_change', %s)", [last - 1])
+    assert refused(functions, last)
+
+
+def test_the_latest_change_of_each_user_is_known(functions: Session) -> None:
+    store(functions, claimed(functions), message("a"), message("b"))
+    last = functions.rows("changes_since", "ann")[-1]["change_number"]
+    assert functions.rows("latest_changes", ["ann", "nobody"]) == [
+        {"user_id": "ann", "change_number": last},
+        {"user_id": "nobody", "change_number": 0},
+    ]

@@ -28,6 +28,8 @@ MAIL = """
     select 'ann', 'm' || n, 't' || n, 1, now() - n * interval '1 min', '{}', '[]', '', 1, n
     from generate_series(1, %(count)s) n;
 
+    select setval('gmail_sync.message_change', %(count)s);
+
     insert into gmail_sync.index_queue (user_id, internal_date, message_id)
     select user_id, internal_date, message_id
     from gmail_sync.message where user_id = 'ann';
@@ -82,6 +84,8 @@ CALLS = {
     "delete_mail_step": "gmail_sync.delete_mail_step('ann', 500)",
     "index_messages": "gmail_sync.index_messages(20)",
     "changes_since": "gmail_sync.changes_since('ann', 1000, 500)",
+    "latest_changes": "gmail_sync.latest_changes('{ann}')",
+    "list_threads": "gmail_sync.list_threads('ann', 50, 'm1000')",
     "export_messages": "gmail_sync.export_messages('ann', 'm1000', 500)",
     "refetch_messages": "gmail_sync.refetch_messages('ann', '{m1,m2,q3}')",
 }
