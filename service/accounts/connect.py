@@ -22,7 +22,13 @@ from service.google.cipher import WrongKey
 from service.google.configuration import Google
 from service.google.consent import Consent, ConsentFailed, refusal_code
 from service.postgres.calls import FunctionCaller
-from service.postgres.errors import AccountNotConnected, InvalidArgument, SyncError, TooOften
+from service.postgres.errors import (
+    AccountNotConnected,
+    InvalidArgument,
+    SyncError,
+    TooOften,
+    UserElsewhere,
+)
 
 # How long a person may take on Google's pages.
 ATTEMPT_LIFETIME = timedelta(minutes=10)
@@ -33,6 +39,7 @@ CODES: dict[type[SyncError], str] = {
     AccountNotConnected: "another_mailbox",
     TooOften: "too_many_requests",
     InvalidArgument: "invalid_argument",
+    UserElsewhere: "user_moving",
 }
 
 

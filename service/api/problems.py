@@ -32,6 +32,7 @@ from service.postgres.errors import (
     RunEnded,
     SyncError,
     TooOften,
+    UserElsewhere,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,6 +117,9 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         HTTPException: by_status,
         KeysUnavailable: _keys_problem,
         SyncError: _sync_problem,
+        UserElsewhere: lambda _: _retry_problem(
+            "user_moving", "Your data moves to another server."
+        ),
         GmailError: _gmail_problem,
         QuotaUsedUp: _quota_problem,
         CredentialsKeysMissing: lambda _: problem(
@@ -212,8 +216,7 @@ def _gmail_problem(error: GmailError) -> ProblemDetailsException:
     kind = next(kind for kind in _GMAIL_PROBLEMS if isinstance(error, kind))
     status, code = _GMAIL_PROBLEMS[kind]
     if kind is Transient:
-        detail = f"Gmail does not respond. Please try again in {RETRY_SECONDS} seconds."
-        return problem(status, code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+        return _retry_problem(code, "Gmail does not respond.")
     return problem(status, code, str(error))
 
 
@@ -229,6 +232,10 @@ def _database_problem(log: FilteringBoundLogger, error: psycopg.Error) -> Proble
         if is_read_only(error)
         else ("database_unavailable", "The database does not respond.")
     )
+    return _retry_problem(code, reason)
+
+
+def _retry_problem(code: str, reason: str) -> ProblemDetailsException:
     return problem(
         503,
         code,

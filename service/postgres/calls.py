@@ -24,7 +24,7 @@ from psycopg.types.array import ListBinaryDumper
 
 from db.connection import is_read_only, with_options
 from db.session import CLIENT_ENCODING, PINNED, options, pin_late
-from service.postgres.errors import sync_error
+from service.postgres.errors import UserElsewhere, sync_error
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
@@ -42,8 +42,9 @@ SESSION = PINNED | {
     # user's mail instead of using the key.
     "plan_cache_mode": "force_generic_plan",
 }
-# Deadlock, serialization failure, lock timeout: the same call can succeed a moment later.
-TRANSIENT_SQLSTATES = frozenset({"40P01", "40001", "55P03"})
+# Deadlock, serialization failure, lock timeout, a user who moves to another node: the same call can
+# succeed a moment later.
+TRANSIENT_SQLSTATES = frozenset({"40P01", "40001", "55P03", UserElsewhere.sqlstate})
 MAX_ATTEMPTS = 4
 # Prefixes of SQLSTATEs whose messages name only the schema, a lock or the server. Messages of
 # others, such as 22P02 (invalid input syntax) and 42601 (syntax error), may quote a value.

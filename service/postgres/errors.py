@@ -6,7 +6,8 @@ SyncError
 ├── InvalidArgument      SY003
 ├── RunEnded             SY004  ended runs are immutable
 ├── TooOften             SY005  too many requests of a user within a minute
-└── ChangesUnknown       SY006  mail was deleted as a whole since the change number
+├── UserElsewhere        SY006  the user lives on another node
+└── ChangesUnknown       SY007  mail was deleted as a whole since the change number
 """
 
 from typing import ClassVar
@@ -47,14 +48,21 @@ class TooOften(SyncError):
     sqlstate = "SY005"
 
 
-class ChangesUnknown(SyncError):
+class UserElsewhere(SyncError):
+    """A node says so, for instance while the user moves. Soon the same call reaches the other."""
+
     sqlstate = "SY006"
+
+
+class ChangesUnknown(SyncError):
+    sqlstate = "SY007"
 
 
 _BY_SQLSTATE = {
     kind.sqlstate: kind
     for kind in (
-        LeaseLost, AccountNotConnected, InvalidArgument, RunEnded, TooOften, ChangesUnknown
+        LeaseLost, AccountNotConnected, InvalidArgument, RunEnded, TooOften, UserElsewhere,
+        ChangesUnknown,
     )
 }  # fmt: skip
 

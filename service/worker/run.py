@@ -24,7 +24,7 @@ from service.google.configuration import Google
 from service.google.credentials import UnusableCredentials
 from service.mime.text import storable
 from service.postgres.calls import DatabaseClock, FunctionCaller
-from service.postgres.errors import AccountNotConnected, LeaseLost
+from service.postgres.errors import AccountNotConnected, LeaseLost, UserElsewhere
 from service.worker.claim import Claim
 from service.worker.fenced_calls import FencedCalls
 from service.worker.fetch import PARALLEL, MessageFetcher
@@ -150,6 +150,8 @@ class RunExecutor:
         if isinstance(error, Transient | RateLimited | DailyLimit | TokenExpired | TooLarge):
             # All of these can pass. The retry loops did not handle this one.
             return HandedOver(str(error))
+        if isinstance(error, UserElsewhere):
+            return HandedOver(str(error), charge_attempt=False)
         if isinstance(error, GmailError | WrongKey | UnusableCredentials):
             return Failed(str(error))
         self._log.exception("run failed unexpectedly")

@@ -107,6 +107,15 @@ def test_a_click_on_a_zombie_starts_its_successor(
     assert old["in_progress"] is False
 
 
+def test_a_user_who_moves_to_another_node_is_asked_to_come_back(ann: httpx.Client, db: Db) -> None:
+    db.execute("insert into gmail_sync.slot_elsewhere select gmail_sync._user_slot('ann')")
+    refused = ann.post("/api/gmail/sync/smart")
+    assert "in 5 seconds" in problem(refused, 503, "user_moving")["detail"]
+    assert refused.headers["retry-after"] == "5"
+    db.execute("delete from gmail_sync.slot_elsewhere")
+    start(ann)
+
+
 def test_a_wait_for_google_is_told_with_its_end(
     ann: httpx.Client, functions: Session, db: Db
 ) -> None:

@@ -32,16 +32,16 @@ INNER = [
     "_enqueue_missing_raw", "_fence", "_fetch_state", "_field_entries", "_from_epoch_ms",
     "_join_run", "_join_running", "_label_vector", "_lease_owner", "_lock_user_mail", "_max_calls",
     "_messages_in_flight", "_new_task_id", "_next_batch", "_notify_run", "_plan_run",
-    "_queue_webhooks", "_reindex_messages", "_replace_attachments", "_searched_fields",
-    "_sorted_label_ids", "_start_sync", "_sync_type_for_account", "_thread_pays_from",
-    "_try_lock_user_shared", "_update_counts_fenced", "_upsert_messages", "_valid_source",
-    "_valid_user_id", "_write_messages",
+    "_queue_webhooks", "_reindex_messages", "_replace_attachments", "_require_user_here",
+    "_searched_fields", "_sorted_label_ids", "_start_sync", "_sync_type_for_account",
+    "_thread_pays_from", "_try_lock_user_shared", "_update_counts_fenced", "_upsert_messages",
+    "_valid_source", "_valid_user_id", "_write_messages",
 ]  # fmt: skip
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.
 INLINED = [
     "_is_unspaced", "_is_within", "_period_entry", "_run_waits", "_search_key", "_size_class",
-    "_zombie_cause"
+    "_user_slot", "_zombie_cause"
 ]  # fmt: skip
 # They read a table that the caller names, or create functions again under another owner.
 DYNAMIC_SQL = [

@@ -16,6 +16,7 @@ declare
   v_before gmail_sync.account;
   v_status text := (select status from gmail_sync.refusal where code = p_code);
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   if v_status is null then
     raise exception 'code % is not one of gmail_sync.refusal', p_code using errcode = 'SY003';
   end if;

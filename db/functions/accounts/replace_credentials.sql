@@ -11,6 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   update gmail_sync.account
   set credentials = p_renewed
   where user_id = p_user_id

@@ -18,6 +18,7 @@ begin
     raise exception 'act % is not one of operator_read, operator_act, keys_rotated', p_act
       using errcode = 'SY003';
   end if;
+  perform gmail_sync._require_user_here(p_user_id);
   -- A deletion removes the acts of an operator and the acts on a user, so it excludes new ones.
   if not gmail_sync._try_lock_user_shared(p_actor)
     or not gmail_sync._try_lock_user_shared(p_user_id)

@@ -22,7 +22,9 @@ as $$
     group by user_id
   ) m using (user_id)
   where (coalesce(c.messages, 0), coalesce(c.with_raw, 0))
-    <> (coalesce(m.messages, 0), coalesce(m.with_raw, 0));
+    <> (coalesce(m.messages, 0), coalesce(m.with_raw, 0))
+    -- Mail that moves to another node or comes from there is not counted yet.
+    and gmail_sync._user_slot(user_id) <> all (array(select slot from gmail_sync.slot_elsewhere));
 $$;
 
 comment on function gmail_sync._miscounted_mail() is

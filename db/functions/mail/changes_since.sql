@@ -2,7 +2,7 @@
 -- last change_number and ask again from there. Nothing is missed, since one writer at a
 -- time numbers a user's changes. A message has one row, that of its last change.
 --
--- Raises SY003 when p_limit is not between 1 and 10,000. Raises SY006 when the user's mail was
+-- Raises SY003 when p_limit is not between 1 and 10,000. Raises SY007 when the user's mail was
 -- deleted as a whole after p_after: start again from 0.
 
 create or replace function gmail_sync.changes_since(

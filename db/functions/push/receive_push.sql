@@ -16,6 +16,9 @@ as $$
     from gmail_sync.account a
     where gmail_sync._mailbox_identity(a.email) = gmail_sync._mailbox_identity(p_email)
       and a.status = 'connected'
+      -- Another node has the other users, and its own answer.
+      and gmail_sync._user_slot(a.user_id)
+        <> all (array(select slot from gmail_sync.slot_elsewhere))
       and (a.history_id is null or a.history_id < p_history_id)
       -- Later, the schedule starts it.
       and coalesce(gmail_sync._failed_retry_at(a.user_id) <= clock_timestamp(), true)

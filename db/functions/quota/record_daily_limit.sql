@@ -13,6 +13,7 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   insert into gmail_sync.quota_day as d (profile, day, units, refused_at)
   select a.quota_profile, gmail_sync._quota_day(v_now), 0, v_now
   from gmail_sync.account a

@@ -23,44 +23,40 @@ declare
 begin
   return query
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null and r.source in ('api', 'sql')
+      select * from gmail_sync._queued_run r
+      where r.source in ('api', 'sql')
         and r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_people
     union all
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null
-        and r.not_before < v_aged and r.user_id <> all (p_except)
+      select * from gmail_sync._queued_run r
+      where r.not_before < v_aged and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) aged
     union all
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null and r.source in ('push', 'resume')
+      select * from gmail_sync._queued_run r
+      where r.source in ('push', 'resume')
         and r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_events
     union all
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null
-        and r.not_before <= v_now and r.user_id <> all (p_except)
+      select * from gmail_sync._queued_run r
+      where r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_schedules
     union all
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null
-        and r.started_at > v_now and r.user_id <> all (p_except)
+      select * from gmail_sync._queued_run r
+      where r.started_at > v_now and r.user_id <> all (p_except)
       order by r.started_at limit 1 for update skip locked
     ) started_ahead
     union all
     select * from (
-      select * from gmail_sync.user_sync_status r
-      where r.is_syncing and r.claimed_at is null
-        and r.not_before > v_now + interval '24 hours' and r.user_id <> all (p_except)
+      select * from gmail_sync._queued_run r
+      where r.not_before > v_now + interval '24 hours' and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) too_far_ahead
     limit 1;

@@ -25,6 +25,7 @@ begin
       and finished_at is null
     returning user_id::text into v_user_id;
     if found then
+      perform gmail_sync._require_user_here(v_user_id);
       perform gmail_sync._notify_run(v_task_id, v_user_id);
       return true;
     end if;

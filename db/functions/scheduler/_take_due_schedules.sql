@@ -17,6 +17,9 @@ begin
       select user_id
       from gmail_sync.schedule
       where check_at <= now()
+        -- Those of users who live on another node stay: if their slot comes back, they are due.
+        and gmail_sync._user_slot(user_id)
+          <> all (array(select slot from gmail_sync.slot_elsewhere))
       order by check_at
       limit p_limit - cardinality(v_due)
       -- Their users are being deleted.

@@ -8,6 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   delete from gmail_sync.compared_message
   where user_id = p_user_id
     and comparison = p_comparison;

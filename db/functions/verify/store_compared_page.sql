@@ -14,6 +14,7 @@ as $$
 declare
   v_new integer;
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   insert into gmail_sync.compared_message (user_id, comparison, message_id)
   select p_user_id, p_comparison, p.message_id
   from unnest(p_message_ids) as p (message_id)

@@ -13,6 +13,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   if not gmail_sync._has_webhook(p_user_id, p_webhook_id) then
     return false;
   end if;

@@ -12,6 +12,7 @@ as $$
 declare
   v_event_id text;
 begin
+  perform gmail_sync._require_user_here(p_user_id);
   if not gmail_sync._has_webhook(p_user_id, p_webhook_id) then
     return null;
   end if;

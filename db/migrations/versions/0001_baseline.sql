@@ -71,6 +71,15 @@ comment on table gmail_sync.settings is
 
 insert into gmail_sync.settings default values;
 
+-- Empty unless this database is one of several nodes.
+create table gmail_sync.slot_elsewhere (
+  slot integer primary key constraint slot_is_one_of_64 check (slot between 0 and 63),
+  since timestamptz not null default clock_timestamp()
+);
+
+comment on table gmail_sync.slot_elsewhere is
+'Slots whose users live on another node: nothing is started, claimed or changed for them here.';
+
 -- One row a run. Constraint names sort after chk_, because Postgres reports the
 -- alphabetically first violated check and chk_sync_state_consistency is the one to see.
 create table gmail_sync.user_sync_status (
