@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -89,6 +90,13 @@ def _is_fernet_key(key: str) -> bool:
         return False
 
 
+def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(each.strip()) for each in value.split(","))
+    except ValueError:
+        raise ValueError(f"is {value!r}, not networks such as 10.0.0.0/8, fd00::/8") from None
+
+
 def _http_url(value: str, why_https: str) -> SplitResult:
     """A URL over https, or on this machine. Errors never quote it: it may hold a password."""
     if USER_IN_URL.match(value):
@@ -151,6 +159,7 @@ class Config:
     push_service_account: str | None = None
     quota_profile: str = QUOTA_PROFILES[0]
     worker_concurrency: int = 4
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     log_level: str = "info"
 
     @property
@@ -250,6 +259,8 @@ VARIABLES = (
         "caps of new accounts: google-standard, google-legacy or unlimited"),
     Variable("GMAIL_SYNC_WORKER_CONCURRENCY", "worker_concurrency", partial(_whole_number, 1, 64),
         "runs at a time in a process"),
+    Variable("GMAIL_SYNC_WEBHOOK_NETWORKS", "webhook_networks", _networks,
+        "private networks that webhooks may reach, over http too: 10.0.0.0/8,..."),
     Variable("GMAIL_SYNC_LOG_LEVEL", "log_level", partial(_one_of, LOG_LEVELS),
         "debug, info, warning or error"),
 )  # fmt: skip

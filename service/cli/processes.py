@@ -96,4 +96,5 @@ def _worker(config: Config, google: Google, log: FilteringBoundLogger) -> Worker
         config.worker_concurrency,
         log,
         listen_url=config.listen_url,
+        webhook_networks=config.webhook_networks,
     )

@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from io import BufferedReader
@@ -48,17 +49,28 @@ class InterruptibleSockets:
             self._open.add(made)
 
 
-def connect(where: SplitResult, sockets: InterruptibleSockets, timeout: float) -> HTTPConnection:
+def _lookup(host: str, port: int) -> list[Any]:
+    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def connect(
+    where: SplitResult,
+    sockets: InterruptibleSockets,
+    timeout: float,
+    lookup: Callable[[str, int], list[Any]] | None = None,
+) -> HTTPConnection:
     """A connection to a server, through the proxy that the environment names for it.
 
-    `timeout` is seconds for TCP with each of the server's addresses, and for TLS.
+    `timeout` is seconds for TCP with each of the server's addresses, and for TLS. With `lookup` the
+    connection is direct, to an address of those that it returns.
     """
     host, port = where.hostname or "", where.port
-    proxy = None if proxy_bypass(host) else getproxies().get(where.scheme)
+    proxy = None if lookup or proxy_bypass(host) else getproxies().get(where.scheme)
     via = parse_url(proxy) if proxy else None
     # OpenSSL's own variable names the authorities of networks that inspect TLS.
     authorities = os.environ.get("SSL_CERT_FILE") or certifi.where()
     options: dict[str, Any] = {"ca_certs": authorities} if where.scheme == "https" else {}
+    options["lookup"] = lookup or _lookup
     connection_type = _Secure if where.scheme == "https" else _Plain
     if via is None:
         connection = connection_type(host, port, sockets=sockets, timeout=timeout, **options)
@@ -93,9 +105,16 @@ class _Answer(HTTPResponse):
 class _Interruptible(HTTPConnection):
     response_class = _Answer
 
-    def __init__(self, *where: Any, sockets: InterruptibleSockets, **options: Any) -> None:
+    def __init__(
+        self,
+        *where: Any,
+        sockets: InterruptibleSockets,
+        lookup: Callable[[str, int], list[Any]],
+        **options: Any,
+    ) -> None:
         super().__init__(*where, **options)
         self._sockets = sockets
+        self._lookup = lookup
         self._connecting = ExitStack()
 
     def connect(self) -> None:
@@ -105,7 +124,7 @@ class _Interruptible(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         failure: OSError | None = None
-        for *kind, _, address in socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM):
+        for *kind, _, address in self._lookup(self.host, self.port or 0):
             made = socket.socket(*kind)
             try:
                 self._connect(made, address)

@@ -1,4 +1,4 @@
-"""Listens on channel gmail_sync, where the functions publish changes of runs."""
+"""Listens where the functions publish changes of runs, and that events wait for webhooks."""
 
 import threading
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from service.postgres.calls import connect
 from service.threads import LongLivedThread
 
 CHANNEL = "gmail_sync"
+WEBHOOKS = "gmail_sync_webhooks"
 # How often stop() is noticed.
 POLL_SECONDS = 0.5
 RECONNECT_SECONDS = 1.0
@@ -26,14 +27,20 @@ class RunChange(msgspec.Struct, frozen=True):
 class Listener:
     """Calls `on_change` with each change, from its own thread and connection.
 
+    `on_webhook`, if given, is called when events wait for webhooks.
     Its users poll as well, so nothing depends on the arrival of a notification.
     """
 
     def __init__(
-        self, url: str, on_change: Callable[[RunChange], None], log: FilteringBoundLogger
+        self,
+        url: str,
+        on_change: Callable[[RunChange], None],
+        log: FilteringBoundLogger,
+        on_webhook: Callable[[], None] | None = None,
     ) -> None:
         self._url = url
         self._on_change = on_change
+        self._on_webhook = on_webhook
         self._log = log
         self._stopped = threading.Event()
         self._thread = LongLivedThread("listener", self._run, self._stopped, log)
@@ -56,9 +63,14 @@ class Listener:
     def _listen(self) -> None:
         with connect(self._url, "gmail-sync listener") as connection:
             connection.execute(f"listen {CHANNEL}")
+            if self._on_webhook:
+                connection.execute(f"listen {WEBHOOKS}")
             while not self._stopped.is_set():
                 for notification in connection.notifies(timeout=POLL_SECONDS):
-                    self._publish(notification.payload)
+                    if self._on_webhook and notification.channel == WEBHOOKS:
+                        self._on_webhook()
+                    else:
+                        self._publish(notification.payload)
                     if self._stopped.is_set():
                         break
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import closing
 
 import psycopg
@@ -14,6 +15,8 @@ from service.google.configuration import Google
 from service.postgres.calls import Session, is_outage
 from service.postgres.listener import Listener, RunChange
 from service.threads import LongLivedThread, end_process
+from service.webhooks.addresses import Network
+from service.webhooks.sender import WebhookSender
 from service.worker.claim import Claim
 from service.worker.run import RunExecutor
 
@@ -34,7 +37,8 @@ DRAIN_SECONDS = 10.0
 class Worker:
     """Claims and executes up to `concurrency` runs at once, from start() to stop().
 
-    `listen_url` connects directly to the database if `url` goes through a pooler.
+    `listen_url` connects directly to the database if `url` goes through a pooler. It also sends
+    events to webhooks, to `webhook_networks` even if those are not public.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Worker:
         concurrency: int,
         log: FilteringBoundLogger,
         listen_url: str = "",
+        webhook_networks: Collection[Network] = (),
     ) -> None:
         # New at each start: host names can be equal, these ids never are.
         self.id = uuid.uuid4()
@@ -55,7 +60,10 @@ class Worker:
         self._wakeup = threading.Condition()
         self._wakeups = 0
         self._runs: dict[str, RunExecutor] = {}
-        self._listener = Listener(listen_url or url, self._on_change, self._log)
+        self._webhooks = WebhookSender(url, webhook_networks, self._log)
+        self._listener = Listener(
+            listen_url or url, self._on_change, self._log, self._webhooks.wake
+        )
         self._slots = [
             LongLivedThread(f"slot {number}", self._serve_slot, self._draining, self._log)
             for number in range(concurrency)
@@ -66,6 +74,7 @@ class Worker:
 
     def start(self) -> None:
         self._listener.start()
+        self._webhooks.start()
         for thread in (*self._slots, self._housekeeper):
             thread.start()
         self._log.info("worker started", concurrency=self._concurrency)
@@ -73,6 +82,7 @@ class Worker:
     def drain(self) -> None:
         """Stop claiming and start to hand over the active runs. Does not wait."""
         self._draining.set()
+        self._webhooks.drain()
         self._wake_slots(self._concurrency)
         for run in list(self._runs.values()):
             run.interrupt()
@@ -83,6 +93,7 @@ class Worker:
         self.drain()
         for thread in (*self._slots, self._housekeeper):
             thread.join(max(0.0, ends_at - time.monotonic()))
+        self._webhooks.stop()
         self._listener.stop()
         left = [run.task_id for run in list(self._runs.values())]
         self._log.info("worker stopped", left_to_the_reaper=left)

@@ -1,8 +1,8 @@
 """Imports in service/ only point down.
 
-The order: cli → demo → app → web → api → worker → mailbox → accounts → google → gmail → postgres →
-takeout → mime, i18n, config, logs, threads, migrate → origin. The simulator imports nothing of the
-rest.
+The order: cli → demo → app → web → api → worker → webhooks → mailbox → accounts → google → gmail →
+postgres → takeout → mime, i18n, config, logs, threads, migrate → origin. The simulator imports
+nothing of the rest.
 """
 
 import ast
@@ -25,6 +25,7 @@ RANKS: tuple[set[str], ...] = (
     {"google"},
     {"accounts"},
     {"mailbox"},
+    {"webhooks"},
     {"worker"},
     {"api"},
     {"web"},
@@ -78,7 +79,7 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
 
 def test_long_lived_threads_are_started_in_one_way() -> None:
     starts = re.compile(r"threading\.Thread\(|create_task\(|Timer\(")
-    rooms = ("accounts", "api", "app", "google", "mailbox", "postgres", "web", "worker")
+    rooms = ("accounts", "api", "app", "google", "mailbox", "postgres", "web", "webhooks", "worker")
     found = [
         name
         for name, path in modules().items()

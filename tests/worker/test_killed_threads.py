@@ -25,7 +25,9 @@ from tests.worker.conftest import USER, Account, start_held
 pytestmark = pytest.mark.gate
 
 SECRET = "s" * 32
-OF_THE_WORKER = {"slot N", "listener", "housekeeping", "heartbeat", "fetch"}
+OF_THE_WORKER = {
+    "slot N", "listener", "housekeeping", "heartbeat", "fetch", "webhooks", "webhook N",
+}  # fmt: skip
 OF_A_POOL = {
     f"gmail-sync {pool}-{kind}" for pool in ("api", "probes") for kind in ("worker-N", "scheduler")
 }
@@ -135,7 +137,7 @@ def test_these_are_the_threads(
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        *(("worker", name) for name in ("slot 0", "listener", "housekeeping")),
+        *(("worker", name) for name in ("slot 0", "listener", "housekeeping", "webhook")),
         *(("serve", name) for name in ("slot 0", "listener", "housekeeping", "progress")),
     ],
 )
