@@ -30,6 +30,7 @@ BY_ID = {
     ("GET", "/api/gmail/messages/{message_id}/raw"),
     ("GET", "/api/gmail/messages/{message_id}/attachments"),
     ("GET", "/api/gmail/messages/{message_id}/attachments/{part_id}"),
+    ("GET", "/api/gmail/threads/{thread_id}"),
 }
 OWN = {
     ("POST", "/api/gmail/sync/smart"),
@@ -39,6 +40,8 @@ OWN = {
     ("GET", "/api/gmail/sync/events"),
     ("GET", "/api/gmail/messages"),
     ("GET", "/api/gmail/labels"),
+    ("GET", "/api/gmail/threads"),
+    ("GET", "/api/gmail/changes"),
     ("GET", "/api/gmail/sync/failed-messages"),
     ("GET", "/api/gmail/export.mbox"),
     ("GET", "/api/gmail/connect"),
@@ -102,7 +105,11 @@ def test_every_route_is_accounted_for(running: Running) -> None:
 
 
 def test_another_s_object_is_as_one_that_never_was(bob: httpx.Client, anns: str) -> None:
-    ids = {"task_id": (anns, "sync_bob_00000000_1"), "message_id": ("m1", "no-such-id")}
+    ids = {
+        "task_id": (anns, "sync_bob_00000000_1"),
+        "message_id": ("m1", "no-such-id"),
+        "thread_id": ("thread-m1", "no-such-id"),
+    }
     for method, path in BY_ID:
         name = path[path.index("{") + 1 : path.index("}")]
         theirs, never = (
@@ -119,6 +126,9 @@ def test_one_s_own_are_there(running: Running, anns: str) -> None:
         assert ann.get(f"/api/gmail/sync/{anns}").json()["task_id"] == anns
         assert ann.get("/api/gmail/messages/m1").json()["subject"] == SECRET_WORD
         assert len(ann.get("/api/gmail/messages").json()["messages"]) == 1
+        assert len(ann.get("/api/gmail/threads").json()["threads"]) == 1
+        assert len(ann.get("/api/gmail/threads/thread-m1").json()["messages"]) == 1
+        assert len(ann.get("/api/gmail/changes").json()["changes"]) == 1
 
 
 def test_lists_hold_one_s_own(bob: httpx.Client, anns: str) -> None:
@@ -126,6 +136,8 @@ def test_lists_hold_one_s_own(bob: httpx.Client, anns: str) -> None:
     assert bob.get("/api/gmail/sync/history").json()["runs"] == []
     assert bob.get("/api/gmail/messages").json()["messages"] == []
     assert bob.get("/api/gmail/labels").json()["labels"] == []
+    assert bob.get("/api/gmail/threads").json()["threads"] == []
+    assert bob.get("/api/gmail/changes").json()["changes"] == []
     found = bob.get("/api/gmail/messages", params={"q": SECRET_WORD})
     assert found.json()["messages"] == []
     assert bob.get("/api/gmail/sync/failed-messages").json()["messages"] == []
@@ -134,7 +146,11 @@ def test_lists_hold_one_s_own(bob: httpx.Client, anns: str) -> None:
 
 
 def test_another_s_id_is_no_place_in_a_list(bob: httpx.Client, anns: str) -> None:
-    for path, before in (("/api/gmail/sync/history", anns), ("/api/gmail/messages", "m1")):
+    for path, before in (
+        ("/api/gmail/sync/history", anns),
+        ("/api/gmail/messages", "m1"),
+        ("/api/gmail/threads", "m1"),
+    ):
         theirs = bob.get(path, params={"before": before})
         never = bob.get(path, params={"before": "no-such-id"})
         assert (theirs.status_code, theirs.content) == (never.status_code, never.content)
