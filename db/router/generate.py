@@ -215,7 +215,7 @@ def _face(function: Function, body: str) -> str:
     return f"""
 create function gmail_sync.{function.name}({function.arguments}) returns {function.result}
 language plpgsql {VOLATILITY[function.volatility]} security definer
-set search_path = pg_catalog, pg_temp as $$
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 #variable_conflict use_column
 declare
   v_message text;

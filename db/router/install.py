@@ -1,7 +1,7 @@
 """Installs the router: what the nodes get, then the router's schemas and servers.
 
 Nodes are given as libpq URLs of a superuser, node 0 first. The router reaches them through
-pgbouncer, under the database names nodeN (for functions) and nodeN_views.
+pgbouncer, under the database names node0, node1 and so on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,24 @@ from psycopg import sql
 
 from db.router.catalog import Face, face_of
 from db.router.generate import BY_SLOT, CLUSTER, NODES, OWNER, SLOTS, script
+from db.session import PINNED
 
 LOGIN = "gmail_sync_router"
 ROLES = ("gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
+# These are joined with messages. Only with estimates of the node does postgres_fdw read them by the
+# ids of messages. The others do without, for planning then asks no node.
+JOINED = ("attachments", "labels")
 Connection = psycopg.Connection[Any]
+# Of each session at a node, because a caller's settings do not pass the router. What postgres_fdw
+# sets itself would be lost, for its next transaction may run on another connection of pgbouncer.
+SETTINGS = PINNED | {
+    # Before pgbouncer's query_timeout, which breaks the connection.
+    "statement_timeout": "30s",
+    "lock_timeout": "5s",
+    # An application may think between two reads. A router that vanished must not hold back vacuum.
+    "idle_in_transaction_session_timeout": "10min",
+    "plan_cache_mode": "force_generic_plan",
+}
 
 
 class Pooler(NamedTuple):
@@ -47,6 +61,7 @@ def install(router: Connection, nodes: Sequence[Connection], password: str, pool
         _create_roles(router)
         _create_routes(router, len(nodes), versions[0])
         router.execute(script(face).encode())
+        _set_plans(router)
         slots = dict(router.execute("select slot, node from gmail_sync_route.slot").fetchall())
         _create_servers(router, len(nodes), slots, password, pooler)
         for slot, node in slots.items():
@@ -67,9 +82,10 @@ def _prepare_node(node: Connection, password: str) -> None:
         )
     )
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
-    # A session's settings do not pass the router.
-    for setting in ("plan_cache_mode = force_generic_plan", "jit = off"):
-        node.execute(f"alter role {LOGIN} set {setting}".encode())
+    for name, value in SETTINGS.items():
+        # ALTER ROLE would take the whole of "pg_catalog, pg_temp" for one name.
+        node.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
+        node.execute(f"alter role {LOGIN} set {name} from current".encode())
     node.execute("drop schema if exists gmail_sync_slots cascade")
     node.execute(f"create schema gmail_sync_slots authorization {OWNER}".encode())
     node.execute(f"set local role {OWNER}".encode())
@@ -133,6 +149,15 @@ def _create_routes(router: Connection, nodes: int, version: str) -> None:
     )
 
 
+def _set_plans(router: Connection) -> None:
+    """A plan for any user would ask every node for estimates, and so fail when one is down."""
+    router.execute(
+        sql.SQL("alter database {} set plan_cache_mode = force_custom_plan").format(
+            sql.Identifier(router.info.dbname)
+        )
+    )
+
+
 def _create_servers(
     router: Connection, nodes: int, slots: dict[int, int], password: str, pooler: Pooler
 ) -> None:
@@ -147,9 +172,7 @@ def _create_servers(
         options = {
             "host": pooler.host,
             "port": str(pooler.port),
-            "dbname": f"node{node}_views",
-            # Without it, a page of a large mailbox fetches all of it.
-            "use_remote_estimate": "true",
+            "dbname": f"node{node}",
             "fetch_size": "1000",
         }
         _create_server(router, views_server(node), "postgres_fdw", options, password)
@@ -194,10 +217,17 @@ def _partitions(face: Face, slot: int, node: int) -> Iterator[str]:
     for view in face.views:
         if view.name in BY_SLOT:
             name = f"gmail_sync_router.{view.name}_{slot}"
+            joined = ", use_remote_estimate 'true'" if view.name in JOINED else ""
             yield (
                 f"create foreign table {name} partition of gmail_sync_router.{view.name}"
                 f" for values with (modulus {SLOTS}, remainder {slot})"
                 f" server {views_server(node)}"
-                f" options (schema_name 'gmail_sync_slots', table_name '{view.name}_{slot}')"
+                f" options (schema_name 'gmail_sync_slots', table_name '{view.name}_{slot}'"
+                f"{joined})"
             )
             yield f"alter foreign table {name} owner to {OWNER}"
+            # Taken for small, a page of it would be sorted at the router, and so fetched whole.
+            yield (
+                "update pg_class set reltuples = 100000, relpages = 10000"
+                f" where oid = '{name}'::regclass"
+            )

@@ -1,7 +1,8 @@
 """The configuration of the pgbouncer between the router and its nodes.
 
-A node that hangs answers nobody and closes nothing; PL/Proxy cannot even cancel then. pgbouncer
-ends the wait within query_wait_timeout, and what had begun within query_timeout.
+A node that hangs answers nobody and closes nothing, and PL/Proxy cannot even cancel then. pgbouncer
+tries each connection before a transaction gets it, so the wait ends within query_wait_timeout. What
+ran when the node stopped ends within query_timeout.
 """
 
 from collections.abc import Sequence
@@ -24,15 +25,15 @@ pool_mode = transaction
 max_client_conn = 1000
 default_pool_size = 40
 ignore_startup_parameters = extra_float_digits, options
-; A node that hangs costs its own users these times, and nobody else any.
+; A node that hangs costs its own users these times, and other users nothing.
 server_connect_timeout = 2
 server_login_retry = 1
-query_wait_timeout = 3
-; Each connection is tried before a call gets it. Else a call waits for a node that hangs until
-; query_timeout.
+query_wait_timeout = 2
+; Each connection is tried before a transaction gets it. Otherwise the transaction would wait until
+; query_timeout for a node that hangs. An empty query costs the least.
 server_check_delay = 0
-server_check_query = select 1
-query_timeout = 30
+server_check_query = ;
+query_timeout = 32
 tcp_user_timeout = 3000
 """
 
@@ -43,5 +44,5 @@ def configuration(urls: Sequence[str]) -> str:
     for number, url in enumerate(urls):
         place = parse_url(url)
         node = f"host={place['host']} port={place.get('port', 5432)} dbname={place['dbname']}"
-        lines += [f"node{number} = {node}", f"node{number}_views = {node} pool_mode=session"]
+        lines.append(f"node{number} = {node}")
     return _HEAD.format(login=LOGIN) + "\n".join(lines) + "\n" + _SETTINGS

@@ -80,11 +80,10 @@ def test_what_is_missing_is_named(installation: Installation, variable: str) -> 
     assert variable in result.output
 
 
-def test_the_pooler_file_has_each_node_twice_and_no_password(installation: Installation) -> None:
+def test_the_pooler_file_has_each_node_and_no_password(installation: Installation) -> None:
     output = run(installation, "pooler").output
     for number in range(NODES):
         assert f"\nnode{number} = host=127.0.0.1" in output
-        assert f"\nnode{number}_views = " in output
     assert f'"{LOGIN}"' in output
     assert not any(node.password in output for node in installation.nodes)
     assert installation.password not in output
