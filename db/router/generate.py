@@ -191,18 +191,16 @@ def _call(function: Function) -> str:
 def _merged(function: Function, route: Rows | Total) -> str:
     """All nodes' results. A set is collected node by node and sorted at the end."""
     source = "gmail_sync_route.node n cross join lateral " + _call_at("n.node", function)
+    of_one = _call_at(f"gmail_sync_router.node_of({route.user})", function)
     if isinstance(route, Total):
-        return _face(function, f"return (select {route.aggregate}(f) from {source});")
-    limited = f" limit {route.limit}" if route.limit else ""
-    body = f"return query select f.* from {source} order by {route.order}{limited};"
+        body = f"return (select {route.aggregate}(f) from {source});"
+        of_user = f"return (select f from {of_one});"
+    else:
+        limited = f" limit {route.limit}" if route.limit else ""
+        body = f"return query select f.* from {source} order by {route.order}{limited};"
+        of_user = f"return query select f.* from {of_one}; return;"
     if route.user:
-        of_one = _call_at(f"gmail_sync_router.node_of({route.user})", function)
-        body = f"""\
-if {route.user} is not null then
-    return query select f.* from {of_one};
-    return;
-  end if;
-  {body}"""
+        body = f"if {route.user} is not null then {of_user} end if; {body}"
     return _face(function, body)
 
 

@@ -4,22 +4,24 @@ Nodes are given as libpq URLs of a superuser, node 0 first. The router reaches t
 pgbouncer, under the database names node0, node1 and so on.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from db.router.catalog import Face, face_of
+from db.router.catalog import face_of
 from db.router.generate import BY_SLOT, CLUSTER, NODES, OWNER, SLOTS, script
 from db.session import PINNED
 
+HASH_SEED = 8816678312871386365
 LOGIN = "gmail_sync_router"
 ROLES = ("gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_sync_dba")
 # These are joined with messages. Only with estimates of the node does postgres_fdw read them by the
 # ids of messages. The others do without, for planning then asks no node.
 JOINED = ("attachments", "labels")
 Connection = psycopg.Connection[Any]
+Report = Callable[[str], None]
 # Of each session at a node, because a caller's settings do not pass the router. What postgres_fdw
 # sets itself would be lost, for its next transaction may run on another connection of pgbouncer.
 SETTINGS = PINNED | {
@@ -30,6 +32,10 @@ SETTINGS = PINNED | {
     "idle_in_transaction_session_timeout": "10min",
     "plan_cache_mode": "force_generic_plan",
 }
+_LOCALE = """
+select concat_ws(' ', datcollate, pg_encoding_to_char(encoding), datlocprovider)
+from pg_database where datname = current_database()
+"""
 
 
 class Pooler(NamedTuple):
@@ -43,34 +49,73 @@ class InstallError(Exception):
     """The router cannot be installed; the text says what to do."""
 
 
-def install(router: Connection, nodes: Sequence[Connection], password: str, pooler: Pooler) -> None:
-    """Install or renew the router. Slots stay at their nodes; at first all are at node 0."""
+def install(
+    router: Connection,
+    nodes: Sequence[Connection],
+    password: str,
+    pooler: Pooler,
+    report: Report = lambda _: None,
+) -> None:
+    """Install or renew the router. Slots stay at their nodes; at first all are at node 0.
+
+    Raises InstallError, and psycopg.Error for what a server refuses.
+    """
+    version = _check(router, nodes)
+    face = face_of(nodes[0])
+    for number, node in enumerate(nodes):
+        report(f"preparing node {number} of {len(nodes)}")
+        with node.transaction():
+            _prepare_node(node, password)
+    report("installing the router")
+    with router.transaction():
+        router.execute("set local check_function_bodies = off")
+        _create_roles(router)
+        _create_routes(router, len(nodes), version)
+        router.execute(script(face).encode())
+        _set_plans(router)
+        slots = dict(router.execute("select slot, node from gmail_sync_route.slot").fetchall())
+        _create_servers(router, len(nodes), slots, password, pooler)
+        for slot, place in slots.items():
+            _attach_views(router, slot, place)
+    for number, node in enumerate(nodes):
+        _close_slots(node, [slot for slot, place in slots.items() if place != number])
+
+
+def _check(router: Connection, nodes: Sequence[Connection]) -> str:
+    """The schema's version at every node. Raises InstallError for what must be right before."""
+    if _value(router, "select to_regclass('gmail_sync.message')"):
+        raise InstallError("the router's database has mail: it needs a database of its own")
+    if not _value(router, "select 1 from pg_available_extensions where name = 'plproxy'"):
+        raise InstallError(
+            "the router's server has no PL/Proxy: install Debian's postgresql-NN-plproxy there"
+        )
     versions = [_version(node) for node in nodes]
+    locales = [_value(node, _LOCALE) for node in nodes]
     for number, version in enumerate(versions):
+        if version is None:
+            raise InstallError(f"node {number} has no gmail-sync: run gmail-sync migrate there")
         if version != versions[0]:
             raise InstallError(
                 f"node {number} has schema {version}, node 0 has {versions[0]}: run gmail-sync"
                 " migrate at each node first"
             )
-    face = face_of(nodes[0])
-    for node in nodes:
-        with node.transaction():
-            _prepare_node(node, password)
-    with router.transaction():
-        router.execute("set local check_function_bodies = off")
-        _create_roles(router)
-        _create_routes(router, len(nodes), versions[0])
-        router.execute(script(face).encode())
-        _set_plans(router)
-        slots = dict(router.execute("select slot, node from gmail_sync_route.slot").fetchall())
-        _create_servers(router, len(nodes), slots, password, pooler)
-        for slot, node in slots.items():
-            _attach_views(router, face, slot, node)
+        if locales[number] != (locale := _value(router, _LOCALE)):
+            raise InstallError(
+                f"node {number} has the locale {locales[number]}, the router {locale}: create the"
+                " router's database with that of the nodes, because lists are merged in its order"
+            )
+    return str(versions[0])
 
 
-def _version(node: Connection) -> str:
-    row = node.execute("select gmail_sync.schema_version()").fetchone()
-    return str(row[0]) if row else ""
+def _version(node: Connection) -> str | None:
+    if not _value(node, "select to_regprocedure('gmail_sync.schema_version()')"):
+        return None
+    return str(_value(node, "select gmail_sync.schema_version()"))
+
+
+def _value(server: Connection, query: LiteralString) -> Any:
+    row = server.execute(query).fetchone()
+    return row[0] if row else None
 
 
 def _prepare_node(node: Connection, password: str) -> None:
@@ -89,19 +134,28 @@ def _prepare_node(node: Connection, password: str) -> None:
     node.execute("drop schema if exists gmail_sync_slots cascade")
     node.execute(f"create schema gmail_sync_slots authorization {OWNER}".encode())
     node.execute(f"set local role {OWNER}".encode())
-    for view in BY_SLOT:
-        for slot in range(SLOTS):
-            node.execute(_view_of_slot(view, slot).encode())
+    views = [_view_of_slot(view, slot) for view in BY_SLOT for slot in range(SLOTS)]
+    node.execute(";".join(views).encode())
     node.execute(f"grant usage on schema gmail_sync_slots to {LOGIN}".encode())
     node.execute(f"grant select on all tables in schema gmail_sync_slots to {LOGIN}".encode())
     node.execute("reset role")
 
 
+def _close_slots(node: Connection, slots: list[int]) -> None:
+    """Close the slots of other nodes. Only a move opens one."""
+    node.execute(
+        "insert into gmail_sync.slot_elsewhere (slot) select unnest(%s::integer[])"
+        " on conflict do nothing",
+        [slots],
+    )
+
+
 def _view_of_slot(view: str, slot: int) -> str:
-    """The condition is that of gmail_sync_router.slot."""
+    """The condition is that of gmail_sync_router.slot; the reader may not execute _user_slot."""
+    user_slot = f"((hashtextextended(user_id, {HASH_SEED}) & {SLOTS - 1}) + 35) & {SLOTS - 1}"
     return (
         f"create view gmail_sync_slots.{view}_{slot} as select * from gmail_sync.{view}"
-        f" where ((hashtextextended(user_id, 8816678312871386365) + 35) & {SLOTS - 1}) = {slot}"
+        f" where ({user_slot}) = {slot}"
     )
 
 
@@ -134,6 +188,15 @@ def _create_routes(router: Connection, nodes: int, version: str) -> None:
         grant select on all tables in schema gmail_sync_route to {OWNER};
         """.encode()
     )
+    away = router.execute(
+        "select min(node) from gmail_sync_route.slot where node >= %s", [nodes]
+    ).fetchone()
+    if away and away[0] is not None:
+        raise InstallError(
+            f"users live at node {away[0]}, which is not named: first run gmail-sync router spread"
+            f" --empty {away[0]}"
+        )
+    router.execute("delete from gmail_sync_route.node where node >= %s", [nodes])
     router.execute(
         "insert into gmail_sync_route.node select generate_series(0, %s) on conflict do nothing",
         [nodes - 1],
@@ -208,26 +271,22 @@ def _options(options: dict[str, str]) -> sql.Composed:
     )
 
 
-def _attach_views(router: Connection, face: Face, slot: int, node: int) -> None:
-    for statement in _partitions(face, slot, node):
-        router.execute(statement.encode())
+def _attach_views(router: Connection, slot: int, node: int) -> None:
+    statements = [each for view in BY_SLOT for each in partition(view, slot, node)]
+    router.execute(";".join(statements).encode())
 
 
-def _partitions(face: Face, slot: int, node: int) -> Iterator[str]:
-    for view in face.views:
-        if view.name in BY_SLOT:
-            name = f"gmail_sync_router.{view.name}_{slot}"
-            joined = ", use_remote_estimate 'true'" if view.name in JOINED else ""
-            yield (
-                f"create foreign table {name} partition of gmail_sync_router.{view.name}"
-                f" for values with (modulus {SLOTS}, remainder {slot})"
-                f" server {views_server(node)}"
-                f" options (schema_name 'gmail_sync_slots', table_name '{view.name}_{slot}'"
-                f"{joined})"
-            )
-            yield f"alter foreign table {name} owner to {OWNER}"
-            # Taken for small, a page of it would be sorted at the router, and so fetched whole.
-            yield (
-                "update pg_class set reltuples = 100000, relpages = 10000"
-                f" where oid = '{name}'::regclass"
-            )
+def partition(view: str, slot: int, node: int) -> Iterator[str]:
+    """Statements that make the foreign table of a view's slot at a node."""
+    name = f"gmail_sync_router.{view}_{slot}"
+    estimates = ", use_remote_estimate 'true'" if view in JOINED else ""
+    yield (
+        f"create foreign table {name} partition of gmail_sync_router.{view}"
+        f" for values with (modulus {SLOTS}, remainder {slot}) server {views_server(node)}"
+        f" options (schema_name 'gmail_sync_slots', table_name '{view}_{slot}'{estimates})"
+    )
+    yield f"alter foreign table {name} owner to {OWNER}"
+    # Taken for small, a page of it would be sorted at the router, and so fetched whole.
+    yield (
+        f"update pg_class set reltuples = 100000, relpages = 10000 where oid = '{name}'::regclass"
+    )

@@ -31,9 +31,13 @@ class Rows(NamedTuple):
 
 
 class Total(NamedTuple):
-    """The sum, or another aggregate, of every node's number. A node that is down is an error."""
+    """The sum, or another aggregate, of every node's value. A node that is down is an error.
+
+    `user` is as in Rows.
+    """
 
     aggregate: str = "sum"
+    user: str = ""
 
 
 class Own(NamedTuple):
@@ -84,13 +88,13 @@ ROUTES: dict[str, Route] = {
     "list_webhook_deliveries": Rows("ended_at desc", "p_limit", "p_user_id"),
     "list_webhooks": Rows("created_at, id", "", "p_user_id"),
     "record_webhook_delivery": Total("bool_or"),
-    "remove_webhook": Total("bool_or"),
-    "replay_webhook": Total("bool_or"),
-    "rotate_webhook_secret": Total("max"),
-    "test_webhook": Total("max"),
+    "remove_webhook": Total("bool_or", "p_user_id"),
+    "replay_webhook": Total("bool_or", "p_user_id"),
+    "rotate_webhook_secret": Total("max", "p_user_id"),
+    "test_webhook": Total("max", "p_user_id"),
     "check_sync_consistency": Own(),
     "database_time": Own(),
-    "delete_account": Own(),
+    "delete_account": User(),
     "latest_changes": Own(),
     "list_dead_letters": Own(),
     "list_running_syncs": Own(),

@@ -12,7 +12,7 @@ from db.router import pooler as pgbouncer
 from db.router.generate import RouteError
 from db.router.install import InstallError, Pooler
 from db.router.install import install as install_router
-from db.router.status import statuses
+from db.router.status import StatusError, statuses
 
 CONNECT_SECONDS = 10
 _LINE = "{:>4}  {:30}  {:>5}  {:>9}  {:>6}  {}"
@@ -90,20 +90,25 @@ def install(
             for number, url in enumerate(nodes)
         ]
         with _in_words():
-            install_router(at_router, at_nodes, password, Pooler(pooler_host, pooler_port))
+            place = Pooler(pooler_host, pooler_port)
+            install_router(at_router, at_nodes, password, place, _report)
     click.echo(f"The router leads to {len(nodes)} nodes.")
 
 
 @router.command()
 @nodes_option
 @router_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def status(nodes: list[str], router_url: str, as_json: bool) -> None:
-    """Show what each node has, and whether it answers. Exit status 1: one does not."""
+    """Show what each node has, and whether it answers.
+
+    Exit status 1: a node does not answer, or a slot is open twice, nowhere or elsewhere.
+    """
     with _connected(router_url, "the router") as at_router, _in_words():
-        rows = statuses(at_router, nodes)
+        rows, problems = statuses(at_router, nodes)
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows]))
+        shown = [row._asdict() for row in rows]
+        click.echo(json.dumps({"nodes": shown, "problems": problems}))
     else:
         click.echo(_LINE.format("node", "address", "slots", "users", "schema", "answers"))
         for row in rows:
@@ -111,7 +116,13 @@ def status(nodes: list[str], router_url: str, as_json: bool) -> None:
             answers = f"no: {row.error}" if row.error else "yes"
             line = (row.node, row.address, row.slots, users, row.schema or "?", answers)
             click.echo(_LINE.format(*line))
-    raise SystemExit(any(row.error for row in rows))
+        for problem in problems:
+            click.echo(problem)
+    raise SystemExit(bool(problems) or any(row.error for row in rows))
+
+
+def _report(step: str) -> None:
+    click.echo(step, err=True)
 
 
 @contextmanager
@@ -119,7 +130,7 @@ def _connected(url: str, what: str) -> Iterator[psycopg.Connection[Any]]:
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
     except psycopg.Error as error:
-        raise click.ClickException(f"{what} cannot be reached: {error}") from error
+        raise click.ClickException(f"{what} cannot be reached: {_first_line(error)}") from error
     with connection:
         yield connection
 
@@ -128,5 +139,11 @@ def _connected(url: str, what: str) -> Iterator[psycopg.Connection[Any]]:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except (InstallError, RouteError) as error:
+    except (InstallError, RouteError, StatusError) as error:
         raise click.ClickException(str(error)) from error
+    except psycopg.Error as error:
+        raise click.ClickException(_first_line(error)) from error
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return str(error).partition("\n")[0]

@@ -32,6 +32,7 @@ BENCHMARKS = (
     "nothing_new",
     "events",
     "operator_page",
+    "router",
     "memory",
     "storage",
     "import",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import growth, heartbeat, search, size, start, storage
+from tests.benchmarks import growth, heartbeat, router, search, size, start, storage
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
-from tests.cluster import Cluster
+from tests.cluster import Cluster, fast_cluster
 
 pytestmark = pytest.mark.gate
 
@@ -87,3 +87,13 @@ def test_storage_is_told_for_a_message_in_both_modes(server: Server, tmp_path: P
         assert 7 < written.details["rows"] < 20
         search_adds = figures[f"storage_search_{mode}"]
         assert search_adds.details["word_index_bytes"] < search_adds.value < 100_000
+
+
+def test_calls_through_the_router_are_measured_beside_those_at_the_node() -> None:
+    with fast_cluster() as node, fast_cluster() as routing, router.routed(node, routing) as way:
+        figures = by_name(*router.measured(way, rounds=1, calls=10))
+
+    assert set(figures) == set(router.CALLS_OF)
+    for figure in figures.values():
+        assert 0.5 < figure.value < 100
+        assert figure.details["router_cpu_ms"] is not None

@@ -1,4 +1,4 @@
-"""Three nodes with pg_cron, a pgbouncer, and a router in another database of the first node."""
+"""Three nodes with pg_cron, a router, and a pgbouncer between: each a server of its own."""
 
 import os
 import secrets
@@ -13,9 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from db.router import pooler
 from db.router.generate import SLOTS
 from db.router.install import LOGIN, Connection, Pooler, install
+from db.router.pooler import configuration
 from service import migrate
 from service.demo.cluster import as_server_user, server_user
 from service.postgres.calls import connect
@@ -26,13 +26,59 @@ NODES = 3
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 
 
+class PgBouncer:
+    """pgbouncer as `gmail-sync router pooler` configures it, on a port of its own."""
+
+    def __init__(self, urls: list[str], password: str, folder: Path) -> None:
+        assert PGBOUNCER
+        self.place = Pooler(port=free_port())
+        self._url = f"postgresql://{LOGIN}:{password}@{self.place.host}:{self.place.port}/node0"
+        self._log = folder / "log"
+        folder.mkdir(mode=0o700)
+        users, file = folder / "userlist.txt", folder / "pgbouncer.ini"
+        users.write_text(f'"{LOGIN}" "{password}"\n')
+        text = configuration(urls).replace("/etc/pgbouncer/userlist.txt", str(users))
+        port = f"listen_port = {self.place.port}\nunix_socket_dir ="
+        file.write_text(text.replace("listen_port = 6432", port))
+        for path in (folder, users, file):
+            os.chown(path, *server_user())
+        self._command = as_server_user([PGBOUNCER, "--quiet", str(file)])
+
+    def __enter__(self) -> "PgBouncer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        wait_until(lambda: self._process.poll() is not None or answers(self._url))
+        assert self._process.poll() is None, self._log.read_text()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
+
+
 @dataclass
 class Installation:
-    """The nodes' clusters, and where the router and its pgbouncer are."""
+    """The servers, and the password of the router's login at the nodes."""
 
     nodes: list[Cluster]
-    pooler: Pooler
+    router: Cluster
+    pgbouncer: PgBouncer
     password: str
+
+    @property
+    def pooler(self) -> Pooler:
+        return self.pgbouncer.place
 
     @property
     def node_urls(self) -> list[str]:
@@ -42,20 +88,28 @@ class Installation:
     @property
     def router_url(self) -> str:
         """As a superuser."""
-        return self.nodes[0].url("router")
+        return self.router.url()
 
-    def install(self, slots: dict[int, int] | None = None) -> None:
-        """Install the router; `slots` are led to other nodes than before."""
-        with ExitStack() as stack:
-            router = stack.enter_context(superuser(self.router_url))
-            nodes = [stack.enter_context(superuser(url)) for url in self.node_urls]
+    def install(self) -> None:
+        with superuser(self.router_url) as router, self.superusers() as nodes:
             install(router, nodes, self.password, self.pooler)
-            if slots:
-                for slot, node in slots.items():
-                    router.execute(
-                        "update gmail_sync_route.slot set node = %s where slot = %s", [node, slot]
-                    )
-                install(router, nodes, self.password, self.pooler)
+
+    def lead(self, slots: dict[int, int]) -> None:
+        """Lead and open slots at these nodes; no mail moves."""
+        with superuser(self.router_url) as router, self.superusers() as nodes:
+            for slot, place in slots.items():
+                router.execute(
+                    "update gmail_sync_route.slot set node = %s where slot = %s", [place, slot]
+                )
+                nodes[place].execute(
+                    "delete from gmail_sync.slot_elsewhere where slot = %s", [slot]
+                )
+            install(router, nodes, self.password, self.pooler)
+
+    @contextmanager
+    def superusers(self) -> Iterator[list[Connection]]:
+        with ExitStack() as stack:
+            yield [stack.enter_context(superuser(url)) for url in self.node_urls]
 
 
 @contextmanager
@@ -71,35 +125,6 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def pgbouncer(urls: list[str], password: str, folder: Path) -> Iterator[Pooler]:
-    """pgbouncer as `gmail-sync router pooler` configures it, on a port of its own."""
-    if PGBOUNCER is None:
-        pytest.skip("pgbouncer is not installed: docker/install-postgres.sh --with-pgbouncer")
-    place = Pooler(port=free_port())
-    folder.mkdir(mode=0o700)
-    users, file = folder / "userlist.txt", folder / "pgbouncer.ini"
-    users.write_text(f'"{LOGIN}" "{password}"\n')
-    text = pooler.configuration(urls)
-    text = text.replace("/etc/pgbouncer/userlist.txt", str(users))
-    file.write_text(
-        text.replace("listen_port = 6432", f"listen_port = {place.port}\nunix_socket_dir =")
-    )
-    for path in (folder, users, file):
-        os.chown(path, *server_user())
-    with (folder / "log").open("wb") as log:
-        command = as_server_user([PGBOUNCER, "--quiet", str(file)])
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        url = f"postgresql://{LOGIN}:{password}@{place.host}:{place.port}/node0"
-        wait_until(lambda: process.poll() is not None or answers(url))
-        assert process.poll() is None, (folder / "log").read_text()
-        yield place
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 def answers(url: str) -> bool:
     try:
         connect(url, "test").close()
@@ -112,9 +137,19 @@ def answers(url: str) -> bool:
 @contextmanager
 def spread(installation: Installation) -> Iterator[Installation]:
     """Slots by turns at each node, and afterwards all at node 0 again."""
-    installation.install({slot: slot % NODES for slot in range(SLOTS)})
+    installation.lead({slot: slot % NODES for slot in range(SLOTS)})
     yield installation
-    installation.install(dict.fromkeys(range(SLOTS), 0))
+    installation.lead(dict.fromkeys(range(SLOTS), 0))
+
+
+def clear(installation: Installation) -> None:
+    """Remove what other tests left. Their runs would be claimed, and their users counted."""
+    for url in installation.node_urls:
+        with superuser(url) as node:
+            node.execute(
+                "truncate gmail_sync.account, gmail_sync.message, gmail_sync.user_sync_status"
+                " cascade"
+            )
 
 
 def user_at(installation: Installation, node: int, prefix: str = "user") -> str:
@@ -138,22 +173,32 @@ def nodes() -> Iterator[list[Cluster]]:
         yield clusters
 
 
-@pytest.fixture(scope="session")
-def has_plproxy(nodes: list[Cluster]) -> None:
-    with closing(psycopg.connect(nodes[0].url("postgres"))) as server:
+def missing_package(cluster: Cluster) -> str | None:
+    """What the router needs and this machine does not have."""
+    if PGBOUNCER is None:
+        return "pgbouncer is not installed: docker/install-postgres.sh --with-pgbouncer"
+    with closing(psycopg.connect(cluster.url("postgres"))) as server:
         query = "select from pg_available_extensions where name = 'plproxy'"
         if not server.execute(query).rowcount:
-            pytest.skip("PL/Proxy is not installed: docker/install-postgres.sh --with-plproxy")
+            return "PL/Proxy is not installed: docker/install-postgres.sh --with-plproxy"
+    return None
 
 
 @pytest.fixture(scope="session")
-def installation(nodes: list[Cluster], has_plproxy: None) -> Iterator[Installation]:
+def installation(nodes: list[Cluster]) -> Iterator[Installation]:
     """A router whose slots are all at node 0."""
+    if missing := missing_package(nodes[0]):
+        pytest.skip(missing)
+    with fast_cluster() as router, installed(nodes, router) as installation:
+        yield installation
+
+
+@contextmanager
+def installed(nodes: list[Cluster], router: Cluster) -> Iterator[Installation]:
+    """The router in a cluster without gmail-sync."""
     password = secrets.token_urlsafe()
-    urls = [node.url() for node in nodes]
-    nodes[0].create_database("router")
-    folder = Path(nodes[0].base_dir) / "pgbouncer"
-    with pgbouncer(urls, password, folder) as place:
-        made = Installation(nodes, place, password)
-        made.install()
-        yield made
+    folder = Path(router.base_dir) / "pgbouncer"
+    with PgBouncer([node.url() for node in nodes], password, folder) as pgbouncer:
+        installation = Installation(nodes, router, pgbouncer, password)
+        installation.install()
+        yield installation

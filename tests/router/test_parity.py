@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from db.router.routes import ROUTES, Absent
 from service.postgres.calls import Session, connect
-from tests.functions.conftest import busy_user
+from tests.cluster import Cluster
+from tests.functions.conftest import busy_user, claimed, listed, message, store, taken
+from tests.functions.mail.test_export_messages import ATTACHMENT
 from tests.functions.routines import Routine, login, routines
-from tests.router.conftest import Installation, superuser
+from tests.router.conftest import Installation, clear
 
 pytestmark = pytest.mark.gate
 
@@ -24,6 +27,7 @@ CHANGES = re.compile(r"(?<=_)[0-9a-f]{8}_\d+|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d
 GUESSES = {"eta_seconds", "messages_a_minute"}
 VOID = 2278
 CALLS = ("typical", "null", "empty")
+VIEWS = ("attachments", "labels", "messages", "running_syncs", "sync_runs", "zombie_syncs")
 # They name the nodes.
 DIFFERENT = {"scheduler_status", "sync_health"}
 
@@ -78,37 +82,31 @@ class Called(NamedTuple):
         return self.routine.call(given, "null" if kind == "null" else None)
 
 
+@contextmanager
+def logged_in(cluster: Cluster) -> Iterator[psycopg.Connection[Any]]:
+    with (
+        connect(cluster.url(), "test") as db,
+        login(cluster, "gmail_sync", db, *ROLES) as connection,
+    ):
+        yield connection
+
+
 @pytest.fixture(scope="module")
 def at_node(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
-    node = installation.nodes[0]
-    with (
-        connect(node.url(), "test") as db,
-        login(node, "gmail_sync", db, *ROLES) as connection,
-    ):
+    with logged_in(installation.nodes[0]) as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
 def at_router(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
-    node = installation.nodes[0]
-    with (
-        connect(node.url("router"), "test") as db,
-        login(node, "router", db, *ROLES) as connection,
-    ):
+    with logged_in(installation.router) as connection:
         yield connection
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_other_runs(installation: Installation) -> None:
-    """Those of other modules' tests would be claimed and counted."""
-    for url in installation.node_urls:
-        with superuser(url) as node:
-            node.execute("truncate gmail_sync.user_sync_status cascade")
 
 
 @pytest.fixture(scope="module")
 def called(installation: Installation) -> list[Called]:
     """Each function of the catalog that is on the router."""
+    clear(installation)
     with connect(installation.node_urls[0], "test") as db:
         names = {
             row["proname"]: row["proargnames"] or []
@@ -153,6 +151,28 @@ def test_a_call_through_the_router_is_the_call_at_the_node(
         if direct != routed:
             differ.append(f"{statement}\n  node:   {direct}\n  router: {routed}")
     assert not differ, "\n".join(differ)
+
+
+@pytest.fixture
+def reader(functions: Session) -> str:
+    """A user with a row in each view but that of zombies, which pg_cron would end."""
+    end_runs(functions)
+    task_id = claimed(functions, "reader")
+    functions.rows("store_labels", task_id, Jsonb([{"id": "M", "name": "M"}]))
+    listed(functions, task_id, "s")
+    taken(functions, task_id)
+    store(functions, task_id, message("s", "M", attachments=[ATTACHMENT]))
+    return "reader"
+
+
+def test_each_view_through_the_router_is_the_view_at_the_node(
+    reader: str, at_node: psycopg.Connection[Any], at_router: psycopg.Connection[Any]
+) -> None:
+    for view in VIEWS:
+        statement = f"select * from gmail_sync.{view} where user_id = '{reader}'"
+        direct = answer(at_node, statement)
+        assert answer(at_router, statement) == direct
+        assert (bool(direct.rows), direct.error) == (view != "zombie_syncs", None), view
 
 
 def end_runs(functions: Session) -> None:

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from db.router.catalog import face_of
 from db.router.generate import SLOTS, RouteError, check_routes
 from db.router.routes import ROUTES, Absent
+from service.postgres.calls import connect
+from tests.functions.routines import login
 from tests.router.conftest import Installation, superuser
 
 pytestmark = pytest.mark.gate
@@ -51,6 +53,20 @@ def test_nobody_but_the_owner_enters_the_inner_schemas(installation: Installatio
         "pg_read_all_data",
         "pg_write_all_data",
     }
+
+
+def test_only_a_superuser_reads_the_password_of_the_nodes(installation: Installation) -> None:
+    with connect(installation.router_url, "test") as db:
+        shown = "select concat(umoptions) as options from pg_user_mappings"
+        seen = db.execute(shown).fetchall()
+        assert any(installation.password in row["options"] for row in seen)
+        with login(installation.router, "gmail_sync", db, "gmail_sync_dba") as connection:
+            rows = connection.execute(
+                "select concat(umoptions) from pg_user_mappings union all"
+                " select concat(srvoptions) from pg_foreign_server"
+            ).fetchall()
+    assert rows
+    assert not any(installation.password in str(row) for row in rows)
 
 
 @settings(max_examples=50, deadline=None)

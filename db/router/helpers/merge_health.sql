@@ -1,7 +1,7 @@
 -- One answer of sync_health from those of several nodes. Numbers are added up, ages and shares are
--- those of the worst node, lists are joined. Each reason names its node.
+-- those of the worst node, lists are joined. Each reason names its node; p_reasons come first.
 
-create function gmail_sync_router.merge_health(p_answers jsonb[], p_outages text[])
+create function gmail_sync_router.merge_health(p_answers jsonb[], p_reasons text[])
 returns jsonb
 language sql
 stable
@@ -53,7 +53,7 @@ as $$
     ) q
   ),
   reason as (
-    select p_outages || coalesce(
+    select p_reasons || coalesce(
       array_agg(format('node %s: %s', a.answer ->> 'node', r.reason)), '{}'
     ) as all_of_them
     from unnest(p_answers) a (answer)

@@ -8,5 +8,5 @@ immutable
 parallel safe
 as $$
   -- The seed is Postgres' HASH_PARTITION_SEED; 35 is what combining one hash with nothing adds.
-  select coalesce(((hashtextextended(p_user_id, 8816678312871386365) + 35) & 63)::integer, 0);
+  select coalesce((((hashtextextended(p_user_id, 8816678312871386365) & 63) + 35) & 63)::integer, 0);
 $$;
