@@ -2,7 +2,6 @@
 a click.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -27,12 +26,15 @@ class PastedToken(Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
-@dataclass(frozen=True)
 class DemoSignIn:
-    """Makes tokens of the demo's user for browsers on this machine."""
+    """Makes tokens of the demo's user for browsers on this machine.
 
-    config: Config
-    user_id: str
+    Not a dataclass: Litestar would look into the types of all its fields.
+    """
+
+    def __init__(self, config: Config, user_id: str) -> None:
+        self._config = config
+        self.user_id = user_id
 
     @classmethod
     def of(cls, config: Config) -> Self | None:
@@ -45,7 +47,7 @@ class DemoSignIn:
         return client in LOCAL_HOSTS and request.base_url.hostname in LOCAL_HOSTS
 
     def token(self) -> str:
-        config = self.config
+        config = self._config
         return make_token(
             config.jwt_secret or "",
             self.user_id,
