@@ -127,10 +127,6 @@ def _prepare_node(node: Connection, password: str) -> None:
         )
     )
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
-    node.execute(
-        "grant execute on function gmail_sync._caller(text, text), gmail_sync._forget_actor(text)"
-        f" to {LOGIN}".encode()
-    )
     for name, value in SETTINGS.items():
         # ALTER ROLE would take the whole of "pg_catalog, pg_temp" for one name.
         node.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
@@ -146,7 +142,7 @@ def _prepare_node(node: Connection, password: str) -> None:
 
 
 def _close_slots(node: Connection, slots: list[int]) -> None:
-    """Close the slots of other nodes. Only a move opens one."""
+    """Close the slots of other nodes. Only a move opens one: see move.py."""
     node.execute(
         "insert into gmail_sync.slot_elsewhere (slot) select unnest(%s::integer[])"
         " on conflict do nothing",
@@ -183,7 +179,21 @@ def _create_routes(router: Connection, nodes: int, version: str) -> None:
         create table if not exists gmail_sync_route.node (node integer primary key);
         create table if not exists gmail_sync_route.slot (
           slot integer primary key constraint known_slot check (slot between 0 and {SLOTS - 1}),
-          node integer not null references gmail_sync_route.node
+          node integer not null references gmail_sync_route.node,
+          -- While it is moved, and closed at its node for that.
+          closed_at timestamptz
+        );
+        -- The move that is not finished: see move.py.
+        create table if not exists gmail_sync_route.move (
+          only_row boolean primary key default true constraint one_move_at_a_time check (only_row),
+          slot integer not null references gmail_sync_route.slot,
+          source integer not null references gmail_sync_route.node,
+          target integer not null references gmail_sync_route.node,
+          step text not null default 'copy'
+            constraint known_step check (step in ('copy', 'switch', 'clear', 'undo')),
+          -- The last user whose early rows are copied, and whether all were found to be equal.
+          copied_to text not null default '',
+          is_compared boolean not null default false
         );
         create table if not exists gmail_sync_route.router (
           only_row boolean primary key default true constraint router_is_one_row check (only_row),

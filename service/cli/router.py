@@ -3,16 +3,24 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import psycopg
+from psycopg.conninfo import make_conninfo
 
+from db.connection import parse_url
 from db.router import pooler as pgbouncer
 from db.router.generate import RouteError
 from db.router.install import InstallError, Pooler
 from db.router.install import install as install_router
+from db.router.move import move as move_slot
+from db.router.move import undo as undo_move
+from db.router.move import unfinished
+from db.router.moving import MoveError
+from db.router.spread import plan, slots_by_node
 from db.router.status import StatusError, statuses
+from service.cli.context import actor
 
 CONNECT_SECONDS = 10
 _LINE = "{:>4}  {:30}  {:>5}  {:>9}  {:>6}  {}"
@@ -125,10 +133,97 @@ def _report(step: str) -> None:
     click.echo(step, err=True)
 
 
+@router.command()
+@click.argument("slot", type=int)
+@nodes_option
+@router_option
+@click.option("--to", "target", type=int, metavar="NODE", help="The number of the node.")
+@click.option("--undo", is_flag=True, help="Delete what was copied; the slot stays at its node.")
+def move(slot: int, nodes: list[str], router_url: str, target: int | None, undo: bool) -> None:
+    """Move a slot to another node while its users are served. Run it again if it was interrupted.
+
+    Their mail is copied while syncs go on. Then the slot is closed for about a second: reading goes
+    on, and what a start needs is answered SY006, which the service tries again. --undo works until
+    the router leads to the new node.
+    """
+    if undo == (target is not None):
+        raise click.UsageError("Give --to NODE, or --undo.")
+    with _in_words(), _servers(nodes, router_url) as servers:
+        if target is None:
+            undo_move(*servers, slot, _report)
+        else:
+            move_slot(*servers, slot, target, _report)
+
+
+@router.command()
+@nodes_option
+@router_option
+@click.option("--empty", type=int, metavar="NODE", help="Take all slots away from this node.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be moved.")
+def spread(nodes: list[str], router_url: str, empty: int | None, dry_run: bool) -> None:
+    """Move slots, one after the other, until each node has as many as the others.
+
+    It may be stopped at any time and run again: a move that has begun is finished first.
+    """
+    with _in_words(), _servers(nodes, router_url) as servers:
+        if (begun := unfinished(servers.routers)) and not dry_run:
+            move_slot(*servers, begun.slot, begun.target, click.echo)
+        steps = plan(slots_by_node(servers.routers[0]), empty)
+        for number, step in enumerate(steps, start=1):
+            click.echo(f"{number} of {len(steps)}: slot {step.slot} to node {step.target}")
+            if not dry_run:
+                move_slot(*servers, step.slot, step.target, click.echo)
+        if not steps:
+            click.echo("There is nothing to move.")
+
+
+class _Servers(NamedTuple):
+    routers: list[psycopg.Connection[Any]]
+    nodes: list[psycopg.Connection[Any]]
+
+
+@contextmanager
+def _servers(nodes: list[str], router_url: str) -> Iterator[_Servers]:
+    """Connections to every router that the URL names, and to every node."""
+    with ExitStack() as stack:
+        routers = [
+            stack.enter_context(_connected(url, f"the router {number}"))
+            for number, url in enumerate(_each_host(router_url))
+        ]
+        yield _Servers(
+            # A standby follows its router by itself.
+            [each for each in routers if not _is_standby(each)],
+            [
+                stack.enter_context(_connected(url, f"node {number}"))
+                for number, url in enumerate(nodes)
+            ],
+        )
+
+
+def _each_host(url: str) -> Iterator[str]:
+    """One connection string for each host of a libpq URL."""
+    given = parse_url(url)
+    hosts = str(given.get("host", "")).split(",")
+    ports = str(given.get("port", "")).split(",")
+    for number, host in enumerate(hosts):
+        yield make_conninfo(
+            "", **{**given, "host": host, "port": ports[number if len(ports) > 1 else 0]}
+        )
+
+
+def _is_standby(server: psycopg.Connection[Any]) -> bool:
+    return bool(server.execute("select 1 where pg_is_in_recovery()").fetchone())
+
+
 @contextmanager
 def _connected(url: str, what: str) -> Iterator[psycopg.Connection[Any]]:
     try:
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        connection = psycopg.connect(
+            url,
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            application_name=f"gmail-sync router by {actor()}",
+        )
     except psycopg.Error as error:
         raise click.ClickException(f"{what} cannot be reached: {_first_line(error)}") from error
     with connection:
@@ -139,7 +234,7 @@ def _connected(url: str, what: str) -> Iterator[psycopg.Connection[Any]]:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except (InstallError, RouteError, StatusError) as error:
+    except (InstallError, MoveError, RouteError, StatusError) as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
         raise click.ClickException(_first_line(error)) from error
