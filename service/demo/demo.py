@@ -97,19 +97,21 @@ class Installation:
 
     def explain(self) -> None:
         """Print commands to try."""
-        header = f"-H 'Authorization: Bearer {self._token}'"
+        header = '-H "Authorization: Bearer $TOKEN"'
         print(
             f"""
 gmail-sync is up: open {self.url} and click.
 
-  token  {self._token}
+  URL={self.url}
+  TOKEN={self._token}
+  DATABASE_URL={self._database_url}
 
-  curl {header} -X POST {self.url}/api/gmail/sync/smart
-  curl {header} {self.url}/api/gmail/sync/status
-  curl {header} '{self.url}/api/gmail/messages?limit=5'
-  curl {self.url}/api/gmail/sync/health
-  psql '{self._database_url}' -c "select gmail_sync.start_sync_idempotent('{USER}')"
-  psql '{self._database_url}' -c "select * from gmail_sync.sync_runs"
+  curl {header} -X POST $URL/api/gmail/sync/smart
+  curl {header} $URL/api/gmail/sync/status
+  curl {header} "$URL/api/gmail/messages?limit=5"
+  curl $URL/api/gmail/sync/health
+  psql $DATABASE_URL -c "select gmail_sync.start_sync_idempotent('{USER}')"
+  psql $DATABASE_URL -c "select * from gmail_sync.sync_runs"
 
 Ctrl-C stops everything and removes it.
 """,
