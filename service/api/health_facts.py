@@ -37,6 +37,14 @@ class Slots(Struct):
     living: int
 
 
+class Webhooks(Struct):
+    """The webhooks, and how many of them accept nothing or are disabled."""
+
+    total: int
+    failing: int
+    disabled: int
+
+
 class QuotaDay(Struct):
     """What the project of a quota profile has used of Google's daily quota."""
 
@@ -70,6 +78,7 @@ class Health(Struct):
     dead_letters: int
     accounts_to_reconnect: int
     watches_ending: int
+    webhooks: Webhooks
     quota: list[QuotaDay]
     oldest_transaction_seconds: float | None
     vacuum_problems: int

@@ -85,6 +85,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("watches_ending", "Watches that end within a day or were refused; at most 3,000").set(
         health.watches_ending
     )
+    webhooks = health.webhooks
+    gauge("webhooks", "Webhooks").set(webhooks.total)
+    gauge("failing_webhooks", "Webhooks that accept nothing").set(webhooks.failing)
+    gauge("disabled_webhooks", "Webhooks that get nothing more").set(webhooks.disabled)
     gauge("vacuum_problems", "What keeps vacuum from doing its work").set(health.vacuum_problems)
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(
         health.oldest_transaction_seconds or 0

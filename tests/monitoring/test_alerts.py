@@ -118,6 +118,16 @@ def give_a_message_up(site: Site, _: Sessions) -> None:
     )
 
 
+def refuse_a_webhook_event(site: Site, _: Sessions) -> None:
+    webhook = site.functions.row("add_webhook", "ann", "https://app.example/hooks")
+    assert webhook is not None
+    assert site.functions.value("test_webhook", "ann", webhook["id"])
+    delivery = site.functions.row("claim_webhook_deliveries", 1)
+    assert delivery is not None
+    refusal = (delivery["lease"], 500, "it answered 500", "0.1 s")
+    assert site.functions.value("record_webhook_delivery", webhook["id"], *refusal)
+
+
 def hold_back_vacuum(site: Site, sessions: Sessions) -> None:
     set_settings(site.db, longest_transaction="1 s")
     sessions("select pg_current_xact_id()")
@@ -152,6 +162,7 @@ FAULTS: dict[str, tuple[Callable[[Site, Sessions], None], str]] = {
     "GmailSyncWatchesEnd": (let_a_watch_run_out, JOB),
     "GmailSyncDayQuota": (spend_the_day, JOB),
     "GmailSyncDeadLetters": (give_a_message_up, JOB),
+    "GmailSyncWebhooksFail": (refuse_a_webhook_event, JOB),
     "GmailSyncVacuum": (hold_back_vacuum, JOB),
     "GmailSyncNotifyQueue": (never_read_notifications, JOB),
     "GmailSyncDown": (stop_the_service, JOB),
