@@ -15,7 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
-from service import migrate
+from service import migrate, telemetry
 from service.accounts.connect import OAuthConnector
 from service.api import (
     account,
@@ -124,7 +124,8 @@ def create_app(
     app.state.stopping = stopping
     routed = asgi.slashes_in_ids(_prefixed(app, config.public_url))
     over_tls = config.public_url.startswith("https:")
-    app.asgi_handler = asgi.observed(security.secured(routed, over_tls), log, metrics)
+    observed = asgi.observed(security.secured(routed, over_tls), log, metrics)
+    app.asgi_handler = telemetry.traced(observed)
     return app
 
 

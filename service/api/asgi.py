@@ -10,6 +10,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from service import telemetry
 from service.api.metrics import RequestMetrics
 
 SLASH = "\ufdd0"
@@ -55,6 +56,8 @@ def observed(app: ASGIApp, log: FilteringBoundLogger, metrics: RequestMetrics) -
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if route := scope.get("path_template"):
+                    telemetry.describe({"http.route": route}, f"{method} {route}")
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id)]
             await send(message)
 

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
+from service import telemetry
 from service.accounts.rows import USABLE, get_account
 from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
@@ -76,7 +77,7 @@ def start_sync(
     """Start a sync, or return the active one."""
     user_id = request.user.user_id
     _require_account(pool, user_id)
-    started = pool.rows("start_sync", user_id, force_full, "api")[0]
+    started = pool.rows("start_sync", user_id, force_full, "api", telemetry.traceparent())[0]
     run = StartedRun.of(pool.row("sync_run", started["task_id"]), created=started["created"])
     if run.created:
         run.message = "Sync started"

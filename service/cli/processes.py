@@ -9,7 +9,7 @@ import sys
 import click
 from structlog.typing import FilteringBoundLogger
 
-from service import logs, threads
+from service import logs, telemetry, threads
 from service.app import Server, create_app
 from service.cli.errors import listening_at
 from service.cli.google import make_google
@@ -80,6 +80,7 @@ def _prepare_log(config: Config) -> FilteringBoundLogger:
     logs.take_over_stderr()
     log = logs.configure(config.log_level)
     threads.end_process_with_any_thread(log)
+    telemetry.start(os.environ, log)
     return log
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 from googleapiclient.http import HttpRequest
 
+from service import telemetry
 from service.gmail import multipart
 from service.gmail.answers import Fetched, HistoryPage, MessagePage, Profile
 from service.gmail.api import Format, GmailApi
@@ -197,7 +198,8 @@ class GmailClient:
         method = get.request.methodId
         is_thread = method == THREADS_GET
         try:
-            response, content = self._transport.request(
+            response, content = self._request(
+                method,
                 get.uri,
                 headers=get.request.headers,
                 most=BATCH_BYTES if is_thread else LARGEST_ANSWER,
@@ -227,7 +229,9 @@ class GmailClient:
         missing: GmailError = MalformedResponse("missing in the batch's answer")
         cut = None
         try:
-            response, content = self._transport.request(url, "POST", body, headers, BATCH_BYTES)
+            response, content = self._request(
+                "gmail.batch", url, "POST", body, headers, BATCH_BYTES
+            )
             boundary = multipart.boundary_of(response)
         except IncompleteRead as error:
             cut = error
@@ -255,11 +259,17 @@ class GmailClient:
 
     def _send(self, request: HttpRequest) -> tuple[Response, bytes]:
         try:
-            return self._transport.request(
-                request.uri, request.method, request.body, request.headers
+            return self._request(
+                request.methodId, request.uri, request.method, request.body, request.headers
             )
         except Exception as error:
             raise classify(error, request.methodId) from error
+
+    def _request(self, operation: str, *arguments: Any, **named: Any) -> tuple[Response, bytes]:
+        with telemetry.span(operation):
+            response, content = self._transport.request(*arguments, **named)
+            telemetry.describe({"http.response.status_code": response.status})
+        return response, content
 
     def _read(self, request: HttpRequest, response: Response, content: bytes) -> dict[str, Any]:
         try:

@@ -11,6 +11,7 @@ class Claim(Struct, frozen=True):
     """A row of claim_sync. The account's fields are None for a user without one.
 
     `counted_to` is where prepare_sync goes on, None if the claim has counted all.
+    `traceparent` is the trace of the request that asked for the run.
     """
 
     task_id: str
@@ -25,3 +26,4 @@ class Claim(Struct, frozen=True):
     credentials: bytes | None
     verified: bool | None
     counted_to: str | None
+    traceparent: str | None

@@ -7,6 +7,7 @@ from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
+from service import telemetry
 from service.accounts.credentials import AccountCredentials
 from service.accounts.rows import USABLE
 from service.gmail.client import GmailClient
@@ -114,7 +115,11 @@ class RunExecutor:
         account = self._account = AccountCredentials(
             self._session, self._google, claim.user_id, claim.credentials, self._log
         )
-        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"fetch {self.task_id}")
+        pool = ThreadPoolExecutor(
+            PARALLEL,
+            thread_name_prefix=f"fetch {self.task_id}",
+            initializer=telemetry.thread_initializer(),
+        )
         try:
             thread_client = partial(self._clients.for_this_thread, account.new_client)
             fetcher = MessageFetcher(self._calls, self._throttle, pool, thread_client, self._log)

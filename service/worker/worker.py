@@ -10,7 +10,7 @@ from contextlib import closing
 import psycopg
 from structlog.typing import FilteringBoundLogger
 
-from service import logs
+from service import logs, telemetry
 from service.google.configuration import Google
 from service.postgres.calls import Session, is_outage
 from service.postgres.listener import Listener, RunChange
@@ -118,6 +118,7 @@ class Worker:
         with closing(Session(self._url, "gmail-sync worker")) as session:
             while not self._draining.is_set():
                 seen = self._wakeups
+                asked_at = telemetry.now()
                 try:
                     claim = session.row_as(Claim, "claim_sync", self.id)
                 except psycopg.Error as error:
@@ -129,7 +130,8 @@ class Worker:
                 if claim is None:
                     self._wait_for_wakeup(seen)
                 else:
-                    self._execute(claim, session)
+                    with telemetry.run(claim.traceparent, asked_at, _facts(claim)):
+                        self._execute(claim, session)
 
     def _execute(self, claim: Claim, session: Session) -> None:
         log = self._log.bind(task_id=claim.task_id, user_id=claim.user_id)
@@ -174,6 +176,11 @@ class Worker:
             reason = f"none of the {self._concurrency} slots of this worker works"
             end_process(self._log, f"{reason}: each failed for {min(failing):.0f} s")
         return self._concurrency - len(failing)
+
+
+def _facts(claim: Claim) -> telemetry.Attributes:
+    """What a trace says of a run. Its task_id contains the user id, which may be an address."""
+    return {"gmail_sync.sync_type": claim.sync_type, "gmail_sync.attempt": claim.attempt}
 
 
 def _passes(error: psycopg.Error) -> bool:

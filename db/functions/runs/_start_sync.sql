@@ -7,7 +7,8 @@
 -- soon as it is free. The 3 s follow from that poll, so they are not a setting.
 
 create or replace function gmail_sync._start_sync(
-  p_user_id gmail_sync.user_key, p_force_full boolean, p_source text, p_new_task_id text
+  p_user_id gmail_sync.user_key, p_force_full boolean, p_source text, p_new_task_id text,
+  p_traceparent text default null
 )
 returns text
 language plpgsql
@@ -43,11 +44,11 @@ begin
         perform gmail_sync._check_start_rate(p_user_id);
       end if;
       insert into gmail_sync.user_sync_status (
-        task_id, user_id, sync_type, source, phase,
+        task_id, user_id, sync_type, source, phase, traceparent,
         started_at, updated_at, not_before, claimed_at
       )
       values (
-        p_new_task_id, p_user_id, v_sync_type, p_source, 'queued',
+        p_new_task_id, p_user_id, v_sync_type, p_source, 'queued', p_traceparent,
         clock_timestamp(), clock_timestamp(), clock_timestamp(), null
       )
       on conflict do nothing;
@@ -66,8 +67,8 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text) is
+comment on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text, text) is
 'The run that does a sync of a user: a new one, or the one that exists.';
 
-revoke all on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text)
+revoke all on function gmail_sync._start_sync(gmail_sync.user_key, boolean, text, text, text)
   from public;

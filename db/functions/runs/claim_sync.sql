@@ -19,7 +19,8 @@ returns table (
   heartbeat_interval interval,
   heartbeat_timeout interval,
   longest_wait interval,
-  counted_to text
+  counted_to text,
+  traceparent text
 )
 language plpgsql
 volatile
@@ -58,7 +59,7 @@ begin
       a.email, a.status, a.status_reason, a.credentials, a.verified,
       a.content_mode, a.quota_profile,
       v_run.claimed_at, s.heartbeat_interval, s.heartbeat_timeout, s.longest_wait,
-      v_counted_to
+      v_counted_to, v_run.traceparent
     from gmail_sync.settings s
     left join gmail_sync.account a on a.user_id = v_run.user_id;
 end;

@@ -121,6 +121,8 @@ create table gmail_sync.user_sync_status (
   -- What the messages left are expected to cost, as a part of what each by itself would.
   planned_at timestamptz,
   planned_share real,
+  -- The trace that asked for it: the traceparent of W3C's Trace Context.
+  traceparent text,
   -- Text concatenation, because jsonb_build_object is not immutable.
   current_stats jsonb not null generated always as ((
     '{"found": ' || found::text
@@ -169,6 +171,9 @@ create table gmail_sync.user_sync_status (
   constraint resumes_another_run check (resumes <> task_id),
   constraint success_leaves_nothing_pending check (
     outcome is distinct from 'succeeded' or pending = 0
+  ),
+  constraint traceparent_has_the_form_of_w3c check (
+    traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
   ),
   constraint timestamps_are_finite check (
     isfinite(started_at) and isfinite(updated_at) and isfinite(not_before)
