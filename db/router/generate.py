@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db.router.catalog import Face, Function, Relation
-from db.router.routes import ROUTES, Absent, Own, Rows, Task, Total, User
+from db.router.routes import AUDITED, ROUTES, Absent, Own, Rows, Task, Total, User
 
 FOLDER = Path(__file__).parent
 OWNER = "gmail_sync_owner"
@@ -17,6 +17,9 @@ CLUSTER, NODES = "gmail_sync", "gmail_sync_nodes"
 SLOTS = 64
 VOLATILITY = {"i": "immutable", "s": "stable", "v": "volatile"}
 BY_SLOT = ("attachments", "labels", "messages", "sync_runs")
+# Who calls, which a node cannot see: as arguments, and as the face gives them.
+TYPES = ("p_role text", "p_application text")
+CALLER = ("session_user::text", "current_setting('application_name')")
 
 
 class RouteError(Exception):
@@ -130,25 +133,41 @@ def _function(function: Function) -> Iterator[str]:
 
 def _remote(function: Function, slot: str) -> str:
     """The function of PL/Proxy that runs at the node of a slot."""
-    return f"""
-create function gmail_sync_router.{function.name}({function.signature}) returns {function.result}
-language plproxy as $$
-  cluster '{CLUSTER}';
-  run on {slot};
-  target gmail_sync.{function.name};
-$$;"""
+    return _inner(function, CLUSTER, slot, [])
 
 
 def _remote_at_node(function: Function) -> str:
     """The function of PL/Proxy that runs at a given node."""
-    signature = ", ".join(["p_node integer", *filter(None, [function.signature])])
+    return _inner(function, NODES, "p_node", ["p_node integer"])
+
+
+def _inner(function: Function, cluster: str, where: str, more: list[str]) -> str:
+    signature = ", ".join([*more, *filter(None, [function.signature]), *_caller(function, TYPES)])
     return f"""
 create function gmail_sync_router.{function.name}({signature}) returns {function.result}
 language plproxy as $$
-  cluster '{NODES}';
-  run on p_node;
-  select * from gmail_sync.{function.name}({", ".join(function.names)});
+  cluster '{cluster}';
+  run on {where};
+  {_query(function)};
 $$;"""
+
+
+def _query(function: Function) -> str:
+    """The call at the node. If it is audited, the node learns first who calls.
+
+    An argument depends on that, because Postgres may reorder what a join does.
+    """
+    if function.name not in AUDITED:
+        return f"select * from gmail_sync.{function.name}({', '.join(function.names)})"
+    first, *others = function.names
+    arguments = ", ".join([f"case when c.known then {first} end", *others])
+    return f"""select f.*
+  from (select true as known from gmail_sync._caller(p_role, p_application) offset 0) c
+  cross join lateral gmail_sync.{function.name}({arguments}) f"""
+
+
+def _caller(function: Function, parts: tuple[str, str]) -> tuple[str, ...]:
+    return parts if function.name in AUDITED else ()
 
 
 def _asked(function: Function) -> str:
@@ -182,7 +201,8 @@ $$;"""
 
 
 def _call(function: Function) -> str:
-    call = f"gmail_sync_router.{function.name}({', '.join(function.names)})"
+    arguments = ", ".join([*function.names, *_caller(function, CALLER)])
+    call = f"gmail_sync_router.{function.name}({arguments})"
     if function.is_set:
         return f"return query select * from {call};"
     return f"perform {call};" if function.is_void else f"return {call};"
@@ -205,7 +225,8 @@ def _merged(function: Function, route: Rows | Total) -> str:
 
 
 def _call_at(node: str, function: Function) -> str:
-    return f"gmail_sync_router.{function.name}({', '.join([node, *function.names])}) f"
+    arguments = ", ".join([node, *function.names, *_caller(function, CALLER)])
+    return f"gmail_sync_router.{function.name}({arguments}) f"
 
 
 def _face(function: Function, body: str) -> str:

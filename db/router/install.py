@@ -4,7 +4,7 @@ Nodes are given as libpq URLs of a superuser, node 0 first. The router reaches t
 pgbouncer, under the database names node0, node1 and so on.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
@@ -79,6 +79,7 @@ def install(
             _attach_views(router, slot, place)
     for number, node in enumerate(nodes):
         _close_slots(node, [slot for slot, place in slots.items() if place != number])
+    share_quota(nodes, slots)
 
 
 def _check(router: Connection, nodes: Sequence[Connection]) -> str:
@@ -150,12 +151,30 @@ def _close_slots(node: Connection, slots: list[int]) -> None:
     )
 
 
+def share_quota(nodes: Sequence[Connection], slots: Mapping[int, int]) -> None:
+    """Give each node its part of the project's quota. `slots` are the nodes of the slots.
+
+    Parts are lowered before others are raised, so their sum never exceeds the whole.
+    """
+    for change in ("least", "greatest"):
+        for number, node in enumerate(nodes):
+            share = list(slots.values()).count(number) / SLOTS
+            node.execute(
+                f"update gmail_sync.settings set project_share = {share}"
+                f" where project_share <> {share} and {change}(project_share, {share}) = {share}"
+            )
+
+
 def _view_of_slot(view: str, slot: int) -> str:
-    """The condition is that of gmail_sync_router.slot; the reader may not execute _user_slot."""
+    """The condition is that of gmail_sync_router.slot; the reader may not execute _user_slot.
+
+    Postgres would expect one row in 200 to fit an equation, and sort all mail of a user for a page.
+    Of a CASE it expects half.
+    """
     user_slot = f"((hashtextextended(user_id, {HASH_SEED}) & {SLOTS - 1}) + 35) & {SLOTS - 1}"
     return (
         f"create view gmail_sync_slots.{view}_{slot} as select * from gmail_sync.{view}"
-        f" where ({user_slot}) = {slot}"
+        f" where case when ({user_slot}) = {slot} then true else false end"
     )
 
 
@@ -250,7 +269,6 @@ def _create_servers(
             "host": pooler.host,
             "port": str(pooler.port),
             "dbname": f"node{node}",
-            "fetch_size": "1000",
         }
         _create_server(router, views_server(node), "postgres_fdw", options, password)
 

@@ -94,7 +94,7 @@ ROUTES: dict[str, Route] = {
     "test_webhook": Total("max", "p_user_id"),
     "check_sync_consistency": Own(),
     "database_time": Own(),
-    "delete_account": User(),
+    "delete_account": Own(),
     "latest_changes": Own(),
     "list_dead_letters": Own(),
     "list_running_syncs": Own(),
@@ -125,4 +125,14 @@ ROUTES: dict[str, Route] = {
     "reap_loop": Absent(_OF_A_SERVER),
     "schedule_jobs": Absent(_OF_A_SERVER),
     "unschedule_jobs": Absent(_OF_A_SERVER),
+}
+
+# They write to the audit trail, so the node must know who calls at the router.
+AUDITED = {
+    "connect_account",
+    "delete_account",
+    "disconnect_account",
+    "mark_credentials_rejected",
+    "record_audit_event",
+    "record_connect_attempt",
 }

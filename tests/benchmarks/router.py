@@ -1,7 +1,7 @@
 """A call through the router beside the same call at the node.
 
 The node, the router and pgbouncer share the machine, fsync on. One client calls in turns here and
-there, as an application does with psycopg. CPU is that of the router's session and of pgbouncer
+there, without prepared statements. CPU is that of the router's session and of pgbouncer
 together. A latency includes the node's work, so the shorter a call, the dearer the way to it looks.
 """
 
@@ -79,6 +79,7 @@ def routed(node: Cluster, router: Cluster) -> Iterator[Routed]:
         superuser(node.url()) as direct,
         superuser(installation.router_url) as through,
     ):
+        direct.prepare_threshold = through.prepare_threshold = None
         task_id = fill(node.url())
         direct.execute("analyze")
         processes = [through.info.backend_pid, installation.pgbouncer.pid]

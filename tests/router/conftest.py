@@ -138,8 +138,10 @@ def answers(url: str) -> bool:
 def spread(installation: Installation) -> Iterator[Installation]:
     """Slots by turns at each node, and afterwards all at node 0 again."""
     installation.lead({slot: slot % NODES for slot in range(SLOTS)})
-    yield installation
-    installation.lead(dict.fromkeys(range(SLOTS), 0))
+    try:
+        yield installation
+    finally:
+        installation.lead(dict.fromkeys(range(SLOTS), 0))
 
 
 def clear(installation: Installation) -> None:

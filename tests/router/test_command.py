@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from db.router.install import LOGIN
 from service.cli import main
-from tests.router.conftest import NODES, Installation, superuser
+from tests.router.conftest import NODES, Installation, spread, superuser
 
 pytestmark = pytest.mark.gate
 
@@ -45,6 +45,18 @@ def test_the_status_says_which_node_does_not_answer(installation: Installation) 
     result = run(installation, "status", GMAIL_SYNC_NODE_URLS=" ".join(urls))
     assert result.exit_code == 1
     assert "no: connection" in result.output.splitlines()[3]
+
+
+def test_the_nodes_share_the_projects_quota_by_their_slots(installation: Installation) -> None:
+    with spread(installation):
+        assert shares(installation) == [22 / 64, 21 / 64, 21 / 64]
+    assert shares(installation) == [1, 0, 0]
+
+
+def shares(installation: Installation) -> list[float]:
+    with installation.superusers() as nodes:
+        rows = [node.execute("select project_share from gmail_sync.settings") for node in nodes]
+        return [float(share) for each in rows for (share,) in each.fetchall()]
 
 
 def test_the_status_says_which_slot_is_open_twice_or_nowhere(installation: Installation) -> None:

@@ -99,7 +99,7 @@ def check_outage(installation: Installation, functions: Session) -> None:
         outage(lambda: functions.rows("list_running_syncs"))
         assert functions.value("schema_version")
     # They waited for nothing of that.
-    assert others.served > 50
+    assert others.served >= 10
 
 
 def succeeds(functions: Session, user: str) -> bool:
@@ -117,8 +117,10 @@ def test_a_node_that_is_killed_and_comes_back(
     task_id = functions.value("start_sync_idempotent", user)
     node = at_all_nodes.nodes[DOWN]
     kill(node)
-    check_outage(at_all_nodes, functions)
-    node.start()
+    try:
+        check_outage(at_all_nodes, functions)
+    finally:
+        node.start()
     wait_until(lambda: succeeds(functions, user))
     # Its runs are as they were.
     assert functions.value("start_sync_idempotent", user) == task_id
@@ -145,11 +147,13 @@ def test_a_router_that_is_killed_and_restarted(
     user = user_at(at_all_nodes, 1, "kept")
     task_id = functions.value("start_sync_idempotent", user)
     kill(at_all_nodes.router)
-    assert not succeeds(functions, user)
-    with closing(Session(at_all_nodes.node_urls[1], "test")) as direct:
-        assert direct.value("claim_sync", uuid.uuid4()) == task_id
-        assert direct.value("heartbeat", task_id)
-    at_all_nodes.router.start()
+    try:
+        assert not succeeds(functions, user)
+        with closing(Session(at_all_nodes.node_urls[1], "test")) as direct:
+            assert direct.value("claim_sync", uuid.uuid4()) == task_id
+            assert direct.value("heartbeat", task_id)
+    finally:
+        at_all_nodes.router.start()
     wait_until(lambda: succeeds(functions, user))
     (run,) = functions.rows("sync_status", user)
     assert (run["task_id"], run["claimed_at"] is None) == (task_id, False)

@@ -16,7 +16,7 @@ from tests.cluster import Cluster
 from tests.functions.conftest import busy_user, claimed, listed, message, store, taken
 from tests.functions.mail.test_export_messages import ATTACHMENT
 from tests.functions.routines import Routine, login, routines
-from tests.router.conftest import Installation, clear
+from tests.router.conftest import NODES, Installation, clear, spread, superuser, user_at
 
 pytestmark = pytest.mark.gate
 
@@ -179,3 +179,41 @@ def end_runs(functions: Session) -> None:
     """The next claim then gets the run of the next user."""
     for run in functions.rows("list_running_syncs"):
         functions.value("cancel_sync", run["task_id"])
+
+
+def test_the_audit_trail_names_who_calls_at_the_router(installation: Installation) -> None:
+    """The login and the person, not the router's login at the node."""
+    application = "gmail-sync account by os:ann"
+    with superuser(installation.router_url) as router:
+        router.execute(f"set application_name = '{application}'")
+        router.execute("select gmail_sync.connect_account('audited', 'a@mail.example', 'sealed')")
+        (event,) = router.execute(
+            "select actor, role, application from gmail_sync.list_audit_events('audited')"
+        ).fetchall()
+    assert event == ("os:ann", "postgres", application)
+
+
+def test_a_deleted_user_is_forgotten_as_an_operator_at_each_node(
+    installation: Installation,
+) -> None:
+    with spread(installation), superuser(installation.router_url) as router:
+        ann, bo, cy = (user_at(installation, node, "forgotten") for node in range(NODES))
+        for user in (ann, bo, cy):
+            router.execute(
+                "select gmail_sync.connect_account(%s, 'a@mail.example', 'sealed'::bytea)", [user]
+            )
+            router.execute(
+                "select gmail_sync.record_audit_event('operator_read', %s, '{}', %s)", [ann, user]
+            )
+        assert acts_of(router, ann) >= NODES
+        assert router.execute("select gmail_sync.delete_account(%s)", [ann]).fetchone() == (True,)
+        assert acts_of(router, ann) == 0
+
+
+def acts_of(router: psycopg.Connection[Any], actor: str) -> int:
+    (found,) = router.execute(
+        "select count(*) from gmail_sync.list_audit_events() where actor = %s"
+        " and act = 'operator_read'",
+        [actor],
+    ).fetchone() or (0,)
+    return int(found)

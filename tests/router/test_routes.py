@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from db.router.catalog import face_of
 from db.router.generate import SLOTS, RouteError, check_routes
-from db.router.routes import ROUTES, Absent
+from db.router.routes import AUDITED, ROUTES, Absent
 from service.postgres.calls import connect
 from tests.functions.routines import login
 from tests.router.conftest import Installation, superuser
@@ -39,6 +39,15 @@ def test_the_face_is_that_of_a_node(installation: Installation) -> None:
     routed = [each for each in at_node.functions if not isinstance(ROUTES[each.name], Absent)]
     assert at_router.functions == routed
     assert at_router.views == at_node.views
+
+
+def test_every_function_that_audits_passes_on_who_calls(installation: Installation) -> None:
+    with superuser(installation.node_urls[0]) as node:
+        auditing = node.execute(
+            "select proname from pg_proc where pronamespace = 'gmail_sync'::regnamespace"
+            " and prosrc ~ '_record_audit_event' and proname !~ '^_'"
+        ).fetchall()
+    assert {name for (name,) in auditing} == AUDITED
 
 
 def test_nobody_but_the_owner_enters_the_inner_schemas(installation: Installation) -> None:
