@@ -38,13 +38,13 @@ from service.api.auth import security
 from service.api.auth.keys import CachedJwks, JwksKeySource, KeySource, Secret
 from service.api.auth.push_tokens import PushTokens
 from service.api.auth.tokens import Authentication
+from service.api.feed import ProgressBroadcaster
 from service.api.metrics import RequestMetrics
 from service.api.operator_access import OperatorAccessLog
 from service.config import Config, ConfigError
 from service.google.configuration import Google
 from service.google.consent import Consent
 from service.mailbox.access import MailboxOpener
-from service.postgres.calls import Session
 from service.postgres.pool import Pool
 from service.web import reference, static
 from service.web.pages import Pages, is_navigation
@@ -78,10 +78,9 @@ def create_app(
     also starts without a database. Raises ConfigError if no key for tokens is configured.
     """
     authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
-    session = Session(config.database_url, "gmail-sync feed")
-    broadcaster = events.ProgressBroadcaster(session, config.listen_url or config.database_url, log)
+    broadcaster = ProgressBroadcaster(config.nodes, pool, log)
     probes = health.new_pool(config.database_url)
-    probe = health.Probe(probes, migrate.head())
+    probe = health.Probe(probes, migrate.head(), len(config.nodes))
     metrics = RequestMetrics()
     stopping = threading.Event()
     static_files = static.StaticFiles([*static.FOLDER.iterdir(), *reference.FILES])
@@ -133,7 +132,7 @@ class Server(uvicorn.Server):
     """Uvicorn that ends open streams itself: it waits for them before it stops the app."""
 
     def __init__(self, app: Litestar) -> None:
-        self._broadcaster: events.ProgressBroadcaster = app.state.broadcaster
+        self._broadcaster: ProgressBroadcaster = app.state.broadcaster
         self._worker: BackgroundWorker | None = app.state.worker
         self._stopping: threading.Event = app.state.stopping
         config = uvicorn.Config(
@@ -205,7 +204,7 @@ def _provide(value: object) -> Provide:
 def _lifespan(
     pool: Pool,
     probe: health.Probe,
-    broadcaster: events.ProgressBroadcaster,
+    broadcaster: ProgressBroadcaster,
     worker: BackgroundWorker | None,
 ) -> Any:
     @asynccontextmanager

@@ -23,6 +23,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 MIN_SECRET_BYTES = 32
 FERNET_KEY_BYTES = 32
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+LIBPQ_SCHEMES = ("postgresql://", "postgres://")
 TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
 USER_IN_URL = re.compile(r"[^/?#]*//[^/?#]*@")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
@@ -43,6 +44,21 @@ def _database_url(value: str) -> str:
 
     parse_url(value)
     return value
+
+
+def _node_urls(value: str) -> tuple[str, ...]:
+    from db.connection import UNREADABLE
+
+    urls = tuple(value.split())
+    for number, url in enumerate(urls):
+        try:
+            # libpq also reads `key=value` pairs, but spaces separate those too.
+            if not url.startswith(LIBPQ_SCHEMES):
+                raise ValueError(UNREADABLE)
+            _database_url(url)
+        except ValueError as error:
+            raise ValueError(f"has a value for node {number} that {error}") from None
+    return urls
 
 
 def _whole_number(lowest: int, highest: int, value: str) -> int:
@@ -131,6 +147,20 @@ def _public_url(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{path}"
 
 
+class Node(NamedTuple):
+    """A Postgres that holds mail. `number` is its place in GMAIL_SYNC_NODE_URLS; the only Postgres
+    of an installation has none."""
+
+    url: str
+    listen_url: str
+    number: int | None = None
+
+    @property
+    def log_fields(self) -> dict[str, int]:
+        """What the lines of a log about this node have in common."""
+        return {} if self.number is None else {"node": self.number}
+
+
 @dataclass(frozen=True)
 class Config:
     """The settings of a process. A variable that is unset or empty has its default.
@@ -141,6 +171,7 @@ class Config:
 
     database_url: str
     listen_url: str = ""
+    node_urls: tuple[str, ...] = ()
     port: int = 8000
     jwt_secret: str | None = None
     jwt_jwks_url: str | None = None
@@ -163,6 +194,13 @@ class Config:
     log_level: str = "info"
 
     @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Where workers work and changes are announced."""
+        if self.node_urls:
+            return tuple(Node(url, url, number) for number, url in enumerate(self.node_urls))
+        return (Node(self.database_url, self.listen_url or self.database_url),)
+
+    @property
     def google_keys_url(self) -> str:
         """The JWKS of the keys with which Google signs identities."""
         if self.oauth_endpoint == GOOGLE_OAUTH_ENDPOINT:
@@ -183,7 +221,8 @@ class Config:
             except ValueError as error:
                 errors.append(f"{variable.name} {error}")
         config = cls(**values)
-        errors += [*_token_errors(config), *_demo_errors(config), *_push_errors(config)]
+        for check in (_node_errors, _token_errors, _demo_errors, _push_errors):
+            errors += check(config)
         if errors:
             raise ConfigError(errors)
         return config
@@ -223,6 +262,8 @@ VARIABLES = (
         "libpq URL: postgresql://user@host/database"),
     Variable("GMAIL_SYNC_LISTEN_URL", "listen_url", _database_url,
         "URL for LISTEN if DATABASE_URL is that of a pooler"),
+    Variable("GMAIL_SYNC_NODE_URLS", "node_urls", _node_urls,
+        "URLs of the nodes, node 0 first, if DATABASE_URL is that of a router"),
     Variable("PORT", "port", partial(_whole_number, 1, 65535),
         "port of the service"),
     Variable("GMAIL_SYNC_JWT_SECRET", "jwt_secret", _secret,
@@ -258,12 +299,20 @@ VARIABLES = (
     Variable("GMAIL_SYNC_QUOTA_PROFILE", "quota_profile", partial(_one_of, QUOTA_PROFILES),
         "caps of new accounts: google-standard, google-legacy or unlimited"),
     Variable("GMAIL_SYNC_WORKER_CONCURRENCY", "worker_concurrency", partial(_whole_number, 1, 64),
-        "runs at a time in a process"),
+        "runs at a time in a process, at each node"),
     Variable("GMAIL_SYNC_WEBHOOK_NETWORKS", "webhook_networks", _networks,
         "private networks that webhooks may reach, over http too: 10.0.0.0/8,..."),
     Variable("GMAIL_SYNC_LOG_LEVEL", "log_level", partial(_one_of, LOG_LEVELS),
         "debug, info, warning or error"),
 )  # fmt: skip
+
+
+def _node_errors(config: Config) -> Iterator[str]:
+    if config.node_urls and config.listen_url:
+        yield (
+            "GMAIL_SYNC_LISTEN_URL and GMAIL_SYNC_NODE_URLS are both set: with nodes, changes are "
+            "heard at each of them"
+        )
 
 
 def _token_errors(config: Config) -> Iterator[str]:

@@ -35,6 +35,22 @@ class Cluster(demo.Cluster):
         """Drop a database and end its connections."""
         self._execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
+    @contextmanager
+    def closed(self, name: str, spared: str = "test") -> Iterator[None]:
+        """End the sessions of a database and refuse new ones; those named `spared` go on."""
+        allow = sql.SQL("alter database {} allow_connections {}")
+        self._execute(allow.format(sql.Identifier(name), sql.Literal(False)))
+        self._execute(
+            sql.SQL(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = {} and application_name <> {}"
+            ).format(sql.Literal(name), sql.Literal(spared))
+        )
+        try:
+            yield
+        finally:
+            self._execute(allow.format(sql.Identifier(name), sql.Literal(True)))
+
     def restart(self, mode: Literal["fast", "immediate"] = "fast") -> None:
         """Restart on the same port and data, as `pg_ctl restart -m mode` does."""
         self._shut_down(SHUTDOWN_SIGNALS if mode == "fast" else SHUTDOWN_SIGNALS[1:])

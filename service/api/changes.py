@@ -15,7 +15,7 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 
 from service.api.auth.tokens import UserRequest
-from service.api.events import ProgressBroadcaster, Subscriber, latest_changes
+from service.api.feed import LATEST_CHANGE, ProgressBroadcaster, Subscriber
 from service.api.problems import error_responses, problem
 from service.postgres.calls import Row
 from service.postgres.pool import Pool
@@ -88,7 +88,7 @@ async def list_changes(
         valid_for = (request.user.expires_at - datetime.now(UTC)).total_seconds()
         ends = time.monotonic() + min(wait, valid_for)
         known = {"user_id": user_id, "change_number": number}
-        with broadcaster.subscribe(latest_changes, user_id, known) as subscriber:
+        with broadcaster.subscribe(LATEST_CHANGE, user_id, known) as subscriber:
             while not (found or broadcaster.ended) and await _changes(request, subscriber, ends):
                 found = await sync_to_thread(read)
     rows = found[:limit]
@@ -114,8 +114,8 @@ async def _cancel_when_gone(request: UserRequest, scope: anyio.CancelScope) -> N
 
 
 def _latest(pool: Pool, user_id: str) -> int:
-    (row,) = latest_changes(pool, [user_id])
-    return int(row["change_number"])
+    row = LATEST_CHANGE.of_user(pool, user_id)
+    return row["change_number"] if row else 0
 
 
 def _cursor(number: int, user_id: str) -> str:

@@ -1,7 +1,8 @@
 """The state of the service and its syncs, for operators, probes and Prometheus.
 
 These routes respond quickly even if the database, the token issuer or other requests are slow.
-They have connections and threads of their own, and time out after PROBE_SECONDS.
+They have connections and threads of their own, and time out after PROBE_SECONDS. With several
+nodes, the facts take as long as the router waits for a node that hangs.
 """
 
 import asyncio
@@ -28,7 +29,9 @@ from service.api.problems import error_responses, problem
 from service.postgres.pool import Pool
 
 PROBE_SECONDS = 3
-PROBE_CONNECTIONS = 2
+# Prometheus gives up after 10 s, unless it is configured otherwise.
+ROUTED_SECONDS = 8
+FACT_THREADS = 2
 # Less, so that the pool can report why there is no connection.
 POOL_SECONDS = 2
 READ_ONLY = (
@@ -73,16 +76,19 @@ class Status(Struct):
 
 def new_pool(url: str) -> Pool:
     """For a Probe."""
-    return Pool(url, "gmail-sync probes", PROBE_CONNECTIONS, POOL_SECONDS)
+    return Pool(url, "gmail-sync probes", FACT_THREADS + 1, POOL_SECONDS)
 
 
 class Probe:
-    """Queries the database within PROBE_SECONDS. The probe opens and closes `pool`."""
+    """Queries the database within a few seconds. The probe opens and closes `pool`."""
 
-    def __init__(self, pool: Pool, schema_version: str) -> None:
+    def __init__(self, pool: Pool, schema_version: str, nodes: int = 1) -> None:
         self._pool = pool
-        self._threads = ThreadPoolExecutor(PROBE_CONNECTIONS, "probe")
+        self._facts = ThreadPoolExecutor(FACT_THREADS, "probe")
+        # No node is asked whether the service is ready, so that one that hangs must not delay it.
+        self._readiness = ThreadPoolExecutor(1, "readiness")
         self._schema_version = schema_version
+        self._seconds = PROBE_SECONDS if nodes == 1 else ROUTED_SECONDS
 
     def __enter__(self) -> Self:
         self._pool.__enter__()
@@ -91,7 +97,8 @@ class Probe:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._facts, self._readiness):
+            threads.shutdown(wait=False, cancel_futures=True)
         self._pool.__exit__(kind, value, trace)
 
     async def health(self) -> Health:
@@ -108,7 +115,9 @@ class Probe:
     async def not_ready_reason(self) -> str | None:
         """Why requests cannot be served; None if they can."""
         try:
-            version = await self.with_timeout(lambda: self._pool.value("schema_version"))
+            version = await _within(
+                PROBE_SECONDS, self._readiness, lambda: self._pool.value("schema_version")
+            )
         except psycopg.ProgrammingError:  # no such function or schema, or no privilege
             version = None
         except psycopg.Error as error:
@@ -125,11 +134,15 @@ class Probe:
 
     async def with_timeout(self, ask: Callable[[], Any]) -> Any:
         """What `ask` returns. Raises psycopg.Error."""
-        asked = asyncio.get_running_loop().run_in_executor(self._threads, ask)
-        try:
-            return await asyncio.wait_for(asked, PROBE_SECONDS)
-        except TimeoutError as error:
-            raise psycopg.OperationalError(f"no answer within {PROBE_SECONDS} s") from error
+        return await _within(self._seconds, self._facts, ask)
+
+
+async def _within(seconds: float, threads: ThreadPoolExecutor, ask: Callable[[], Any]) -> Any:
+    asked = asyncio.get_running_loop().run_in_executor(threads, ask)
+    try:
+        return await asyncio.wait_for(asked, seconds)
+    except TimeoutError as error:
+        raise psycopg.OperationalError(f"no answer within {seconds} s") from error
 
 
 @get(

@@ -55,13 +55,19 @@ class QuotaDay(Struct):
     resets_at: datetime
 
 
+class NodeHealth(Struct):
+    node: int
+    healthy: bool
+
+
 class Health(Struct):
     """`reapers` is the seconds since the last pass of each; `standby`, whether the server is one.
 
     `estimates` names the counts that are not exact: those beyond 5,000.
     watches_ending counts watches of Gmail that end within a day, or that it refused to renew.
     oldest_transaction_seconds is the age of the transaction that holds back vacuum.
-    dropped_log_lines is what live workers could not write since they started.
+    dropped_log_lines is what live workers could not write since they started. Only a router has
+    `nodes`.
     """
 
     healthy: bool
@@ -84,3 +90,4 @@ class Health(Struct):
     vacuum_problems: int
     notify_queue_percent: float
     dropped_log_lines: int
+    nodes: list[NodeHealth] = []

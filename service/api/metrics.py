@@ -103,4 +103,7 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     reaper_age = gauge("reaper_age_seconds", "Time since a reaper's last pass", ["reaper"])
     for reaper, seconds in health.reapers.items():
         reaper_age.labels(reaper).set(seconds)
+    node_healthy = gauge("node_healthy", "Whether a node answers and is healthy", ["node"])
+    for each in health.nodes:
+        node_healthy.labels(each.node).set(each.healthy)
     return registry

@@ -16,7 +16,7 @@ from service.cli.google import make_google
 from service.config import Config
 from service.google.configuration import Google
 from service.postgres.pool import Pool
-from service.worker.worker import Worker
+from service.worker.workers import Workers
 
 # Connections of the API's threads; the worker has its own.
 API_CONNECTIONS = 10
@@ -44,12 +44,12 @@ def serve(host: str, no_worker: bool) -> None:
     log = _prepare_log(config)
     # Without keys the API serves only what is stored.
     google = make_google(config) if config.credentials_keys or not no_worker else None
-    worker = _worker(config, google, log) if google and not no_worker else None
+    workers = _workers(config, google, log) if google and not no_worker else None
     pool = Pool(config.database_url, "gmail-sync api", API_CONNECTIONS)
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs, and raises them again after it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
-    server = Server(create_app(config, pool, worker, log, google))
+    server = Server(create_app(config, pool, workers, log, google))
     # Before the worker starts: it would claim runs, and end at once.
     with listening_at(host, config.port, "PORT"):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -68,11 +68,11 @@ def worker() -> None:
     stops = {signal.SIGINT, signal.SIGTERM}
     # Before any thread starts: all inherit the mask, and only this one waits for signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-    worker = _worker(config, make_google(config), _prepare_log(config))
+    workers = _workers(config, make_google(config), _prepare_log(config))
     _freeze_gc()
-    worker.start()
+    workers.start()
     signal.sigwait(stops)
-    worker.stop()
+    workers.stop()
 
 
 def _prepare_log(config: Config) -> FilteringBoundLogger:
@@ -89,13 +89,6 @@ def _freeze_gc() -> None:
     gc.freeze()
 
 
-def _worker(config: Config, google: Google, log: FilteringBoundLogger) -> Worker:
+def _workers(config: Config, google: Google, log: FilteringBoundLogger) -> Workers:
     sys.setswitchinterval(SWITCH_SECONDS)
-    return Worker(
-        config.database_url,
-        google,
-        config.worker_concurrency,
-        log,
-        listen_url=config.listen_url,
-        webhook_networks=config.webhook_networks,
-    )
+    return Workers(config.nodes, google, config.worker_concurrency, log, config.webhook_networks)

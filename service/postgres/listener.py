@@ -8,6 +8,7 @@ import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.postgres.calls import connect
+from service.postgres.outage_log import OutageLog
 from service.threads import LongLivedThread
 
 CHANNEL = "gmail_sync"
@@ -42,6 +43,7 @@ class Listener:
         self._on_change = on_change
         self._on_webhook = on_webhook
         self._log = log
+        self._outage = OutageLog("listening", log)
         self._stopped = threading.Event()
         self._thread = LongLivedThread("listener", self._run, self._stopped, log)
 
@@ -57,7 +59,7 @@ class Listener:
             try:
                 self._listen()
             except psycopg.Error as error:
-                self._log.warning("listening failed", error=str(error))
+                self._outage.failed(error)
                 self._stopped.wait(RECONNECT_SECONDS)
 
     def _listen(self) -> None:
@@ -65,6 +67,7 @@ class Listener:
             connection.execute(f"listen {CHANNEL}")
             if self._on_webhook:
                 connection.execute(f"listen {WEBHOOKS}")
+            self._outage.succeeded()
             while not self._stopped.is_set():
                 for notification in connection.notifies(timeout=POLL_SECONDS):
                     if self._on_webhook and notification.channel == WEBHOOKS:

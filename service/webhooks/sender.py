@@ -17,6 +17,7 @@ import psycopg
 from structlog.typing import FilteringBoundLogger
 
 from service.postgres.calls import Session
+from service.postgres.outage_log import OutageLog
 from service.threads import LongLivedThread
 from service.webhooks.addresses import Network
 from service.webhooks.post import TOTAL_SECONDS, Delivery, Outcome, Poster
@@ -38,6 +39,7 @@ class WebhookSender:
     def __init__(self, url: str, allowed: Collection[Network], log: FilteringBoundLogger) -> None:
         self._url = url
         self._log = log
+        self._outage = OutageLog("sending webhooks", log)
         self._stopping = threading.Event()
         self._wakeup = threading.Event()
         self._to_send: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
@@ -85,8 +87,10 @@ class WebhookSender:
                     busy = self._record(session) + self._claim(session)
                 except psycopg.Error as error:
                     # What was not recorded is recorded next, or sent again.
-                    self._log.warning("sending webhooks failed", error=str(error))
+                    self._outage.failed(error)
                     busy = 0
+                else:
+                    self._outage.succeeded()
                 for poster in self._posters:
                     poster.interrupt_if_late()
                 if not busy:

@@ -1,4 +1,5 @@
-"""A worker: slots that claim and execute runs, a listener that wakes them, and housekeeping."""
+"""A worker at one database: slots that claim and execute runs, a listener that wakes them, and
+housekeeping."""
 
 import importlib.metadata
 import threading
@@ -14,6 +15,7 @@ from service import logs, telemetry
 from service.google.configuration import Google
 from service.postgres.calls import Session, is_outage
 from service.postgres.listener import Listener, RunChange
+from service.postgres.outage_log import OutageLog
 from service.threads import LongLivedThread, end_process
 from service.webhooks.addresses import Network
 from service.webhooks.sender import WebhookSender
@@ -38,7 +40,8 @@ class Worker:
     """Claims and executes up to `concurrency` runs at once, from start() to stop().
 
     `listen_url` connects directly to the database if `url` goes through a pooler. It also sends
-    events to webhooks, to `webhook_networks` even if those are not public.
+    events to webhooks, to `webhook_networks` even if those are not public. `process_slots` are
+    those of all workers of the process: it ends when none of them works.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Worker:
         log: FilteringBoundLogger,
         listen_url: str = "",
         webhook_networks: Collection[Network] = (),
+        process_slots: list[LongLivedThread] | None = None,
     ) -> None:
         # New at each start: host names can be equal, these ids never are.
         self.id = uuid.uuid4()
@@ -56,6 +60,8 @@ class Worker:
         self._google = google
         self._concurrency = concurrency
         self._log = log.bind(worker=str(self.id))
+        self._claiming = OutageLog("claiming", self._log)
+        self._housekeeping = OutageLog("housekeeping", self._log)
         self._draining = threading.Event()
         self._wakeup = threading.Condition()
         self._wakeups = 0
@@ -68,6 +74,8 @@ class Worker:
             LongLivedThread(f"slot {number}", self._serve_slot, self._draining, self._log)
             for number in range(concurrency)
         ]
+        self._process_slots = [] if process_slots is None else process_slots
+        self._process_slots += self._slots
         self._housekeeper = LongLivedThread(
             "housekeeping", self._housekeeping_loop, self._draining, self._log
         )
@@ -124,9 +132,10 @@ class Worker:
                 except psycopg.Error as error:
                     if not _passes(error):
                         raise
-                    self._log.warning("claiming failed", error=str(error))
+                    self._claiming.failed(error)
                     self._draining.wait(POLL_SECONDS)
                     continue
+                self._claiming.succeeded()
                 if claim is None:
                     self._wait_for_wakeup(seen)
                 else:
@@ -151,11 +160,12 @@ class Worker:
                     if reaped := session.value("run_fallback_reaper"):
                         self._log.warning("lost runs reaped", runs=reaped)
                     more = session.value("index_messages", INDEX_BATCH) == INDEX_BATCH
+                    self._housekeeping.succeeded()
                     if self._draining.wait(0 if more else HOUSEKEEPING_SECONDS):
                         session.value("unregister_worker", self.id)
                         break
                 except psycopg.Error as error:
-                    self._log.warning("housekeeping failed", error=str(error))
+                    self._housekeeping.failed(error)
                     if self._draining.wait(HOUSEKEEPING_SECONDS):
                         break
 
@@ -170,12 +180,17 @@ class Worker:
         )
 
     def _living_slots(self) -> int:
-        """The number of slots that work. Ends the process if there has been none for too long."""
-        failing = [seconds for slot in self._slots if (seconds := slot.failing_for())]
-        if len(failing) == self._concurrency and min(failing) > LIFELESS_SECONDS:
-            reason = f"none of the {self._concurrency} slots of this worker works"
+        """The number of slots that work. Ends the process if none of it has for too long."""
+        failing = _failing_for(self._process_slots)
+        if len(failing) == len(self._process_slots) and min(failing) > LIFELESS_SECONDS:
+            reason = f"none of the {len(failing)} slots of this process works"
             end_process(self._log, f"{reason}: each failed for {min(failing):.0f} s")
-        return self._concurrency - len(failing)
+        return self._concurrency - len(_failing_for(self._slots))
+
+
+def _failing_for(slots: list[LongLivedThread]) -> list[float]:
+    """For how many seconds each slot that fails has done so."""
+    return [seconds for slot in slots if (seconds := slot.failing_for())]
 
 
 def _facts(claim: Claim) -> telemetry.Attributes:

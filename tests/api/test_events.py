@@ -16,7 +16,9 @@ import pytest
 import structlog
 from psycopg.types.json import Jsonb
 
-from service.api.events import KEEPALIVE_SECONDS, ProgressBroadcaster, latest_runs
+from service.api.events import KEEPALIVE_SECONDS
+from service.api.feed import LATEST_RUN, ProgressBroadcaster
+from service.config import Node
 from service.postgres.calls import Session
 from service.threads import LongLivedThread
 from tests.api.conftest import (
@@ -115,7 +117,7 @@ def test_the_state_comes_at_once_and_then_each_change(
 def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 60)
     with watching(ann) as stream:
         assert stream.run()["task_id"] is None
         wait_until(lambda: listens(db))
@@ -130,7 +132,7 @@ def test_that_a_run_begins_and_ends_is_told_before_the_next_second(
 def test_a_click_is_told_at_once_while_starts_are_not_announced(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 60)
     connect_account(functions, "bob")
     functions.rows("start_sync", "bob")
     db.execute(
@@ -149,7 +151,7 @@ def test_a_click_is_told_at_once_while_starts_are_not_announced(
 def test_who_clicks_is_told_at_once_where_nothing_is_heard(
     service_url: str, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 60)
     connect_account(functions, "ann")
     with (
         serving(service_url, GMAIL_SYNC_LISTEN_URL=NOWHERE) as deaf,
@@ -183,7 +185,7 @@ def test_who_clicks_is_told_at_once_where_nothing_is_heard(
 def test_what_others_do_is_not_asked_about(
     ann: httpx.Client, functions: Session, db: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.api.events.POLL_SECONDS", 60)
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 60)
     connect_account(functions, "bob")
     with watching(ann) as stream:
         stream.run()
@@ -326,11 +328,11 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
     connect_account(functions, "ann")
 
     async def watch() -> tuple[list[str], bool]:
-        session = Session(service_url, "gmail-sync feed")
-        feed = ProgressBroadcaster(session, service_url, structlog.get_logger())
+        node = Node(service_url, service_url)
+        feed = ProgressBroadcaster([node], functions, structlog.get_logger())
         feed.start(asyncio.get_running_loop())
         try:
-            with feed.subscribe(latest_runs, "ann", None) as subscriber:
+            with feed.subscribe(LATEST_RUN, "ann", None) as subscriber:
                 task_id = functions.value("start_sync_idempotent", "ann")
                 assert await subscriber.wait_for_change(10)
                 functions.value("cancel_sync", task_id)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.config import Config, ConfigError
+from service.config import Config, ConfigError, Node
 
 SECRET = secrets.token_hex(32)
 DATABASE = {"DATABASE_URL": "postgresql://user@host/database"}
@@ -78,6 +78,34 @@ def test_a_file_that_cannot_be_read_or_comes_beside_a_value_is_an_error(tmp_path
         f"GMAIL_SYNC_JWT_SECRET cannot be read from {missing}: No such file or directory",
         f"GOOGLE_CLIENT_SECRET cannot be read from {tmp_path / 'binary'}: it is not UTF-8",
     ]
+
+
+def test_the_only_postgres_is_the_only_node() -> None:
+    url = DATABASE["DATABASE_URL"]
+    assert config().nodes == (Node(url, url),)
+    direct = "postgresql://direct/database"
+    assert config(GMAIL_SYNC_LISTEN_URL=direct).nodes == (Node(url, direct),)
+    assert config().nodes[0].log_fields == {}
+
+
+def test_nodes_are_numbered_in_the_order_of_their_urls(tmp_path: Path) -> None:
+    (tmp_path / "urls").write_text("postgresql://db0/app\n  postgres://db1/app\n")
+    zero, one = config(GMAIL_SYNC_NODE_URLS_FILE=str(tmp_path / "urls")).nodes
+    assert zero == Node("postgresql://db0/app", "postgresql://db0/app", 0)
+    assert (one.url, one.log_fields) == ("postgres://db1/app", {"node": 1})
+
+
+@pytest.mark.parametrize("url", ["host=db1 password=hidden", "postgresql:/hidden", "hidden"])
+def test_an_error_names_the_node_and_not_its_password(url: str) -> None:
+    (error,) = errors(GMAIL_SYNC_NODE_URLS=f"postgresql://db0/app {url}")
+    assert error.startswith("GMAIL_SYNC_NODE_URLS has a value for node 1 that is not a libpq URL")
+    assert "hidden" not in error
+
+
+def test_nodes_are_not_behind_a_pooler_of_one_postgres() -> None:
+    urls = dict.fromkeys(["GMAIL_SYNC_NODE_URLS", "GMAIL_SYNC_LISTEN_URL"], "postgresql://db/app")
+    (error,) = errors(**urls)
+    assert "both set" in error
 
 
 def test_a_secret_and_an_issuer_exclude_each_other() -> None:

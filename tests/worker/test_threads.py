@@ -128,4 +128,4 @@ def test_a_worker_without_a_living_slot_ends_in_words(
     process = start_worker(2, program=("-c", LIFELESS))
     assert process.wait(60) == 1
     last = process.log.read_text().splitlines()[-1]
-    assert "none of the 2 slots of this worker works: each failed for" in last
+    assert "none of the 2 slots of this process works: each failed for" in last

@@ -75,6 +75,19 @@ def test_a_run_of_a_user_elsewhere_is_not_cancelled(functions: Session, db: Conn
     assert run_of(db, task_id)["is_syncing"]
 
 
+def test_progress_of_a_user_elsewhere_is_that_nodes_to_show(
+    functions: Session, db: Connection
+) -> None:
+    task_id = queued(functions)
+    move_away(db)
+    assert functions.rows("sync_progress", ["ann"]) == []
+    # The router still leads a reader here until the user has moved.
+    assert functions.row("sync_status", "ann")["task_id"] == task_id  # type: ignore[index]
+    move_back(db)
+    (row,) = functions.rows("sync_progress", ["ann"])
+    assert row["task_id"] == task_id
+
+
 def test_an_operators_act_on_a_user_elsewhere_is_not_recorded(db: Connection) -> None:
     move_away(db)
     with raises_sqlstate("SY006"):
