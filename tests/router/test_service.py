@@ -1,0 +1,205 @@
+"""The service at the router and its workers at the nodes: what users see, also of a node that dies
+or hangs."""
+
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from cryptography.fernet import Fernet
+from psycopg import sql
+
+from service import logs
+from service.config import Node
+from service.gmail.api import GmailApi
+from service.google.cipher import CredentialCipher
+from service.google.configuration import Google
+from service.postgres.calls import Session
+from service.simulator import ArmedFault, Fault, Mailbox, Simulator, generate
+from service.worker.workers import Workers
+from tests.api.conftest import Running, client_of, serving
+from tests.api.test_events import Stream, watching
+from tests.router.conftest import NODES, Installation, clear, spread, superuser, user_at
+from tests.router.test_faults import DOWN, kill, signal_all
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.gate
+
+LOGIN = "site_login"
+MESSAGES = 100
+PATIENCE_SECONDS = 120
+LISTENERS = """
+    select count(*) from pg_stat_activity
+    where application_name = 'gmail-sync listener' and query like 'listen %'
+      and state = 'idle'
+"""
+
+
+@dataclass
+class Site:
+    """An installation with a service, its workers and a simulated Gmail."""
+
+    installation: Installation
+    simulator: Simulator
+    cipher: CredentialCipher
+    functions: Session
+    running: Running
+    mailboxes: dict[str, Mailbox] = field(default_factory=dict)
+
+    def connect(self, prefix: str) -> list[str]:
+        """A new user at each node, whose mailbox has MESSAGES."""
+        users = [user_at(self.installation, node, prefix) for node in range(NODES)]
+        for user in users:
+            email, token = f"{user}@example.com", f"token of {user}"
+            self.mailboxes[user] = self.simulator.add_mailbox(email, token)
+            self.mailboxes[user].load(generate(MESSAGES))
+            sealed = self.cipher.encrypt({"token": token})
+            self.functions.value("connect_account", user, email, sealed, "unlimited", "full")
+        return users
+
+    def hold(self, user: str) -> ArmedFault:
+        """Start a sync of the user, which is in the middle of the mailbox until it is released."""
+        fault = Fault("batch", "hang", email=f"{user}@example.com", after=2, count=2)
+        held = self.simulator.faults.add(fault)
+        self.start(user)
+        wait_until(lambda: held.struck == fault.count, PATIENCE_SECONDS)
+        return held
+
+    def client(self, user: str) -> httpx.Client:
+        return client_of(self.running, user)
+
+    def start(self, user: str) -> None:
+        with self.client(user) as client:
+            assert client.post("/api/gmail/sync/smart").status_code == 202
+
+    def status(self, user: str) -> Any:
+        with self.client(user) as client:
+            return client.get("/api/gmail/sync/status").json()
+
+    def check_synced(self, user: str) -> None:
+        """Each message of the mailbox is stored, and was new once."""
+        # The first answers after a node's return may be those of the outage.
+        wait_until(lambda: self.status(user).get("outcome"), PATIENCE_SECONDS)
+        run = self.status(user)
+        assert (run["outcome"], run["stats"]["new"]) == ("succeeded", MESSAGES), run
+        with superuser(self.installation.router_url) as router:
+            query = "select message_id from gmail_sync.messages where user_id = %s order by 1"
+            stored = [message_id for (message_id,) in router.execute(query, [user])]
+        assert stored == sorted(self.mailboxes[user].message_ids())
+
+    def health(self) -> Any:
+        return httpx.get(f"{self.running.url}/api/gmail/sync/health", timeout=30).json()
+
+
+@pytest.fixture(scope="module")
+def site(installation: Installation) -> Iterator[Site]:
+    """Slots at all nodes. One process serves at the router and works at each node."""
+    password = secrets.token_urlsafe()
+    cipher = CredentialCipher([Fernet.generate_key().decode()])
+    with ExitStack() as stack:
+        clear(installation)
+        stack.enter_context(spread(installation))
+        for url in (*installation.node_urls, installation.router_url):
+            with superuser(url) as node:
+                node.execute(
+                    sql.SQL("create role {} login password {} in role gmail_sync_service").format(
+                        sql.Identifier(LOGIN), sql.Literal(password)
+                    )
+                )
+        urls = [node.url("gmail_sync", LOGIN, password) for node in installation.nodes]
+        router_url = installation.router.url("gmail_sync", LOGIN, password)
+        simulator = stack.enter_context(Simulator())
+        api = GmailApi(simulator.url)
+        google = Google(api, f"{simulator.url}/token", None, None, cipher, timeout=60)
+        nodes = [Node(url, url, number) for number, url in enumerate(urls)]
+        workers = Workers(nodes, google, 2, logs.configure("critical"))
+        functions = stack.enter_context(closing(Session(router_url, "test")))
+        running = stack.enter_context(
+            serving(router_url, workers, google, GMAIL_SYNC_NODE_URLS=" ".join(urls))
+        )
+        yield Site(installation, simulator, cipher, functions, running)
+
+
+@contextmanager
+def watching_all(site: Site, users: Sequence[str]) -> Iterator[list[Stream]]:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(site.client(user)) for user in users]
+        yield [stack.enter_context(watching(client)) for client in clients]
+
+
+def last_event(stream: Stream) -> Any:
+    while not (run := stream.run())["outcome"]:
+        pass
+    return run
+
+
+def test_users_of_all_nodes_are_synced_and_their_streams_need_no_poll(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 600)
+    users = site.connect("well")
+    with watching_all(site, users) as streams:
+        for stream in streams:
+            assert stream.run()["task_id"] is None
+        for url in site.installation.node_urls:
+            # The worker's and the feed's.
+            wait_until(partial(has_listeners, url, 2))
+        for user in users:
+            site.start(user)
+        for user, stream in zip(users, streams, strict=True):
+            assert last_event(stream)["outcome"] == "succeeded"
+            site.check_synced(user)
+
+
+def test_a_node_that_is_killed_stops_only_the_syncs_of_its_own_users(site: Site) -> None:
+    check_outage(site, "killed", kill, lambda node: node.start())
+
+
+def test_a_node_that_hangs_stops_only_the_syncs_of_its_own_users(site: Site) -> None:
+    check_outage(
+        site,
+        "hung",
+        lambda node: signal_all(node, signal.SIGSTOP),
+        lambda node: signal_all(node, signal.SIGCONT),
+    )
+
+
+def check_outage(
+    site: Site, prefix: str, take: Callable[[Any], None], bring_back: Callable[[Any], None]
+) -> None:
+    """A node goes in the middle of its user's sync, and comes back after the others have synced."""
+    users = site.connect(prefix)
+    node, victim = site.installation.nodes[DOWN], users[DOWN]
+    others = [user for user in users if user != victim]
+    with watching_all(site, users) as streams:
+        held = site.hold(victim)
+        take(node)
+        try:
+            held.release()
+            for user in others:
+                site.start(user)
+                assert last_event(streams[users.index(user)])["outcome"] == "succeeded"
+                site.check_synced(user)
+            with site.client(victim) as client:
+                assert client.get("/api/gmail/sync/status").status_code == 503
+            assert httpx.get(f"{site.running.url}/readyz").status_code == 200
+            assert {"node": DOWN, "healthy": False} in site.health()["nodes"]
+            metrics = httpx.get(f"{site.running.url}/metrics", timeout=30).text
+            assert f'\ngmail_sync_node_healthy{{node="{DOWN}"}} 0.0\n' in metrics
+        finally:
+            bring_back(node)
+        # No event of the outage says that the user has never synced.
+        assert last_event(streams[DOWN])["outcome"] == "succeeded"
+    site.check_synced(victim)
+
+
+def has_listeners(url: str, count: int) -> bool:
+    with closing(psycopg.connect(url)) as node:
+        (found,) = node.execute(LISTENERS).fetchone() or (0,)
+        return bool(found >= count)
