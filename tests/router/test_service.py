@@ -186,6 +186,8 @@ def check_outage(
                 site.start(user)
                 assert last_event(streams[users.index(user)])["outcome"] == "succeeded"
                 site.check_synced(user)
+            shown = site.functions.rows("sync_progress", users)
+            assert {row["user_id"] for row in shown} == set(others)
             with site.client(victim) as client:
                 assert client.get("/api/gmail/sync/status").status_code == 503
             assert httpx.get(f"{site.running.url}/readyz").status_code == 200
