@@ -11,8 +11,7 @@ from typing import Any, Protocol
 import uvicorn
 from litestar import Litestar, Router
 from litestar.di import Provide
-from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, ControllerRouterHandler
 from structlog.typing import FilteringBoundLogger
 
 from service import migrate, telemetry
@@ -33,6 +32,7 @@ from service.api import (
     push,
     sync,
     threads,
+    webhooks,
 )
 from service.api.auth import security
 from service.api.auth.keys import CachedJwks, JwksKeySource, KeySource, Secret
@@ -106,7 +106,8 @@ def create_app(
             _named("Syncs", [*sync.ROUTES, *events.ROUTES]),
             _named("Mail", [*mail.ROUTES, *threads.ROUTES, *changes.ROUTES, *content.ROUTES]),
             _named("Accounts", [*connect.ROUTES, *account.ROUTES, *push.ROUTES]),
-            _named("Operators", [*operator.ROUTES, *operator_lists.ROUTES]),
+            _named("Webhooks", webhooks.ROUTES),
+            _named("Operators", [*operator.ROUTES, *operator_lists.ROUTES, *webhooks.FOR_ALL]),
             _named("Probes", health.ROUTES),
             pages.router([*static.ROUTES, *PAGES], conversions),
         ],
@@ -192,7 +193,7 @@ def _prefixed(app: Litestar, public_url: str) -> ASGIApp:
         raise ConfigError([f"GMAIL_SYNC_PUBLIC_URL {error}"]) from error
 
 
-def _named(group: str, handlers: Sequence[HTTPRouteHandler]) -> Router:
+def _named(group: str, handlers: Sequence[ControllerRouterHandler]) -> Router:
     """Routes that the API reference shows together."""
     return Router("/", route_handlers=handlers, tags=[group])
 

@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "token": LazyCommand("service.cli.token:token", "Print a bearer token for a user."),
     "account": LazyCommand("service.cli.account:account", "Manage Gmail accounts."),
+    "webhook": LazyCommand("service.cli.webhook:webhook", "Send events to other applications."),
     "rotate-keys": LazyCommand(
         "service.cli.rotate_keys:rotate_keys", "Encrypt all credentials with the first key."
     ),

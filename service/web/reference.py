@@ -69,8 +69,11 @@ def configuration(static_files: StaticFiles) -> OpenAPIConfig:
 
 
 def _operation_id(handler: HTTPRouteHandler, _method: Method, _path: object) -> str:
-    """The name of the handler: generators of clients make the names of their functions of it."""
-    return handler.handler_name
+    """The name of the handler: generators of clients make the names of their functions of it.
+
+    Handlers of two controllers have the same names, so `operation_suffix` is added.
+    """
+    return f"{handler.handler_name}{handler.opt.get('operation_suffix', '')}"
 
 
 class _Reference(SwaggerRenderPlugin):

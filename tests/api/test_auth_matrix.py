@@ -68,11 +68,19 @@ FOR_OPERATORS = {
     "GET /api/operator/accounts-to-reconnect",
     "GET /api/operator/dead-letters",
     "GET /api/operator/workers",
+    "GET /api/operator/webhooks",
+    "POST /api/operator/webhooks",
+    "DELETE /api/operator/webhooks/{webhook_id}",
+    "GET /api/operator/webhooks/{webhook_id}/deliveries",
+    "POST /api/operator/webhooks/{webhook_id}/test",
+    "POST /api/operator/webhooks/{webhook_id}/replay",
+    "POST /api/operator/webhooks/{webhook_id}/secret",
 }
 WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_attachment"}
 # What stands in the addresses of things that are nobody's.
 NAMES_FOR_ALL = {
     "part_id": "1", "path": "openapi.json", "version": "old", "name": "page.css",
+    "webhook_id": "wh_0",
     "action": "check_sync_consistency",
 }  # fmt: skip
 # A word in all that is ann's.

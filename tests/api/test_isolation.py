@@ -31,6 +31,10 @@ BY_ID = {
     ("GET", "/api/gmail/messages/{message_id}/attachments"),
     ("GET", "/api/gmail/messages/{message_id}/attachments/{part_id}"),
     ("GET", "/api/gmail/threads/{thread_id}"),
+    ("DELETE", "/api/webhooks/{webhook_id}"),
+    ("POST", "/api/webhooks/{webhook_id}/test"),
+    ("POST", "/api/webhooks/{webhook_id}/replay"),
+    ("POST", "/api/webhooks/{webhook_id}/secret"),
 }
 OWN = {
     ("POST", "/api/gmail/sync/smart"),
@@ -48,6 +52,10 @@ OWN = {
     ("GET", "/api/gmail/connection"),
     ("DELETE", "/api/gmail/connection"),
     ("DELETE", "/api/gmail/account"),
+    ("GET", "/api/webhooks"),
+    ("POST", "/api/webhooks"),
+    # That of another user has no attempts.
+    ("GET", "/api/webhooks/{webhook_id}/deliveries"),
 }
 # They name no user; health names users to operators.
 OF_ALL = {
@@ -70,6 +78,13 @@ NOT_FOR_USERS = {
     ("GET", "/api/operator/dead-letters"),
     ("GET", "/api/operator/running-syncs"),
     ("GET", "/api/operator/workers"),
+    ("GET", "/api/operator/webhooks"),
+    ("POST", "/api/operator/webhooks"),
+    ("DELETE", "/api/operator/webhooks/{webhook_id}"),
+    ("GET", "/api/operator/webhooks/{webhook_id}/deliveries"),
+    ("POST", "/api/operator/webhooks/{webhook_id}/test"),
+    ("POST", "/api/operator/webhooks/{webhook_id}/replay"),
+    ("POST", "/api/operator/webhooks/{webhook_id}/secret"),
 }
 
 
@@ -104,8 +119,13 @@ def test_every_route_is_accounted_for(running: Running) -> None:
     assert routes(running) == BY_ID | OWN | OF_ALL | NOT_FOR_USERS
 
 
-def test_another_s_object_is_as_one_that_never_was(bob: httpx.Client, anns: str) -> None:
+def test_another_s_object_is_as_one_that_never_was(
+    bob: httpx.Client, running: Running, anns: str
+) -> None:
+    with client_of(running, "ann") as ann:
+        webhook = ann.post("/api/webhooks", json={"url": "https://app.example/"}).json()["id"]
     ids = {
+        "webhook_id": (webhook, "wh_0"),
         "task_id": (anns, "sync_bob_00000000_1"),
         "message_id": ("m1", "no-such-id"),
         "thread_id": ("thread-m1", "no-such-id"),
@@ -143,6 +163,7 @@ def test_lists_hold_one_s_own(bob: httpx.Client, anns: str) -> None:
     assert bob.get("/api/gmail/sync/failed-messages").json()["messages"] == []
     assert SECRET_WORD not in bob.get("/api/gmail/export.mbox").text
     assert bob.get("/api/gmail/connection").json()["email"] == "bob@example.org"
+    assert bob.get("/api/webhooks").json()["webhooks"] == []
 
 
 def test_another_s_id_is_no_place_in_a_list(bob: httpx.Client, anns: str) -> None:

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "serve", "worker", "migrate", "demo", "monitor", "adopt", "verify", "export", "import",
     "token", "account add", "account set", "account list", "account remove", "account delete",
-    "rotate-keys", "simulate",
+    "webhook add", "webhook list", "webhook test", "webhook replay", "webhook rotate",
+    "webhook remove", "rotate-keys", "simulate",
 ]  # fmt: skip
 # What takes long to import, and only some commands need.
 HEAVY = {

@@ -28,7 +28,7 @@ declare
   v_left integer := gmail_sync._check_page_size(p_limit, 100);
 begin
   while v_left > 0 loop
-    select * into v_stream from gmail_sync._lock_next_due_stream(p_per_webhook);
+    select * into v_stream from gmail_sync._lock_next_due_stream(p_per_webhook, p_lease);
     exit when not found;
     if exists (
       select from gmail_sync.webhook w

@@ -51,6 +51,10 @@ COMPARED = {
         "claimed_at", "fetching_at", "finished_at", "not_before", "planned_at", "progressed_at",
         "started_at", "updated_at", "waiting_until",
     ],
+    "webhook": ["failing_since", "rotated_at"],
+    "webhook_delivery": ["ended_at"],
+    "webhook_event": ["created_at"],
+    "webhook_stream": ["due_at", "failing_since", "first_attempt_at"],
     "worker": ["seen_at"],
 }  # fmt: skip
 # Those that are only stored and shown, or that are Gmail's.
@@ -59,6 +63,7 @@ SHOWN = {
     "message": ["deleted_at", "internal_date", "sent_at"],
     "index_queue": ["internal_date"],
     "message_words": ["internal_date"],
+    "webhook": ["created_at", "disabled_at"],
     "worker": ["started_at"],
 }
 SET_BACK = ["1 hour", "1 year"]
@@ -108,6 +113,20 @@ def test_every_time_that_is_stored_is_listed(db: Connection) -> None:
         table: sorted([*COMPARED.get(table, []), *SHOWN.get(table, [])])
         for table in {*COMPARED, *SHOWN}
     }
+
+
+def test_an_event_is_sent_and_a_lost_lease_lapses(
+    functions: Session, db: Connection, by: str
+) -> None:
+    for user in ("ann", "bo"):
+        functions.row("add_webhook", user, "https://app.example/", ["message.created"])
+        store(functions, claimed(functions, user), message("a"))
+    (leased,) = functions.rows("claim_webhook_deliveries", 1)
+    set_back(db, by)
+
+    (fresh, again) = functions.rows("claim_webhook_deliveries", 10)
+
+    assert leased["event_id"] in (fresh["event_id"], again["event_id"])
 
 
 def test_a_click_is_not_refused(functions: Session, db: Connection, by: str) -> None:
