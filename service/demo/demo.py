@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from service import migrate
 from service.api.auth.make_token import make_token
 from service.demo.cluster import Cluster
 from service.demo.processes import DidNotStart, Process
+from service.demo.receiver import NETWORK, WebhookReceiver
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Session
 
@@ -50,6 +51,7 @@ def run(*, once: bool, mail: Path | None, messages: int) -> bool:
             console.print(f"Open {installation.url} and click.")
             summary = installation.sync(console)
             if not once:
+                installation.show_webhooks(stack.enter_context(WebhookReceiver(console.print)))
                 installation.explain()
                 threading.Event().wait()
         except KeyboardInterrupt:
@@ -94,6 +96,13 @@ class Installation:
             "seconds": round(_seconds(run), 3),
             **({"error": run["error_message"]} if run["error_message"] else {}),
         }
+
+    def show_webhooks(self, receiver: WebhookReceiver) -> None:
+        """Have all events sent to a receiver, and first those of the messages that are there."""
+        with closing(Session(self._database_url, "gmail-sync demo")) as session:
+            [webhook] = session.rows("add_webhook", USER, receiver.url)
+            receiver.secret = webhook["secret"]
+            session.value("replay_webhook", USER, webhook["id"], 0)
 
     def explain(self) -> None:
         """Print commands to try."""
@@ -172,6 +181,7 @@ def _start(
         "GMAIL_SYNC_OAUTH_ENDPOINT": gmail_url,
         "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
         "GMAIL_SYNC_DEMO_USER": USER,
+        "GMAIL_SYNC_WEBHOOK_NETWORKS": NETWORK,
     }
     token = make_token(secret, USER, ("operator",), timedelta(days=1))
     service_url = _serve(stack, environment, folder / "service.log", token)

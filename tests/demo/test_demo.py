@@ -122,6 +122,9 @@ def test_the_demo_stays_up_until_ctrl_c_and_leaves_nothing(cluster: Cluster, fol
         assert f"Open {url} and click." in lines
         clicked = requests.post(f"{url}/sign-in/demo", timeout=10)
         assert "demo@example.com" in clicked.text
+        wait_until(lambda: "Webhook: message.created (30 messages)" in output.read_text(), 60)
+        printed(lines, "/sync/smart")
+        wait_until(lambda: "Webhook: sync.finished" in output.read_text(), 60)
         children = running_under(process.pid)
         assert any("postgres" in command for command in children)
 
