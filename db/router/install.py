@@ -128,6 +128,10 @@ def _prepare_node(node: Connection, password: str) -> None:
         )
     )
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
+    node.execute(
+        "grant execute on function gmail_sync._caller(text, text), gmail_sync._forget_actor(text)"
+        f" to {LOGIN}".encode()
+    )
     for name, value in SETTINGS.items():
         # ALTER ROLE would take the whole of "pg_catalog, pg_temp" for one name.
         node.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])

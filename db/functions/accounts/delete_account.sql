@@ -35,11 +35,8 @@ begin
     or exists (select from gmail_sync.audit_event where user_id = v_user)
     or exists (select from gmail_sync.webhook where user_id = v_user);
   perform gmail_sync._delete_user_mail(v_user);
-  delete from gmail_sync.audit_event
-  where user_id = v_user
-    -- Elsewhere the actor may be called like a user: google, a role, os:ann.
-    or actor = v_user and act in ('operator_read', 'operator_act')
-      and application not like 'gmail-sync % by os:%';
+  delete from gmail_sync.audit_event where user_id = v_user;
+  v_there := gmail_sync._forget_actor(v_user) or v_there;
   delete from gmail_sync.repair_log where user_id = v_user;
   delete from gmail_sync.user_sync_status where user_id = v_user;
   -- A pass of the schedule may be putting new rows in place of these: wait for it.

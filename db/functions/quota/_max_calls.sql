@@ -12,7 +12,7 @@ begin
       1, floor(min(least(q.user_units, q.project_units, q.day_units * s.share) / c.units))::integer
     )
     from gmail_sync.account a
-    join gmail_sync.quota_profile q on q.name = a.quota_profile
+    join gmail_sync._granted_quota q on q.name = a.quota_profile
     join gmail_sync.quota_cost c on c.profile = q.name
     cross join gmail_sync.quota_share s
     where a.user_id = p_user_id

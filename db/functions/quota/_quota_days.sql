@@ -15,11 +15,11 @@ as $$
     'resets_at', gmail_sync._quota_reset_at(n.now)
   ) order by q.name), '[]')
   from (select clock_timestamp() as now) n
-  cross join gmail_sync.quota_profile q
+  cross join gmail_sync._granted_quota q
   left join gmail_sync.quota_day d
     on d.profile = q.name
     and d.day = gmail_sync._quota_day(n.now)
-  where q.day_units is not null;
+  where q.day_units > 0;
 $$;
 
 comment on function gmail_sync._quota_days() is

@@ -14,7 +14,7 @@ declare
 begin
   select q.* into v_profile
   from gmail_sync.account a
-  join gmail_sync.quota_profile q on q.name = a.quota_profile
+  join gmail_sync._granted_quota q on q.name = a.quota_profile
   where a.user_id = p_user_id;
   v_profile.day_units := floor(
     v_profile.day_units * (select s.share from gmail_sync.quota_share s where s.work = p_work)

@@ -41,6 +41,9 @@ create table gmail_sync.settings (
   watch_interval interval not null default '1 day',
   max_starts_a_minute integer not null default 20,
   max_connects_a_minute integer not null default 20,
+  -- The part of a project's quota that this database may use; several nodes share one project.
+  project_share numeric not null default 1
+    constraint project_share_is_a_part check (project_share between 0 and 1),
   -- An event that one webhook refuses for longer, while it accepts others, is given up.
   webhook_retry_period interval not null default '1 day',
   -- A webhook that accepts nothing for longer is disabled. Its events are kept for as long.

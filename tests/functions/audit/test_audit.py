@@ -1,5 +1,6 @@
 """The audit trail: each act leaves its event, and pages of them can be read."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 
@@ -8,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from service.postgres.calls import Connection, Row, Session, connect
 from service.postgres.errors import AccountNotConnected, InvalidArgument
+from tests.cluster import Cluster
 from tests.functions.conftest import connected, email_of, only, raises_sqlstate
 from tests.functions.shared.test_roles import as_role
 
@@ -280,3 +282,70 @@ def test_an_act_and_its_event_are_one_transaction(functions: Session, db: Connec
     with pytest.raises(Exception, match="check constraint"):
         functions.value("disconnect_account", "ann")
     assert functions.rows("list_accounts", "ann")[0]["status"] == "connected"
+
+
+@pytest.fixture
+def router(db: Connection, cluster: Cluster, database: str) -> Iterator[Connection]:
+    """The login of the router, as its installation makes it."""
+    db.execute("create role gmail_sync_router login password 'r' in role gmail_sync_service")
+    db.execute(
+        "grant execute on function gmail_sync._caller(text, text), gmail_sync._forget_actor(text)"
+        " to gmail_sync_router"
+    )
+    with connect(cluster.url(database, "gmail_sync_router", "r"), "pooler") as connection:
+        yield connection
+    db.execute("drop owned by gmail_sync_router; drop role gmail_sync_router")
+
+
+BEGIN_FOR = """
+    select f.* from gmail_sync._caller(%s, %s) c
+    cross join lateral gmail_sync.record_connect_attempt('ann', 'connect_begun') f
+"""
+
+
+def test_the_router_passes_on_who_calls(functions: Session, router: Connection) -> None:
+    router.execute(BEGIN_FOR, ["shop", "gmail-sync account by os:ann"])
+    event = last(functions)
+    assert (event["role"], event["actor"]) == ("shop", "os:ann")
+    assert event["application"] == "gmail-sync account by os:ann"
+    router.execute(BEGIN_FOR, ["shop", ""])
+    assert (last(functions)["actor"], last(functions)["application"]) == ("ann", "")
+
+
+def test_a_call_of_the_router_that_names_nobody_is_its_own(
+    functions: Session, router: Connection
+) -> None:
+    router.execute(BEGIN_FOR, ["shop", "web"])
+    router.execute("select gmail_sync.record_connect_attempt('ann', 'connect_begun')")
+    assert last(functions)["role"] == "gmail_sync_router"
+
+
+def test_nobody_else_can_name_another_caller(functions: Session, service_url: str) -> None:
+    with connect(service_url, "forger") as forger:
+        with raises_sqlstate("42501"):
+            forger.execute("select gmail_sync._caller('shop', 'web')")
+        forger.execute("set gmail_sync.caller_role = 'shop'")
+        forger.execute("set gmail_sync.caller_application = 'gmail-sync account by os:ann'")
+        forger.execute("select gmail_sync.record_connect_attempt('ann', 'connect_begun')")
+    event = last(functions)
+    assert (event["role"], event["application"]) == ("service_login", "forger")
+    assert event["actor"] == "ann"
+
+
+def test_the_router_has_a_node_forget_what_a_user_did_as_an_operator(
+    functions: Session, db: Connection, router: Connection
+) -> None:
+    for actor in ("eve", "bo"):
+        functions.value("record_audit_event", "operator_act", actor, Jsonb({}), "ann")
+    db.execute("insert into gmail_sync.slot_elsewhere select gmail_sync._user_slot('eve')")
+    assert only(router, "select gmail_sync._forget_actor('eve')") is True
+    assert only(router, "select gmail_sync._forget_actor('eve')") is False
+    assert [row["actor"] for row in functions.rows("list_audit_events")] == ["bo"]
+    with raises_sqlstate("42501"):
+        functions.value("_forget_actor", "bo")
+
+
+def test_deleting_who_only_was_an_operator_leaves_a_trace(functions: Session) -> None:
+    functions.value("record_audit_event", "operator_act", "eve", Jsonb({}), "ann")
+    assert functions.value("delete_account", "eve") is True
+    assert acts(functions) == ["deleted"]

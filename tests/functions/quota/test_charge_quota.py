@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 from service.gmail.backoff import to_reserve
 from service.postgres.calls import Connection, Session
 from service.postgres.errors import AccountNotConnected, InvalidArgument
-from tests.functions.conftest import calls, claimed, gets, only, together
+from tests.functions.conftest import calls, claimed, gets, only, set_settings, together
 
 GETS_A_MINUTE = 300  # 6,000 units at 20 each
 
@@ -188,12 +188,15 @@ def test_fewer_than_one_call_is_refused(functions: Session, task_id: str) -> Non
             functions.value("reserve_run_quota", task_id, gets(number))
 
 
-def test_users_have_windows_of_their_own_within_the_projects(
-    functions: Session, db: Connection, task_id: str
+@pytest.mark.parametrize(("project_units", "share"), [(8000, "1"), (32001, "0.25")])
+def test_users_have_windows_of_their_own_within_the_node_s_share_of_the_projects(
+    functions: Session, db: Connection, task_id: str, project_units: int, share: str
 ) -> None:
     other = claimed(functions, "bo")
+    set_settings(db, project_share=share)
     db.execute(
-        "update gmail_sync.quota_profile set project_units = 8000 where name = 'google-standard'"
+        "update gmail_sync.quota_profile set project_units = %s where name = 'google-standard'",
+        [project_units],
     )
     limit(db, "google-standard")
     assert functions.value("reserve_run_quota", task_id, gets(300)) is None

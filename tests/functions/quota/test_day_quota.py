@@ -15,8 +15,10 @@ from tests.functions.conftest import (
     gets,
     only,
     queued,
+    raises_sqlstate,
     run_of,
     set_run,
+    set_settings,
     successor_of,
 )
 
@@ -259,3 +261,20 @@ def test_days_older_than_the_history_are_pruned(functions: Session, db: Connecti
     )
     functions.value("prune_sync_history", timedelta(days=2))
     assert only(db, "select count(*) from gmail_sync.quota_day") == 3
+
+
+def test_a_node_spends_its_share_of_the_project_s_day(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    set_settings(db, project_share="0.25")
+    spend(db, 2_480)
+    assert get(functions, task_id) is None
+    assert (get(functions, task_id) or {})["used_up"] == "day"
+    (day,) = functions.value("sync_health")["quota"]
+    assert (day["day_units"], day["used_percent"]) == (2_500, 100)
+
+
+def test_the_shares_of_a_project_are_parts_of_it(db: Connection) -> None:
+    for share in ("-0.1", "1.1"):
+        with raises_sqlstate("23514"):
+            set_settings(db, project_share=share)
