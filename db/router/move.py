@@ -22,7 +22,7 @@ import psycopg
 from psycopg import sql
 
 from db.router.generate import BY_SLOT, CLUSTER, SLOTS
-from db.router.install import partition
+from db.router.install import partition, share_quota
 from db.router.moving import (
     WEBHOOKS,
     WIDE_EVENTS,
@@ -53,10 +53,13 @@ OTHER_MOVER_SECONDS = 5.0
 UNDOABLE = ("copy", "undo")
 
 _ONE_MOVER = "pg_try_advisory_lock(hashtext('gmail_sync move'), 0)"
+# Between its passes, the reaper of an older pg_cron sleeps in a transaction. A pass that comes late
+# changes runs that the target's reaper finds as well.
 _TRANSACTIONS = """
 select pid, xact_start, application_name from pg_stat_activity
 where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()
   and backend_type not in ('autovacuum worker', 'parallel worker', 'walsender')
+  and query not like 'call gmail_sync.reap_loop%'
 """
 
 
@@ -171,6 +174,7 @@ class Mover:
             raise MoveError(f"there is no node {max(state.source, state.target)}: see --nodes")
         self._routers, self._state, self._report = routers, state, report
         self._keeper = next((router for router in routers if _state(router)), routers[0])
+        self._nodes = nodes
         self._source, self._target = nodes[state.source], nodes[state.target]
         # Events of webhooks may be of no user.
         self._in_slot = f"t.user_id <> '' and gmail_sync._user_slot(t.user_id) = {state.slot}"
@@ -480,6 +484,8 @@ class Mover:
 
     def _open(self) -> None:
         """Open the slot at the target; all routers lead there."""
+        route = _execute(self._keeper, "select slot, node from gmail_sync_route.slot")
+        share_quota(self._nodes, dict(route.fetchall()))
         with self._target.transaction():
             opened = self._target.execute(
                 "delete from gmail_sync.slot_elsewhere where slot = %s", [self._state.slot]

@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet
 
 from db.router import move as mover
 from db.router.moving import MoveError
+from db.router.spread import slots_by_node
 from service import logs
 from service.cli import main
 from service.gmail.api import GmailApi
@@ -345,6 +346,17 @@ def test_a_move_is_audited_at_both_nodes(site: Site, users: list[str]) -> None:
         assert actor.startswith("os:")
         assert detail["action"] == f"router move: {what}"
         assert (detail["slot"], detail["from"], detail["to"]) == (SLOT, source, 1 - source)
+
+
+def test_each_node_has_the_quota_of_its_slots(site: Site) -> None:
+    move(site.installation)
+    shares = []
+    for url in site.installation.node_urls:
+        with superuser(url) as node:
+            shares += node.execute("select project_share * 64 from gmail_sync.settings").fetchone()
+    with superuser(site.installation.router_url) as router:
+        slots = slots_by_node(router)
+    assert shares == [len(of_node) for of_node in slots.values()]
 
 
 class Meddler:
