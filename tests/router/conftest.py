@@ -29,7 +29,7 @@ PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/us
 class PgBouncer:
     """pgbouncer as `gmail-sync router pooler` configures it, on a port of its own."""
 
-    def __init__(self, urls: list[str], password: str, folder: Path) -> None:
+    def __init__(self, text: str, password: str, folder: Path) -> None:
         assert PGBOUNCER
         self.place = Pooler(port=free_port())
         self._url = f"postgresql://{LOGIN}:{password}@{self.place.host}:{self.place.port}/node0"
@@ -37,7 +37,7 @@ class PgBouncer:
         folder.mkdir(mode=0o700)
         users, file = folder / "userlist.txt", folder / "pgbouncer.ini"
         users.write_text(f'"{LOGIN}" "{password}"\n')
-        text = configuration(urls).replace("/etc/pgbouncer/userlist.txt", str(users))
+        text = text.replace("/etc/pgbouncer/userlist.txt", str(users))
         port = f"listen_port = {self.place.port}\nunix_socket_dir ="
         file.write_text(text.replace("listen_port = 6432", port))
         for path in (folder, users, file):
@@ -200,7 +200,8 @@ def installed(nodes: list[Cluster], router: Cluster) -> Iterator[Installation]:
     """The router in a cluster without gmail-sync."""
     password = secrets.token_urlsafe()
     folder = Path(router.base_dir) / "pgbouncer"
-    with PgBouncer([node.url() for node in nodes], password, folder) as pgbouncer:
+    text = configuration([node.url() for node in nodes])
+    with PgBouncer(text, password, folder) as pgbouncer:
         installation = Installation(nodes, router, pgbouncer, password)
         installation.install()
         yield installation
