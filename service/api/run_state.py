@@ -47,6 +47,7 @@ class RunState(Struct, kw_only=True):
     worker_missing: bool = False
     successor: str | None = None
     outcome: Outcome | None = None
+    error_code: str | None = None
     error_message: str | None = None
     source: Literal["api", "sql", "schedule", "push", "resume"] | None = None
     attempt: int | None = None

@@ -21,6 +21,7 @@ class RunText(Struct, frozen=True):
     state: str
     headline: str
     advice: str
+    reason: str
     follow_up: str
     time_left: str
     valid_until: datetime | None
@@ -33,6 +34,7 @@ def describe(run: RunState, language: Translator, zone: tzinfo, now: datetime) -
         state=state,
         headline=_headline(run, state, language, zone),
         advice=_advice(state, language),
+        reason=reason(run, language),
         follow_up=_follow_up(run, language),
         time_left=time_left(run, language),
         valid_until=_next_time(run, state),
@@ -46,6 +48,13 @@ def message(run: RunState, language: Translator, now: datetime) -> str:
     if state == "succeeded":
         return f"{headline}: {changes(run, language)}"
     return f"{headline}: {run.error_message}" if state == "failed" else headline
+
+
+def reason(run: RunState, language: Translator) -> str:
+    """Why a run ended; in English where only the stored text says it."""
+    if run.error_code:
+        return language.translate(f"sync.reason.{run.error_code}")
+    return run.error_message or ""
 
 
 def changes(run: RunState, language: Translator) -> str:

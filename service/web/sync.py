@@ -54,6 +54,7 @@ def show(
         counts=run_text.COUNTS,
         took=partial(run_text.took, language=language),
         changes=partial(run_text.changes, language=language),
+        reason=partial(run_text.reason, language=language),
         account=get_account(pool, user_id),
         shell_user=shlex.quote(user_id),
         can_connect=connector is not None,

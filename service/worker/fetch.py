@@ -173,7 +173,7 @@ class MessageFetcher:
         if self._unanswered > MAX_UNANSWERED_REQUESTS:
             # No message has arrived in between: this is more than a few bad messages, or an
             # outage that only the profile is spared.
-            raise HandedOver(str(error))
+            raise HandedOver("gmail_unavailable", str(error))
         if not answers:
             self._throttle.call_with_retry("getProfile", self._thread_client().profile)
             return

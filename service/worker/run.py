@@ -111,7 +111,7 @@ class RunExecutor:
         claim = self._claim
         self._prepare()
         if claim.account_status not in USABLE or claim.credentials is None:
-            raise Failed(claim.status_reason or NOT_CONNECTED)
+            raise Failed("not_connected", claim.status_reason or NOT_CONNECTED)
         account = self._account = AccountCredentials(
             self._session, self._google, claim.user_id, claim.credentials, self._log
         )
@@ -149,18 +149,21 @@ class RunExecutor:
         if isinstance(error, LeaseLost):
             raise error
         if isinstance(error, Refused):
-            return Failed(str(error), error.code)
+            return Failed("gmail_refused", str(error), error.code)
         if isinstance(error, AccountNotConnected):
-            return Failed(f"{error}. {error.hint}", "another_mailbox")
+            return Failed("another_mailbox", f"{error}. {error.hint}", "another_mailbox")
         if isinstance(error, Transient | RateLimited | DailyLimit | TokenExpired | TooLarge):
             # All of these can pass. The retry loops did not handle this one.
-            return HandedOver(str(error))
+            return HandedOver("gmail_unavailable", str(error))
         if isinstance(error, UserElsewhere):
-            return HandedOver(str(error), charge_attempt=False)
-        if isinstance(error, GmailError | WrongKey | UnusableCredentials):
-            return Failed(str(error))
+            return HandedOver("user_moving", str(error), charge_attempt=False)
+        if isinstance(error, GmailError):
+            return Failed("gmail_refused", str(error))
+        if isinstance(error, WrongKey | UnusableCredentials):
+            return Failed("credentials_unusable", str(error))
         self._log.exception("run failed unexpectedly")
-        return HandedOver(f"The sync stopped: {type(error).__name__}: {error}"[:500])
+        message = f"The sync stopped: {type(error).__name__}: {error}"
+        return HandedOver("unexpected", message[:500])
 
     def _end(self, end: Failed | HandedOver) -> None:
         self._lease.stop_beating()
@@ -171,13 +174,15 @@ class RunExecutor:
                 self._account.mark_rejected(end.refusal, reason)
                 # The messages in flight did not cause this, so no attempt is charged.
                 self._calls.value("return_messages")
-            self._calls.value("release_sync", reason)
+            self._calls.value("release_sync", reason, end.code)
             self._log.warning("run failed", reason=reason)
             return
         if not end.charge_attempt:
             # Otherwise the messages in flight keep their attempt: one may have caused the end.
             self._calls.value("return_messages")
-        successor = self._calls.value("handover_sync", reason, end.not_before, end.charge_attempt)
+        successor = self._calls.value(
+            "handover_sync", reason, end.not_before, end.charge_attempt, end.code
+        )
         self._log.info("run handed over", reason=reason, successor=successor)
 
 

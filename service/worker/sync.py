@@ -74,7 +74,7 @@ class AccountSync:
                 return
             except HistoryExpired as error:
                 if full_syncs == MAX_FULL_SYNCS:
-                    raise Failed(HISTORY_LOOP) from error
+                    raise Failed("history_loop", HISTORY_LOOP) from error
                 self._calls.value("expire_history")
                 sync_type = "full"
 
@@ -185,5 +185,6 @@ class AccountSync:
             )
         except BadRequest as error:
             if page_token is None:
-                raise Failed(CURSOR_REFUSED.format(cursor=self._cursor)) from error
+                message = CURSOR_REFUSED.format(cursor=self._cursor)
+                raise Failed("cursor_refused", message) from error
             raise

@@ -66,7 +66,7 @@ class Throttle:
             self.wait_until(wait.free_at, wait.reason)
         else:
             self._calls.value("report_progress", wait.free_at)
-            raise HandedOver(wait.reason, wait.ask_at, charge_attempt=False)
+            raise HandedOver("gmail_unavailable", wait.reason, wait.ask_at, charge_attempt=False)
 
     def call_with_retry(self, method: str, request: Callable[[], T]) -> T:
         """Send one request, again after a limit or an outage. Raises HandedOver and GmailError."""
@@ -74,7 +74,7 @@ class Throttle:
             return self._call(method, request, self._wait_after)
         except Transient as error:
             self.check()
-            raise HandedOver(str(error)) from error
+            raise HandedOver("gmail_unavailable", str(error)) from error
 
     def call_once(self, method: str, request: Callable[[], T]) -> T:
         """Send one request; a limit or an outage is raised. Raises GmailError."""
@@ -106,7 +106,7 @@ class Throttle:
         self._calls.value("report_progress", moment)
         seconds = (moment - self._clock.now()).total_seconds()
         if seconds > self._longest_wait.total_seconds():
-            raise HandedOver(reason, moment, charge_attempt=False)
+            raise HandedOver("gmail_unavailable", reason, moment, charge_attempt=False)
         ends_at = time.monotonic() + seconds
         while (left := ends_at - time.monotonic()) > 0:
             self._draining.wait(min(left, POLL_SECONDS))

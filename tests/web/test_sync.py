@@ -103,6 +103,51 @@ def test_each_state_is_said_in_words(run: RunState, english: str) -> None:
     )
 
 
+@pytest.mark.parametrize("tag", ["en", "zh-Hans"])
+def test_each_error_code_of_runs_has_a_sentence(db: Connection, tag: str) -> None:
+    (row,) = db.execute(
+        "select pg_get_constraintdef(oid) as text from pg_constraint"
+        " where conname = 'known_error_code'"
+    ).fetchall()
+    codes = re.findall(r"'(\w+)'", row["text"])
+    assert translator(tag).section("sync.reason.").keys() == {
+        f"sync.reason.{code}" for code in codes
+    }
+    for code in codes:
+        (rules,) = db.execute(
+            "select gmail_sync._run_violations(jsonb_build_object('error_code', %s::text)) broken",
+            [code],
+        ).fetchall()
+        assert "known_error_code" not in rules["broken"]
+
+
+def test_the_chinese_page_says_why_a_run_failed(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    claim(functions, task_id)
+    functions.value("release_sync", task_id, "Gmail is gone. (410)", "gmail_refused")
+    html = browser_of("ann", Accept_Language="zh-CN").get("/").text
+    said = re.findall(r'<p class="reason"[^>]*>(.*?)</p>', html)
+    assert said == ["Google 拒绝了这次同步的请求。"] * 2
+    (run,) = functions.rows("sync_run", task_id)
+    assert (run["error_code"], run["error_message"]) == ("gmail_refused", "Gmail is gone. (410)")
+
+
+def test_a_reason_without_a_code_is_said_in_english(
+    browser_of: BrowserOf, functions: Session
+) -> None:
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    claim(functions, task_id)
+    functions.value("release_sync", task_id, "Adopted.")
+    html = browser_of("ann", Accept_Language="zh-CN").get("/").text
+    assert re.findall(r'<p class="reason"(.*?)</p>', html) == [
+        ' id="reason" lang="en">Adopted.', ' lang="en">Adopted.',
+    ]  # fmt: skip
+
+
 def test_what_follows_a_sync_is_said_while_it_runs() -> None:
     run = RunState(is_syncing=True, phase="fetching", follow_up="full")
     assert run_text.describe(run, translator("en"), UTC, NOW).follow_up == "A full sync follows."

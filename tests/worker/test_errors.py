@@ -146,6 +146,7 @@ def test_a_history_id_that_gmail_does_not_understand_fails_the_run_and_says_what
     run = account.sync()
 
     assert (run["outcome"], run["successor"]) == ("failed", None)
+    assert run["error_code"] == "cursor_refused"
     assert f"the stored history id {cursor}" in run["error_message"]
     assert "full sync" in run["error_message"]
     assert account_row(db)["status"] == "connected"

@@ -12,7 +12,8 @@ as $$
   from unnest(array[
     'chk_sync_state_consistency', 'ended_means_finished_with_an_outcome', 'error_means_ended',
     'failed_says_why', 'found_is_the_sum_of_the_other_counts', 'hundred_percent_means_succeeded',
-    'known_follow_up', 'known_outcome', 'known_phase', 'known_source', 'known_sync_type',
+    'known_error_code', 'known_follow_up', 'known_outcome', 'known_phase', 'known_source',
+    'known_sync_type',
     'no_count_is_negative', 'resumes_another_run', 'success_leaves_nothing_pending',
     'timestamps_are_finite', 'tries_count_from_one', 'unclaimed_means_queued', 'uniq_resumes',
     'uniq_task_id'

@@ -28,6 +28,10 @@ begin
       ('found_is_the_sum_of_the_other_counts', v_found = (select sum(c) from unnest(v_counts) c)),
       ('hundred_percent_means_succeeded',
         (p_row ->> 'progress_percentage' = '100') = (v_outcome is not distinct from 'succeeded')),
+      ('known_error_code', p_row ->> 'error_code' in (
+        'another_mailbox', 'clock_skew', 'credentials_unusable', 'cursor_refused',
+        'gmail_refused', 'gmail_unavailable', 'history_loop', 'import_first', 'not_connected',
+        'silent', 'stalled', 'unexpected', 'user_moving', 'worker_stopped')),
       ('known_follow_up', p_row ->> 'follow_up' in ('incremental', 'full')),
       ('known_outcome',
         v_outcome in ('succeeded', 'failed', 'reaped', 'cancelled', 'superseded')),

@@ -29,7 +29,7 @@ begin
     -- They did not cause this, so no attempt is charged.
     perform gmail_sync.return_messages(v_claimed);
     perform gmail_sync.handover_sync(
-      v_claimed, 'an import is to be joined first', clock_timestamp(), false
+      v_claimed, 'an import is to be joined first', clock_timestamp(), false, 'import_first'
     );
   end if;
   return gmail_sync.start_sync_idempotent(p_user_id, true, 'sql');

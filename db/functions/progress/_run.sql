@@ -11,6 +11,7 @@ select
   r.progress_percentage,
   r.current_stats,
   r.outcome,
+  r.error_code,
   r.error_message,
   r.source,
   r.attempt,

@@ -36,6 +36,7 @@ as $$
         else 'reaped'
       end,
       progress_percentage = 0,
+      error_code = zombie.cause,
       error_message = case zombie.cause
         when 'stalled' then format(
           'No progress since %s: the worker hangs.',

@@ -1,11 +1,11 @@
 -- Ends a run as superseded and creates a successor. Returns the successor's task_id, or NULL when
 -- the run was not running or this was its last attempt. In the latter case the run fails. Without
 -- p_not_before the successor waits for the delay of its attempt. p_not_before is capped at 24 hours
--- from now.
+-- from now. p_error_code is one that the constraint known_error_code lists.
 
 create or replace function gmail_sync.handover_sync(
   p_task_id text, p_reason text, p_not_before timestamptz default null,
-  p_charge_attempt boolean default true
+  p_charge_attempt boolean default true, p_error_code text default null
 )
 returns text
 language sql
@@ -32,6 +32,7 @@ as $$
         else 'superseded'
       end,
       progress_percentage = 0,
+      error_code = p_error_code,
       error_message = p_reason,
       phase = 'done',
       updated_at = clock_timestamp(),
@@ -52,9 +53,9 @@ as $$
   from ended;
 $$;
 
-comment on function gmail_sync.handover_sync(text, text, timestamptz, boolean) is
+comment on function gmail_sync.handover_sync(text, text, timestamptz, boolean, text) is
 'End a run as superseded and leave its work to a successor, whose task_id is returned.';
 
-revoke all on function gmail_sync.handover_sync(text, text, timestamptz, boolean) from public;
-grant execute on function gmail_sync.handover_sync(text, text, timestamptz, boolean)
+revoke all on function gmail_sync.handover_sync(text, text, timestamptz, boolean, text) from public;
+grant execute on function gmail_sync.handover_sync(text, text, timestamptz, boolean, text)
   to gmail_sync_service;

@@ -1,9 +1,9 @@
 -- Ends a run as succeeded, or as failed when an error message is given, and starts the follow-up
--- requested meanwhile. False if the run was not running. Raises check_violation when a run with
--- pending messages is to succeed.
+-- requested meanwhile. p_error_code is one that the constraint known_error_code lists. False if the
+-- run was not running. Raises check_violation when a run with pending messages is to succeed.
 
 create or replace function gmail_sync.release_sync(
-  p_task_id text, p_error_message text default null
+  p_task_id text, p_error_message text default null, p_error_code text default null
 )
 returns boolean
 language plpgsql
@@ -18,6 +18,7 @@ begin
   set is_syncing = false,
     outcome = case when p_error_message is null then 'succeeded' else 'failed' end,
     progress_percentage = case when p_error_message is null then 100 else 0 end,
+    error_code = p_error_code,
     error_message = p_error_message,
     phase = 'done',
     waiting_until = null,
@@ -37,8 +38,8 @@ begin
 end;
 $$;
 
-comment on function gmail_sync.release_sync(text, text) is
+comment on function gmail_sync.release_sync(text, text, text) is
 'End a run as succeeded, or as failed with an error message; false if it was not running.';
 
-revoke all on function gmail_sync.release_sync(text, text) from public;
-grant execute on function gmail_sync.release_sync(text, text) to gmail_sync_service;
+revoke all on function gmail_sync.release_sync(text, text, text) from public;
+grant execute on function gmail_sync.release_sync(text, text, text) to gmail_sync_service;

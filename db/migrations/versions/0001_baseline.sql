@@ -91,6 +91,8 @@ create table gmail_sync.user_sync_status (
   is_syncing boolean not null default true,
   sync_type text not null default 'incremental',
   progress_percentage integer not null default 0,
+  -- What the page says in its reader's language, and a text in English that says more.
+  error_code text,
   error_message text,
   started_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
@@ -158,6 +160,13 @@ create table gmail_sync.user_sync_status (
   ),
   constraint hundred_percent_means_succeeded check (
     (progress_percentage = 100) = (outcome is not distinct from 'succeeded')
+  ),
+  constraint known_error_code check (
+    error_code in (
+      'another_mailbox', 'clock_skew', 'credentials_unusable', 'cursor_refused',
+      'gmail_refused', 'gmail_unavailable', 'history_loop', 'import_first', 'not_connected',
+      'silent', 'stalled', 'unexpected', 'user_moving', 'worker_stopped'
+    )
   ),
   constraint known_follow_up check (follow_up in ('incremental', 'full')),
   constraint known_outcome check (

@@ -39,7 +39,8 @@ function write() {
   set("headline", shown.text.headline);
   set("advice", shown.text.advice);
   set("follow-up", shown.text.follow_up);
-  set("reason", shown.error_message ?? "");
+  set("reason", shown.text.reason);
+  part("reason").lang = shown.error_code ? document.documentElement.lang : "en";
   set("finished", shown.finished_at ? formatDate(new Date(shown.finished_at), "moment") : "");
   set("percent", translate("sync.percent", { count: highest }));
   set("left", shown.text.time_left);

@@ -51,6 +51,7 @@ def test_a_reaped_run_says_what_happened(functions: Session, db: Connection) -> 
     run = run_of(db, dead)
     assert (run["outcome"], run["progress_percentage"], run["phase"]) == ("reaped", 0, "done")
     assert re.fullmatch(r"No heartbeat for \d+ s: the worker is gone\.", run["error_message"])
+    assert run["error_code"] == "silent"
     assert run["updated_at"] == silent_since
 
 
@@ -77,6 +78,7 @@ def test_reaps_a_run_that_beats_but_gets_nowhere(functions: Session, db: Connect
     functions.value("heartbeat", task_id)
     assert functions.rows("reap_zombie_syncs")[0]["cause"] == "stalled"
     assert run_of(db, task_id)["error_message"].startswith("No progress since ")
+    assert run_of(db, task_id)["error_code"] == "stalled"
 
 
 @pytest.mark.parametrize("column", ["claimed_at", "progressed_at", "waiting_until"])

@@ -34,6 +34,7 @@ BAD_RUNS: list[tuple[str, dict[str, object]]] = [
     ("found_is_the_sum_of_the_other_counts", {"new": 1}),
     ("hundred_percent_means_succeeded", {**ENDED, "progress_percentage": 100}),
     ("hundred_percent_means_succeeded", {**ENDED, "outcome": "succeeded"}),
+    ("known_error_code", {**ENDED, "outcome": "reaped", "error_code": "bored"}),
     ("known_follow_up", {"follow_up": "twice"}),
     ("known_outcome", {**ENDED, "outcome": "vanished"}),
     ("known_phase", {"phase": "sleeping"}),
