@@ -66,6 +66,7 @@ _USER = """
 _TASK = """
     apply_history begin_listing confirm_mailbox_identity expire_history
     fail_messages get_cursor handover_sync has_imported_messages heartbeat join_imported_messages
+    list_unmatched_imports match_imported_messages
     plan_label_lists prepare_sync reconcile_listing refresh_messages release_sync report_progress
     reserve_run_quota restart_listing return_messages settle_label_lists split_threads
     store_label_page store_labels store_listing_page store_messages store_watch take_messages

@@ -32,11 +32,13 @@ FOREIGN = (
 
 
 class Result(NamedTuple):
-    """`joined` is None if no run was waited for, and `run` if no worker is running."""
+    """`joined` is what became of the staged messages, if any were. `run` is the sync that was
+    waited for; None if no worker is running."""
 
     counts: Counts
-    joined: Row | None
-    run: Row | None
+    joined: Row | None = None
+    is_waited_for: bool = False
+    run: Row | None = None
 
 
 @click.command("import")
@@ -66,9 +68,9 @@ def import_mail(
     be given at once.
 
     The messages are read first, then a full sync joins them with the messages that Gmail lists.
-    That costs about three units of quota for each hundred messages. What the export lacks is
-    fetched as in any sync. What Gmail no longer has is left out, or with --keep-deleted kept as
-    deleted.
+    That costs about three units of quota for each hundred messages, or 36 if the export has no ids.
+    What the export lacks is fetched as in any sync. What Gmail no longer has is left out, or with
+    --keep-deleted kept as deleted.
 
     An interrupted import continues when the same command is given again. Messages that are stored
     already stay as they are.
@@ -84,8 +86,7 @@ def import_mail(
         with _progress() as progress:
             bar = Bar(progress, exports)
             if dry_run:
-                counts = ExportReader(session, user, exports, bar.show).count()
-                result = Result(counts, None, None)
+                result = Result(ExportReader(session, user, exports, bar.show).count())
             else:
                 destination = Destination(
                     config.database_url,
@@ -95,9 +96,7 @@ def import_mail(
                     account.content_mode == "raw",
                 )
                 counts = _stage(session, destination, exports, keep_deleted, bar)
-                result = Result(counts, None, None)
-                if counts.to_join:
-                    result = _join(session, destination, counts, not no_wait, bar)
+                result = _join(session, destination, counts, not no_wait, bar)
     (_print_json if as_json else _print)(account, result, dry_run)
     raise SystemExit(not _succeeded(result))
 
@@ -177,21 +176,33 @@ def _stage(
 def _join(
     session: Session, destination: Destination, counts: Counts, wait: bool, bar: Bar
 ) -> Result:
-    session.value("finish_import", destination.user_id, destination.email, counts.stored)
+    user_id = destination.user_id
+    if counts.to_join:
+        session.value("finish_import", user_id, destination.email, counts.stored)
+    # A sync that an earlier import has started may still fetch what the export lacks.
+    elif not _is_syncing(session, user_id):
+        return Result(counts)
     if not wait:
-        return Result(counts, None, None)
+        return Result(counts)
     try:
-        run = wait_for_run(session, destination.user_id, bar.show_run)
+        run = wait_for_run(session, user_id, bar.show_run)
     except KeyboardInterrupt:
         raise click.ClickException(LEFT) from None
-    return Result(counts, session.row("get_import", destination.user_id), run)
+    joined = session.row("get_import", user_id) if counts.to_join else None
+    return Result(counts, joined, True, run)
+
+
+def _is_syncing(session: Session, user_id: str) -> bool:
+    run = session.row("sync_status", user_id)
+    return run is not None and run["is_syncing"]
 
 
 def _succeeded(result: Result) -> bool:
     if result.counts.problems or _is_foreign(result):
         return False
-    is_waited_for = result.joined is not None
-    return not is_waited_for or bool(result.run and result.run["outcome"] == "succeeded")
+    if not result.is_waited_for:
+        return True
+    return result.run is not None and result.run["outcome"] == "succeeded"
 
 
 def _is_foreign(result: Result) -> bool:
@@ -201,7 +212,8 @@ def _is_foreign(result: Result) -> bool:
 def _print(account: AccountRow, result: Result, dry_run: bool) -> None:
     counts = result.counts
     click.echo(f"{counts.read:,} messages in the export")
-    click.echo(f"{counts.stored:,} are stored already")
+    stored = counts.stored if result.joined is None else result.joined["known"]
+    click.echo(f"{stored:,} are stored already")
     if result.joined is None:
         click.echo(f"{counts.to_join:,} {'would be imported' if dry_run else 'are to be imported'}")
     else:
@@ -210,17 +222,19 @@ def _print(account: AccountRow, result: Result, dry_run: bool) -> None:
             click.echo(f"{result.joined['kept']:,} kept as deleted, because Gmail has them no more")
         if result.joined["dropped"]:
             click.echo(f"{result.joined['dropped']:,} left out, because Gmail has them no more")
+        if result.joined["unmatched"]:
+            click.echo(
+                f"{result.joined['unmatched']:,} have no id in the export, and no match in Gmail"
+            )
     if counts.inexact:
         click.echo(f"{counts.inexact:,} are not exact in the export, and fetched from Gmail")
-    if counts.without_id:
-        click.echo(f"{counts.without_id:,} have no id in the export, and are fetched from Gmail")
     for problem in counts.problems:
         click.echo(f"Error: {problem}", err=True)
     if _is_foreign(result):
         click.echo(f"Error: {FOREIGN.format(count=counts.read, email=account.email)}", err=True)
     if result.run is not None:
         click.echo(f"{RunView.of(result.run).message}.")
-    elif result.joined is not None:
+    elif result.is_waited_for:
         click.echo(f"Error: {NO_WORKER}", err=True)
 
 

@@ -83,8 +83,10 @@ class GmailClient:
         page_token: str | None = None,
         max_results: int = 500,
         label_id: str | None = None,
+        query: str | None = None,
     ) -> MessagePage:
-        """A page of ids, of all messages or of those with a label, with their threads.
+        """A page of ids, of all messages, of those with a label, or of those that a search finds,
+        with their threads.
 
         Spam and trash are included, as history includes them.
         """
@@ -101,6 +103,7 @@ class GmailClient:
             maxResults=max_results,
             pageToken=page_token,
             labelIds=label_id,
+            q=query,
         )
         return self._call(request, read)
 

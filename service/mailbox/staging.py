@@ -30,7 +30,6 @@ class Counts:
     waiting: int = 0
     staged: int = 0
     inexact: int = 0
-    without_id: int = 0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -107,8 +106,6 @@ class ExportReader:
                     importable = ImportableMessage.of(message)
                     if importable is None:
                         self.counts.inexact += 1
-                    elif importable.message_id is None:
-                        self.counts.without_id += 1
                     else:
                         yield importable
             except TakeoutError as error:

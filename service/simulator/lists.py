@@ -1,11 +1,14 @@
 """The two lists that come in pages: messages.list and history.list."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from service.simulator import encoding, resources
 from service.simulator.errors import ApiError, invalid_value
+from service.simulator.history import Message
 from service.simulator.http_types import Request, Response, json_response
-from service.simulator.mailbox import Mailbox
+from service.simulator.mailbox import HIDDEN, Mailbox
+from service.simulator.search import search
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 500
 # The query of lieer; no mailbox here has chats.
@@ -13,8 +16,11 @@ _NO_CHATS = "-in:chats"
 
 
 def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Response:
-    if request.one("q") not in ("", _NO_CHATS):
-        raise ApiError(400, "The simulator does not search: q must be empty.")
+    if (query := request.one("q")) not in ("", _NO_CHATS):
+        found = search(query, mailbox.with_header)
+        if not request.flag("includeSpamTrash"):
+            found = [message for message in found if not HIDDEN.intersection(message.label_ids)]
+        return _message_page(mailbox, found)
     after = None
     if position := _position("messages", request):
         date, _, last_id = position.partition(" ")
@@ -22,12 +28,21 @@ def list_messages(mailbox: Mailbox, request: Request, _1: str, _2: str) -> Respo
     found, position_after = mailbox.page(
         after, _page_size(request), request.many("labelIds"), request.flag("includeSpamTrash")
     )
+    token = None
+    if position_after:
+        token = encoding.page_token("messages", "{} {}".format(*position_after))
+    return _message_page(mailbox, found, token)
+
+
+def _message_page(
+    mailbox: Mailbox, found: Sequence[Message], next_page_token: str | None = None
+) -> Response:
     # The estimate ignores the filters: as at Google, it is not a reliable count.
     page: dict[str, Any] = {"resultSizeEstimate": mailbox.totals()[0]}
     if found:
         page["messages"] = [resources.reference(message) for message in found]
-    if position_after:
-        page["nextPageToken"] = encoding.page_token("messages", "{} {}".format(*position_after))
+    if next_page_token:
+        page["nextPageToken"] = next_page_token
     return json_response(page)
 
 

@@ -42,6 +42,7 @@ class Mailbox:
         self._order: list[tuple[int, str]] = []  # (-internal_date, id): newest first
         self._threads: defaultdict[str, set[str]] = defaultdict(set)  # thread to its messages
         self._thread_of: dict[str, str] = {}  # Message-ID header to thread
+        self._with_header: defaultdict[str, set[str]] = defaultdict(set)  # Message-ID header to ids
         self._history = History(email)
         self._last_number = 0
         self._watched_topic = ""
@@ -107,6 +108,7 @@ class Mailbox:
             message = self.get(message_id)
             del self._messages[message_id]
             del self._order[bisect_left(self._order, (-message.internal_date, message_id))]
+            self._with_header[message.mail.message_id].discard(message_id)
             self._threads[message.thread_id].remove(message_id)
             if not self._threads[message.thread_id]:
                 del self._threads[message.thread_id]
@@ -184,6 +186,11 @@ class Mailbox:
                 raise ApiError(404)
             found = [self._messages[each] for each in self._threads[thread_id]]
         return sorted(found, key=lambda message: (message.internal_date, message.id))
+
+    def with_header(self, rfc822_message_id: str) -> list[Message]:
+        """The messages whose Message-ID header is this one."""
+        with self._lock:
+            return [self._messages[each] for each in self._with_header.get(rfc822_message_id, ())]
 
     def raw(self, message_id: str) -> bytes:
         """The exact bytes that the API serves."""
@@ -270,6 +277,7 @@ class Mailbox:
         )
         self._messages[message_id] = message
         self._threads[thread].add(message_id)
+        self._with_header[mail.message_id].add(message_id)
         return message
 
     def _thread(self, mail: Mail) -> str | None:

@@ -14,6 +14,7 @@ from service.gmail.errors import BadRequest, GmailError, HistoryExpired
 from service.gmail.pages import follow_pages
 from service.worker.fenced_calls import FencedCalls
 from service.worker.fetch import MessageFetcher
+from service.worker.import_join import ImportJoin
 from service.worker.run_end import Failed
 from service.worker.throttle import Throttle
 from service.worker.watch import Watch
@@ -101,7 +102,7 @@ class AccountSync:
             self._throttle.check()
         if not listing["complete"]:
             self._list(listing["page_token"])
-        self._join_imported()
+        ImportJoin(self._calls, self._throttle, self._client).join()
         self._settle_labels()
         self._fetcher.drain_queue()
         while not self._calls.value("reconcile_listing"):
@@ -118,12 +119,6 @@ class AccountSync:
         )
         for page in pages:
             self._calls.value("store_listing_page", page.ids, page.next_page_token, page.thread_ids)
-
-    def _join_imported(self) -> None:
-        """Store the listed messages that an import has staged; only their labels are left."""
-        if self._calls.value("has_imported_messages"):
-            while self._calls.value("join_imported_messages"):
-                self._throttle.check()
 
     def _settle_labels(self) -> None:
         """Take the labels of known messages from lists of each label, where that costs less."""

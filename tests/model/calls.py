@@ -62,6 +62,7 @@ OF_A_RUN: dict[str, list[object]] = {
     "handover_sync": ["why"],
     "heartbeat": [],
     "join_imported_messages": [],
+    "match_imported_messages": [["n"], ["n"], ["t-n"]],
     "plan_label_lists": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],

@@ -106,6 +106,23 @@ def test_a_search_that_leaves_out_chats_finds_all_mail(gmail: Any, mailbox: Mail
     assert listed(gmail, q="-in:chats", includeSpamTrash=True) == mailbox.message_ids()
 
 
+def test_a_search_finds_messages_by_message_id_and_time_of_arrival(
+    gmail: Any, mailbox: Mailbox
+) -> None:
+    raw = b"Message-ID: <a@x>\r\n\r\ntext\r\n"
+    first, second = (mailbox.insert(raw, internal_date=date) for date in (5_000, 9_000))
+    spam = mailbox.insert(b"Message-ID: <b@x>\r\n\r\ntext\r\n", ["SPAM"], internal_date=5_999)
+    term = "(rfc822msgid:{}@x after:4 before:{})"
+    assert listed(gmail, q=term.format("a", 6)) == [first]
+    assert listed(gmail, q=term.format("a", 10)) == [second, first]
+    assert listed(gmail, q=term.format("c", 10)) == []
+    both = f"{term.format('a', 6)} OR {term.format('b', 6)}"
+    assert listed(gmail, q=both) == [first]
+    assert listed(gmail, q=both, includeSpamTrash=True) == [spam, first]
+    mailbox.delete(first)
+    assert listed(gmail, q=both) == []
+
+
 def test_an_empty_list_has_no_messages_key(gmail: Any) -> None:
     assert gmail.messages().list(userId="me").execute() == {"resultSizeEstimate": 0}
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -33,10 +34,12 @@ from tests.waiting import wait_until
 from tests.worker.conftest import ACCESS_TOKEN, EMAIL
 
 MESSAGES = 60
+ARRIVED = 1_700_000_000_000
 PROFILE = "google-standard"
 # What an export lacks, or has in another form.
 NOT_COMPARED = {
     "user_id", "history_id", "snippet", "size_estimate", "internal_date", "change_number",
+    "created_number",
 }  # fmt: skip
 Import = Callable[..., Result]
 
@@ -240,21 +243,120 @@ def test_an_export_of_another_person_is_refused_in_words(
     assert staged(db) == 0
 
 
-def test_messages_without_ids_are_counted_and_left_to_the_next_sync(
+def insert(mailbox: Mailbox, message_id: str, text: str, **where: Any) -> str:
+    head = f"Subject: {text}\r\n" + (f"Message-ID: {message_id}\r\n" if message_id else "")
+    return mailbox.insert(f"{head}\r\n{text}\r\n".encode(), internal_date=ARRIVED, **where)
+
+
+@pytest.mark.parametrize("content_mode", ["full", "raw"])
+def test_messages_without_ids_are_matched_and_equal_those_that_were_fetched(
+    content_mode: str,
     filled: Mailbox,
     connect: Callable[..., None],
     run_import: Import,
+    worker: Worker,
+    simulator: Simulator,
+    functions: Session,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    gone, first = insert(filled, "<gone@x>", "gone"), insert(filled, "<twice@x>", "first")
+    thread = filled.get(first).thread_id
+    second = insert(filled, "<twice@x>", "second", thread_id=thread)
+    alone = insert(filled, "<copied@x>", "alone")
+    unmatched = [
+        first, second, insert(filled, "", "nameless"), insert(filled, "<a(b)@x>", "unwritable")
+    ]  # fmt: skip
+    spam = insert(filled, "<spam@x>", "spam", label_ids=["SPAM"])
+    write_takeout(filled, tmp_path / "export", TakeoutExport(has_numbers=False))
+    filled.delete(gone)
+    # Of the same Message-ID as one of the export, at another time.
+    copy = filled.insert(
+        b"Message-ID: <copied@x>\r\n\r\nother", thread_id=filled.get(alone).thread_id
+    )
+    connect("fetched", content_mode)
+    sync(functions, "fetched")
+    connect("imported", content_mode)
+    simulator.set_limits(Limits(PROFILE))
+    simulator.requests.reset()
+
+    result = run_import("imported", "--json")
+
+    assert result.exit_code == 0, result.output
+    # Many messages a search: all messages, each label, and the searches.
+    assert (
+        simulator.requests.methods["messages.list"]
+        <= 1 + len(filled.labels()) + filled.totals()[0] / 8
+    )
+    answer = json.loads(result.stdout)
+    left = len(unmatched) + answer["inexact"] + 1
+    listed = filled.totals()[0]
+    assert stats_of(result) == {"found": listed, "new": listed, "imported": listed - left}
+    assert answer["joined"]["unmatched"] == len(unmatched) + 1  # the last one is gone
+    assert_same_mail(db, "imported", "fetched")
+    assert staged(db) == 0
+    assert rows_of(db, "imported").keys() >= {*unmatched, alone, spam, copy}
+    dear = sum(charge.units for charge in simulator.quota.charges if charge.units >= 20)
+    assert dear <= 20 * left
+
+
+def test_an_export_without_ids_brings_nothing_more_the_second_time(
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
     tmp_path: Path,
     db: Connection,
 ) -> None:
     write_takeout(filled, tmp_path / "export", TakeoutExport(has_numbers=False))
     connect("ann")
+    assert run_import("ann").exit_code == 0
+    before = rows_of(db, "ann")
     result = run_import("ann", "--json")
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
-    assert answer["without_id"] + answer["inexact"] == MESSAGES
-    assert answer["run"] is None
-    assert staged(db) == 0
+    assert answer["joined"]["known"] == answer["staged"] == MESSAGES - answer["inexact"]
+    assert answer["joined"]["unmatched"] == 0
+    assert rows_of(db, "ann") == before
+
+
+def test_a_command_that_has_nothing_to_import_waits_for_a_sync_under_way(
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    functions: Session,
+    google: Google,
+    service_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    db: Connection,
+) -> None:
+    """One of an interrupted import may still fetch what the export does not have exactly."""
+    connect("ann")
+    write_takeout(filled, tmp_path / "export")
+    first, second = (Worker(service_url, google, 1, logs.configure("warning")) for _ in range(2))
+    first.start()
+    try:
+        assert run_import("ann").exit_code == 0
+    finally:
+        first.stop()
+    new = filled.insert(b"Subject: new\r\n\r\ntext\r\n")
+    functions.value("start_sync_idempotent", "ann")
+    assert json.loads(run_import("ann", "--json", "--no-wait").stdout)["run"] is None
+
+    def start_and_wait(*arguments: Any) -> Row | None:
+        second.start()
+        return wait_for_run(*arguments)
+
+    monkeypatch.setattr("service.cli.import_mail.wait_for_run", start_and_wait)
+    try:
+        result = run_import("ann", "--json")
+    finally:
+        second.stop()
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert (answer["staged"], answer["run"]["outcome"]) == (0, "succeeded")
+    assert new in rows_of(db, "ann")
 
 
 def test_a_broken_file_loses_nothing(

@@ -1,4 +1,4 @@
--- The ids of staged messages that are not stored. Staged ones without an id have no place.
+-- The ids of staged messages that are not stored. Those without an id are left out.
 
 create or replace function gmail_sync._unstored_imports(p_user_id text, p_import_keys text[])
 returns text[]

@@ -12,13 +12,12 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform gmail_sync._lock_user_mail(p_user_id);
-  perform gmail_sync._require_mailbox(p_user_id, p_email);
+  perform gmail_sync._lock_mailbox(p_user_id, p_email);
   insert into gmail_sync.mail_import (user_id, keep_deleted)
   values (p_user_id, p_keep_deleted)
   on conflict (user_id) do update
   set keep_deleted = excluded.keep_deleted, known = 0, joined = 0, kept = 0, dropped = 0,
-    own = null;
+    unmatched = 0, own = null;
 end;
 $$;
 

@@ -15,8 +15,7 @@ as $$
 declare
   v_claimed text;
 begin
-  perform gmail_sync._lock_user_mail(p_user_id);
-  perform gmail_sync._require_mailbox(p_user_id, p_email);
+  perform gmail_sync._lock_mailbox(p_user_id, p_email);
   update gmail_sync.mail_import set known = p_known, own = null where user_id = p_user_id;
 
   select r.task_id into v_claimed

@@ -1,7 +1,7 @@
 create or replace function gmail_sync.get_import(p_user_id text)
 returns table (
   keep_deleted boolean, known integer, staged bigint, joined integer, kept integer,
-  dropped integer, own boolean
+  dropped integer, unmatched integer, own boolean
 )
 language sql
 stable
@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select i.keep_deleted, i.known,
     (select count(*) from gmail_sync.imported_message m where m.user_id = p_user_id),
-    i.joined, i.kept, i.dropped, i.own
+    i.joined, i.kept, i.dropped, i.unmatched, i.own
   from gmail_sync.mail_import i
   where i.user_id = p_user_id;
 $$;

@@ -1,7 +1,7 @@
 -- Joins some staged messages with the complete listing, and removes them from the staging. Listed
 -- and queued ones are stored and counted as new; they stay queued for their labels. Those that
--- Gmail no longer lists are dropped, or stored as deleted where the import asks for that. Others
--- are stored already, or lack what the account keeps. The latter are fetched without the import.
+-- Gmail no longer lists are dropped, or stored as deleted where the import asks for that. Those
+-- without an id, or without what the account keeps, are fetched. Others are stored already.
 --
 -- At most p_limit messages of p_bytes together, but at least one. True while there are more. Raises
 -- SY003 when p_limit is not between 1 and 10,000 or the listing is not complete, SY001 when the
@@ -23,6 +23,7 @@ declare
   );
   v_message_ids text[];
   v_joined text[];
+  v_unlisted text[];
   v_kept text[] := array[]::text[];
 begin
   if not exists (
@@ -36,19 +37,23 @@ begin
   v_joined := gmail_sync._joinable_imports(v_user_id, v_keys, v_message_ids);
   perform gmail_sync._write_messages(v_user_id, i.messages, i.raws)
   from gmail_sync._imported_content(v_user_id, v_keys, v_joined) i;
+  v_unlisted := gmail_sync._unlisted_imports(v_user_id, v_message_ids);
   if gmail_sync._keeps_deleted_imports(v_user_id) then
-    v_kept := gmail_sync._unlisted_imports(v_user_id, v_message_ids);
+    v_kept := v_unlisted;
     perform gmail_sync._store_deleted(v_user_id, i.messages, i.raws)
     from gmail_sync._imported_content(v_user_id, v_keys, v_kept) i;
   end if;
 
+  update gmail_sync.mail_import i
+  set joined = i.joined + cardinality(v_joined),
+    kept = i.kept + cardinality(v_kept),
+    dropped = i.dropped + cardinality(v_unlisted) - cardinality(v_kept),
+    known = i.known + u.known,
+    unmatched = i.unmatched + u.unmatched
+  from gmail_sync._unmatched_imports(v_user_id, v_keys) u
+  where i.user_id = v_user_id;
   delete from gmail_sync.imported_message
   where user_id = v_user_id and import_key = any (v_keys);
-  update gmail_sync.mail_import
-  set joined = joined + cardinality(v_joined),
-    kept = kept + cardinality(v_kept),
-    dropped = dropped + cardinality(v_keys) - cardinality(v_joined) - cardinality(v_kept)
-  where user_id = v_user_id;
   perform gmail_sync._update_counts_fenced(
     p_task_id, v_user_id, v_joined,
     array_fill('new'::text, array[cardinality(v_joined)]), 'fetching'

@@ -15,8 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- So that nothing is staged for a user who is being deleted.
-  perform gmail_sync._lock_user_mail(p_user_id);
-  perform gmail_sync._require_mailbox(p_user_id, p_email);
+  perform gmail_sync._lock_mailbox(p_user_id, p_email);
   insert into gmail_sync.imported_message (
     user_id, import_key, message_id, thread_id, rfc822_message_id, label_ids, label_names, size,
     parsed, raw

@@ -552,6 +552,8 @@ create table gmail_sync.mail_import (
   joined integer not null default 0,
   kept integer not null default 0,
   dropped integer not null default 0,
+  -- Without an id in the export, and without a match in the mailbox.
+  unmatched integer not null default 0,
   -- Whether the export is of this mailbox; NULL until it is compared with the listing.
   own boolean
 );
@@ -563,8 +565,10 @@ create table gmail_sync.imported_message (
   user_id gmail_sync.user_key not null,
   -- The message id, or a hash of the content where the export has no id.
   import_key text not null,
+  -- NULL until it is matched, if the export has no id.
   message_id text,
   thread_id text not null,
+  -- What it is to be matched by, until it was tried.
   rfc822_message_id text,
   -- Labels of Gmail's own by id, and those of the user by name.
   label_ids text[] not null,
@@ -577,6 +581,11 @@ create table gmail_sync.imported_message (
 )
 -- Grows and shrinks within minutes; plans made for the empty table are slow.
 with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.05);
+
+create index imports_without_id on gmail_sync.imported_message (user_id, thread_id)
+  where message_id is null;
+create index imports_to_match on gmail_sync.imported_message (user_id, thread_id, import_key)
+  where message_id is null and rfc822_message_id is not null;
 
 comment on table gmail_sync.imported_message is
 'Messages of an export, until a full sync stores those that Gmail lists.';

@@ -256,6 +256,96 @@ def test_staging_twice_changes_nothing(functions: Session, db: Connection) -> No
     assert [row["parsed"]["subject"] for row in rows] == ["about a", "about b"]
 
 
+def nameless(key: str, thread: str, header: str | None = "", **columns: object) -> dict[str, Any]:
+    """A message to which the export gives no id."""
+    header = f"<{key}@x>" if header == "" else header
+    parsed = message("", thread_id=thread, rfc822_message_id=header, **columns)
+    return {
+        **imported(key), "message_id": None, "thread_id": thread, "rfc822_message_id": header,
+        "parsed": parsed,
+    }  # fmt: skip
+
+
+def listed_in(functions: Session, task_id: str, **threads: str) -> None:
+    """Complete the listing with messages and their threads."""
+    functions.rows("begin_listing", task_id, 1000, len(threads))
+    functions.rows("store_listing_page", task_id, [*threads], None, [*threads.values()])
+
+
+def unmatched(functions: Session, task_id: str, *limit: int) -> dict[str, bool]:
+    rows = functions.rows("list_unmatched_imports", task_id, *limit)
+    assert len({row["import_key"] for row in rows}) == len(rows)
+    return {row["import_key"]: row["wanted"] for row in rows}
+
+
+def match(functions: Session, task_id: str, keys: str, **found: str) -> None:
+    functions.value("match_imported_messages", task_id, [*keys], [*found], [*found.values()])
+
+
+def test_a_message_without_an_id_is_matched_by_the_one_answer_in_its_thread(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    begin(functions)
+    stage(functions, *(nameless(key, f"T{key}") for key in "klm"))
+    listed_in(functions, task_id, a="Tk", b="Tl", c="Tl", d="Tm")
+    assert unmatched(functions, task_id) == {"k": True, "l": True, "m": True}
+    match(functions, task_id, "klm", a="Tk", b="Tl", c="Tl", x="Tx")
+    assert unmatched(functions, task_id) == {}
+    join(functions, task_id)
+    assert stored_messages(db).keys() == {"a"}
+    assert counts(db, task_id) == {"found": 4, "new": 1, "pending": 3, "imported": 1}
+    assert (result(functions)["joined"], result(functions)["unmatched"]) == (1, 2)
+    assert staged(db) == []
+
+
+def test_messages_without_ids_are_tried_one_of_each_thread(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    arrived = str(1_700_000_000_999)
+    stage(
+        functions, imported("z"), nameless("k", "T1", internal_date=arrived), nameless("l", "T1"),
+        nameless("m", "T2"), nameless("n", "T3", header=None),
+    )  # fmt: skip
+    listed_in(functions, task_id, a="T1", b="T1", c="T2")
+    assert unmatched(functions, task_id, 1) == {"k": True}
+    (row, _) = functions.rows("list_unmatched_imports", task_id)
+    assert (row["rfc822_message_id"], row["arrived_at"].timestamp()) == ("<k@x>", 1_700_000_000.999)
+    match(functions, task_id, "km", a="T1")
+    assert unmatched(functions, task_id) == {"l": True}
+    match(functions, task_id, "l")
+    # Repeated, because the answer was lost.
+    match(functions, task_id, "k", a="T1")
+    assert unmatched(functions, task_id) == {}
+    keys = "select array_agg(import_key) from gmail_sync.imported_message where message_id = 'a'"
+    assert only(db, keys) == ["k"]
+    with pytest.raises(InvalidArgument):
+        functions.rows("list_unmatched_imports", task_id, 101)
+
+
+def test_what_no_search_can_tell_apart_or_nobody_lacks_is_not_wanted(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    begin(functions)
+    stage(
+        functions, nameless("k", "T1", "<same@x>"), nameless("l", "T1", "<same@x>"),
+        nameless("m", "T2"), nameless("n", "T3"),
+    )  # fmt: skip
+    listed_in(functions, task_id, a="T1", b="T1", c="T2")
+    stored = message("c", thread_id="T2", rfc822_message_id="<m@x>")
+    store(functions, task_id, stored)
+    assert unmatched(functions, task_id) == {"k": False, "m": False, "n": False}
+    match(functions, task_id, "kmn")
+    # The other one is as ambiguous as before.
+    assert unmatched(functions, task_id) == {"l": False}
+    match(functions, task_id, "l")
+    join(functions, task_id)
+    assert (result(functions)["known"], result(functions)["unmatched"]) == (1, 3)
+    assert stored_messages(db).keys() == {"c"}
+
+
 def test_nothing_is_staged_for_another_mailbox(functions: Session, db: Connection) -> None:
     connected(functions)
     with pytest.raises(AccountNotConnected, match=r"is not bo@mail.example any more"):

@@ -41,6 +41,8 @@ CALLS: dict[str, list[Any]] = {
     "get_cursor": [],
     "has_imported_messages": [],
     "join_imported_messages": [],
+    "list_unmatched_imports": [],
+    "match_imported_messages": [["a"], ["a"], ["t-a"]],
     "plan_label_lists": [],
     "reconcile_listing": [],
     "refresh_messages": [Jsonb([{"message_id": "s", "history_id": "9", "label_ids": ["X"]}])],

@@ -1,16 +1,18 @@
--- Raises SY002 unless the user has a usable Gmail account of this mailbox. An import reads the
--- address when it begins; so its mail never gets into another mailbox that is connected meanwhile.
+-- Locks the user's mail. Raises SY002 unless the user has a usable Gmail account of this mailbox.
+-- An import reads the address when it begins; so its mail never gets into another mailbox that is
+-- connected meanwhile.
 
-create or replace function gmail_sync._require_mailbox(p_user_id text, p_email text)
+create or replace function gmail_sync._lock_mailbox(p_user_id text, p_email text)
 returns void
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_account gmail_sync.account;
 begin
+  perform gmail_sync._lock_user_mail(p_user_id);
   perform gmail_sync._require_account(p_user_id);
   select * into v_account from gmail_sync.account a where a.user_id = p_user_id;
   if v_account.status not in ('connected', 'suspended') then
@@ -24,7 +26,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._require_mailbox(text, text) is
-'Raise SY002 unless the user has a usable Gmail account of this mailbox.';
+comment on function gmail_sync._lock_mailbox(text, text) is
+'Lock a user''s mail; SY002 unless this mailbox is connected.';
 
-revoke all on function gmail_sync._require_mailbox(text, text) from public;
+revoke all on function gmail_sync._lock_mailbox(text, text) from public;
