@@ -47,6 +47,7 @@ from service.google.consent import Consent
 from service.mailbox.access import MailboxOpener
 from service.postgres.pool import Pool
 from service.web import reference, static
+from service.web.oidc import ProviderSignIn
 from service.web.pages import Pages, is_navigation
 from service.web.routes import PAGES
 from service.web.sign_in import DemoSignIn
@@ -77,7 +78,13 @@ def create_app(
     Without `google`, requests for content that only Gmail has are answered with a problem. The app
     also starts without a database. Raises ConfigError if no key for tokens is configured.
     """
-    authentication = Authentication(_keys(config, log), config.jwt_issuer, config.jwt_audience)
+    provider = ProviderSignIn.of(config, log)
+    authentication = Authentication(
+        _keys(config, log),
+        config.jwt_issuer,
+        config.jwt_audience,
+        provider.sessions if provider else None,
+    )
     broadcaster = ProgressBroadcaster(config.nodes, pool, log)
     probes = health.new_pool(config.database_url)
     probe = health.Probe(probes, migrate.head(), len(config.nodes))
@@ -100,6 +107,7 @@ def create_app(
         "static_files": static_files,
         "pages": pages,
         "demo": DemoSignIn.of(config),
+        "provider": provider,
     }
     app = Litestar(
         route_handlers=[

@@ -137,6 +137,30 @@ def _jwks_url(value: str) -> str:
     return value
 
 
+def _issuer(value: str) -> str:
+    _http_url(value, "what it says of people could be forged")
+    # Exactly as its tokens have it.
+    return value
+
+
+def _people(value: str) -> tuple[str, ...]:
+    """Addresses, domains with or without an @ before them, and *."""
+    entries = [each.strip().lower() for each in value.split(",") if each.strip()]
+    for entry in entries:
+        if entry != "*" and not re.fullmatch(r"(?:[^@\s=]*@)?[^@\s=]+\.[^@\s=]+", entry):
+            raise ValueError(f"has {entry!r}, which is neither an address nor a domain")
+    return tuple(each.removeprefix("@") for each in entries)
+
+
+def _operators(value: str) -> tuple[str, ...]:
+    """Addresses, and claims as name=value."""
+    entries = [each.strip() for each in value.split(",") if each.strip()]
+    for entry in entries:
+        if not re.fullmatch(r"[^@\s=]+@[^@\s=]+|[^\s=]+=.+", entry):
+            raise ValueError(f"has {entry!r}, which is neither an address nor claim=value")
+    return tuple(each if "=" in each else each.lower() for each in entries)
+
+
 def _public_url(value: str) -> str:
     parts = _http_url(value, "Google's redirect carries a code that must stay secret")
     path = parts.path.rstrip("/")
@@ -180,6 +204,12 @@ class Config:
     credentials_keys: tuple[str, ...] = ()
     google_client_id: str | None = None
     google_client_secret: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = None
+    oidc_allow: tuple[str, ...] = ()
+    oidc_operators: tuple[str, ...] = ()
+    oidc_user_claim: str = "sub"
     # Without a slash at the end; empty if browsers do not reach the service.
     public_url: str = ""
     demo_user: str | None = None
@@ -199,6 +229,13 @@ class Config:
         if self.node_urls:
             return tuple(Node(url, url, number) for number, url in enumerate(self.node_urls))
         return (Node(self.database_url, self.listen_url or self.database_url),)
+
+    @property
+    def oidc_client(self) -> tuple[str | None, str | None]:
+        """Id and secret of the client for sign-in; that of Google unless it has its own."""
+        if self.oidc_client_id:
+            return self.oidc_client_id, self.oidc_client_secret
+        return self.google_client_id, self.google_client_secret
 
     @property
     def google_keys_url(self) -> str:
@@ -221,7 +258,7 @@ class Config:
             except ValueError as error:
                 errors.append(f"{variable.name} {error}")
         config = cls(**values)
-        for check in (_node_errors, _token_errors, _demo_errors, _push_errors):
+        for check in (_node_errors, _token_errors, _demo_errors, _push_errors, _oidc_errors):
             errors += check(config)
         if errors:
             raise ConfigError(errors)
@@ -280,6 +317,18 @@ VARIABLES = (
         "OAuth client with which users connect Gmail"),
     Variable("GOOGLE_CLIENT_SECRET", "google_client_secret", str,
         "secret of that client"),
+    Variable("GMAIL_SYNC_OIDC_ISSUER", "oidc_issuer", _issuer,
+        "OpenID provider at which people sign in: https://accounts.google.com or another"),
+    Variable("GMAIL_SYNC_OIDC_CLIENT_ID", "oidc_client_id", str,
+        "client for sign-in; without it, GOOGLE_CLIENT_ID"),
+    Variable("GMAIL_SYNC_OIDC_CLIENT_SECRET", "oidc_client_secret", str,
+        "secret of that client"),
+    Variable("GMAIL_SYNC_OIDC_ALLOW", "oidc_allow", _people,
+        "who may sign in: addresses and domains, comma-separated; * for everybody"),
+    Variable("GMAIL_SYNC_OIDC_OPERATORS", "oidc_operators", _operators,
+        "who of them is an operator: addresses, and claims as groups=mail"),
+    Variable("GMAIL_SYNC_OIDC_USER_CLAIM", "oidc_user_claim", str,
+        "claim that is the user id"),
     Variable("GMAIL_SYNC_PUBLIC_URL", "public_url", _public_url,
         "URL at which browsers reach the service, with its path if it has one"),
     Variable("GMAIL_SYNC_DEMO_USER", "demo_user", str,
@@ -353,3 +402,18 @@ def _push_errors(config: Config) -> Iterator[str]:
             "GMAIL_SYNC_PUSH_AUDIENCE and GMAIL_SYNC_PUSH_SERVICE_ACCOUNT go together: "
             "set both or neither"
         )
+
+
+def _oidc_errors(config: Config) -> Iterator[str]:
+    client_id, client_secret = config.oidc_client
+    needed = {
+        "GMAIL_SYNC_OIDC_CLIENT_ID": client_id,
+        "GMAIL_SYNC_OIDC_CLIENT_SECRET": client_secret,
+        "GMAIL_SYNC_OIDC_ALLOW": config.oidc_allow,
+        "GMAIL_SYNC_PUBLIC_URL": config.public_url,
+        "GMAIL_SYNC_CREDENTIALS_KEYS": config.credentials_keys,
+    }
+    if config.oidc_issuer:
+        for name, value in needed.items():
+            if not value:
+                yield f"{name} is not set, and GMAIL_SYNC_OIDC_ISSUER needs it"

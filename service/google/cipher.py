@@ -1,9 +1,11 @@
 """Encrypts credentials for the database with Fernet keys, and decrypts them."""
 
+import hmac
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
@@ -24,9 +26,17 @@ class CredentialCipher:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("GMAIL_SYNC_CREDENTIALS_KEYS names no key")
+        self._keys = keys
         fernets = [_fernet(key, number) for number, key in enumerate(keys, 1)]
         self._first = fernets[0]
         self._fernet = MultiFernet(fernets)
+
+    def for_purpose(self, purpose: str) -> Self:
+        """A cipher of its own keys, made of these: neither decrypts what the other encrypted."""
+        derived = [
+            hmac.digest(urlsafe_b64decode(key), purpose.encode(), "sha256") for key in self._keys
+        ]
+        return type(self)([urlsafe_b64encode(key).decode() for key in derived])
 
     def encrypt(self, credentials: Mapping[str, Any]) -> bytes:
         content = json.dumps(dict(credentials), ensure_ascii=False, separators=(",", ":"))

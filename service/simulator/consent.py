@@ -7,7 +7,9 @@ import base64
 import hashlib
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -19,7 +21,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     """What the user does on the page: the account that signs in, and the scopes granted.
 
     `email` defaults to the login_hint, or else to the first mailbox; `scopes` to those requested.
-    With `error`, one of Google's codes such as access_denied, the user refuses.
+    With `error`, one of Google's codes such as access_denied, the user refuses. With `ask`, the
+    page shows the mailboxes and waits for a click. `claims` replace those of the ID token. `forged`
+    says how it is signed instead: none, unsigned, stranger or secret.
     """
 
     email: str = ""
@@ -27,6 +31,9 @@ class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str = ""
     # Google omits it if the user has consented before and is not prompted again.
     refresh_token: bool = True
+    ask: bool = False
+    claims: dict[str, Any] = {}
+    forged: str = ""
 
 
 class Code(msgspec.Struct, frozen=True):
@@ -37,19 +44,25 @@ class Code(msgspec.Struct, frozen=True):
     challenge: str
     redirect_uri: str
     refresh_token: bool
+    client_id: str
+    nonce: str
+    claims: dict[str, Any]
+    forged: str
 
 
 class ConsentPage:
-    """Answers at once, as `decision` says. Thread-safe."""
+    """Answers at once, as `decision` says, unless it is to ask. Thread-safe."""
 
     def __init__(self) -> None:
         self.decision = Decision()
         self._lock = threading.Lock()
         self._codes: dict[str, Code] = {}
 
-    def answer(self, request: Request, first_email: str) -> Response:
+    def answer(self, request: Request, emails: Sequence[str]) -> Response:
         """GET /o/oauth2/v2/auth: a redirect to the application, with a code or an error."""
         decision = self.decision
+        if decision.ask and not request.one("login_hint"):
+            return _choice(request, emails)
         answer = {"state": request.one("state")}
         if decision.error:
             answer["error"] = decision.error
@@ -57,11 +70,15 @@ class ConsentPage:
             asked = request.one("scope")
             scope = asked if decision.scopes is None else " ".join(decision.scopes)
             code = Code(
-                decision.email or request.one("login_hint") or first_email,
+                decision.email or request.one("login_hint") or next(iter(emails), ""),
                 scope,
                 request.one("code_challenge"),
                 request.one("redirect_uri"),
                 decision.refresh_token and request.one("access_type") == "offline",
+                request.one("client_id"),
+                request.one("nonce"),
+                decision.claims,
+                decision.forged,
             )
             answer |= {"code": self._issue(code), "scope": scope}
         target = request.one("redirect_uri")
@@ -83,6 +100,18 @@ class ConsentPage:
         with self._lock:
             self._codes[name] = code
         return name
+
+
+def _choice(request: Request, emails: Sequence[str]) -> Response:
+    """A page with a link for each account."""
+    asked = urlencode(request.query, doseq=True)
+    links = (
+        f'<li><a href="?{escape(asked)}&amp;{urlencode({"login_hint": email})}">{escape(email)}</a>'
+        for email in emails
+    )
+    page = f"""<!doctype html><html lang="en"><title>Choose an account</title>
+<h1>Choose an account</h1><ul>{"".join(links)}</ul>"""
+    return Response(200, page.encode(), "text/html; charset=utf-8")
 
 
 def _challenge(verifier: str) -> str:

@@ -15,6 +15,7 @@ _OAUTH = {
     ("POST", "/revoke"): "revoke",
     ("GET", "/o/oauth2/v2/auth"): "auth",
     ("GET", "/oauth2/v3/certs"): "certs",
+    ("GET", "/.well-known/openid-configuration"): "discovery",
 }
 _log = logging.getLogger(__name__)
 
@@ -87,9 +88,11 @@ class Gateway:
                 response = self._state.tokens.revoke_token(request)
             elif method == "certs":
                 response = json_response(self._state.issuer.keys())
+            elif method == "discovery":
+                response = json_response(self._state.issuer.metadata(request.own_url()))
             else:
-                first_email = next(iter(self._state.mailboxes), "")
-                response = self._state.tokens.consent.answer(request, first_email)
+                emails = list(self._state.mailboxes)
+                response = self._state.tokens.consent.answer(request, emails)
             response = fault_effects.apply_faults(struck, request, response)
         return Answer(response, fault_effects.delivery(struck))
 

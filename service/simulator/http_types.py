@@ -57,6 +57,10 @@ class Request(msgspec.Struct):
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ApiError(400, f"Invalid JSON payload received. {error}", "badRequest") from error
 
+    def own_url(self) -> str:
+        """The address at which the client reaches the simulator."""
+        return f"http://{self.headers.get('host', '')}"
+
     def bearer(self) -> str:
         """The access token, or an empty string."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")

@@ -23,8 +23,8 @@ class State:
 
     def __init__(self) -> None:
         self.mailboxes: dict[str, Mailbox] = {}
-        self.tokens = Tokens()
         self.issuer = OidcIssuer()
+        self.tokens = Tokens(self.issuer)
         self.faults = Faults()
         self.requests = RequestLog()
         self.quota = Quota(Limits())

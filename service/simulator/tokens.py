@@ -11,6 +11,7 @@ import msgspec
 from service.simulator.consent import ConsentPage
 from service.simulator.errors import ApiError
 from service.simulator.http_types import Request, Response, json_response
+from service.simulator.oidc import OidcIssuer
 
 LIFETIME = 3599  # seconds, as in Google's answers
 SCOPE = "https://www.googleapis.com/auth/gmail.modify"
@@ -24,7 +25,8 @@ class _Access(msgspec.Struct, frozen=True):
 class Tokens:
     """Thread-safe. Google: https://developers.google.com/identity/protocols/oauth2/web-server"""
 
-    def __init__(self) -> None:
+    def __init__(self, issuer: OidcIssuer) -> None:
+        self._issuer = issuer
         self._lock = threading.Lock()
         self._access: dict[str, _Access] = {}
         self._refresh: dict[str, str] = {}
@@ -79,12 +81,17 @@ class Tokens:
         grant_type = form.get("grant_type", "")
         if grant_type == "refresh_token":
             email = self._refresh.get(form.get("refresh_token", ""))
-            return self._issue(email, SCOPE) if email else _invalid_grant()
+            return json_response(self._issue(email, SCOPE)) if email else _invalid_grant()
         if grant_type == "authorization_code":
             code = self.consent.redeem(form)
             if code is None:
                 return _invalid_grant()
-            return self._issue(code.email, code.scope, refresh=code.refresh_token)
+            answer = self._issue(code.email, code.scope, refresh=code.refresh_token)
+            if "openid" in code.scope.split():
+                answer["id_token"] = self._issuer.id_token(
+                    request.own_url(), code, answer["access_token"]
+                )
+            return json_response(answer)
         return _error("unsupported_grant_type", f"Invalid grant_type: {grant_type}")
 
     def revoke_token(self, request: Request) -> Response:
@@ -97,7 +104,7 @@ class Tokens:
         self.revoke(email)
         return json_response({})
 
-    def _issue(self, email: str, scope: str, *, refresh: bool = False) -> Response:
+    def _issue(self, email: str, scope: str, *, refresh: bool = False) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "access_token": self.allow(email, lifetime=LIFETIME),
             "expires_in": LIFETIME,
@@ -106,7 +113,7 @@ class Tokens:
         }
         if refresh:
             answer["refresh_token"] = self.allow_refresh(email)
-        return json_response(answer)
+        return answer
 
 
 def _form(request: Request) -> dict[str, str]:

@@ -1,5 +1,5 @@
 """All pages."""
 
-from service.web import mail, operator, sign_in, sync
+from service.web import mail, oidc, operator, sign_in, sync
 
-PAGES = [*sign_in.ROUTES, *sync.ROUTES, *mail.ROUTES, *operator.ROUTES]
+PAGES = [*sign_in.ROUTES, *oidc.ROUTES, *sync.ROUTES, *mail.ROUTES, *operator.ROUTES]

@@ -1,5 +1,5 @@
-"""Sign in: an application sets the cookie itself, a person may paste a token. The demo needs only
-a click.
+"""Sign in: an application sets the cookie itself, a person goes to the OpenID provider (oidc.py) or
+pastes a token. The demo needs only a click.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -14,9 +14,11 @@ from litestar.response import Redirect
 from msgspec import Struct
 
 from service.api.auth.make_token import make_token
+from service.api.auth.sessions import no_session
 from service.api.auth.tokens import OPEN, OPERATOR, Authentication, token_cookie
 from service.api.links import link
 from service.config import LOCAL_HOSTS, Config
+from service.web.oidc import ProviderSignIn
 from service.web.pages import AnyRequest, Pages, ReturnPath
 
 DEMO_LIFETIME = timedelta(days=1)
@@ -63,9 +65,10 @@ def show(
     request: AnyRequest,
     pages: NamedDependency[Pages],
     demo: NamedDependency[DemoSignIn | None],
+    provider: NamedDependency[ProviderSignIn | None],
     return_to: ReturnPath = "/",
 ) -> Response[str]:
-    return _form(request, pages, demo, return_to)
+    return _form(request, pages, demo, provider, return_to)
 
 
 @post("/sign-in", status_code=303, opt=OPEN)
@@ -74,6 +77,7 @@ async def sign_in(
     data: URLEncodedBody[PastedToken],
     pages: NamedDependency[Pages],
     demo: NamedDependency[DemoSignIn | None],
+    provider: NamedDependency[ProviderSignIn | None],
     authentication: NamedDependency[Authentication],
     return_to: ReturnPath = "/",
 ) -> Response[Any]:
@@ -81,7 +85,7 @@ async def sign_in(
     try:
         return await _enter(request, authentication, data.token.strip(), return_to)
     except NotAuthorizedException as error:
-        return _form(request, pages, demo, return_to, _fault(data.token, error))
+        return _form(request, pages, demo, provider, return_to, _fault(data.token, error))
 
 
 @post("/sign-in/demo", status_code=303, opt=OPEN)
@@ -98,8 +102,8 @@ async def sign_in_to_demo(
 
 @post("/sign-out", status_code=303, sync_to_thread=False, opt=OPEN)
 def sign_out(request: AnyRequest) -> Redirect:
-    gone = token_cookie(request, "", datetime.now(UTC))
-    return Redirect(link(request, "/sign-in"), status_code=303, cookies=[gone])
+    gone = [token_cookie(request, "", datetime.now(UTC)), no_session(request)]
+    return Redirect(link(request, "/sign-in"), status_code=303, cookies=gone)
 
 
 async def _enter(
@@ -107,18 +111,24 @@ async def _enter(
 ) -> Redirect:
     """Raises NotAuthorizedException for a bad token."""
     identity = await authentication.check(token)
-    cookie = token_cookie(request, token, identity.expires_at)
-    return Redirect(link(request, return_to), status_code=303, cookies=[cookie])
+    cookies = [token_cookie(request, token, identity.expires_at), no_session(request)]
+    return Redirect(link(request, return_to), status_code=303, cookies=cookies)
 
 
 def _form(
-    request: AnyRequest, pages: Pages, demo: DemoSignIn | None, return_to: str, fault: str = ""
+    request: AnyRequest,
+    pages: Pages,
+    demo: DemoSignIn | None,
+    provider: ProviderSignIn | None,
+    return_to: str,
+    fault: str = "",
 ) -> Response[str]:
     return pages.page(
         request,
         "sign_in/sign_in.html",
         status_code=401 if fault else 200,
         return_to=return_to,
+        provider=provider.name if provider else None,
         demo_user=demo.user_id if demo and demo.allows(request) else None,
         fault=fault,
     )

@@ -45,6 +45,8 @@ OPEN = {
     "GET /schema/openapi.json",
     "GET /schema/{path}",
     "GET /sign-in",
+    "GET /sign-in/callback",
+    "GET /sign-in/provider",
     "GET /static/{version}/{name}",
     "POST /api/gmail/push",
     "POST /sign-in",

@@ -191,3 +191,41 @@ def test_a_password_in_an_address_is_rejected_and_not_printed(name: str, url: st
 @pytest.mark.parametrize("name", ["GMAIL_SYNC_GMAIL_ENDPOINT", "GMAIL_SYNC_OAUTH_ENDPOINT"])
 def test_an_endpoint_is_the_same_with_a_slash_at_its_end(name: str) -> None:
     assert config(**{name: "https://mail.example/"}) == config(**{name: "https://mail.example"})
+
+
+OIDC = {
+    "GMAIL_SYNC_JWT_SECRET": SECRET,
+    "GMAIL_SYNC_OIDC_ISSUER": "https://login.example.org",
+    "GMAIL_SYNC_OIDC_CLIENT_ID": "us",
+    "GMAIL_SYNC_OIDC_CLIENT_SECRET": "secret",
+    "GMAIL_SYNC_OIDC_ALLOW": "Ann@Example.org, @example.com,example.net",
+    "GMAIL_SYNC_PUBLIC_URL": "https://mail.example.org",
+    "GMAIL_SYNC_CREDENTIALS_KEYS": "A" * 43 + "=",
+}
+
+
+def test_people_are_named_by_address_and_domain() -> None:
+    found = config(**OIDC, GMAIL_SYNC_OIDC_OPERATORS="Ann@Example.org,groups=Mail Admins")
+    assert found.oidc_allow == ("ann@example.org", "example.com", "example.net")
+    assert found.oidc_operators == ("ann@example.org", "groups=Mail Admins")
+    assert found.oidc_client == ("us", "secret")
+
+
+@pytest.mark.parametrize("name", sorted(OIDC.keys() - {"GMAIL_SYNC_JWT_SECRET"}))
+def test_sign_in_needs_all_of_its_variables(name: str) -> None:
+    if name == "GMAIL_SYNC_OIDC_ISSUER":
+        assert config(**OIDC | {name: ""}).oidc_issuer is None
+        return
+    found = errors(**OIDC | {name: ""})
+    assert f"{name} is not set, and GMAIL_SYNC_OIDC_ISSUER needs it" in found
+
+
+@pytest.mark.parametrize("allowed", ["ann", "ann@", "a b@example.org", "a@b@c.d", "groups=x.y"])
+def test_lists_of_people_are_checked(allowed: str) -> None:
+    error, *_ = errors(**OIDC | {"GMAIL_SYNC_OIDC_ALLOW": allowed})
+    assert error.startswith("GMAIL_SYNC_OIDC_ALLOW has ")
+
+
+def test_the_provider_of_another_machine_is_asked_over_https() -> None:
+    error, *_ = errors(**OIDC | {"GMAIL_SYNC_OIDC_ISSUER": "http://login.example.org"})
+    assert "could be forged" in error

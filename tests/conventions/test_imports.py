@@ -22,7 +22,7 @@ RANKS: tuple[set[str], ...] = (
     {"takeout"},
     {"postgres"},
     {"gmail"},
-    {"google"},
+    {"google", "oidc"},
     {"accounts"},
     {"mailbox"},
     {"webhooks"},

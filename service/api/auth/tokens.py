@@ -1,8 +1,9 @@
 """The caller's identity: a JWT with the user id as `sub` and a space-separated `scope`.
 
-It is a bearer token, or a cookie for the page, whose EventSource sends no headers. Because of the
-cookie, security.py refuses requests of other sites' pages. Litestar's JWTAuth checks tokens on the
-event loop with a fixed secret; here a key may have to be fetched first.
+It is a bearer token, or a cookie for the page, whose EventSource sends no headers. People who
+signed in at the OpenID provider have a session instead (sessions.py). Because of the cookies,
+security.py refuses requests of other sites' pages. Litestar's JWTAuth checks tokens on the event
+loop with a fixed secret; here a key may have to be fetched first.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from litestar.types import ASGIApp
 
 from service.api.auth.cookies import HOST, SECURE, cookie, cookie_name
 from service.api.auth.keys import KeySource, KeysUnavailable
+from service.api.auth.sessions import Sessions
 from service.api.links import Connection
 from service.postgres.user_id import USER_ID
 
@@ -84,11 +86,16 @@ class Authentication:
     """
 
     def __init__(
-        self, keys: KeySource, issuer: str | None = None, audience: str | None = None
+        self,
+        keys: KeySource,
+        issuer: str | None = None,
+        audience: str | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._sessions = sessions
 
     @property
     def middleware(self) -> DefineMiddleware:
@@ -96,7 +103,12 @@ class Authentication:
 
     async def require(self, connection: Connection) -> Identity:
         """The caller's identity. Raises NotAuthorizedException or KeysUnavailable."""
-        return await self.check(_token(connection))
+        token = _token(connection)
+        if not token and self._sessions and (session := self._sessions.find(connection)):
+            person = session.person
+            scopes = {OPERATOR} if self._sessions.people.is_operator(person) else ()
+            return Identity(person.user_id, frozenset(scopes), session.expires_at)
+        return await self.check(token)
 
     async def check(self, token: str) -> Identity:
         """The identity of a token. Raises like `require`."""

@@ -1,0 +1,1 @@
+"""Sign-in by an OpenID provider, for people without an application around."""
