@@ -30,6 +30,7 @@ class Stats(Struct, frozen=True):
 class RunState(Struct, kw_only=True):
     """A run; only zeros and nulls if there was none yet. `outcome` says how the run ended.
 
+    `error_message` says in English why it ended, `error_code` in a word if there is one for it.
     `messages_a_minute` is what Google's quota allows. `waits_for` says why the run waits until
     `waiting_until`: for the daily quota, or for another limit of Gmail.
     """
