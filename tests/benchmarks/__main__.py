@@ -36,6 +36,7 @@ BENCHMARKS = (
     "memory",
     "storage",
     "import",
+    "webhooks",
 )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import growth, heartbeat, router, search, size, start, storage
+from tests.benchmarks import growth, heartbeat, router, search, size, start, storage, webhooks
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.postgres import Server
 from tests.cluster import Cluster, fast_cluster
@@ -36,6 +36,14 @@ def test_heartbeats_are_measured_beside_bare_updates(server: Server) -> None:
     assert set(figures) == {"heartbeat", "heartbeat_prepared", "heartbeat_hot"}
     assert 0.1 < figures["heartbeat"].value < 10
     assert 0 < figures["heartbeat_hot"].value <= 100
+
+
+def test_webhooks_are_measured_by_what_a_store_costs_and_by_what_arrives(server: Server) -> None:
+    figures = by_name(*webhooks.measured(server, rounds=1, stores=2, events=100))
+
+    assert set(figures) == {"webhook_store", "webhook_events"}
+    assert 0.05 < figures["webhook_store"].value < 20
+    assert figures["webhook_events"].value > 0
 
 
 def test_growth_is_measured_with_few_and_many_ended_runs(server: Server) -> None:

@@ -16,6 +16,8 @@ as $$
 declare
   v_stream gmail_sync.webhook_stream;
 begin
+  -- What a crash forgets is sent again under the same id, so no attempt waits for the disk.
+  perform set_config('synchronous_commit', 'off', true);
   select * into v_stream
   from gmail_sync.webhook_stream s
   where s.webhook_id = p_webhook_id and s.lease = p_lease
