@@ -43,6 +43,8 @@ begin
   perform from gmail_sync.schedule where user_id = v_user for update;
   delete from gmail_sync.schedule where user_id = v_user;
   delete from gmail_sync.quota_charge where user_id = v_user;
+  -- What the deletion of the account reports is deleted with the rest.
+  set constraints gmail_sync.accounts_are_reported immediate;
   perform gmail_sync._delete_user_webhooks(v_user);
   if v_there then
     perform gmail_sync._record_audit_event(

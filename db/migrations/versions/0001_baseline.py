@@ -82,8 +82,10 @@ create trigger ended_runs_are_reported
   )
   execute function gmail_sync._report_ended_run();
 
-create trigger accounts_are_reported
+create constraint trigger accounts_are_reported
   after insert or delete or update of status on gmail_sync.account
+  -- At the commit: streams are locked after the run that a disconnection cancels.
+  deferrable initially deferred
   for each row execute function gmail_sync._report_account();
 
 create trigger settings_change_schedules
