@@ -53,13 +53,13 @@ OTHER_MOVER_SECONDS = 5.0
 UNDOABLE = ("copy", "undo")
 
 _ONE_MOVER = "pg_try_advisory_lock(hashtext('gmail_sync move'), 0)"
-# Between its passes, the reaper of an older pg_cron sleeps in a transaction. A pass that comes late
-# changes runs that the target's reaper finds as well.
+# Between its passes, the reaper of an older pg_cron sleeps in a transaction. What a pass changes
+# late is lost with the source's rows; the target's reaper finds it again.
 _TRANSACTIONS = """
 select pid, xact_start, application_name from pg_stat_activity
 where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()
   and backend_type not in ('autovacuum worker', 'parallel worker', 'walsender')
-  and query not like 'call gmail_sync.reap_loop%'
+  and query !~ 'gmail_sync[.](reap_loop|run_reaper)[(]'
 """
 
 
