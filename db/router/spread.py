@@ -24,33 +24,28 @@ def slots_by_node(router: Connection) -> dict[int, list[int]]:
 
 
 def plan(slots: Mapping[int, list[int]], empty: int | None = None) -> list[Step]:
-    """The fewest moves after which no node has two slots more than another; the node `empty` has
-    none. Raises MoveError."""
-    left = {node: list(of_node) for node, of_node in slots.items()}
-    emptied = []
-    if empty is not None:
-        if empty not in left:
-            raise MoveError(
-                f"there is no node {empty}: the router knows {', '.join(map(str, left))}"
-            )
-        emptied = left.pop(empty)
-    if not left:
+    """The moves after which no node has two slots more than another.
+
+    With `empty`, only those that take all slots from that node. Raises MoveError.
+    """
+    if empty is not None and empty not in slots:
+        raise MoveError(f"there is no node {empty}: see gmail-sync router status")
+    counts = {node: len(of_node) for node, of_node in slots.items() if node != empty}
+    if not counts:
         raise MoveError("there is no other node: run gmail-sync router install with one more")
+    if empty is not None:
+        return [_to_fewest(counts, slot) for slot in slots[empty]]
+    left = {node: list(of_node) for node, of_node in slots.items()}
     steps = []
-    counts = {node: len(of_node) for node, of_node in left.items()}
-
-    def fewest() -> int:
-        return min(counts, key=lambda node: (counts[node], node))
-
-    for slot in emptied:
-        steps.append(Step(slot, fewest()))
-        counts[steps[-1].target] += 1
-    while True:
-        # It has got none of the emptied node's, for those went to the nodes with the fewest.
+    while max(counts.values()) - min(counts.values()) > 1:
         most = max(counts, key=lambda node: (counts[node], node))
-        target = fewest()
-        if counts[most] - counts[target] < 2:
-            return steps
-        steps.append(Step(left[most].pop(), target))
         counts[most] -= 1
-        counts[target] += 1
+        steps.append(_to_fewest(counts, left[most].pop()))
+    return steps
+
+
+def _to_fewest(counts: dict[int, int], slot: int) -> Step:
+    """Move a slot to the node with the fewest, which then has one more."""
+    target = min(counts, key=lambda node: (counts[node], node))
+    counts[target] += 1
+    return Step(slot, target)

@@ -161,7 +161,8 @@ def move(slot: int, nodes: list[str], router_url: str, target: int | None, undo:
 @click.option("--empty", type=int, metavar="NODE", help="Take all slots away from this node.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be moved.")
 def spread(nodes: list[str], router_url: str, empty: int | None, dry_run: bool) -> None:
-    """Move slots, one after the other, until each node has as many as the others.
+    """Move slots, one after the other, until each node has as many as the others; or only those of
+    the node to empty.
 
     It may be stopped at any time and run again: a move that has begun is finished first.
     """

@@ -354,9 +354,7 @@ def test_each_node_has_the_quota_of_its_slots(site: Site) -> None:
     for url in site.installation.node_urls:
         with superuser(url) as node:
             shares += node.execute("select project_share * 64 from gmail_sync.settings").fetchone()
-    with superuser(site.installation.router_url) as router:
-        slots = slots_by_node(router)
-    assert shares == [len(of_node) for of_node in slots.values()]
+    assert shares == [len(slots_at(site.installation, node)) for node in range(3)]
 
 
 class Meddler:
@@ -474,9 +472,14 @@ def test_a_slot_of_a_thousand_users_is_closed_for_a_moment(site: Site, functions
         output = move(site.installation)
     print(f"\n{MANY_USERS} users: {output}")
     assert (found := re.search(r"after ([\d.]+) s closed", output))
-    # It takes 1 s where nothing else runs.
+    # On a busy machine 1.5 to 2.8 s were measured.
     assert float(found[1]) < 10
     check(site, functions, storm, watched)
+
+
+def slots_at(installation: Installation, node: int) -> list[int]:
+    with superuser(installation.router_url) as router:
+        return slots_by_node(router)[node]
 
 
 def test_spread_fills_and_empties_a_node(site: Site) -> None:
@@ -487,9 +490,9 @@ def test_spread_fills_and_empties_a_node(site: Site) -> None:
     moved = run(installation, "move", 5, "--to", 2)
     assert moved.exit_code == 0, moved.output
     emptied = run(installation, "spread", "--empty", 0, "--dry-run").output
-    assert emptied.count("to node") >= 61
+    assert emptied.count("to node") == len(slots_at(installation, 0))
     run_until(installation, "closed", "move", 6, "--to", 2)
     # What has begun is finished first.
     done = run(installation, "spread", "--empty", 2)
     assert done.exit_code == 0, done.output
-    assert {node_of(installation, 5), node_of(installation, 6)} <= {0, 1}
+    assert slots_at(installation, 2) == []

@@ -29,6 +29,7 @@ def test_slots_go_from_full_nodes_to_empty_ones() -> None:
 def test_a_node_is_emptied() -> None:
     slots = {0: list(range(30)), 1: list(range(30, 40)), 2: list(range(40, 64))}
     assert counts_after(slots, plan(slots, empty=2)) == [32, 32, 0]
+    assert {step.slot for step in plan(slots, empty=1)} == set(slots[1])
     with pytest.raises(MoveError, match="no node 3"):
         plan(slots, empty=3)
     with pytest.raises(MoveError, match="no other node"):
