@@ -472,8 +472,8 @@ def test_a_slot_of_a_thousand_users_is_closed_for_a_moment(site: Site, functions
         output = move(site.installation)
     print(f"\n{MANY_USERS} users: {output}")
     assert (found := re.search(r"after ([\d.]+) s closed", output))
-    # On a busy machine 1.5 to 2.8 s were measured.
-    assert float(found[1]) < 10
+    # On a busy machine it was 0.3 s.
+    assert float(found[1]) < 3
     check(site, functions, storm, watched)
 
 
