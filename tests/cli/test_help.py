@@ -19,7 +19,8 @@ COMMANDS = [
     "serve", "worker", "migrate", "demo", "monitor", "adopt", "verify", "export", "import",
     "token", "account add", "account set", "account list", "account remove", "account delete",
     "webhook add", "webhook list", "webhook test", "webhook replay", "webhook rotate",
-    "webhook remove", "rotate-keys", "simulate",
+    "webhook remove", "rotate-keys", "router install", "router move", "router pooler",
+    "router spread", "router status", "simulate",
 ]  # fmt: skip
 # What takes long to import, and only some commands need.
 HEAVY = {
