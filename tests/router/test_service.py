@@ -15,6 +15,7 @@ import pytest
 from cryptography.fernet import Fernet
 from psycopg import sql
 
+from db.router.move import move
 from service import logs
 from service.config import Node
 from service.gmail.api import GmailApi
@@ -126,6 +127,23 @@ def site(installation: Installation) -> Iterator[Site]:
         yield Site(installation, simulator, cipher, functions, running)
 
 
+def test_a_stream_goes_on_while_its_user_moves(site: Site) -> None:
+    user, *_ = site.connect("moving")
+    with site.client(user) as client, watching(client) as stream:
+        assert stream.run()["task_id"] is None
+        site.start(user)
+        assert last_event(stream)["outcome"] == "succeeded"
+        lead_to_node_1(site.installation, user)
+        site.start(user)
+        # No event in between: the user has never been without a run, nor back at an earlier one.
+        while not (run := stream.run())["outcome"]:
+            assert run["task_id"]
+        assert (run["task_id"], run["outcome"]) == (site.status(user)["task_id"], "succeeded")
+    with superuser(site.installation.node_urls[1]) as node:
+        query = "select count(*) from gmail_sync.message where user_id = %s"
+        assert node.execute(query, [user]).fetchone() == (MESSAGES,)
+
+
 @contextmanager
 def watching_all(site: Site, users: Sequence[str]) -> Iterator[list[Stream]]:
     with ExitStack() as stack:
@@ -137,24 +155,6 @@ def last_event(stream: Stream) -> Any:
     while not (run := stream.run())["outcome"]:
         pass
     return run
-
-
-def test_users_of_all_nodes_are_synced_and_their_streams_need_no_poll(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 600)
-    users = site.connect("well")
-    with watching_all(site, users) as streams:
-        for stream in streams:
-            assert stream.run()["task_id"] is None
-        for url in site.installation.node_urls:
-            # The worker's and the feed's.
-            wait_until(partial(has_listeners, url, 2))
-        for user in users:
-            site.start(user)
-        for user, stream in zip(users, streams, strict=True):
-            assert last_event(stream)["outcome"] == "succeeded"
-            site.check_synced(user)
 
 
 def test_a_node_that_is_killed_stops_only_the_syncs_of_its_own_users(site: Site) -> None:
@@ -199,6 +199,32 @@ def check_outage(
         # No event of the outage says that the user has never synced.
         assert last_event(streams[DOWN])["outcome"] == "succeeded"
     site.check_synced(victim)
+
+
+# The last test: the pause between polls goes on for as long.
+def test_users_of_all_nodes_are_synced_and_their_streams_need_no_poll(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.feed.POLL_SECONDS", 600)
+    users = site.connect("well")
+    with watching_all(site, users) as streams:
+        for stream in streams:
+            assert stream.run()["task_id"] is None
+        for url in site.installation.node_urls:
+            # The worker's and the feed's.
+            wait_until(partial(has_listeners, url, 2))
+        for user in users:
+            site.start(user)
+        for user, stream in zip(users, streams, strict=True):
+            assert last_event(stream)["outcome"] == "succeeded"
+            site.check_synced(user)
+
+
+def lead_to_node_1(installation: Installation, user: str) -> None:
+    with superuser(installation.router_url) as router, installation.superusers() as nodes:
+        query = "select gmail_sync._user_slot(%s)"
+        (slot,) = nodes[0].execute(query, [user]).fetchone() or (0,)
+        move([router], nodes, slot, 1, lambda _: None)
 
 
 def has_listeners(url: str, count: int) -> bool:
