@@ -13,6 +13,7 @@ from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
 from service.api.operator import operators_only
 from service.api.problems import error_responses, problem
+from service.postgres.calls import FunctionCaller
 from service.postgres.pool import Pool
 
 Event = Literal[
@@ -106,7 +107,9 @@ class OwnWebhooks(Controller):
 
     def _prepare(self, request: UserRequest, pool: Pool, action: str) -> str | None:
         """The owner of the webhook that is about to be changed."""
-        return self._owner(request)
+        owner = self._owner(request)
+        record_change(pool, request.user.user_id, owner, action)
+        return owner
 
     @get(sync_to_thread=True, responses=ERRORS)
     def list_webhooks(self, request: UserRequest, pool: NamedDependency[Pool]) -> Webhooks:
@@ -185,16 +188,18 @@ class OwnWebhooks(Controller):
 
 
 class WebhooksForAll(OwnWebhooks):
-    """Those of the installation. Each change is recorded before it is made."""
+    """Those of the installation."""
 
     path = "/api/operator/webhooks"
 
     def _owner(self, request: UserRequest) -> None:
         return None
 
-    def _prepare(self, request: UserRequest, pool: Pool, action: str) -> None:
-        actor = request.user.user_id
-        pool.value("record_audit_event", "operator_act", actor, Jsonb({"action": action}))
+
+def record_change(functions: FunctionCaller, actor: str, owner: str | None, action: str) -> None:
+    """A change for all users is recorded before it is made."""
+    if owner is None:
+        functions.value("record_audit_event", "operator_act", actor, Jsonb({"action": action}))
 
 
 def _found(result: Any) -> Any:

@@ -1,6 +1,6 @@
 """The operators' page: the state of syncs, problems, and buttons for what a DBA can do in psql.
 
-Without scripts each button is a form whose response is the whole page. operator.js replaces parts
+Without scripts each button is a form whose response is the whole page. forms.js replaces parts
 of the page by it, and refreshes the page only when the user comes back to it.
 """
 

@@ -15,10 +15,10 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response, Router
 from litestar.exceptions import NotAuthorizedException
-from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.plugins.problem_details import ProblemDetailsException
 from litestar.response import Redirect
+from litestar.types import ControllerRouterHandler
 from markupsafe import Markup
 
 from service.api.auth.security import PAGE_CSP, SAFE_METHODS
@@ -91,7 +91,9 @@ class Pages:
             },
         )
 
-    def router(self, handlers: Sequence[HTTPRouteHandler], conversions: Conversions) -> Router:
+    def router(
+        self, handlers: Sequence[ControllerRouterHandler], conversions: Conversions
+    ) -> Router:
         """Pages, whose errors are pages too. They require signing in."""
         return Router(
             "/",

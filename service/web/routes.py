@@ -1,5 +1,14 @@
 """All pages."""
 
-from service.web import mail, oidc, operator, sign_in, sync
+from litestar.types import ControllerRouterHandler
 
-PAGES = [*sign_in.ROUTES, *oidc.ROUTES, *sync.ROUTES, *mail.ROUTES, *operator.ROUTES]
+from service.web import mail, oidc, operator, sign_in, sync, webhooks
+
+PAGES: list[ControllerRouterHandler] = [
+    *sign_in.ROUTES,
+    *oidc.ROUTES,
+    *sync.ROUTES,
+    *mail.ROUTES,
+    *webhooks.ROUTES,
+    *operator.ROUTES,
+]

@@ -12,6 +12,8 @@ from typing import Any
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+HTTPS_ONLY = "http is not allowed, use https"
+NOT_PUBLIC = "the address is not public"
 # Only these addresses of IPv6 are those of hosts in the Internet.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Its addresses end in the IPv4 address to which a gateway leads.
@@ -40,9 +42,9 @@ def _check(text: str, is_secure: bool, allowed: Iterable[Network]) -> None:
     if any(each in network for each in (address, inner) for network in allowed):
         return
     if not is_secure:
-        raise Forbidden("http is not allowed, use https")
+        raise Forbidden(HTTPS_ONLY)
     if "%" in text or not _is_public(inner):
-        raise Forbidden("the address is not public")
+        raise Forbidden(NOT_PUBLIC)
 
 
 def _unwrapped(address: Address) -> Address:

@@ -64,6 +64,8 @@ NEEDS_GOOGLE = {
 FOR_OPERATORS = {
     "GET /operator",
     "POST /operator",
+    "GET /operator/webhooks",
+    "POST /operator/webhooks",
     "POST /api/operator/{action}",
     "GET /api/operator/running-syncs",
     "GET /api/operator/accounts",

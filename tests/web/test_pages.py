@@ -12,7 +12,7 @@ from service.web.static import FOR_GOOD
 from tests.api.conftest import problem
 from tests.web.conftest import TAKEOUT, BrowserOf
 
-PAGES = ["/", "/sign-in"]
+PAGES = ["/", "/webhooks", "/sign-in"]
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -123,7 +123,8 @@ def test_no_address_of_any_page_leaves_the_prefix(proxy: Proxy) -> None:
     paths = {urlsplit(address).path.removeprefix(PREFIX) for _, address in seen}
     shown = {re.sub(r"/[mt]\d\b|/[0-9a-f]{12}/", "/*/", path).rstrip("/") for path in paths}
     assert {
-        "", "/mail", "/operator", "/sign-in", "/sign-out", "/api/gmail/connect",
+        "", "/mail", "/webhooks", "/operator", "/operator/webhooks", "/sign-in",
+        "/sign-out", "/api/gmail/connect",
         "/mail/threads/*", "/mail/messages/*", "/mail/messages/*//body",
         "/api/gmail/messages/*//raw", "/api/gmail/messages/*//attachments/2",
         "/static/*/page.css", "/static/*/page.js", "/static/*/sync.js", "/static/*/icon.svg",

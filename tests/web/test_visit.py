@@ -202,7 +202,7 @@ def test_nothing_scrolls_sideways_on_a_phone(
     contents.trouble()
     page = window_of("ann", "operator", width=375, locale=locale).page
     addresses = ["/", "/mail", "/mail?q=minutes", "/mail/threads/t0", "/mail/messages/m0"]
-    for address in [*addresses, "/operator", "/sign-in"]:
+    for address in [*addresses, "/webhooks", "/operator", "/sign-in"]:
         page.goto(address)
         too_wide = page.evaluate(
             "() => document.scrollingElement.scrollWidth > innerWidth"

@@ -1,8 +1,9 @@
 // Sends the forms of the page without leaving it, and refreshes it when the user comes back.
 
 import { fetchPage, replaceParts } from "./fresh.js";
-import { url } from "./links.js";
 
+// What a form began may take a moment to show, where the page says so.
+const LOOK_AGAIN = [1_000, 3_000, 9_000];
 const TIMEOUT = 60_000; // an action on all rows may take long
 const part = (id) => document.getElementById(id);
 let queue = Promise.resolve();
@@ -19,7 +20,7 @@ async function ask(parts, request) {
 }
 
 async function load(parts, request) {
-  const page = await fetchPage(url("/operator") + location.search, { signal: AbortSignal.timeout(TIMEOUT), ...request });
+  const page = await fetchPage(location.pathname + location.search, { signal: AbortSignal.timeout(TIMEOUT), ...request });
   part("away").hidden = page !== null;
   if (page) await show(page, parts);
 }
@@ -40,13 +41,15 @@ function refresh() {
   if (pending === 0) ask(["live"]);
 }
 
-document.addEventListener("submit", (event) => {
+document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.method !== "post" || new URL(form.getAttribute("action"), location).pathname !== url("/operator")) return;
+  if (form.method !== "post" || new URL(form.getAttribute("action"), location).pathname !== location.pathname) return;
   event.preventDefault();
   const body = new URLSearchParams(new FormData(form, event.submitter));
   form.closest("dialog")?.close();
-  ask(["result", "live"], { method: "POST", body });
+  await ask(["result", "live"], { method: "POST", body });
+  if ("reset" in form.dataset && part("away").hidden && document.querySelector("#result .good")) form.reset();
+  if ("follow" in part("live").dataset) LOOK_AGAIN.forEach((delay) => setTimeout(refresh, delay));
 });
 
 part("refresh").addEventListener("click", (event) => {
