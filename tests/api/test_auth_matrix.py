@@ -84,7 +84,6 @@ WITHOUT_GOOGLE = {"connect_not_configured", "gmail_not_configured", "no_such_att
 # What stands in the addresses of things that are nobody's.
 NAMES_FOR_ALL = {
     "part_id": "1", "path": "openapi.json", "version": "old", "name": "page.css",
-    "webhook_id": "wh_0",
     "action": "check_sync_consistency",
 }  # fmt: skip
 # A word in all that is ann's.
@@ -126,7 +125,7 @@ class Installation:
     bad_tokens: dict[str, str]
 
     def routes(self) -> list[Route]:
-        """All there are; those that change something come last, deletions at the very end."""
+        """All there are; changes come last, then deletions, and the user's own at the very end."""
         found = []
         for route in self.running.server.config.app.routes:  # type: ignore[union-attr]
             assert isinstance(route, HTTPRoute), f"{route.path} needs a matrix of its own"
@@ -137,7 +136,11 @@ class Installation:
                     for method in handler.http_methods - {"OPTIONS"}
                 ]
         order = ["GET", "HEAD", "PATCH", "POST", "PUT", "DELETE"]
-        return sorted(found, key=lambda each: (order.index(each.method), each.path))
+        deletes_user = "/api/gmail/account"
+        return sorted(
+            found,
+            key=lambda each: (order.index(each.method), each.path == deletes_user, each.path),
+        )
 
     def closed(self) -> list[Route]:
         return [route for route in self.routes() if not route.is_open]
@@ -272,7 +275,10 @@ def of_ann(functions: Session) -> dict[str, str]:
     claim(functions, task_id)
     list_page(functions, task_id, "m1")
     store(functions, task_id, stored("m1", subject=f"To {MARK}", body_html="<p>"))
-    return {"task_id": task_id, "message_id": "m1", "thread_id": "thread-m1"} | NAMES_FOR_ALL
+    webhook = functions.row("add_webhook", MARK, f"https://app.example/{MARK}")
+    assert webhook
+    names = {"task_id": task_id, "message_id": "m1", "thread_id": "thread-m1"}
+    return names | {"webhook_id": webhook["id"]} | NAMES_FOR_ALL
 
 
 def carriers(token: str) -> list[dict[str, str]]:

@@ -238,7 +238,7 @@ def test_every_block_has_a_language_that_is_run_or_says_that_it_is_not() -> None
     blocks = [block for blocks in sections().values() for block in blocks]
     # tests/web/test_nginx.py runs those of nginx.
     assert {block.language for block in blocks} == {
-        "sql", "sh", "python", "ini", "nginx", "console", "json",
+        "sql", "sh", "python", "ini", "nginx", "console", "json", "text",
     }  # fmt: skip
     assert {block.login for block in blocks if block.language == "sql"} == {
         "app", "reader", "dba", "superuser",

@@ -148,7 +148,7 @@ def listeners(url: str) -> list[str]:
     """As whom workers have said LISTEN."""
     with connect(url, "test") as connection:
         rows = connection.execute(
-            "select usename from pg_stat_activity where query = 'listen gmail_sync'"
+            "select usename from pg_stat_activity where query like 'listen gmail_sync%'"
             " and state = 'idle' and datname = current_database()"
         ).fetchall()
     return [row["usename"] for row in rows]
