@@ -37,7 +37,7 @@ class Slots(Struct):
     living: int
 
 
-class Webhooks(Struct):
+class WebhookCounts(Struct):
     """The webhooks, and how many of them accept nothing or are disabled."""
 
     total: int
@@ -84,7 +84,7 @@ class Health(Struct):
     dead_letters: int
     accounts_to_reconnect: int
     watches_ending: int
-    webhooks: Webhooks
+    webhooks: WebhookCounts
     quota: list[QuotaDay]
     oldest_transaction_seconds: float | None
     vacuum_problems: int

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from litestar import Controller, Router, delete, get, post
+from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Struct
@@ -28,7 +28,7 @@ Event = Literal[
 ]
 Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s@\x00-\x20\x7f]+\Z")]
 WebhookId = Annotated[str, PathParameter(pattern=r"^wh_[0-9a-f]{1,64}$")]
-ChangeNumber = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1)]
+ChangeNumber = Annotated[Annotated[int, Meta(ge=0)] | None, QueryParameter(le=2**63 - 1)]
 ERRORS = error_responses(400, 401, 403, 404, 503)
 
 
@@ -191,6 +191,8 @@ class WebhooksForAll(OwnWebhooks):
     """Those of the installation."""
 
     path = "/api/operator/webhooks"
+    guards = (operators_only,)
+    opt = {"operation_suffix": "_for_all"}  # noqa: RUF012  # an instance variable of Controller
 
     def _owner(self, request: UserRequest) -> None:
         return None
@@ -210,11 +212,4 @@ def _found(result: Any) -> Any:
 
 
 ROUTES = [OwnWebhooks]
-FOR_ALL = [
-    Router(
-        "/",
-        route_handlers=[WebhooksForAll],
-        guards=[operators_only],
-        opt={"operation_suffix": "_for_all"},
-    )
-]
+FOR_ALL = [WebhooksForAll]

@@ -185,5 +185,5 @@ def test_the_schema_names_open_and_closed_routes(nobody: httpx.Client) -> None:
         for operation in operations.values()
         if operation.get("security") != [{}]
     }
-    assert len(closed) == 27
+    assert len(closed) == 39
     assert {"/api/gmail/sync/health", "/api/gmail/callback"} & closed == set()

@@ -8,6 +8,7 @@ import pytest
 from litestar.types import Receive, Scope, Send
 
 from service.api.auth.security import CSP, HEADERS, PAGE_CSP, secured
+from service.web.reference import REFERENCE_CSP
 from tests.api.conftest import Running, bearer, token
 from tests.api.test_auth_matrix import NAMES_FOR_ALL, Installation, ask
 
@@ -22,7 +23,7 @@ def is_secured(answer: httpx.Response) -> bool:
     (policy,) = found.pop("Content-Security-Policy")
     return (
         len(kept) == 1
-        and policy in (CSP, f"{CSP}; sandbox", PAGE_CSP)
+        and policy in (CSP, f"{CSP}; sandbox", PAGE_CSP, REFERENCE_CSP)
         and found == {name: [value] for name, value in HEADERS.items() if name in found}
     )
 

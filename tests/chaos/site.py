@@ -44,13 +44,13 @@ SETTINGS = {
 PATIENCE_SECONDS = 90
 # Each table with what a user's sync leaves in it, and the columns that differ between two users.
 TABLES = {
-    "message": ["user_id", "change_number"],
+    "message": ["user_id", "change_number", "created_number"],
     "attachment": ["user_id"],
     "label": ["user_id"],
     "label_listing": ["user_id"],
     "listing": ["user_id"],
     "fetch_queue": ["user_id"],
-    "account": ["user_id", "credentials", "connected_at", "listed_by"],
+    "account": ["user_id", "credentials", "connected_at", "listed_by", "changes_begin"],
 }
 
 

@@ -11,7 +11,7 @@ from service.demo.cluster import find_programs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "db/README.md", *sorted(ROOT.glob("*/handbook/*.md"))]
-SECONDS = 60
+SECONDS = 300  # one block moves most slots of three nodes
 PROGRAMS = [ROOT / ".venv/bin", find_programs()]
 # A heading of a page or a section, or a fenced block with what it prints below it.
 PART = re.compile(

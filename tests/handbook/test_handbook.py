@@ -236,7 +236,7 @@ def test_every_setting_is_explained(server: Cluster, migrated: str) -> None:
 
 def test_every_block_has_a_language_that_is_run_or_says_that_it_is_not() -> None:
     blocks = [block for blocks in sections().values() for block in blocks]
-    # tests/web/test_nginx.py runs those of nginx.
+    # tests/web/test_nginx.py runs those of nginx. A text here is a picture.
     assert {block.language for block in blocks} == {
         "sql", "sh", "python", "ini", "nginx", "console", "json", "text",
     }  # fmt: skip

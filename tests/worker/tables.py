@@ -4,8 +4,8 @@ from service.postgres.calls import Connection, Row
 
 WAITING = "select from gmail_sync.index_queue where user_id in (%s, %s)"
 TABLE_ROWS = (
-    "select to_jsonb(t) - array['user_id', 'change_number'] as {0} from gmail_sync.{0} t"
-    " where user_id = %s"
+    "select to_jsonb(t) - array['user_id', 'change_number', 'created_number'] as {0}"
+    " from gmail_sync.{0} t where user_id = %s"
 )
 # A word begins with a key of its user.
 WORDS = (

@@ -31,7 +31,7 @@ OF_THE_WORKER = {
 OF_A_POOL = {
     f"gmail-sync {pool}-{kind}" for pool in ("api", "probes") for kind in ("worker-N", "scheduler")
 }
-OF_THE_API = {"progress", "listener", "handler_N", "probe_N", *OF_A_POOL}
+OF_THE_API = {"progress", "listener", "handler_N", "readiness_N", *OF_A_POOL}
 OF_THE_TEST = {"MainThread", "killer"}
 
 
@@ -167,7 +167,7 @@ def test_what_a_thread_does_not_survive_ends_the_process(
         assert words["reason"].startswith(f"thread {name} died: {error}")
 
 
-@pytest.mark.parametrize("name", ["handler", "probe", "gmail-sync api-worker"])
+@pytest.mark.parametrize("name", ["handler", "readiness", "gmail-sync api-worker"])
 def test_a_thread_of_a_library_ends_the_process_too(
     start: Start, db: Connection, name: str
 ) -> None:

@@ -45,6 +45,7 @@ BAD_RUNS: list[tuple[str, dict[str, object]]] = [
     ("success_leaves_nothing_pending", {**SUCCEEDED, "found": 1, "pending": 1}),
     ("timestamps_are_finite", {"updated_at": "infinity"}),
     ("timestamps_are_finite", {"waiting_until": "infinity"}),
+    ("traceparent_has_the_form_of_w3c", {"traceparent": "00-0-0-01"}),
     ("tries_count_from_one", {"attempt": 0}),
     ("unclaimed_means_queued", {"claimed_at": None, "phase": "fetching"}),
     ("user_id_is_readable", {"user_id": ""}),

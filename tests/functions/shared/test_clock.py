@@ -63,6 +63,7 @@ SHOWN = {
     "message": ["deleted_at", "internal_date", "sent_at"],
     "index_queue": ["internal_date"],
     "message_words": ["internal_date"],
+    "slot_elsewhere": ["since"],
     "webhook": ["created_at", "disabled_at"],
     "worker": ["started_at"],
 }
@@ -433,7 +434,8 @@ def test_the_clock_of_a_server_is_set_right(fast_clock: ClusterInAnHour) -> None
         wait_until(lambda: fast_by(db) < 60)
 
         assert "clock was set back by 3" in str(reasons(functions))
-        assert claim(functions) == waiting
+        # The successor of the first may be queued before this.
+        assert waiting in (claim(functions), claim(functions))
         assert queued(functions, "cy", p_source="api")
         free_at = reserve(functions, 300)
         assert free_at is not None
