@@ -35,10 +35,11 @@ setup: .venv/.installed ## make .venv, and install Postgres, pg_cron, pgbouncer,
 	$$python -m venv .venv >&2
 
 # A developer's environment has what the demo needs.
-demo: $(or $(wildcard .venv/.installed),.venv/.demo) ## sync simulated mail: ONCE=1 and stop, MAIL=path of an mbox, MESSAGES=n
-	@docker/install-postgres.sh >&2
+demo: $(or $(wildcard .venv/.installed),.venv/.demo) ## sync simulated mail: ONCE=1 and stop, MAIL=path of an mbox, MESSAGES=n, NODES=3
+	@docker/install-postgres.sh $(if $(call given,NODES),--with-plproxy --with-pgbouncer) >&2
 	@exec .venv/bin/gmail-sync demo $(if $(call given,ONCE),--once) \
-	  $(if $(call given,MAIL),--mail "$$MAIL") $(if $(call given,MESSAGES),--messages "$$MESSAGES")
+	  $(if $(call given,MAIL),--mail "$$MAIL") $(if $(call given,MESSAGES),--messages "$$MESSAGES") \
+	  $(if $(call given,NODES),--nodes "$$NODES")
 
 test: check ## lint, types, and the tests for each change; PYTEST_ARGS="-k lease" chooses
 	.venv/bin/pytest $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-m 'not gate and not serial' $(parallel))

@@ -17,14 +17,21 @@ import click
     "--messages",
     type=click.IntRange(0),
     metavar="N",
-    help="Generate this many messages instead, by default 500.",
+    help="Generate this many messages instead: by default 500, with nodes 50 a user.",
 )
-def demo(once: bool, mail: Path | None, messages: int | None) -> None:
+@click.option(
+    "--nodes",
+    type=click.IntRange(2, 12),
+    metavar="N",
+    help="Show several Postgres behind a router: a node that dies, and users who move.",
+)
+def demo(once: bool, mail: Path | None, messages: int | None, nodes: int | None) -> None:
     """Start Postgres, a Gmail simulator and the service, sync once, and run until Ctrl-C."""
-    if mail is not None and messages is not None:
-        raise click.UsageError("give one of --mail and --messages")
+    if mail is not None and (messages is not None or nodes is not None):
+        raise click.UsageError("give --mail without --messages and --nodes")
     try:
-        from service.demo.demo import run
+        from service.demo import demo as one_node
+        from service.demo import nodes as several_nodes
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error.name} is missing: run make demo in a checkout, or install the extra,"
@@ -35,7 +42,12 @@ def demo(once: bool, mail: Path | None, messages: int | None) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
     try:
-        succeeded = run(once=once, mail=mail, messages=500 if messages is None else messages)
+        if nodes is None:
+            count = 500 if messages is None else messages
+            succeeded = one_node.run(once=once, mail=mail, messages=count)
+        else:
+            count = 50 if messages is None else messages
+            succeeded = several_nodes.run(once=once, nodes=nodes, messages=count)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
     raise SystemExit(0 if succeeded else 1)

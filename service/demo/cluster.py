@@ -117,6 +117,10 @@ class Cluster(Postgresql):  # type: ignore[misc]  # testing.postgresql has no ty
     def terminate(self, *_signals: object) -> None:
         self._shut_down(SHUTDOWN_SIGNALS)
 
+    def kill(self) -> None:
+        """End the server without a checkpoint, as a crash does; `start()` recovers it."""
+        self._shut_down(SHUTDOWN_SIGNALS[1:])
+
     def _shut_down(self, signals: Iterable[signal.Signals]) -> None:
         if self.child_process is None or self._owner_pid != os.getpid():
             return

@@ -1,38 +1,30 @@
 """The demo: Postgres, simulator and service on this machine, and a first sync."""
 
-import errno
 import json
-import os
 import secrets
-import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import requests
 from cryptography.fernet import Fernet
-from psycopg import sql
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from service import migrate
-from service.api.auth.make_token import make_token
 from service.demo.cluster import Cluster
-from service.demo.processes import DidNotStart, Process
-from service.demo.receiver import NETWORK, WebhookReceiver
+from service.demo.processes import Process, free_port
+from service.demo.receiver import WebhookReceiver
+from service.demo.start import make_login, start_service
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Session
 
 USER = "demo"
 EMAIL = "demo@example.com"
-LOGIN = "gmail_sync_login"
-DEFAULT_PORT = 8000
 # Seconds without an event after which the event stream counts as broken.
 STREAM_SECONDS = 60
 
@@ -150,11 +142,11 @@ def _start(
     cluster = stack.enter_context(Cluster())
     console.print("Migrating …")
     migrate.upgrade(cluster.url())
-    login_url = _make_login(cluster)
+    login_url = make_login(cluster)
 
     console.print("Starting the Gmail simulator …")
     access_token = secrets.token_urlsafe()
-    gmail_url = f"http://127.0.0.1:{_free_port()}"
+    gmail_url = f"http://127.0.0.1:{free_port()}"
     source = ["--mail", str(mail)] if mail else ["--messages", str(messages)]
     simulator = ["simulate", "--port", gmail_url.rpartition(":")[2], "--email", EMAIL, *source]
     stack.enter_context(
@@ -168,64 +160,15 @@ def _start(
     )
 
     console.print("Starting the service …")
-    keys, secret = Fernet.generate_key().decode(), secrets.token_hex(32)
+    keys = Fernet.generate_key().decode()
     session = Session(login_url, "gmail-sync demo")
     encrypted = CredentialCipher([keys]).encrypt({"token": access_token})
     session.value("connect_account", USER, EMAIL, encrypted, "unlimited", "full")
     session.close()
-    environment = {
-        "DATABASE_URL": login_url,
-        "GMAIL_SYNC_JWT_SECRET": secret,
-        "GMAIL_SYNC_CREDENTIALS_KEYS": keys,
-        "GMAIL_SYNC_GMAIL_ENDPOINT": gmail_url,
-        "GMAIL_SYNC_OAUTH_ENDPOINT": gmail_url,
-        "GMAIL_SYNC_QUOTA_PROFILE": "unlimited",
-        "GMAIL_SYNC_DEMO_USER": USER,
-        "GMAIL_SYNC_WEBHOOK_NETWORKS": NETWORK,
-    }
-    token = make_token(secret, USER, ("operator",), timedelta(days=1))
-    service_url = _serve(stack, environment, folder / "service.log", token)
-    return Installation(service_url, cluster.url(), token)
-
-
-def _serve(stack: ExitStack, environment: dict[str, str], log: Path, token: str) -> str:
-    """Start the service, and return its URL: at PORT, or 8000, or a free port if that is taken."""
-
-    def start(port: int) -> str:
-        url = f"http://127.0.0.1:{port}"
-        ready_url = f"{url}/api/gmail/sync/status"
-        at_port = {**environment, "PORT": str(port)}
-        stack.enter_context(Process(["serve"], at_port, log, ready_url, token))
-        return url
-
-    wanted = int(os.environ.get("PORT") or DEFAULT_PORT)
-    try:
-        return start(wanted)
-    except DidNotStart as error:
-        if os.strerror(errno.EADDRINUSE) not in str(error):
-            raise
-    port = _free_port()
-    print(f"Port {wanted} is taken; using {port}.", file=sys.stderr)
-    return start(port)
-
-
-def _make_login(cluster: Cluster) -> str:
-    """The database user of the service: a member of gmail_sync_service only."""
-    password = secrets.token_urlsafe()
-    with psycopg.connect(cluster.url(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create role {} login password {} in role gmail_sync_service").format(
-                sql.Identifier(LOGIN), sql.Literal(password)
-            )
-        )
-    return cluster.url(user=LOGIN, password=password)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    service = start_service(
+        stack, folder, database_url=login_url, gmail_url=gmail_url, keys=keys, user=USER
+    )
+    return Installation(service.url, cluster.url(), service.token(USER))
 
 
 def _seconds(run: dict[str, Any]) -> float:

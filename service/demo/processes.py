@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -59,14 +59,14 @@ class Process:
         try:
             self._wait_until_ready()
         except BaseException:
-            self._stop()
+            stop(self._process)
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        stop(self._process)
 
     def _wait_until_ready(self) -> None:
         gives_up_at = time.monotonic() + START_SECONDS
@@ -83,10 +83,19 @@ class Process:
             f"gmail-sync {self._arguments[0]} did not start:\n{self._output.read_text()[-4000:]}"
         )
 
-    def _stop(self) -> None:
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End it; by SIGKILL if it takes too long."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of this machine at which nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

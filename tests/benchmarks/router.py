@@ -17,13 +17,14 @@ from unittest import SkipTest
 import psycopg
 
 from service import migrate
+from service.demo.routed import superuser
 from service.postgres.calls import Session
 from tests.benchmarks.figure import Figure
 from tests.benchmarks.machine import cpu_seconds
 from tests.benchmarks.turns import take_turns
 from tests.cluster import Cluster
 from tests.functions.conftest import claimed, listed, message, store, taken
-from tests.router.conftest import installed, missing_package, superuser
+from tests.router.conftest import Installation, missing_package
 
 ROUNDS = 5
 CALLS = 300
@@ -75,7 +76,7 @@ def routed(node: Cluster, router: Cluster) -> Iterator[Routed]:
         raise SkipTest(missing)
     migrate.upgrade(node.url())
     with (
-        installed([node], router) as installation,
+        Installation.installed([node], router) as installation,
         superuser(node.url()) as direct,
         superuser(installation.router_url) as through,
     ):

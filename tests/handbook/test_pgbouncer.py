@@ -2,7 +2,6 @@
 
 import configparser
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from cryptography.fernet import Fernet
 from service import logs
 from service.config import Config, ConfigError
 from service.demo.cluster import as_server_user, server_user
+from service.demo.pgbouncer import PROGRAM
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
@@ -30,7 +30,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.gate
 
 SECTION = "pgbouncer in transaction mode"
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 USER = "user-42"
 # A worker with this poll runs nothing in time unless it hears of it.
 NEVER = 300.0
@@ -67,13 +66,13 @@ def answers(url: str) -> bool:
 @pytest.fixture
 def through_pgbouncer(server: Cluster, fresh: str) -> Iterator[Callable[[str], str]]:
     """The URL of a login of this test's database, by way of pgbouncer."""
-    if PGBOUNCER is None:
+    if PROGRAM is None:
         pytest.skip("pgbouncer is not installed: docker/install-postgres.sh --with-pgbouncer")
     port = free_port()
     # Where the server's user may enter, which tmp_path is not.
     folder = Path(server.base_dir) / f"pgbouncer-{port}"
     folder.mkdir(mode=0o700)
-    command = [PGBOUNCER, "--quiet", str(write_configuration(folder, server, port))]
+    command = [PROGRAM, "--quiet", str(write_configuration(folder, server, port))]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(as_server_user(command), stdout=log, stderr=log)
 

@@ -7,7 +7,8 @@ from click.testing import CliRunner, Result
 
 from db.router.install import LOGIN
 from service.cli import main
-from tests.router.conftest import NODES, Installation, spread, superuser
+from service.demo.routed import superuser
+from tests.router.conftest import NODES, Installation, spread
 
 pytestmark = pytest.mark.gate
 

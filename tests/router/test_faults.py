@@ -13,11 +13,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from service.demo.routed import superuser
 from service.postgres.calls import Row, Session, connect
 from service.postgres.errors import UserElsewhere
 from tests.cluster import Cluster
 from tests.functions.conftest import zombie
-from tests.router.conftest import NODES, Installation, clear, spread, superuser, user_at
+from tests.router.conftest import NODES, Installation, clear, spread, user_at
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.gate

@@ -20,6 +20,7 @@ from db.router.moving import MoveError
 from db.router.spread import slots_by_node
 from service import logs
 from service.cli import main
+from service.demo.routed import superuser
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
@@ -27,7 +28,7 @@ from service.postgres.calls import Session
 from service.postgres.errors import UserElsewhere
 from service.simulator import Mailbox, Simulator, generate
 from service.worker.worker import Worker
-from tests.router.conftest import Installation, superuser
+from tests.router.conftest import Installation
 from tests.router.dying_mover import die_at
 from tests.waiting import wait_until
 

@@ -11,12 +11,13 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from db.router.routes import ROUTES, Absent
+from service.demo.routed import superuser
 from service.postgres.calls import Session, connect
 from tests.cluster import Cluster
 from tests.functions.conftest import busy_user, claimed, listed, message, store, taken
 from tests.functions.mail.test_export_messages import ATTACHMENT
 from tests.functions.routines import Routine, login, routines
-from tests.router.conftest import NODES, Installation, clear, spread, superuser, user_at
+from tests.router.conftest import NODES, Installation, clear, spread, user_at
 
 pytestmark = pytest.mark.gate
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from db.router.catalog import face_of
 from db.router.generate import SLOTS, RouteError, check_routes
 from db.router.routes import AUDITED, ROUTES, Absent
+from service.demo.routed import superuser
 from service.postgres.calls import connect
 from tests.functions.routines import login
-from tests.router.conftest import Installation, superuser
+from tests.router.conftest import Installation
 
 pytestmark = pytest.mark.gate
 

@@ -18,6 +18,7 @@ from psycopg import sql
 from db.router.move import move
 from service import logs
 from service.config import Node
+from service.demo.routed import superuser
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
@@ -26,7 +27,7 @@ from service.simulator import ArmedFault, Fault, Mailbox, Simulator, generate
 from service.worker.workers import Workers
 from tests.api.conftest import Running, client_of, serving
 from tests.api.test_events import Stream, watching
-from tests.router.conftest import NODES, Installation, clear, spread, superuser, user_at
+from tests.router.conftest import NODES, Installation, clear, spread, user_at
 from tests.router.test_faults import DOWN, kill, signal_all
 from tests.waiting import wait_until
 

@@ -8,13 +8,14 @@ import pytest
 from cryptography.fernet import Fernet
 
 from service import logs
+from service.demo.routed import superuser
 from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.postgres.calls import Session
 from service.simulator import Simulator, generate
 from service.worker.worker import Worker
-from tests.router.conftest import NODES, Installation, clear, spread, superuser
+from tests.router.conftest import NODES, Installation, clear, spread
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.gate

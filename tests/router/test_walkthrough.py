@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from service.demo.pgbouncer import PgBouncer
+from service.demo.routed import superuser
 from service.postgres.calls import Session
 from tests.functions.conftest import connected
 from tests.handbook.handbook import ROOT, run
-from tests.router.conftest import Installation, PgBouncer, superuser
+from tests.router.conftest import Installation
 
 pytestmark = pytest.mark.gate
 
