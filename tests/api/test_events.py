@@ -36,6 +36,7 @@ from tests.waiting import wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
 EVENTS = "/api/gmail/sync/events"
+LONGEST_SECONDS = 120
 NOWHERE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
@@ -51,7 +52,10 @@ class Stream:
     def next(self) -> dict[str, str] | None:
         """The next event with its fields; None at the end of the stream."""
         fields: dict[str, str] = {}
+        deadline = time.monotonic() + LONGEST_SECONDS
         for line in self._lines:
+            # A stream without events goes on for ever: it has keep-alives.
+            assert time.monotonic() < deadline, f"no event within {LONGEST_SECONDS} s"
             if line == "" and "data" in fields:
                 return fields
             name, _, value = line.partition(": ")

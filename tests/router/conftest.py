@@ -48,12 +48,13 @@ def spread(installation: Installation) -> Iterator[Installation]:
 
 
 def clear(installation: Installation) -> None:
-    """Remove what other tests left. Their runs would be claimed, and their users counted."""
+    """Remove what other tests left. Their runs would be claimed, their users counted, and a day's
+    limit that they noted be waited for."""
     for url in installation.node_urls:
         with superuser(url) as node:
             node.execute(
-                "truncate gmail_sync.account, gmail_sync.message, gmail_sync.user_sync_status"
-                " cascade"
+                "truncate gmail_sync.account, gmail_sync.message, gmail_sync.user_sync_status,"
+                " gmail_sync.quota_charge, gmail_sync.quota_day cascade"
             )
 
 
