@@ -29,7 +29,8 @@ def is_secured(answer: httpx.Response) -> bool:
 
 
 def test_every_route_answers_with_them(running: Running, nobody: httpx.Client) -> None:
-    things = {"task_id": "t", "message_id": "m", "thread_id": "t"} | NAMES_FOR_ALL
+    things = {"task_id": "t", "message_id": "m", "thread_id": "t", "webhook_id": "wh_0"}
+    things |= NAMES_FOR_ALL
     for route in Installation(running, str, {}).routes():
         for headers in ({}, bearer(token("ann"))):
             answer = ask(nobody, route, things, headers)

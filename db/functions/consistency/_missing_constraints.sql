@@ -15,8 +15,8 @@ as $$
     'known_error_code', 'known_follow_up', 'known_outcome', 'known_phase', 'known_source',
     'known_sync_type',
     'no_count_is_negative', 'resumes_another_run', 'success_leaves_nothing_pending',
-    'timestamps_are_finite', 'tries_count_from_one', 'unclaimed_means_queued', 'uniq_resumes',
-    'uniq_task_id'
+    'timestamps_are_finite', 'traceparent_has_the_form_of_w3c', 'tries_count_from_one',
+    'unclaimed_means_queued', 'uniq_resumes', 'uniq_task_id'
   ]) as rule (name)
   where not exists (
     select from pg_constraint

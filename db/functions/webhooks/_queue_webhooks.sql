@@ -25,37 +25,45 @@ begin
   v_latest := coalesce(
     (select max(m.change_number) from gmail_sync.message m where m.user_id = p_user_id), 0
   );
-  with wanting as materialized (
-    select w.id, w.starts_after
-    from gmail_sync.webhook w
-    where (w.user_id = p_user_id or w.user_id is null)
-      and case
-        when p_type is not null then p_type = any (w.events) and w.disabled_at is null
-        else w.events && array['message.created', 'message.updated', 'message.deleted']
-          and not exists (
-            select from gmail_sync.webhook_stream s
-            where s.webhook_id = w.id and s.user_id = p_user_id and s.latest >= v_latest
-          )
-      end
-  ),
-  queued as (
-    insert into gmail_sync.webhook_event (webhook_id, user_id, type, data, change_number)
-    select w.id, p_user_id, p_type, p_data || jsonb_build_object('user_id', p_user_id), v_latest
-    from wanting w
-    where p_type is not null
-  ),
-  stream as (
-    insert into gmail_sync.webhook_stream as s (
-      webhook_id, user_id, change_number, latest, due_at
-    )
-    select w.id, p_user_id, w.starts_after, v_latest, v_now
-    from wanting w
-    order by w.id
-    on conflict (webhook_id, user_id) do update
-    set latest = greatest(s.latest, excluded.latest), due_at = coalesce(s.due_at, v_now)
-    returning s.due_at
-  )
-  select bool_or(s.due_at = v_now) into v_woken from stream s;
+  loop
+    begin
+      with wanting as materialized (
+        select w.id, w.starts_after
+        from gmail_sync.webhook w
+        where (w.user_id = p_user_id or w.user_id is null)
+          and case
+            when p_type is not null then p_type = any (w.events) and w.disabled_at is null
+            else w.events && array['message.created', 'message.updated', 'message.deleted']
+              and not exists (
+                select from gmail_sync.webhook_stream s
+                where s.webhook_id = w.id and s.user_id = p_user_id and s.latest >= v_latest
+              )
+          end
+      ),
+      queued as (
+        insert into gmail_sync.webhook_event (webhook_id, user_id, type, data, change_number)
+        select w.id, p_user_id, p_type, p_data || jsonb_build_object('user_id', p_user_id), v_latest
+        from wanting w
+        where p_type is not null
+      ),
+      stream as (
+        insert into gmail_sync.webhook_stream as s (
+          webhook_id, user_id, change_number, latest, due_at
+        )
+        select w.id, p_user_id, w.starts_after, v_latest, v_now
+        from wanting w
+        order by w.id
+        on conflict (webhook_id, user_id) do update
+        set latest = greatest(s.latest, excluded.latest), due_at = coalesce(s.due_at, v_now)
+        returning s.due_at
+      )
+      select bool_or(s.due_at = v_now) into v_woken from stream s;
+      exit;
+    exception
+      -- A webhook was removed meanwhile. Locking it first would cross its removal.
+      when foreign_key_violation then continue;
+    end;
+  end loop;
   if v_woken then
     perform pg_notify('gmail_sync_webhooks', '');
   end if;
