@@ -61,14 +61,15 @@ def perform(functions: FunctionCaller, actor: str, name: str, user_id: str = "")
         raise problem(400, "user_id_needed", "This needs the id of a user in `user_id`.")
     if user_id and not action.for_one_user:
         raise problem(400, "no_user_id_needed", "This is about all users: leave `user_id` out.")
-    functions.value(
-        "record_audit_event",
-        "operator_act",
-        actor,
-        Jsonb({"action": name}),
-        user_id if action.for_one_user else None,
-    )
+    record_act(functions, actor, name, user_id if action.for_one_user else None)
     return action.run(functions, user_id)
+
+
+def record_act(
+    functions: FunctionCaller, actor: str, name: str, user_id: str | None = None
+) -> None:
+    """Record what an operator is about to do, in the audit log."""
+    functions.value("record_audit_event", "operator_act", actor, Jsonb({"action": name}), user_id)
 
 
 def _start(functions: FunctionCaller, user_id: str) -> list[Row]:

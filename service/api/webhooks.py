@@ -7,11 +7,10 @@ from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Struct
-from psycopg.types.json import Jsonb
 
 from service.api.auth.tokens import UserRequest
 from service.api.fields import reject_request_body
-from service.api.operator import operators_only
+from service.api.operator import operators_only, record_act
 from service.api.problems import error_responses, problem
 from service.postgres.calls import FunctionCaller
 from service.postgres.pool import Pool
@@ -201,7 +200,7 @@ class WebhooksForAll(OwnWebhooks):
 def record_change(functions: FunctionCaller, actor: str, owner: str | None, action: str) -> None:
     """A change for all users is recorded before it is made."""
     if owner is None:
-        functions.value("record_audit_event", "operator_act", actor, Jsonb({"action": action}))
+        record_act(functions, actor, action)
 
 
 def _found(result: Any) -> Any:

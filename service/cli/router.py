@@ -93,10 +93,7 @@ def install(
     """
     with ExitStack() as stack:
         at_router = stack.enter_context(_connected(router_url, "the router"))
-        at_nodes = [
-            stack.enter_context(_connected(url, f"node {number}"))
-            for number, url in enumerate(nodes)
-        ]
+        at_nodes = _connect_nodes(stack, nodes)
         with _in_words():
             place = Pooler(pooler_host, pooler_port)
             install_router(at_router, at_nodes, password, place, _report)
@@ -194,11 +191,14 @@ def _servers(nodes: list[str], router_url: str) -> Iterator[_Servers]:
         yield _Servers(
             # A standby follows its router by itself.
             [each for each in routers if not _is_standby(each)],
-            [
-                stack.enter_context(_connected(url, f"node {number}"))
-                for number, url in enumerate(nodes)
-            ],
+            _connect_nodes(stack, nodes),
         )
+
+
+def _connect_nodes(stack: ExitStack, urls: list[str]) -> list[psycopg.Connection[Any]]:
+    return [
+        stack.enter_context(_connected(url, f"node {number}")) for number, url in enumerate(urls)
+    ]
 
 
 def _each_host(url: str) -> Iterator[str]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 import msgspec
-from litestar import Controller, Response, Router, get, post
+from litestar import Controller, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import URLEncodedBody
-from litestar.types import ControllerRouterHandler
 from msgspec import Meta, Struct
 
 from service.api.auth.tokens import UserRequest
@@ -103,6 +102,7 @@ class OwnWebhooks(Controller):
 
 class WebhooksForAll(OwnWebhooks):
     path = "/operator/webhooks"
+    guards = (operators_only,)
 
     def _owner(self, request: UserRequest) -> None:
         return None
@@ -152,7 +152,4 @@ def _reason_key(error_message: str) -> str | None:
     return REASONS.get(error_message.removeprefix("no answer: "))
 
 
-ROUTES: list[ControllerRouterHandler] = [
-    OwnWebhooks,
-    Router("/", route_handlers=[WebhooksForAll], guards=[operators_only]),
-]
+ROUTES = [OwnWebhooks, WebhooksForAll]

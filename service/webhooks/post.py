@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import cache, partial
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -140,11 +140,17 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     ]
     return {
         "content-type": "application/json",
-        "user-agent": f"gmail-sync/{importlib.metadata.version('gmail-sync')}",
+        "user-agent": _user_agent(),
         "webhook-id": delivery.event_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
+
+
+@cache
+def _user_agent() -> str:
+    """Read once, because the version is in a file."""
+    return f"gmail-sync/{importlib.metadata.version('gmail-sync')}"
 
 
 def _retry_after(value: str) -> timedelta | None:
