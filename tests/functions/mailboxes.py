@@ -82,7 +82,7 @@ _MAIL = """
           from string_to_table(body_text, ' ') with ordinality w (word, n)
         )
       )::tsvector
-    from stored, left(md5(user_id), 6) key
+    from stored, gmail_sync._search_key(user_id) key
 """
 _LABELS = """
     insert into gmail_sync.label (user_id, label_id, name, type)

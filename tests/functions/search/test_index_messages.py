@@ -1,5 +1,6 @@
 """index_messages: the words of mail, and that search_messages finds it before they are indexed."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,6 +48,32 @@ def test_a_message_stored_anew_is_found_by_its_new_words(functions: Session) -> 
     for _ in range(2):
         assert (found(functions, "anchor"), found(functions, "sail")) == ([], ["m"])
         functions.value("index_messages")
+
+
+def test_two_users_share_no_entry_of_the_index(functions: Session, db: Connection) -> None:
+    for user in ("ann", "bo"):
+        store(functions, claimed(functions, user), message(user, subject="anchor", sender="zoe"))
+    functions.value("index_messages")
+
+    shared = """
+        select count(*)
+        from gmail_sync.message_words a, gmail_sync.message_words b, unnest(a.words) x,
+          unnest(b.words) y
+        where a.user_id = 'ann' and b.user_id = 'bo' and x.lexeme = y.lexeme
+    """
+    assert only(db, shared) == 0
+
+
+# Their keys begin or end with a sign of base64: /6GA, yHr+, 8GT/ and +rHo.
+@pytest.mark.parametrize("user", ["user-35", "user-84", "user-260", "user-261"])
+def test_a_key_may_have_any_sign_of_base64(functions: Session, db: Connection, user: str) -> None:
+    assert re.fullmatch("[/+]...|...[/+]", only(db, f"select gmail_sync._search_key('{user}')"))
+    store(functions, claimed(functions, user), message("m", "INBOX", subject="the anchor 合同"))
+    functions.value("index_messages")
+
+    for query in ("anchor", '"the anchor"', "合", "in:inbox", "smaller:1M", "-boat"):
+        found = functions.rows("search_messages", user, query)
+        assert [row["message_id"] for row in found] == ["m"], query
 
 
 def test_a_change_of_labels_leaves_the_words_alone(functions: Session, db: Connection) -> None:
