@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db.router.catalog import Face, Function, Relation
-from db.router.routes import AUDITED, ROUTES, Absent, Own, Rows, Task, Total, User
+from db.router.routes import AUDITED, ROUTES, Absent, First, Own, Rows, Task, Total, User
 
 FOLDER = Path(__file__).parent
 OWNER = "gmail_sync_owner"
@@ -126,6 +126,9 @@ def _function(function: Function) -> Iterator[str]:
             slot = f"gmail_sync_router.slot(gmail_sync_router.user_of({argument}))"
             yield _remote(function, slot)
             yield _face(function, _call(function))
+        case First():
+            yield _remote_at_node(function)
+            yield _face(function, _first(function))
         case Rows() | Total():
             yield _remote_at_node(function)
             yield _merged(function, route)
@@ -206,6 +209,32 @@ def _call(function: Function) -> str:
     if function.is_set:
         return f"return query select * from {call};"
     return f"perform {call};" if function.is_void else f"return {call};"
+
+
+def _first(function: Function) -> str:
+    """The rows of the first node that has some."""
+    return f"""
+  declare
+    v_node integer;
+    v_outages integer := 0;
+  begin
+    for v_node in select n.node from gmail_sync_route.node n order by random() loop
+      begin
+        return query select * from {_call_at("v_node", function)};
+        if found then
+          return;
+        end if;
+      exception when others then
+        if not gmail_sync_router.is_outage(sqlstate) then
+          raise;
+        end if;
+        v_outages := v_outages + 1;
+      end;
+    end loop;
+    perform gmail_sync_router.require_an_answer(
+      v_outages < (select count(*) from gmail_sync_route.node)
+    );
+  end;"""
 
 
 def _merged(function: Function, route: Rows | Total) -> str:

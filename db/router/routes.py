@@ -40,6 +40,14 @@ class Total(NamedTuple):
     user: str = ""
 
 
+class First(NamedTuple):
+    """The rows of one node: nodes are asked in random order, until one has some.
+
+    So nobody's work waits for that at another node. A node that is down is an error only if none
+    answers.
+    """
+
+
 class Own(NamedTuple):
     """A function in db/router/functions, which merges what the nodes return."""
 
@@ -50,7 +58,7 @@ class Absent(NamedTuple):
     reason: str
 
 
-Route = User | Task | Rows | Total | Own | Absent
+Route = User | Task | Rows | Total | First | Own | Absent
 
 _USER = """
     begin_disconnect begin_import changes_since compare_mailbox connect_account count_messages
@@ -82,10 +90,10 @@ ROUTES: dict[str, Route] = {
     # A task_id of an adopted run may have another form.
     "cancel_sync": Own(),
     "sync_run": Own(),
-    "claim_sync": Own(),
+    "claim_sync": First(),
     # A webhook is found by its id, at whichever node it is.
     "add_webhook": Own(),
-    "claim_webhook_deliveries": Own(),
+    "claim_webhook_deliveries": First(),
     "list_webhook_deliveries": Rows("ended_at desc", "p_limit", "p_user_id"),
     "list_webhooks": Rows("created_at, id", "", "p_user_id"),
     "record_webhook_delivery": Total("bool_or"),
