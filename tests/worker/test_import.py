@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -31,7 +33,7 @@ from service.simulator.takeout import write_takeout
 from service.worker.worker import Worker
 from tests.functions.lease.test_fence import everything
 from tests.waiting import wait_until
-from tests.worker.conftest import ACCESS_TOKEN, EMAIL
+from tests.worker.conftest import ACCESS_TOKEN, EMAIL, WorkerProcess
 
 MESSAGES = 60
 ARRIVED = 1_700_000_000_000
@@ -42,6 +44,12 @@ NOT_COMPARED = {
     "created_number",
 }  # fmt: skip
 Import = Callable[..., Result]
+BLOCKED_JOIN = """
+select a.pid from pg_stat_activity a
+where a.datname = current_database()
+  and a.wait_event_type = 'Lock'
+  and a.query like '%join_imported_messages%'
+"""
 
 
 @pytest.fixture
@@ -500,3 +508,57 @@ def test_killed_at_ten_moments_and_run_again_it_equals_a_fetched_mailbox(
     assert run_import("imported").exit_code == 0
     assert_same_mail(db, "imported", "fetched")
     assert staged(db) == 0
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("step_is_lost", [False, True])
+def test_a_worker_killed_while_it_joins_is_replaced_and_nothing_is_lost_or_doubled(
+    step_is_lost: bool,
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    start_worker: Callable[[], WorkerProcess],
+    functions: Session,
+    tmp_path: Path,
+    db: Connection,
+    database_url: str,
+) -> None:
+    """Without its client, Postgres commits the step under way, unless the session ends too."""
+    db.execute(
+        "update gmail_sync.settings set heartbeat_interval = '300 ms', heartbeat_timeout = '1.5 s'"
+    )
+    filled.load(generate(700, seed=1))
+    write_takeout(filled, tmp_path / "export")
+    connect("imported")
+    assert run_import("imported", "--no-wait").exit_code == 0
+    waiting = staged(db)
+    with psycopg.connect(database_url) as holder:
+        # A message of the second step.
+        holder.execute(
+            "select from gmail_sync.imported_message i where i.import_key = ("
+            "select max(l.import_key) from gmail_sync.imported_message l) for update"
+        )
+        killed = start_worker()
+        sessions = wait_until(lambda: db.execute(BLOCKED_JOIN).fetchall(), 60)
+        killed.signal(signal.SIGKILL)
+        killed.wait(10)
+        assert 0 < staged(db) < waiting
+        if step_is_lost:
+            db.execute("select pg_terminate_backend(%s, 5000)", [sessions[0]["pid"]])
+    wait_until(lambda: step_is_lost or staged(db) == 0)
+    # pg_cron does this in production. A worker does it once a minute.
+    wait_until(lambda: functions.rows("reap_zombie_syncs"), 20)
+    start_worker()
+    run = wait_for_run(functions, "imported", pick_up_seconds=60)
+    assert run is not None
+    counts = run["current_stats"]
+    assert (run["outcome"], run["source"]) == ("succeeded", "resume")
+    assert counts["new"] == counts["found"] == len(filled.message_ids())
+    imported = functions.row("get_import", "imported")
+    assert imported is not None
+    assert counts["imported"] == imported["joined"] == waiting
+    assert staged(db) == 0
+    connect("fetched")
+    functions.value("set_quota_profile", "fetched", "unlimited")
+    sync(functions, "fetched")
+    assert_same_mail(db, "imported", "fetched")
