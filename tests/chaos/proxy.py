@@ -18,11 +18,15 @@ CHUNK = 1 << 16
 
 
 class Proxy:
-    """Forwards between clients of `port` and `target_port`; its methods are for other threads."""
+    """Forwards between clients of `port` and `target_port`; its methods are for other threads.
 
-    def __init__(self, target_port: int) -> None:
+    It listens on a free port of this machine, unless it gets a socket that listens elsewhere.
+    """
+
+    def __init__(self, target_port: int, listening: socket.socket | None = None) -> None:
         self.port = 0
         self._target_port = target_port
+        self._listening = listening
         self._delay = 0.0
         self._writers: set[asyncio.StreamWriter] = set()
         self._ready = threading.Event()
@@ -71,7 +75,8 @@ class Proxy:
         self._open = {"there": asyncio.Event(), "back": asyncio.Event()}
         for gate in self._open.values():
             gate.set()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        listening = self._listening or socket.create_server(("127.0.0.1", 0))
+        server = await asyncio.start_server(self._connected, sock=listening)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._stopped.wait()

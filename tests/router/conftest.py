@@ -24,6 +24,10 @@ class Installation(Routed):
     nodes: list[Cluster]
     router: Cluster
 
+    def urls(self, login: str, password: str) -> list[str]:
+        """The nodes as the service reaches them."""
+        return [node.url("gmail_sync", login, password) for node in self.nodes]
+
     def lead(self, slots: dict[int, int]) -> None:
         """Lead and open slots at these nodes; no mail moves."""
         with superuser(self.router_url) as router, self.superusers() as nodes:

@@ -101,20 +101,22 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(installation: Installation) -> Iterator[Site]:
-    """Slots at all nodes. One process serves at the router and works at each node."""
+    with spread(installation), served(installation) as site:
+        yield site
+
+
+@contextmanager
+def served(installation: Installation) -> Iterator[Site]:
+    """One process serves at the router and works at each node. Slots are at all nodes."""
     password = secrets.token_urlsafe()
     cipher = CredentialCipher([Fernet.generate_key().decode()])
     with ExitStack() as stack:
         clear(installation)
-        stack.enter_context(spread(installation))
         for url in (*installation.node_urls, installation.router_url):
-            with superuser(url) as node:
-                node.execute(
-                    sql.SQL("create role {} login password {} in role gmail_sync_service").format(
-                        sql.Identifier(LOGIN), sql.Literal(password)
-                    )
-                )
-        urls = [node.url("gmail_sync", LOGIN, password) for node in installation.nodes]
+            stack.callback(execute, url, sql.SQL("drop role {}"), LOGIN)
+            create = "create role {} login password {} in role gmail_sync_service"
+            execute(url, sql.SQL(create), LOGIN, password)
+        urls = installation.urls(LOGIN, password)
         router_url = installation.router.url("gmail_sync", LOGIN, password)
         simulator = stack.enter_context(Simulator())
         api = GmailApi(simulator.url)
@@ -126,6 +128,11 @@ def site(installation: Installation) -> Iterator[Site]:
             serving(router_url, workers, google, GMAIL_SYNC_NODE_URLS=" ".join(urls))
         )
         yield Site(installation, simulator, cipher, functions, running)
+
+
+def execute(url: str, statement: sql.SQL, role: str, *values: str) -> None:
+    with superuser(url) as server:
+        server.execute(statement.format(sql.Identifier(role), *map(sql.Literal, values)))
 
 
 def test_a_stream_goes_on_while_its_user_moves(site: Site) -> None:
@@ -159,11 +166,11 @@ def last_event(stream: Stream) -> Any:
 
 
 def test_a_node_that_is_killed_stops_only_the_syncs_of_its_own_users(site: Site) -> None:
-    check_outage(site, "killed", kill, lambda node: node.start())
+    check_outage_of_syncs(site, "killed", kill, lambda node: node.start())
 
 
 def test_a_node_that_hangs_stops_only_the_syncs_of_its_own_users(site: Site) -> None:
-    check_outage(
+    check_outage_of_syncs(
         site,
         "hung",
         lambda node: signal_all(node, signal.SIGSTOP),
@@ -171,7 +178,7 @@ def test_a_node_that_hangs_stops_only_the_syncs_of_its_own_users(site: Site) -> 
     )
 
 
-def check_outage(
+def check_outage_of_syncs(
     site: Site, prefix: str, take: Callable[[Any], None], bring_back: Callable[[Any], None]
 ) -> None:
     """A node goes in the middle of its user's sync, and comes back after the others have synced."""
