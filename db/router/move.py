@@ -24,6 +24,7 @@ from psycopg import sql
 from db.router.generate import BY_SLOT, CLUSTER, SLOTS
 from db.router.install import partition, share_quota
 from db.router.moving import (
+    PARTS,
     WEBHOOKS,
     WIDE_EVENTS,
     WIDE_STREAMS,
@@ -392,7 +393,8 @@ class Mover:
         with self._source.transaction():
             self._note_closed("coalesce(closed_at, clock_timestamp())")
             closed = self._source.execute(
-                "insert into gmail_sync.slot_elsewhere (slot) values (%s) on conflict do nothing",
+                "insert into gmail_sync.slot_elsewhere (slot, is_listed) values (%s, true)"
+                " on conflict do nothing",
                 [self._state.slot],
             ).rowcount
             if closed:
@@ -502,6 +504,10 @@ class Mover:
                     f" from gmail_sync.user_sync_status t where t.is_syncing and {self._in_slot}",
                 )
                 self._audit(self._target, "open")
+        self._source.execute(
+            "update gmail_sync.slot_elsewhere set is_listed = false where slot = %s",
+            [self._state.slot],
+        )
         seconds = _value(
             self._keeper,
             "select extract(epoch from clock_timestamp() - closed_at)::float"
@@ -555,8 +561,11 @@ class Mover:
     def _clear(self, node: Connection) -> None:
         """Delete the slot's rows, in pieces."""
         node.execute("set session_replication_role = replica")
-        # Streams of webhooks first: a sender would repeat what the other node sends now.
-        for name in sorted({table.name for table in self._tables}, reverse=True):
+        # Accounts and running runs first: lists of all users have them twice until then. Among them
+        # streams of webhooks: a sender would repeat what the other node sends now.
+        early = {name for name, parts in PARTS.items() if all(part.early for part in parts)}
+        names = sorted(PARTS, reverse=True)
+        for name in sorted(names, key=early.__contains__):
             self._clear_table(node, name)
 
     def _clear_table(self, node: Connection, table: str) -> None:

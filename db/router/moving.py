@@ -66,7 +66,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     # The target's workers would index what is still to change.
     "index_queue": (_CLOSED,),
     "quota_charge": (Part(renumbered=True),),
-    # Filled when the slot is opened.
+    # Not copied: filled when the slot is opened.
     "schedule": (),
     "webhook": (_CLOSED,),
     "webhook_stream": (Part(only=_OF_A_USER, loose=("queued_id",)),),

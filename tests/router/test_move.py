@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from db.router import move as mover
-from db.router.moving import MoveError
+from db.router.moving import PARTS, MoveError
 from db.router.spread import slots_by_node
 from service import logs
 from service.cli import main
@@ -266,11 +266,11 @@ def rows_at(installation: Installation, node: int) -> dict[str, int]:
     """The rows of SLOT's users in each table of a node."""
     with superuser(installation.node_urls[node]) as connection:
         counts = {
-            table.name: connection.execute(
-                f"select count(*) from gmail_sync.{table.name}"
+            table: connection.execute(
+                f"select count(*) from gmail_sync.{table}"
                 f" where gmail_sync._user_slot(user_id) = {SLOT}".encode()
             ).fetchone()
-            for table in mover.tables_of(connection)
+            for table in PARTS
         }
     return {name: count[0] for name, count in counts.items() if count and count[0]}
 
@@ -347,6 +347,51 @@ def test_a_move_is_audited_at_both_nodes(site: Site, users: list[str]) -> None:
         assert actor.startswith("os:")
         assert detail["action"] == f"router move: {what}"
         assert (detail["slot"], detail["from"], detail["to"]) == (SLOT, source, 1 - source)
+
+
+class Lists:
+    """What operators see of all users, at each line of the mover."""
+
+    def __init__(self, functions: Session) -> None:
+        self._functions = functions
+        self.seen: dict[str, list[Any]] = {}
+
+    def __call__(self, line: str) -> None:
+        dead, trail, accounts = (
+            self._functions.rows(name)
+            for name in ("list_dead_letters", "list_audit_events", "list_accounts")
+        )
+        acts = [(row["at"], row["act"]) for row in trail if row["act"] != "operator_act"]
+        count = self._functions.value("sync_health")["dead_letters"]
+        self.seen[line.split(",")[0]] = [dead, acts, [row["user_id"] for row in accounts], count]
+
+
+def test_lists_of_all_users_have_each_row_once_during_a_move(
+    site: Site, functions: Session, users: list[str]
+) -> None:
+    source = node_of(site.installation)
+    lists = Lists(functions)
+    with ExitStack() as stack:
+        router = stack.enter_context(superuser(site.installation.router_url))
+        nodes = [stack.enter_context(superuser(url)) for url in site.installation.node_urls]
+        for user in users:
+            nodes[source].execute(
+                "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+                " values (%s, 'lost', 'listed', true)",
+                [user],
+            )
+        lists("before")
+        mover.move([router], nodes, SLOT, 1 - source, lists)
+        nodes[1 - source].execute("delete from gmail_sync.fetch_queue where message_id = 'lost'")
+    before = lists.seen.pop("before")
+    assert (len(before[0]), before[3]) == (USERS, USERS)
+    assert set(users) <= set(before[2])
+    assert f"node {source} is cleared" in lists.seen
+    # The accounts are at both nodes from the copy of the last rows until the source is cleared.
+    twice = ("the rest is copied and equal", "switched", f"open at node {1 - source}")
+    for line, now in lists.seen.items():
+        assert (now[0], now[1], now[3]) == (before[0], before[1], before[3]), line
+        assert now[2] == before[2] or line in twice, line
 
 
 def test_each_node_has_the_quota_of_its_slots(site: Site) -> None:

@@ -16,6 +16,8 @@ declare
   v_before timestamptz := coalesce(p_before, 'infinity');
   v_before_id bigint := coalesce(p_before_id, 0);
   v_limit integer := gmail_sync._check_page_size(p_limit, 1000);
+  -- Another node lists these. What a move copies is here before its users are.
+  v_hidden integer[] := array(select slot from gmail_sync.slot_elsewhere where not is_listed);
 begin
   -- One statement for both would read the whole trail for the page of a user.
   if p_user_id is null then
@@ -23,6 +25,7 @@ begin
       select *
       from gmail_sync.audit_event e
       where (e.at, e.id) < (v_before, v_before_id)
+        and (e.user_id is null or gmail_sync._user_slot(e.user_id) <> all (v_hidden))
       order by e.at desc, e.id desc
       limit v_limit;
   else

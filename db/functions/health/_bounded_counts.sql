@@ -48,7 +48,7 @@ as $$
     union all
     select 'dead_letters', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.messages_given_up')
-    from (select from gmail_sync.fetch_queue where dead order by user_id limit 3001) t
+    from (select from gmail_sync._dead_letter order by user_id limit 3001) t
     union all
     select 'accounts_to_reconnect', count(*), count(*),
       gmail_sync._estimated_entries('gmail_sync.accounts_to_reconnect')

@@ -25,9 +25,8 @@ begin
     with recursive holder (user_id, n) as (
       (
         select q.user_id::text, 1
-        from gmail_sync.fetch_queue q
-        where q.dead
-          and q.user_id > coalesce(p_after, '')
+        from gmail_sync._dead_letter q
+        where q.user_id > coalesce(p_after, '')
           and q.user_id >= coalesce(p_user_id, '')
         order by q.user_id limit 1
       )
@@ -36,8 +35,8 @@ begin
       from holder h
       cross join lateral (
         select q.user_id::text
-        from gmail_sync.fetch_queue q
-        where q.dead and q.user_id > h.user_id
+        from gmail_sync._dead_letter q
+        where q.user_id > h.user_id
         order by q.user_id limit 1
       ) next
       where h.n < v_limit and p_user_id is null
@@ -47,8 +46,8 @@ begin
     from holder h
     cross join lateral (
       select q.error_code, q.error_message, q.message_id
-      from gmail_sync.fetch_queue q
-      where q.dead and q.user_id = h.user_id
+      from gmail_sync._dead_letter q
+      where q.user_id = h.user_id
       order by q.user_id limit 1000
     ) d
     where p_user_id is null or h.user_id = p_user_id

@@ -77,7 +77,9 @@ insert into gmail_sync.settings default values;
 -- Empty unless this database is one of several nodes.
 create table gmail_sync.slot_elsewhere (
   slot integer primary key constraint slot_is_one_of_64 check (slot between 0 and 63),
-  since timestamptz not null default clock_timestamp()
+  since timestamptz not null default clock_timestamp(),
+  -- While a slot moves, lists of all users still have its users here.
+  is_listed boolean not null default false
 );
 
 comment on table gmail_sync.slot_elsewhere is

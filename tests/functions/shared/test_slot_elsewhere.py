@@ -41,6 +41,42 @@ def move_back(db: Connection) -> None:
     db.execute("delete from gmail_sync.slot_elsewhere")
 
 
+def copy_begins(db: Connection) -> None:
+    """Rows of a user as a move copies them early."""
+    db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+        " values ('ann', 'm', 'listed', true)"
+    )
+    db.execute(
+        "insert into gmail_sync.audit_event (act, user_id, actor, role, application)"
+        " values ('connected', 'ann', 'ann', 'app', ''), ('keys_rotated', null, 'os', 'dba', '')"
+    )
+
+
+def listed(functions: Session) -> tuple[list[str], list[str], int]:
+    dead = [row["user_id"] for row in functions.rows("list_dead_letters")]
+    trail = [row["user_id"] for row in functions.rows("list_audit_events")]
+    return dead, trail, functions.value("sync_health")["dead_letters"]
+
+
+def test_lists_of_all_users_leave_out_who_lives_elsewhere(
+    functions: Session, db: Connection
+) -> None:
+    copy_begins(db)
+    assert listed(functions) == (["ann"], [None, "ann"], 1)
+    move_away(db)
+    assert listed(functions) == ([], [None], 0)
+
+
+def test_lists_have_users_until_the_other_node_lists_them(
+    functions: Session, db: Connection
+) -> None:
+    copy_begins(db)
+    move_away(db)
+    db.execute("update gmail_sync.slot_elsewhere set is_listed = true")
+    assert listed(functions) == (["ann"], [None, "ann"], 1)
+
+
 @pytest.fixture(scope="module")
 def parted(shared_db: Connection) -> Connection:
     shared_db.execute(PARTED.encode())
