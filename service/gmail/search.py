@@ -15,13 +15,19 @@ LONGEST_QUERY = 1_900
 _SEARCHABLE = re.compile(r'<([^\s"(){}<>]{1,250})>', re.ASCII)
 
 
-def message_term(rfc822_message_id: str, arrived_at: datetime) -> str | None:
-    """What finds one message; None where its Message-ID cannot be written in a search."""
+def message_term(rfc822_message_id: str, arrived_at: datetime, is_sent: bool | None) -> str | None:
+    """What finds one message; None where its Message-ID cannot be written in a search.
+
+    A mailing list returns a mail to its sender with the same Message-ID, in the same second. Only
+    one of the two has the label SENT, which nobody can add or remove. `is_sent` is None if it is
+    not known. Their sizes would not help: Gmail's are estimates.
+    """
     found = _SEARCHABLE.fullmatch(rfc822_message_id)
     if found is None or not found[1].isascii():
         return None
     second = int(arrived_at.timestamp())
-    return f"(rfc822msgid:{found[1]} after:{second - 1} before:{second + 1})"
+    place = {True: " in:sent", False: " -in:sent", None: ""}[is_sent]
+    return f"(rfc822msgid:{found[1]} after:{second - 1} before:{second + 1}{place})"
 
 
 def any_of(terms: Iterable[str]) -> tuple[str, int]:

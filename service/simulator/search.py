@@ -1,4 +1,4 @@
-"""The part of Gmail's search that finds messages by Message-ID and time of arrival."""
+"""The part of Gmail's search that finds messages by Message-ID, time of arrival, and SENT."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from service.simulator.errors import ApiError
 from service.simulator.history import Message
 
-_TERM = re.compile(r"\(rfc822msgid:(\S+) after:(\d+) before:(\d+)\)")
+_TERM = re.compile(r"\(rfc822msgid:(\S+) after:(\d+) before:(\d+)( -?in:sent)?\)")
 
 
 def search(query: str, with_header: Callable[[str], Iterable[Message]]) -> list[Message]:
@@ -18,6 +18,7 @@ def search(query: str, with_header: Callable[[str], Iterable[Message]]) -> list[
             raise ApiError(400, f"The simulator does not search for {term}")
         after, before = int(parsed[2]), int(parsed[3])
         for message in with_header(f"<{parsed[1]}>"):
-            if after < message.internal_date // 1000 < before:
+            place = " in:sent" if "SENT" in message.label_ids else " -in:sent"
+            if after < message.internal_date // 1000 < before and parsed[4] in (None, place):
                 found[message.id] = message
     return sorted(found.values(), key=lambda each: (-each.internal_date, each.id))

@@ -37,7 +37,9 @@ class ImportJoin:
         """
         rows = self._calls.rows("list_unmatched_imports")
         terms = {
-            row["import_key"]: message_term(row["rfc822_message_id"], row["arrived_at"])
+            row["import_key"]: message_term(
+                row["rfc822_message_id"], row["arrived_at"], row["is_sent"]
+            )
             if row["wanted"]
             else None
             for row in rows

@@ -10,9 +10,14 @@ from service.gmail.search import LONGEST_QUERY, any_of, message_term
 ARRIVED = datetime(2026, 3, 2, 12, 0, 0, 999_000, tzinfo=UTC)
 
 
-def test_a_message_is_searched_for_by_its_message_id_and_second() -> None:
-    assert message_term("<a+b@mail.example>", ARRIVED) == (
-        "(rfc822msgid:a+b@mail.example after:1772452799 before:1772452801)"
+@pytest.mark.parametrize(
+    ("is_sent", "place"), [(None, ""), (True, " in:sent"), (False, " -in:sent")]
+)
+def test_a_message_is_searched_for_by_its_message_id_second_and_place(
+    is_sent: bool | None, place: str
+) -> None:
+    assert message_term("<a+b@mail.example>", ARRIVED, is_sent) == (
+        f"(rfc822msgid:a+b@mail.example after:1772452799 before:1772452801{place})"
     )
 
 
@@ -22,7 +27,7 @@ def test_a_message_is_searched_for_by_its_message_id_and_second() -> None:
      f"<{'a' * 251}>"],
 )  # fmt: skip
 def test_what_a_search_would_misread_is_not_searched_for(message_id: str) -> None:
-    assert message_term(message_id, ARRIVED) is None
+    assert message_term(message_id, ARRIVED, None) is None
 
 
 def test_a_search_has_as_many_terms_as_a_url_has_room_for() -> None:

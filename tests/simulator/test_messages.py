@@ -121,6 +121,10 @@ def test_a_search_finds_messages_by_message_id_and_time_of_arrival(
     assert listed(gmail, q=both, includeSpamTrash=True) == [spam, first]
     mailbox.delete(first)
     assert listed(gmail, q=both) == []
+    sent = mailbox.insert(raw, ["SENT"], internal_date=5_000)
+    received = mailbox.insert(raw, [], internal_date=5_000)
+    for place, found in ((" in:sent", sent), (" -in:sent", received)):
+        assert listed(gmail, q=f"(rfc822msgid:a@x after:4 before:6{place})") == [found]
 
 
 def test_an_empty_list_has_no_messages_key(gmail: Any) -> None:

@@ -308,6 +308,36 @@ def test_messages_without_ids_are_matched_and_equal_those_that_were_fetched(
     assert dear <= 20 * left
 
 
+@pytest.mark.parametrize("deleted", ["sent", "returned", "none"])
+def test_a_sent_mail_and_the_copy_of_a_list_are_told_apart(
+    deleted: str,
+    filled: Mailbox,
+    connect: Callable[..., None],
+    run_import: Import,
+    worker: Worker,
+    functions: Session,
+    tmp_path: Path,
+    db: Connection,
+) -> None:
+    """They have one Message-ID, second and thread. The copy is perhaps not exact in the export."""
+    sent = insert(filled, "<list@x>", "sent", label_ids=["SENT"])
+    thread = filled.get(sent).thread_id
+    text = "returned" if deleted == "none" else "returned\r\n>From inexact"
+    returned = insert(filled, "<list@x>", text, label_ids=["INBOX"], thread_id=thread)
+    write_takeout(filled, tmp_path / "export", TakeoutExport(has_numbers=False))
+    if deleted != "none":
+        filled.delete({"sent": sent, "returned": returned}[deleted])
+    connect("fetched")
+    sync(functions, "fetched")
+    connect("imported")
+
+    result = run_import("imported", "--json")
+
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["joined"]["unmatched"] == (deleted == "sent")
+    assert_same_mail(db, "imported", "fetched")
+
+
 def test_an_export_without_ids_brings_nothing_more_the_second_time(
     filled: Mailbox,
     connect: Callable[..., None],

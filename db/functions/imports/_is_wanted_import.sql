@@ -1,6 +1,6 @@
 -- Whether a message that the export gives no id may be one that a run is to fetch: its thread has
--- such messages. No other staged message of that thread has its Message-ID, as an answer would not
--- say which of them is meant.
+-- such messages. No other staged message of that thread has its Message-ID, time of arrival and
+-- place. An answer would not say which of them is meant.
 
 create or replace function gmail_sync._is_wanted_import(p_import gmail_sync.imported_message)
 returns boolean
@@ -31,6 +31,11 @@ begin
         and o.message_id is null
         -- Unlike its own column, it stays when it was tried.
         and o.parsed ->> 'rfc822_message_id' = p_import.rfc822_message_id
+        and o.parsed ->> 'internal_date' = p_import.parsed ->> 'internal_date'
+        and (
+          'SENT' = any (o.label_ids) = ('SENT' = any (p_import.label_ids))
+          or '{}' in (o.label_ids, p_import.label_ids)
+        )
         and o.import_key <> p_import.import_key
     );
 end;

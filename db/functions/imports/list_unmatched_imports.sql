@@ -1,12 +1,15 @@
 -- Staged messages without an id that are to be matched with the complete listing, of p_limit
 -- threads one each; no row when all were tried. Gmail's search finds their ids by Message-ID and
--- time of arrival. It need not be asked for those that are not wanted. Raises SY003 when p_limit is
--- not between 1 and 100, SY001 when the lease is gone.
+-- time of arrival. It need not be asked for those that are not wanted. is_sent is NULL if no label
+-- of Gmail's own is known. Raises SY003 when p_limit is not between 1 and 100, SY001 when the lease
+-- is gone.
 
 create or replace function gmail_sync.list_unmatched_imports(
   p_task_id text, p_limit integer default 25
 )
-returns table (import_key text, rfc822_message_id text, arrived_at timestamptz, wanted boolean)
+returns table (
+  import_key text, rfc822_message_id text, arrived_at timestamptz, is_sent boolean, wanted boolean
+)
 language plpgsql
 stable
 security definer
@@ -47,6 +50,7 @@ begin
     )
     select i.import_key, i.rfc822_message_id,
       gmail_sync._from_epoch_ms((i.parsed ->> 'internal_date')::numeric),
+      case when i.label_ids <> '{}' then 'SENT' = any (i.label_ids) end,
       gmail_sync._is_wanted_import(i)
     from gmail_sync.imported_message i
     where i.user_id = v_user_id

@@ -346,6 +346,35 @@ def test_what_no_search_can_tell_apart_or_nobody_lacks_is_not_wanted(
     assert stored_messages(db).keys() == {"c"}
 
 
+def test_twins_are_searched_for_where_their_time_or_place_tells_them_apart(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    early, late = "1700000000000", "1700000001000"
+    stage(
+        functions,
+        {**nameless("k", "T", "<same@x>", internal_date=early), "label_ids": ["SENT"]},
+        {**nameless("l", "T", "<same@x>", internal_date=early), "label_ids": ["INBOX"]},
+        {**nameless("m", "T", "<same@x>", internal_date=late), "label_ids": ["INBOX"]},
+        {**nameless("n", "U", "<same@x>", internal_date=early), "label_ids": ["INBOX"]},
+        {**nameless("o", "U", "<same@x>", internal_date=early), "label_ids": ["STARRED"]},
+        # It may have been sent.
+        {**nameless("p", "V", "<same@x>", internal_date=early), "label_ids": ["SENT"]},
+        nameless("q", "V", "<same@x>", internal_date=early),
+    )
+    listed_in(functions, task_id, a="T", b="T", c="T", d="U", e="U", f="V", g="V")
+    wanted, is_sent = {}, {}
+    while rows := functions.rows("list_unmatched_imports", task_id):
+        for row in rows:
+            wanted[row["import_key"]] = row["wanted"]
+            is_sent[row["import_key"]] = row["is_sent"]
+        match(functions, task_id, "".join(row["import_key"] for row in rows))
+    assert {key for key in wanted if wanted[key]} == {"k", "l", "m"}
+    assert is_sent == {
+        "k": True, "l": False, "m": False, "n": False, "o": False, "p": True, "q": None
+    }  # fmt: skip
+
+
 def test_nothing_is_staged_for_another_mailbox(functions: Session, db: Connection) -> None:
     connected(functions)
     with pytest.raises(AccountNotConnected, match=r"is not bo@mail.example any more"):
