@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import ClientException
 from litestar.params import PathParameter, QueryParameter
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from service.postgres.user_id import CONTROLS
 
@@ -15,6 +15,7 @@ _NOT_BLANK = rf"^{_TEXT}*[^\s{CONTROLS}\ufffd]{_TEXT}*$"
 
 # A task_id is sync_{user id of up to 255 characters}_{8 hex}_{epoch seconds}.
 TaskId = Annotated[str, PathParameter(max_length=300, pattern=_NOT_BLANK)]
+TaskIdOfForm = Annotated[str, Meta(max_length=300, pattern=rf"^{_TEXT}*$")]
 AfterTaskId = Annotated[str | None, QueryParameter(max_length=300, pattern=_NOT_BLANK)]
 # Ids of mail are opaque, and short on every server.
 MessageId = Annotated[str, PathParameter(max_length=200, pattern=_NOT_BLANK)]

@@ -75,9 +75,7 @@ def start_sync(
     force_full: FromQuery[bool] = False,
 ) -> StartedRun:
     """Start a sync, or return the active one."""
-    user_id = request.user.user_id
-    _require_account(pool, user_id)
-    started = pool.rows("start_sync", user_id, force_full, "api", telemetry.traceparent())[0]
+    started = start(pool, request.user.user_id, force_full)
     run = StartedRun.of(pool.row("sync_run", started["task_id"]), created=started["created"])
     if run.created:
         run.message = "Sync started"
@@ -123,7 +121,7 @@ def sync_history(
 )
 def sync_run(request: UserRequest, pool: NamedDependency[Pool], task_id: TaskId) -> RunView:
     """One run."""
-    return RunView.of(_own_run(pool, request.user.user_id, task_id))
+    return RunView.of(own_run(pool, request.user.user_id, with_slashes(task_id)))
 
 
 @post(
@@ -141,9 +139,9 @@ def cancel_sync(
 ) -> RunView:
     """Cancel a run, or its successor."""
     user_id = request.user.user_id
-    before = _own_run(pool, user_id, task_id)
+    before = own_run(pool, user_id, with_slashes(task_id))
     cancelled = pool.value("cancel_sync", before["task_id"])
-    run = RunView.of(_own_run(pool, user_id, task_id), success=cancelled)
+    run = RunView.of(own_run(pool, user_id, before["task_id"]), success=cancelled)
     if not cancelled:
         run.message = f"Nothing to cancel. {run.message}"
     elif not before["is_syncing"]:
@@ -162,8 +160,7 @@ def cancel_sync(
 def retry_failed(request: UserRequest, pool: NamedDependency[Pool]) -> RetriedRun:
     """Fetch the failed messages again."""
     user_id = request.user.user_id
-    _require_account(pool, user_id)
-    retried = pool.value("retry_failed_messages", user_id, "api")
+    retried = retry(pool, user_id)
     run = RetriedRun.of(pool.row("sync_status", user_id), retried=retried)
     run.message = f"Failed messages to retry: {retried:,}" if retried else "Nothing to retry"
     return run
@@ -187,9 +184,22 @@ def list_failed_messages(
     return FailedMessages(page, page[-1].message_id if rows[limit:] else None)
 
 
-def _own_run(pool: Pool, user_id: str, task_id: str) -> Row:
+def start(pool: Pool, user_id: str, force_full: bool) -> Row:
+    """The run that `start_sync` started or found. Raises 409 without an account, and TooOften."""
+    _require_account(pool, user_id)
+    return pool.rows("start_sync", user_id, force_full, "api", telemetry.traceparent())[0]
+
+
+def retry(pool: Pool, user_id: str) -> int:
+    """How many failed messages are fetched again. Raises as start() does."""
+    _require_account(pool, user_id)
+    retried: int = pool.value("retry_failed_messages", user_id, "api")
+    return retried
+
+
+def own_run(pool: Pool, user_id: str, task_id: str) -> Row:
     """Raises the same 404 for another user's run and for one that does not exist."""
-    row = pool.row("sync_run", with_slashes(task_id))
+    row = pool.row("sync_run", task_id)
     if row is None or row["user_id"] != user_id:
         raise problem(404, "no_such_sync", "You have no sync with this task_id.")
     return row

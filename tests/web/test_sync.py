@@ -365,7 +365,7 @@ def test_failed_messages_are_listed_with_their_reason(
     assert "<script>alert" not in html
     assert html.count("given up after 1 attempt<") + html.count("given up after 1 attempt\n") == 20
     assert "There are more failed messages." in html
-    assert 'data-action="retry"' in html
+    assert 'value="retry"' in html
     assert "could not be fetched" not in browser_of("bob").get("/").text
 
 
@@ -454,3 +454,35 @@ def test_both_languages_write_every_part(
     html = browser_of("ann", Accept_Language="zh-CN").get("/").text
     for word in ("立即同步", "同步记录", "每天的新邮件", "未能获取的邮件", "请重新连接"):
         assert word in html
+
+
+def test_a_button_says_why_nothing_was_started(
+    browser_of: BrowserOf, functions: Session, db: Connection
+) -> None:
+    browser = browser_of("ann")
+
+    def trouble(action: str, task_id: str = "") -> str:
+        answer = browser.post("/", data={"action": action, "task_id": task_id})
+        assert answer.status_code == 200
+        return text_of(part_of(answer.text, "trouble"))
+
+    assert trouble("start") == trouble("retry") == "Connect Gmail first, then sync."
+    connect_account(functions, "ann")
+    ended(functions)
+    db.execute("update gmail_sync.settings set max_starts_a_minute = 1")
+    assert re.fullmatch(r"Too many requests\. Please wait \d+ seconds\.", trouble("full"))
+    assert (
+        trouble("cancel", "never_heard_of") == "Something went wrong. Please try again in a moment."
+    )
+    assert browser.post("/", data={"action": "delete"}).status_code == 400
+    assert browser.post("/", data={"action": "cancel", "task_id": "\0"}).status_code == 400
+
+
+def test_a_button_ends_no_run_of_another_user(browser_of: BrowserOf, functions: Session) -> None:
+    connect_account(functions, "ann")
+    task_id = started(functions)
+    answer = browser_of("bob").post("/", data={"action": "cancel", "task_id": task_id})
+    assert "Something went wrong" in answer.text
+    assert (functions.row("sync_run", task_id) or {})["is_syncing"]
+    browser_of("ann").post("/", data={"action": "cancel", "task_id": task_id})
+    assert not (functions.row("sync_run", task_id) or {})["is_syncing"]

@@ -41,6 +41,10 @@ function refresh() {
   if (pending === 0) ask(["live"]);
 }
 
+function lookAgain() {
+  if ("follow" in part("live").dataset) LOOK_AGAIN.forEach((delay) => setTimeout(refresh, delay));
+}
+
 document.addEventListener("submit", async (event) => {
   const form = event.target;
   if (form.method !== "post" || new URL(form.getAttribute("action"), location).pathname !== location.pathname) return;
@@ -49,7 +53,7 @@ document.addEventListener("submit", async (event) => {
   form.closest("dialog")?.close();
   await ask(["result", "live"], { method: "POST", body });
   if ("reset" in form.dataset && part("away").hidden && document.querySelector("#result .good")) form.reset();
-  if ("follow" in part("live").dataset) LOOK_AGAIN.forEach((delay) => setTimeout(refresh, delay));
+  lookAgain();
 });
 
 part("refresh").addEventListener("click", (event) => {
@@ -63,3 +67,5 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) refresh();
 });
 addEventListener("online", refresh);
+// The page may be the response to a form that was sent before this script was here.
+if (part("done")) lookAgain();

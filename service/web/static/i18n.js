@@ -15,8 +15,6 @@ const locale = language === "en" ? "en-GB" : language;
 
 export const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-export const hasMessage = (key) => key in messages;
-
 /** A message of the page with its values; `count` chooses the plural. */
 export function translate(key, values = {}) {
   const message = messages[key];

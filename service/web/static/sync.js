@@ -1,9 +1,7 @@
 // The page of the sync: buttons, live progress, and a refresh when a run has ended.
 
 import { fetchPage, replaceParts } from "./fresh.js";
-import { format, formatDate, hasMessage, translate } from "./i18n.js";
-import { url } from "./links.js";
-import { post } from "./request.js";
+import { format, formatDate, translate } from "./i18n.js";
 import { follow } from "./stream.js";
 
 const RETRY_AFTER = 5_000;
@@ -36,6 +34,7 @@ function isOlder(run) {
 }
 
 function write() {
+  part("task").value = shown.task_id ?? "";
   set("headline", shown.text.headline);
   set("advice", shown.text.advice);
   set("follow-up", shown.text.follow_up);
@@ -62,7 +61,7 @@ function set(id, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-const button = (action) => document.querySelector(`[data-action=${action}]`);
+const button = (action) => document.querySelector(`button[value=${action}]`);
 
 /** Announce each new state and each quarter of the way to screen readers, not each second. */
 function announce() {
@@ -81,7 +80,7 @@ async function refresh() {
   clearTimeout(retryTimer);
   retryTimer = undefined;
   const page = await fetchPage(location.href);
-  if (page) replaceParts(page, [...document.querySelectorAll("[data-fresh]")].map(({ id }) => id));
+  if (page) replace(page);
   else retryTimer = setTimeout(catchUp, RETRY_AFTER);
 }
 
@@ -89,38 +88,26 @@ function catchUp() {
   if (retryTimer && !document.hidden) refresh();
 }
 
-const requests = {
-  start: () => post(url("/api/gmail/sync/smart")),
-  full: () => post(url("/api/gmail/sync/smart?force_full=true")),
-  cancel: () => post(url(`/api/gmail/sync/${encodeURIComponent(shown.task_id)}/cancel`)),
-  retry: () => post(url("/api/gmail/sync/retry-failed")),
-};
+const replace = (page) =>
+  replaceParts(page, [...document.querySelectorAll("[data-fresh]")].map(({ id }) => id));
+
 const pending = new Set();
 
 /** Send what a button asks for, once at a time. The stream reports what came of it. */
-async function act(action) {
+async function act(form, button) {
+  const action = button.value;
   if (pending.has(action)) return;
   pending.add(action);
-  part("trouble").hidden = true;
-  try {
-    await requests[action]();
-  } catch (problem) {
-    showProblem(problem);
-    if (problem.code === "account_not_connected") refresh();
-  } finally {
-    pending.delete(action);
-  }
+  const body = new URLSearchParams(new FormData(form, button));
+  const page = await fetchPage(location.href, { method: "POST", body });
+  pending.delete(action);
+  part("unanswered").hidden = page !== null;
+  if (page) replace(page);
 }
 
-function showProblem({ code, seconds }) {
-  const key = hasMessage(`sync.trouble.${code}`) ? `sync.trouble.${code}` : "sync.trouble.other";
-  set("trouble", translate(key, { count: seconds || 1 }));
-  part("trouble").hidden = false;
-}
-
-document.addEventListener("click", (event) => {
-  const action = event.target.closest("[data-action]")?.dataset.action;
-  if (action in requests) act(action);
+part("act").addEventListener("submit", (event) => {
+  event.preventDefault();
+  act(event.target, event.submitter);
 });
 
 follow(show, (isDown) => {
