@@ -1,6 +1,7 @@
 """Messages of an export are staged, and joined with the listing of a full sync."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -28,9 +29,11 @@ from tests.functions.conftest import (
 )
 
 
-def stage(functions: Session, *messages: dict[str, Any], raw: bytes | None = None) -> None:
-    raws = [raw] * len(messages)
-    functions.value("stage_imported_messages", "ann", email_of("ann"), Jsonb(messages), raws)
+def stage(functions: Session, *messages: dict[str, Any], raws: Sequence[bytes] = ()) -> None:
+    functions.value(
+        "stage_imported_messages", "ann", email_of("ann"), Jsonb(messages),
+        list(raws) or [None] * len(messages),
+    )  # fmt: skip
 
 
 def begin(functions: Session, keep_deleted: bool = False) -> None:
@@ -107,9 +110,11 @@ def test_a_joined_message_is_stored_as_a_fetched_one(functions: Session, db: Con
 def test_labels_are_found_by_id_and_by_name(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     inbox = {"id": "INBOX", "name": "INBOX", "type": "system"}
-    set_labels(functions, task_id, inbox, {"id": "Label_1", "name": "Work", "type": "user"})
+    sent = {"id": "SENT", "name": "SENT", "type": "system"}
+    set_labels(functions, task_id, inbox, sent, {"id": "Label_1", "name": "Work", "type": "user"})
     listed(functions, task_id, "a")
-    stage(functions, {**imported("a", "INBOX", "GONE"), "label_names": ["Work", "Other"]})
+    # A label of the user that is named as one of Gmail's own.
+    stage(functions, {**imported("a", "INBOX", "GONE"), "label_names": ["Work", "Other", "SENT"]})
     join(functions, task_id)
     assert stored_messages(db)["a"]["label_ids"] == ["INBOX", "Label_1"]
 
@@ -126,6 +131,60 @@ def test_a_message_that_is_stored_already_stays_as_it_is(
     assert stored_messages(db) == before
     assert staged(db) == []
     assert counts(db, task_id) == {"found": 1, "new": 1}
+
+
+def test_a_stored_message_that_is_listed_again_stays_as_it_is(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    listed(functions, task_id, "a")
+    store(functions, task_id, message("a", "L"))
+    functions.value("reconcile_listing", task_id)
+    functions.value("release_sync", task_id)
+    full = queued(functions, p_force_full=True)
+    functions.value("claim_sync", uuid.uuid4())
+    stage(functions, imported("a", subject="of the export"))
+    listed(functions, full, "a")
+    assert queue_of(db).keys() == {"a"}
+    before = stored_messages(db)
+    join(functions, full)
+    assert stored_messages(db) == before
+    assert run_of(db, full)["imported"] == 0
+
+
+def test_the_thread_and_the_history_id_are_those_of_the_listing(
+    functions: Session, db: Connection
+) -> None:
+    task_id = claimed(functions)
+    db.execute("update gmail_sync.account set history_id = 7")
+    stage(functions, imported("a", thread_id="of the export"))
+    listed_in(functions, task_id, a="joined since")
+    join(functions, task_id)
+    stored = stored_messages(db)["a"]
+    assert (stored["thread_id"], stored["history_id"]) == ("joined since", 1000)
+
+
+def test_a_message_that_is_staged_twice_is_stored_once(functions: Session, db: Connection) -> None:
+    """Of two exports, one has no ids."""
+    task_id = claimed(functions)
+    begin(functions)
+    stage(functions, imported("a", thread_id="T"), nameless("k", "T"))
+    listed_in(functions, task_id, a="T")
+    match(functions, task_id, "k", a="T")
+    join(functions, task_id)
+    assert stored_messages(db).keys() == {"a"}
+    assert counts(db, task_id) == {"found": 1, "new": 1, "imported": 1}
+
+
+def test_a_message_that_was_given_up_stays_so(functions: Session, db: Connection) -> None:
+    task_id = claimed(functions)
+    listed_in(functions, task_id, a="t-a", b="t-b")
+    db.execute("update gmail_sync.fetch_queue set dead = true")
+    stage(functions, imported("a"), nameless("k", "t-b"))
+    assert unmatched(functions, task_id) == {"k": False}
+    match(functions, task_id, "k")
+    join(functions, task_id)
+    assert stored_messages(db) == {}
 
 
 def test_a_tombstone_stays_one(functions: Session, db: Connection) -> None:
@@ -151,15 +210,19 @@ def test_what_gmail_no_longer_lists_is_dropped(functions: Session, db: Connectio
 
 
 def test_it_is_kept_as_deleted_on_request(functions: Session, db: Connection) -> None:
+    attachment = {
+        "part_id": "1", "filename": "f", "mime_type": "a/b", "size": 1, "inline": False
+    }  # fmt: skip
     task_id = claimed(functions)
     begin(functions, keep_deleted=True)
-    stage(functions, imported("a"), imported("gone"))
+    stage(functions, imported("a"), imported("gone", attachments=[attachment]))
     listed(functions, task_id, "a")
     join(functions, task_id)
     stored = stored_messages(db)
+    assert only(db, "select message_id from gmail_sync.attachment") == "gone"
     assert stored["gone"]["deleted_at"] is not None
     assert stored["a"]["deleted_at"] is None
-    assert result(functions)["kept"] == 1
+    assert (result(functions)["kept"], result(functions)["dropped"]) == (1, 0)
     # It is not part of the mailbox: not counted, not indexed.
     assert counts(db, task_id) == {"found": 1, "new": 1, "imported": 1}
     assert only(db, "select messages from gmail_sync.mail_count") == 1
@@ -167,6 +230,34 @@ def test_it_is_kept_as_deleted_on_request(functions: Session, db: Connection) ->
     assert db.execute("select * from gmail_sync._miscounted_mail()").fetchall() == []
     changes = functions.rows("changes_since", "ann", 0, 10)
     assert {row["message_id"] for row in changes} == {"a", "gone"}
+
+
+@pytest.mark.parametrize(("gone", "own"), [(99, True), (100, False)])
+def test_one_message_in_a_hundred_decides_for_all_steps_whose_export_it_is(
+    functions: Session, gone: int, own: bool
+) -> None:
+    task_id = claimed(functions)
+    begin(functions, keep_deleted=True)
+    stage(functions, imported("a"), *(imported(f"x{number}") for number in range(gone)))
+    listed(functions, task_id, "a")
+    join(functions, task_id, 60)
+    assert result(functions)["own"] is own
+    assert result(functions)["kept"] == (gone if own else 0)
+
+
+def test_an_import_begins_with_its_own_wish_and_counts(functions: Session) -> None:
+    task_id = claimed(functions)
+    begin(functions, keep_deleted=True)
+    stage(functions, imported("a"), imported("gone"), nameless("k", "T"))
+    listed(functions, task_id, "a")
+    join(functions, task_id)
+    before = result(functions)
+    assert (before["joined"], before["kept"], before["unmatched"]) == (1, 1, 1)
+    begin(functions)
+    assert result(functions) == {
+        "keep_deleted": False, "known": 0, "staged": 0, "joined": 0, "kept": 0, "dropped": 0,
+        "unmatched": 0, "own": None,
+    }  # fmt: skip
 
 
 def test_nothing_of_another_persons_export_is_kept(functions: Session, db: Connection) -> None:
@@ -209,14 +300,14 @@ def test_a_message_without_raw_bytes_is_fetched_where_those_are_kept(
 
 def test_raw_bytes_are_stored_only_where_they_are_kept(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
-    stage(functions, imported("a"), imported("b"), raw=b"x")
-    listed(functions, task_id, "a", "b")
+    stage(functions, *map(imported, "abc"), raws=[b"x", b"y", b"z"])
+    listed(functions, task_id, *"abc")
     functions.value("join_imported_messages", task_id, 1)
     functions.value("set_content_mode", "ann", "raw")
     join(functions, task_id)
     raws = {each: row["raw"] for each, row in stored_messages(db).items()}
-    assert raws == {"a": None, "b": b"x"}
-    assert only(db, "select with_raw from gmail_sync.mail_count") == 1
+    assert raws == {"a": None, "b": b"y", "c": b"z"}
+    assert only(db, "select with_raw from gmail_sync.mail_count") == 2
 
 
 def test_a_step_is_limited_in_messages_and_bytes(functions: Session, db: Connection) -> None:
@@ -316,7 +407,7 @@ def test_messages_without_ids_are_tried_one_of_each_thread(
     assert unmatched(functions, task_id) == {"l": True}
     match(functions, task_id, "l")
     # Repeated, because the answer was lost.
-    match(functions, task_id, "k", a="T1")
+    match(functions, task_id, "k")
     assert unmatched(functions, task_id) == {}
     keys = "select array_agg(import_key) from gmail_sync.imported_message where message_id = 'a'"
     assert only(db, keys) == ["k"]
@@ -331,18 +422,19 @@ def test_what_no_search_can_tell_apart_or_nobody_lacks_is_not_wanted(
     begin(functions)
     stage(
         functions, nameless("k", "T1", "<same@x>"), nameless("l", "T1", "<same@x>"),
-        nameless("m", "T2"), nameless("n", "T3"),
+        nameless("m", "T2"), nameless("n", "T3"), nameless("o", "T4", "<m@x>"),
+        nameless("p", "T2", None),
     )  # fmt: skip
     listed_in(functions, task_id, a="T1", b="T1", c="T2")
     stored = message("c", thread_id="T2", rfc822_message_id="<m@x>")
     store(functions, task_id, stored)
-    assert unmatched(functions, task_id) == {"k": False, "m": False, "n": False}
-    match(functions, task_id, "kmn")
+    assert unmatched(functions, task_id) == {"k": False, "m": False, "n": False, "o": False}
+    match(functions, task_id, "kmno")
     # The other one is as ambiguous as before.
     assert unmatched(functions, task_id) == {"l": False}
     match(functions, task_id, "l")
     join(functions, task_id)
-    assert (result(functions)["known"], result(functions)["unmatched"]) == (1, 3)
+    assert (result(functions)["known"], result(functions)["unmatched"]) == (1, 5)
     assert stored_messages(db).keys() == {"c"}
 
 
@@ -406,7 +498,8 @@ def test_the_end_of_staging_starts_a_full_sync(functions: Session, db: Connectio
     connected(functions)
     db.execute("update gmail_sync.account set history_id = 7")
     begin(functions)
-    assert run_of(db, finish(functions))["sync_type"] == "full"
+    assert run_of(db, finish(functions, known=5))["sync_type"] == "full"
+    assert result(functions)["known"] == 5
 
 
 def test_a_full_sync_that_is_fetching_hands_over(functions: Session, db: Connection) -> None:
@@ -423,7 +516,8 @@ def test_a_full_sync_that_is_fetching_hands_over(functions: Session, db: Connect
     assert functions.row("begin_listing", successor, 1, 1) == {"page_token": None, "complete": True}
     join(functions, successor)
     assert counts(db, successor) == {"found": 2, "new": 1, "pending": 1, "imported": 1}
-    assert {row["attempts"] for row in queue_of(db).values()} == {0}
+    assert functions.rows("take_messages", successor)[0]["attempts"] == 1
+    assert run_of(db, successor)["attempt"] == 1
 
 
 def test_an_incremental_sync_is_followed_by_a_full_one(functions: Session, db: Connection) -> None:
