@@ -75,7 +75,7 @@ def lookup(label: str) -> str | None:
 
     As in the Encoding Standard, else as in Python. ASCII keeps its name.
     """
-    name = label.strip().strip("\"'").partition("(")[0].strip().lower()
+    name = label.strip(" \t,").strip("\"'").partition("(")[0].strip().lower()
     if not re.fullmatch(r"[a-z0-9._:+ -]{1,40}", name):
         return None
     for spelling, meant in _SPELLINGS:

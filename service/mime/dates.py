@@ -6,7 +6,8 @@ from functools import lru_cache
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = (
-    r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,]\d{1,9})?)?"
+    r"(?P<hour>\d{1,2})\s*[:.]\s*(?P<minute>\d{2})"
+    r"(?:\s*[:.]\s*(?P<second>\d{2})(?:[.,]\d{1,9})?)?"
     r"\s*(?P<half>[ap]m\b)?"
 )
 _FORMS = [
@@ -32,7 +33,7 @@ _FORMS = [
         re.IGNORECASE,
     ),
 ]
-_COMMENT = re.compile(r"\(([^()]*)\)?")
+_COMMENT = re.compile(r"\(([^()]*)(?:\)|\Z)")
 _OFFSET = re.compile(
     r"(?P<name>[a-z]{0,5})\s*(?P<sign>[+-])\s*(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?"
     r"(?:\s*[a-z]{0,5})?",
@@ -58,7 +59,7 @@ def parse_date(value: str) -> datetime:
     """
     date = value[: 2 * _LONGEST]
     comment = _COMMENT.search(date) if "(" in date else None
-    if comment:
+    while "(" in date:  # the innermost of nested ones first
         date = _COMMENT.sub(" ", date)
     part = _parts(date.strip())
     second = int(part["second"] or 0)
@@ -110,7 +111,11 @@ def _year(digits: str) -> int:
 
 
 def _month(name: str) -> int:
-    return int(name) if name.isdigit() else _MONTHS.index(name[:3].lower()) + 1
+    if name.isdigit():
+        return int(name)
+    if name[:3].lower() not in _MONTHS:
+        raise ValueError("not a month")
+    return _MONTHS.index(name[:3].lower()) + 1
 
 
 def _hour(digits: str, half: str | None) -> int:

@@ -32,7 +32,14 @@ _FORM = re.compile(r"(?P<name>[^*]+)(?:\*(?P<index>\d{1,3}))?(?P<star>\*)?")
 _CONTENT_TYPE = re.compile(
     rb"^content-type[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE
 )
-_PARAMETER = re.compile(r""";\s*([^\s;="]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.DOTALL)
+# RFC 2045 section 5.1 allows comments. Some mailers write a comma, or nothing, for a semicolon.
+_VALUE = re.compile(r"(?:\s|\([^()]*\))*([^\s;,()]*)")
+_PARAMETER = re.compile(
+    r"""(?<![^\s;,])([^\s;,="()]+)\s*=\s*("(?:\\.|[^"\\])*"|[^;]*)""", re.DOTALL
+)
+_LAST_COMMENT = re.compile(r"\s\([^()]*\)\Z")
+# In these, parentheses are not a comment: many mailers write `filename=report (1).pdf`.
+_NAMES_OF_FILES = ("filename", "name")
 _BODY_TYPES = ("text/plain", "text/html")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
@@ -198,8 +205,7 @@ class PartReader(TextReader):
             form = _FORM.fullmatch(name.lower())
             if form is None:
                 continue
-            quoted = len(written) > 1 and written[0] == '"' == written[-1]
-            text = re.sub(r"\\(.)", r"\1", written[1:-1]) if quoted else written.strip()
+            text = _unquoted(written, form["name"])
             if form["index"]:
                 of_name = pieces.setdefault(form["name"], {})
                 of_name.setdefault(int(form["index"]), (bool(form["star"]), text))
@@ -208,7 +214,9 @@ class PartReader(TextReader):
         found = {name: self.decode_words(text, where) for name, text in plain.items()}
         found |= {name: self._joined(of_name, where) for name, of_name in pieces.items()}
         found |= {name: self._joined({0: (True, text)}, where) for name, text in extended.items()}
-        return value.partition(";")[0].strip().lower(), found
+        first = _VALUE.match(value)
+        assert first
+        return first[1].lower(), found
 
     def _described(self, part_id: str, headers: list[tuple[str, str]], default: str) -> Part:
         """A part with what its headers say of it, and nothing in it yet."""
@@ -289,6 +297,14 @@ def is_apart(body: Any) -> bool:
     if not isinstance(body, dict) or body.get("data"):
         return False
     return bool(body.get("attachmentId") or body.get("size"))
+
+
+def _unquoted(written: str, name: str) -> str:
+    """The value of a parameter. A quote that nothing closes is left out."""
+    if len(written) > 1 and written[0] == '"' == written[-1]:
+        return re.sub(r"\\(.)", r"\1", written[1:-1])
+    value = written.strip().removeprefix('"')
+    return value if name in _NAMES_OF_FILES else _LAST_COMMENT.sub("", value).strip()
 
 
 def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:

@@ -33,6 +33,8 @@ MOMENT = datetime(2013, 11, 18, 8, 26, 24, tzinfo=UTC)
         "mon, 18 november 2013 08:26:24.5 -0000",
         "Mon, 18 Nov 2013 08:26:24",
         "Mon (a comment), 18 Nov 2013 08:26:24 Z",
+        "Mon, 18 Nov 2013 09:26:24 +0100 (a (nested) comment)",
+        "Mon , 18 Nov 2013 09 : 26 : 24 +0100",
         "Mon Nov 18 08:26:24 2013",
         "Mon Nov 18 09:26:24 CET 2013",
         "Mon Nov 18 09:26:24 2013 +0100",

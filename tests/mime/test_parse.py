@@ -102,12 +102,32 @@ def test_a_simple_attachment_has_the_root_part_id() -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        '; boundary="b"', "; boundary=b (a comment)", "; (a comment) boundary=b", '; boundary="b',
+        " (a comment); boundary=b", " boundary=b", ", boundary=b", ";; boundary=b;",
+    ],
+)  # fmt: skip
+def test_reads_parameters_however_they_are_written(written: str) -> None:
+    message = raw(
+        f"Content-Type: multipart/mixed{written}\n\n"
+        "--b\nContent-Type: text/html (a comment), charset=koi8-r,\n\n\xf0\n"
+        "--b\nContent-Type: x/y; name=report (1).pdf\n\n--b--\n".encode("latin-1")
+    )
+    assert message.body_html is not None
+    assert message.body_html.strip() == "П"
+    assert [each.filename for each in message.attachments] == ["report (1).pdf"]
+
+
+@pytest.mark.parametrize(
     "parameter",
     [
         'filename="naïve file.txt"',
         'filename="=?utf-8?q?na=C3=AFve_file=2Etxt?="',
         "filename*=utf-8''na%C3%AFve%20file.txt",
         "filename*0*=iso-8859-1'en'na%EFve;\n filename*1=\" file\";\n filename*2*=%2Etxt",
+        'filename="naïve file.txt',
+        'x="y" filename="naïve file.txt"',
     ],
 )
 def test_reads_filenames_in_every_form_senders_use(parameter: str) -> None:
