@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from db.router.catalog import Face, Function, Relation
-from db.router.routes import AUDITED, ROUTES, Absent, First, Own, Rows, Task, Total, User
+from db.router.routes import (
+    AUDITED,
+    ROUTES,
+    TRACED,
+    Absent,
+    First,
+    Own,
+    Rows,
+    Task,
+    Total,
+    User,
+)
 
 FOLDER = Path(__file__).parent
 OWNER = "gmail_sync_owner"
@@ -17,9 +28,13 @@ CLUSTER, NODES = "gmail_sync", "gmail_sync_nodes"
 SLOTS = 64
 VOLATILITY = {"i": "immutable", "s": "stable", "v": "volatile"}
 BY_SLOT = ("attachments", "labels", "messages", "sync_runs")
-# Who calls, which a node cannot see: as arguments, and as the face gives them.
-TYPES = ("p_role text", "p_application text")
-CALLER = ("session_user::text", "current_setting('application_name')")
+# Who calls and in which trace, which a node cannot see: as arguments, and as the face gives them.
+TYPES = ("p_role text", "p_application text", "p_traceparent text")
+CALLER = (
+    "session_user::text",
+    "current_setting('application_name')",
+    "current_setting('gmail_sync.traceparent', true)",
+)
 
 
 class RouteError(Exception):
@@ -156,21 +171,29 @@ $$;"""
 
 
 def _query(function: Function) -> str:
-    """The call at the node. If it is audited, the node learns first who calls.
+    """The call at the node. If it matters who calls, the node learns that first.
 
     An argument depends on that, because Postgres may reorder what a join does.
     """
-    if function.name not in AUDITED:
+    if not _matters_who_calls(function):
         return f"select * from gmail_sync.{function.name}({', '.join(function.names)})"
     first, *others = function.names
     arguments = ", ".join([f"case when c.known then {first} end", *others])
     return f"""select f.*
-  from (select true as known from gmail_sync._caller(p_role, p_application) offset 0) c
+  from (
+    select true as known
+    from gmail_sync._caller(p_role, p_application, p_traceparent)
+    offset 0
+  ) c
   cross join lateral gmail_sync.{function.name}({arguments}) f"""
 
 
-def _caller(function: Function, parts: tuple[str, str]) -> tuple[str, ...]:
-    return parts if function.name in AUDITED else ()
+def _caller(function: Function, parts: tuple[str, ...]) -> tuple[str, ...]:
+    return parts if _matters_who_calls(function) else ()
+
+
+def _matters_who_calls(function: Function) -> bool:
+    return function.name in AUDITED | TRACED
 
 
 def _asked(function: Function) -> str:

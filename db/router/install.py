@@ -129,7 +129,8 @@ def _prepare_node(node: Connection, password: str) -> None:
     )
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
     node.execute(
-        "grant execute on function gmail_sync._caller(text, text), gmail_sync._forget_actor(text)"
+        "grant execute on function"
+        " gmail_sync._caller(text, text, text), gmail_sync._forget_actor(text)"
         f" to {LOGIN}".encode()
     )
     for name, value in SETTINGS.items():

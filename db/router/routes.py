@@ -136,7 +136,8 @@ ROUTES: dict[str, Route] = {
     "unschedule_jobs": Absent(_OF_A_SERVER),
 }
 
-# They write to the audit trail, so the node must know who calls at the router.
+# They write to the audit trail or start runs, so the node must know who calls at the router and in
+# which trace.
 AUDITED = {
     "connect_account",
     "delete_account",
@@ -144,4 +145,14 @@ AUDITED = {
     "mark_credentials_rejected",
     "record_audit_event",
     "record_connect_attempt",
+}
+TRACED = {
+    "enqueue_due_syncs",
+    "finish_import",
+    "receive_push",
+    "refetch_messages",
+    "retry_failed_messages",
+    "set_content_mode",
+    "start_sync",
+    "start_sync_idempotent",
 }

@@ -9,7 +9,6 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
-from service import telemetry
 from service.accounts.rows import USABLE, get_account
 from service.api.asgi import with_slashes
 from service.api.auth.tokens import UserRequest
@@ -187,7 +186,7 @@ def list_failed_messages(
 def start(pool: Pool, user_id: str, force_full: bool) -> Row:
     """The run that `start_sync` started or found. Raises 409 without an account, and TooOften."""
     _require_account(pool, user_id)
-    return pool.rows("start_sync", user_id, force_full, "api", telemetry.traceparent())[0]
+    return pool.rows("start_sync", user_id, force_full, "api")[0]
 
 
 def retry(pool: Pool, user_id: str) -> int:

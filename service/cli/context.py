@@ -8,13 +8,16 @@ from contextlib import closing, contextmanager
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
+from service import logs, telemetry
 from service.config import Config
 from service.postgres.calls import FunctionCaller, Session
 
 
 @contextmanager
-def open_session(command: str) -> Iterator[tuple[Config, Session]]:
+def open_session(command: str, *, traced: bool = True) -> Iterator[tuple[Config, Session]]:
     """The configuration, and a session that the end of the block closes. Raises ConfigError.
+
+    The block is one span, in the trace that TRACEPARENT names, unless it polls: then not `traced`.
 
     The audit trail takes the actor from the session's application name, so no command can forget
     it. A name in DATABASE_URL is therefore overwritten.
@@ -22,7 +25,12 @@ def open_session(command: str) -> Iterator[tuple[Config, Session]]:
     config = Config.from_environment(os.environ)
     name = f"gmail-sync {command} by {actor()}"
     url = make_conninfo(config.database_url, application_name=name)
-    with closing(Session(url, name)) as session:
+    if traced:
+        telemetry.start(os.environ, logs.configure("warning"))
+    with (
+        telemetry.command(f"gmail-sync {command}", os.environ.get("TRACEPARENT")),
+        closing(Session(url, name)) as session,
+    ):
         yield config, session
 
 

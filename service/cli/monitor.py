@@ -54,7 +54,7 @@ def monitor(interval: float, as_json: bool, once: bool) -> None:
     # kill and Ctrl-C both leave a clean terminal. A shell ignores SIGINT for background jobs.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), open_session("monitor") as (_, session):
+    with suppress(KeyboardInterrupt), open_session("monitor", traced=False) as (_, session):
         taken = snapshots(session, interval, MAX_RUNS if as_json or once else MAX_LINES)
         if once:
             show_once(next(taken), as_json)

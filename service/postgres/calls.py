@@ -24,6 +24,7 @@ from psycopg.types.array import ListBinaryDumper
 
 from db.connection import is_read_only, with_options
 from db.session import CLIENT_ENCODING, PINNED, options, pin_late
+from service import telemetry
 from service.postgres.errors import UserElsewhere, sync_error
 
 Row = dict[str, Any]
@@ -52,6 +53,9 @@ SAFE_SQLSTATES = (
     "08", "23", "25", "28", "3D", "3F", "40", "425", "427", "428", "42P", "53", "54", "55", "57",
     "58",
 )  # fmt: skip
+# Makes a call a part of the current trace, so that a run that it starts goes on in it. A filter of
+# no row is evaluated once, before the function. The setting ends with the statement.
+IN_TRACE = " where (select pg_catalog.set_config('gmail_sync.traceparent', %s, true)) is not null"
 
 
 def is_outage(error: psycopg.Error) -> bool:
@@ -143,10 +147,13 @@ class FunctionCaller(ABC):
     def rows(self, function: str, *arguments: object, **named: object) -> list[Row]:
         """All rows that a function returns."""
         statement = _call(function, len(arguments), tuple(named))
+        values = [*arguments, *named.values()]
+        if traceparent := telemetry.traceparent():
+            statement, values = statement + IN_TRACE, [*values, traceparent]
         for remaining in reversed(range(MAX_ATTEMPTS)):
             try:
                 with self.connection() as connection:
-                    return _rows(connection, statement, [*arguments, *named.values()])
+                    return _rows(connection, statement, values)
             except psycopg.Error as error:
                 if error.sqlstate in TRANSIENT_SQLSTATES and remaining:
                     time.sleep(random.uniform(0.01, 0.1))

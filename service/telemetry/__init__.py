@@ -72,6 +72,16 @@ def run(
         yield
 
 
+@contextmanager
+def command(name: str, traceparent: str | None) -> Iterator[None]:
+    """A command, in the trace of what ran it."""
+    if _tracing is None:
+        yield
+        return
+    with _tracing.command(name, traceparent):
+        yield
+
+
 def now() -> int:
     """A time for `run`."""
     return time.time_ns()

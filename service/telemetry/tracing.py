@@ -84,10 +84,9 @@ class Tracing:
     def run(
         self, traceparent: str | None, claimed_since: int, attributes: Attributes
     ) -> Iterator[None]:
-        parent = self._propagator.extract({"traceparent": traceparent} if traceparent else {})
         with self._tracer.start_as_current_span(
             "sync",
-            context=parent,
+            context=self._remote(traceparent),
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             start_time=claimed_since,
@@ -95,6 +94,15 @@ class Tracing:
             claim = self._tracer.start_span("claim", start_time=claimed_since)
             claim.end(time.time_ns())
             yield
+
+    @contextmanager
+    def command(self, name: str, traceparent: str | None) -> Iterator[None]:
+        # INTERNAL is what OpenTelemetry's conventions for command lines say.
+        with self._tracer.start_as_current_span(name, context=self._remote(traceparent)):
+            yield
+
+    def _remote(self, traceparent: str | None) -> Context:
+        return self._propagator.extract({"traceparent": traceparent} if traceparent else {})
 
     def describe(self, attributes: Attributes, name: str | None) -> None:
         current = trace.get_current_span()
@@ -125,7 +133,7 @@ class _Redacting(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         # Polls, heartbeats and housekeeping belong to no trace.
-        if span.parent is not None or span.kind in (SpanKind.SERVER, SpanKind.CONSUMER):
+        if span.parent is not None or span.kind is not SpanKind.CLIENT:
             self._next.on_end(_redacted(span))
 
     def shutdown(self) -> None:

@@ -1,34 +1,25 @@
-"""One trace from a click to the stored message, received as OpenTelemetry sends it."""
+"""One trace from a request to the stored message, received as OpenTelemetry sends it."""
 
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 
 import httpx
 import pytest
 
-from service.google.cipher import CredentialCipher
-from service.postgres.calls import Connection, Session
-from service.simulator import Simulator
-from service.simulator.generate import generate
-from tests.api.conftest import KEY, PATIENCE_SECONDS, SECRET, bearer, token
-from tests.functions.conftest import only
-from tests.ports import free_port
-from tests.waiting import wait_until
-from tests.worker.conftest import WorkerProcess
+from service.postgres.calls import Connection
+from service.simulator import Decision
+from service.simulator.takeout import write_takeout
+from tests.api.conftest import KEY, PATIENCE_SECONDS, bearer
+from tests.api.test_push import ACCOUNT, AUDIENCE, envelope
+from tests.functions.conftest import age_runs, only
+from tests.telemetry.conftest import CLICK, Site, Trace, email_of, token_of
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed")
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-)
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
@@ -38,122 +29,140 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
 from service.telemetry.tracing import _Redacting
 
 # A user's id may be an address.
-USER, EMAIL, ACCESS_TOKEN = "ann@example.org", "someone@example.com", "an-access-token"
-TRACE, CLICK = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-SEARCHED = "searchedword"
-# For two processes to start on a machine that others keep busy.
-LOADED_SECONDS = 120
+USER, SEARCHED = "ann@example.org", "searchedword"
 
-
-@dataclass
-class Receiver:
-    """An OTLP receiver; what arrived, as bytes and as spans."""
-
-    url: str = ""
-    bodies: list[bytes] = field(default_factory=list)
-
-    def trace(self) -> dict[bytes, Span]:
-        """The spans of TRACE, by their ids."""
-        found = {}
-        for body in list(self.bodies):
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in resource.scope_spans:
-                    found |= {span.span_id: span for span in scope.spans}
-        return {key: span for key, span in found.items() if span.trace_id.hex() == TRACE}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            receiver.bodies.append(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        receiver.url = f"http://127.0.0.1:{server.server_port}"
-        yield receiver
-        server.shutdown()
-
-
-@contextmanager
-def service_and_worker(environment: dict[str, str], folder: Path) -> Iterator[str]:
-    """The URL of a service without a worker, beside a worker process."""
-    port = free_port()
-    programs = {"serve": ["serve", "--no-worker"], "worker": ["worker"]}
-    with ExitStack() as ends:
-        for name, arguments in programs.items():
-            program = ["-m", "service.cli", *arguments]
-            process = WorkerProcess(
-                environment | {"PORT": str(port)}, folder / f"{name}.log", program
-            )
-            ends.callback(process.kill)
-        url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(url), LOADED_SECONDS)
-        yield url
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/livez").status_code == 200
-    except httpx.TransportError:
-        return False
+Ask = Callable[[Site, str, Trace], None]
 
 
 @pytest.mark.gate
-def test_a_click_is_one_trace_as_far_as_the_stored_mail(
-    receiver: Receiver, service_url: str, functions: Session, db: Connection, tmp_path: Path
-) -> None:
-    sealed = CredentialCipher([KEY]).encrypt({"token": ACCESS_TOKEN})
-    functions.value("connect_account", USER, EMAIL, sealed, "unlimited")
-    with Simulator() as simulator:
-        mailbox = simulator.add_mailbox(EMAIL, ACCESS_TOKEN, "refresh", generate(30))
-        environment = {
-            "DATABASE_URL": service_url,
-            "GMAIL_SYNC_JWT_SECRET": SECRET,
-            "GMAIL_SYNC_CREDENTIALS_KEYS": KEY,
-            "GMAIL_SYNC_GMAIL_ENDPOINT": simulator.url,
-            "GMAIL_SYNC_OAUTH_ENDPOINT": simulator.url,
-            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
-            "OTEL_BSP_SCHEDULE_DELAY": "100",
-        }
-        with service_and_worker(environment, tmp_path) as url:
-            headers = bearer(token(USER)) | {"traceparent": f"00-{TRACE}-{CLICK}-01"}
-            answer = httpx.post(f"{url}/api/gmail/sync/smart", headers=headers)
-            assert answer.status_code == 202, answer.text
-            search = {"q": SEARCHED}
-            httpx.get(f"{url}/api/gmail/messages", params=search, headers=headers)
-            wait_until(
-                lambda: (
-                    {"release_sync", "GET /api/gmail/messages"}
-                    <= {span.name for span in receiver.trace().values()}
-                ),
-                PATIENCE_SECONDS,
-            )
-        message_ids = mailbox.message_ids()
+def test_a_click_is_one_trace_as_far_as_the_stored_mail(site: Site) -> None:
+    mailbox = site.connect(USER)
+    trace = site.trace()
+    with site.client(USER, trace) as client:
+        answer = client.post("/api/gmail/sync/smart")
+        assert answer.status_code == 202, answer.text
+        client.get("/api/gmail/messages", params={"q": SEARCHED})
+    by_name = trace.wait_for("release_sync", "GET /api/gmail/messages")
 
-    spans = receiver.trace()
-    by_name = {span.name: span for span in spans.values()}
     assert by_name["sync"].parent_span_id == by_name["POST /api/gmail/sync/smart"].span_id
     assert by_name["start_sync"].parent_span_id == by_name["POST /api/gmail/sync/smart"].span_id
     for name in ("claim", "gmail.users.messages.list", "gmail.batch", "store_messages"):
         assert by_name[name].parent_span_id == by_name["sync"].span_id, name
-    parents = {span.parent_span_id for span in spans.values()}
-    assert parents <= {*spans, bytes.fromhex(CLICK)}
 
-    received = b"".join(receiver.bodies)
-    subject = str(only(db, "select max(subject) from gmail_sync.message"))
-    for secret in (USER, EMAIL, ACCESS_TOKEN, SEARCHED, KEY, subject, message_ids[0]):
+    received = b"".join(site.receiver.bodies)
+    subject = str(only(site.db, "select max(subject) from gmail_sync.message"))
+    known = (USER, token_of(USER), KEY, SEARCHED, subject, mailbox.message_ids()[0])
+    for secret in known:
         assert secret.encode() not in received, secret
     assert answer.json()["task_id"].encode() not in received
+
+
+def start(site: Site, user: str, trace: Trace) -> None:
+    with site.client(user, trace) as client:
+        path = "/api/gmail/sync/smart"
+        assert client.post(path, params={"force_full": "true"}).status_code == 202
+
+
+def retry(site: Site, user: str, trace: Trace) -> None:
+    with site.client(user, trace) as client:
+        assert client.post("/api/gmail/sync/retry-failed").json()["retried"] == 1
+
+
+def operate(action: str, site: Site, user: str, trace: Trace) -> None:
+    with site.client("olga", trace, "operator") as client:
+        answer = client.post(f"/api/operator/{action}", params={"user_id": user})
+        assert answer.status_code == 200, answer.text
+
+
+def operate_on_the_page(site: Site, user: str, trace: Trace) -> None:
+    with site.client("olga", trace, "operator") as client:
+        form = {"action": "retry_failed_messages", "user_id": user}
+        answer = client.post("/operator", data=form)
+        assert answer.status_code == 200
+
+
+def start_what_is_due(site: Site, user: str, trace: Trace) -> None:
+    site.functions.value("set_sync_interval", user, timedelta(minutes=1))
+    age_runs(site.db, "2 minutes")
+    with site.client("olga", trace, "operator") as client:
+        assert client.post("/api/operator/enqueue_due_syncs").json()["rows"]
+
+
+def push(site: Site, user: str, trace: Trace) -> None:
+    body = envelope({"emailAddress": email_of(user), "historyId": 10**15})
+    pubsub = bearer(site.simulator.issuer.token(AUDIENCE, ACCOUNT))
+    with site.client(user, trace) as client:
+        assert client.post("/api/gmail/push", content=body, headers=pubsub).status_code == 204
+
+
+def verify(site: Site, user: str, trace: Trace) -> None:
+    site.run(trace, "verify", user, "--repair")
+
+
+def keep_raw_mail(site: Site, user: str, trace: Trace) -> None:
+    site.run(trace, "account", "set", user, "--content-mode", "raw")
+
+
+def import_mail(site: Site, user: str, trace: Trace) -> None:
+    (export,) = write_takeout(site.mailboxes[user], site.folder / "export")
+    site.mailboxes[user].insert(b"Subject: newer than the export\r\n\r\nHello")
+    site.run(trace, "import", user, str(export))
+
+
+WAYS: dict[str, Ask] = {
+    "start": start,
+    "retry": retry,
+    "operator starts": partial(operate, "start_sync"),
+    "operator retries": partial(operate, "retry_failed_messages"),
+    "operator retries on the page": operate_on_the_page,
+    "operator starts what is due": start_what_is_due,
+    "push": push,
+    "verify": verify,
+    "keep raw mail": keep_raw_mail,
+    "import": import_mail,
+}
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("way", WAYS)
+def test_each_way_to_start_a_run_is_one_trace(site: Site, shared_db: Connection, way: str) -> None:
+    user, trace = f"user of {way}".replace(" ", "-"), site.trace()
+    mailbox = site.connect(user)
+    site.sync(user)
+    # A new message, and one to retry.
+    mailbox.insert(b"Subject: new\r\n\r\nHello\r\n")
+    site.db.execute(
+        "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
+        " values (%s, %s, 'refetch', true)",
+        [user, mailbox.message_ids()[-1]],
+    )
+    WAYS[way](site, user, trace)
+    check_run(trace)
+
+
+@pytest.mark.gate
+def test_the_first_sync_after_connecting_is_in_the_trace_of_the_callback(site: Site) -> None:
+    site.add_mailbox("connecting")
+    trace = site.trace()
+    site.simulator.tokens.consent.decision = Decision(email=email_of("connecting"))
+    with site.client("connecting", trace) as client:
+        page = client.get("/api/gmail/connect").headers["location"]
+        back = httpx.get(page).headers["location"]
+        assert client.get(back).status_code == 303
+    check_run(trace, "GET /api/gmail/callback")
+
+
+def check_run(trace: Trace, request: str = "") -> None:
+    """The worker's requests to Gmail and its stores are in the trace of the request."""
+    by_name = trace.wait_for("release_sync")
+    spans = trace.spans()
+    (run,) = [span for span in spans if span.name == "sync"]
+    asked = next(span for span in spans if span.span_id == run.parent_span_id)
+    assert asked.parent_span_id.hex() == CLICK
+    assert request in asked.name
+    done = {span.name for span in spans if span.parent_span_id == run.span_id}
+    assert {"claim", "store_messages", "release_sync"} <= done
+    assert any(name.startswith("gmail.") for name in done), by_name
 
 
 def test_what_an_error_says_is_not_sent() -> None:
@@ -167,9 +176,9 @@ def test_what_an_error_says_is_not_sent() -> None:
         tracer.start_as_current_span("inner", attributes={"enduser.id": USER}),
     ):
         raise ValueError(f"the row of {USER}")
-    (inner,) = exporter.get_finished_spans()
-    assert inner.events[0].attributes == {"exception.type": "ValueError"}
-    assert USER not in inner.to_json()
+    for span in exporter.get_finished_spans():
+        assert span.events[0].attributes == {"exception.type": "ValueError"}
+        assert USER not in span.to_json()
 
 
 def modules_of(environment: dict[str, str]) -> set[str]:

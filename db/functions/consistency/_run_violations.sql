@@ -50,7 +50,8 @@ begin
         where p_row ->> k in ('infinity', '-infinity')
       )),
       ('traceparent_has_the_form_of_w3c',
-        p_row ->> 'traceparent' ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'),
+        p_row ->> 'traceparent' ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+        and p_row ->> 'follow_up_traceparent' ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'),
       ('tries_count_from_one', gmail_sync._try_integer(p_row ->> 'attempt') >= 1),
       ('unclaimed_means_queued',
         not v_running or p_row ->> 'claimed_at' is not null or p_row ->> 'phase' = 'queued')

@@ -23,7 +23,7 @@ begin
   insert into gmail_sync.user_sync_status (
     task_id, user_id, sync_type, source, phase, started_at, updated_at, claimed_at,
     resumes, attempt, progress_percentage, not_before, waiting_until, follow_up,
-    planned_share, traceparent,
+    planned_share, traceparent, follow_up_traceparent,
     found, new, updated, unchanged, deleted, gone, failed, pending, imported
   )
   values (
@@ -45,7 +45,7 @@ begin
       ) then p_ended.waiting_until
     end,
     p_ended.follow_up,
-    p_ended.planned_share, p_ended.traceparent,
+    p_ended.planned_share, p_ended.traceparent, p_ended.follow_up_traceparent,
     p_ended.found, p_ended.new, p_ended.updated, p_ended.unchanged, p_ended.deleted,
     p_ended.gone, p_ended.failed, p_ended.pending, p_ended.imported
   );

@@ -3,10 +3,10 @@
 --
 -- Unclaimed: forcing makes it full; a person makes it due now (unless Google demands a wait) and
 -- raises its priority to interactive. Claimed: forcing or a push requests one more run after it. A
--- plain click changes nothing.
+-- plain click changes nothing. What changes the run, or requests the next, gives it its trace.
 
 create or replace function gmail_sync._join_run(
-  p_run gmail_sync._running_run, p_force_full boolean, p_source text
+  p_run gmail_sync._running_run, p_force_full boolean, p_source text, p_traceparent text
 )
 returns boolean
 language plpgsql
@@ -43,7 +43,8 @@ begin
       not_before = case
         when v_person and not v_waits then least(not_before, clock_timestamp())
         else not_before
-      end
+      end,
+      traceparent = coalesce(p_traceparent, traceparent)
     where task_id = p_run.task_id
       and is_syncing
       and claimed_at is null;
@@ -57,7 +58,8 @@ begin
     or (p_source = 'push' and p_run.follow_up is null)
   then
     update gmail_sync.user_sync_status
-    set follow_up = case when p_force_full then 'full' else coalesce(follow_up, 'incremental') end
+    set follow_up = case when p_force_full then 'full' else coalesce(follow_up, 'incremental') end,
+      follow_up_traceparent = coalesce(p_traceparent, follow_up_traceparent)
     where task_id = p_run.task_id
       and is_syncing;
     return found;
@@ -66,7 +68,8 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) is
+comment on function gmail_sync._join_run(gmail_sync._running_run, boolean, text, text) is
 'What a start does to a run that already exists.';
 
-revoke all on function gmail_sync._join_run(gmail_sync._running_run, boolean, text) from public;
+revoke all on function gmail_sync._join_run(gmail_sync._running_run, boolean, text, text)
+  from public;

@@ -2,7 +2,7 @@
 -- the caller has to look again: the run has changed or ended, or a zombie is reaped now.
 
 create or replace function gmail_sync._join_running(
-  p_user_id text, p_force_full boolean, p_source text
+  p_user_id text, p_force_full boolean, p_source text, p_traceparent text
 )
 returns text
 language plpgsql
@@ -17,7 +17,7 @@ begin
   end if;
   if v_run.cause is null then
     return case
-      when gmail_sync._join_run(v_run, p_force_full, p_source) then v_run.task_id
+      when gmail_sync._join_run(v_run, p_force_full, p_source, p_traceparent) then v_run.task_id
     end;
   end if;
   perform gmail_sync._reap_zombies(p_user_id);
@@ -26,7 +26,7 @@ begin
 end;
 $$;
 
-comment on function gmail_sync._join_running(text, boolean, text) is
+comment on function gmail_sync._join_running(text, boolean, text, text) is
 'What a start does when the user has a running run.';
 
-revoke all on function gmail_sync._join_running(text, boolean, text) from public;
+revoke all on function gmail_sync._join_running(text, boolean, text, text) from public;

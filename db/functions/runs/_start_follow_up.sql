@@ -11,7 +11,7 @@ begin
   if p_ended.follow_up is not null then
     perform gmail_sync._start_sync(
       p_ended.user_id, p_ended.follow_up = 'full', 'resume',
-      gmail_sync._new_task_id(p_ended.user_id)
+      gmail_sync._new_task_id(p_ended.user_id), p_ended.follow_up_traceparent
     );
   end if;
 end;

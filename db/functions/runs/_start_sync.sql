@@ -8,7 +8,7 @@
 
 create or replace function gmail_sync._start_sync(
   p_user_id gmail_sync.user_key, p_force_full boolean, p_source text, p_new_task_id text,
-  p_traceparent text default null
+  p_traceparent text
 )
 returns text
 language plpgsql
@@ -60,7 +60,7 @@ begin
       end if;
     end if;
 
-    v_task_id := gmail_sync._join_running(p_user_id, p_force_full, p_source);
+    v_task_id := gmail_sync._join_running(p_user_id, p_force_full, p_source, p_traceparent);
     exit when v_task_id is not null;
   end loop;
   return v_task_id;

@@ -3,12 +3,10 @@
 --
 -- It never waits for a locked zombie, because another transaction is ending it. While the user is
 -- being deleted it returns without creating a run. Raises SY003 for an invalid user id or source,
--- SY005 when a person starts runs too often. A new run keeps p_traceparent (W3C Trace Context), so
--- that the trace of a request goes on in the worker. One of another form is ignored.
+-- SY005 when a person starts runs too often.
 
 create or replace function gmail_sync.start_sync(
-  p_user_id text, p_force_full boolean default false, p_source text default 'sql',
-  p_traceparent text default null
+  p_user_id text, p_force_full boolean default false, p_source text default 'sql'
 )
 returns table (task_id text, created boolean)
 language plpgsql
@@ -21,17 +19,16 @@ declare
 begin
   task_id := gmail_sync._start_sync(
     gmail_sync._valid_user_id(p_user_id), p_force_full is true,
-    gmail_sync._valid_source(p_source), v_new_task_id,
-    substring(p_traceparent from '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$')
+    gmail_sync._valid_source(p_source), v_new_task_id, gmail_sync._traceparent()
   );
   created := task_id = v_new_task_id;
   return next;
 end;
 $$;
 
-comment on function gmail_sync.start_sync(text, boolean, text, text) is
+comment on function gmail_sync.start_sync(text, boolean, text) is
 'Ask for a sync: the task_id of the run that does it, and whether it is new.';
 
-revoke all on function gmail_sync.start_sync(text, boolean, text, text) from public;
-grant execute on function gmail_sync.start_sync(text, boolean, text, text)
+revoke all on function gmail_sync.start_sync(text, boolean, text) from public;
+grant execute on function gmail_sync.start_sync(text, boolean, text)
   to gmail_sync_app, gmail_sync_service, gmail_sync_dba;

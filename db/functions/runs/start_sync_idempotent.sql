@@ -14,7 +14,8 @@ as $$
 begin
   return gmail_sync._start_sync(
     gmail_sync._valid_user_id(p_user_id), p_force_full is true,
-    gmail_sync._valid_source(p_source), gmail_sync._new_task_id(p_user_id)
+    gmail_sync._valid_source(p_source), gmail_sync._new_task_id(p_user_id),
+    gmail_sync._traceparent()
   );
 end;
 $$;

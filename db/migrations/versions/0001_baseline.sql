@@ -128,8 +128,9 @@ create table gmail_sync.user_sync_status (
   -- What the messages left are expected to cost, as a part of what each by itself would.
   planned_at timestamptz,
   planned_share real,
-  -- The trace that asked for it: the traceparent of W3C's Trace Context.
+  -- The traces that asked for it and for its follow-up: traceparents of W3C's Trace Context.
   traceparent text,
+  follow_up_traceparent text,
   -- Text concatenation, because jsonb_build_object is not immutable.
   current_stats jsonb not null generated always as ((
     '{"found": ' || found::text
@@ -188,6 +189,7 @@ create table gmail_sync.user_sync_status (
   ),
   constraint traceparent_has_the_form_of_w3c check (
     traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+    and follow_up_traceparent ~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
   ),
   constraint timestamps_are_finite check (
     isfinite(started_at) and isfinite(updated_at) and isfinite(not_before)

@@ -289,7 +289,8 @@ def router(db: Connection, cluster: Cluster, database: str) -> Iterator[Connecti
     """The login of the router, as its installation makes it."""
     db.execute("create role gmail_sync_router login password 'r' in role gmail_sync_service")
     db.execute(
-        "grant execute on function gmail_sync._caller(text, text), gmail_sync._forget_actor(text)"
+        "grant execute on function"
+        " gmail_sync._caller(text, text, text), gmail_sync._forget_actor(text)"
         " to gmail_sync_router"
     )
     with connect(cluster.url(database, "gmail_sync_router", "r"), "pooler") as connection:
@@ -298,7 +299,7 @@ def router(db: Connection, cluster: Cluster, database: str) -> Iterator[Connecti
 
 
 BEGIN_FOR = """
-    select f.* from gmail_sync._caller(%s, %s) c
+    select f.* from gmail_sync._caller(%s, %s, null) c
     cross join lateral gmail_sync.record_connect_attempt('ann', 'connect_begun') f
 """
 
@@ -323,7 +324,7 @@ def test_a_call_of_the_router_that_names_nobody_is_its_own(
 def test_nobody_else_can_name_another_caller(functions: Session, service_url: str) -> None:
     with connect(service_url, "forger") as forger:
         with raises_sqlstate("42501"):
-            forger.execute("select gmail_sync._caller('shop', 'web')")
+            forger.execute("select gmail_sync._caller('shop', 'web', null)")
         forger.execute("set gmail_sync.caller_role = 'shop'")
         forger.execute("set gmail_sync.caller_application = 'gmail-sync account by os:ann'")
         forger.execute("select gmail_sync.record_connect_attempt('ann', 'connect_begun')")
