@@ -1,12 +1,14 @@
 """The OpenID provider: its sign-in page, and the check of what it says of a person.
 
 Authlib exchanges the code and checks the claims. Sources: OpenID Connect Core 1.0 (3.1, code flow),
-Discovery 1.0, RFC 7636 (PKCE).
+Discovery 1.0, RFC 7636 (PKCE), RP-Initiated Logout 1.0.
 """
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from authlib.common.errors import AuthlibBaseError
@@ -39,8 +41,19 @@ class SignInFailed(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class SignedIn:
+    """What the provider says of a person, and the token that says it."""
+
+    claims: dict[str, Any]
+    id_token: str
+
+
 class Provider:
-    """The provider of one issuer, for one client. `redirect_uri` is our callback."""
+    """The provider of one issuer, for one client.
+
+    `redirect_uri` is our callback, and `signed_out_uri` where people come to after signing out.
+    """
 
     def __init__(
         self,
@@ -48,11 +61,13 @@ class Provider:
         client_id: str,
         client_secret: str,
         redirect_uri: str,
+        signed_out_uri: str,
         log: FilteringBoundLogger,
     ) -> None:
         self.issuer = issuer
         self._client = (client_id, client_secret)
         self._redirect_uri = redirect_uri
+        self._signed_out_uri = signed_out_uri
         discovery = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
         self._metadata = _Document(discovery, log)
         self._log = log
@@ -69,7 +84,26 @@ class Provider:
             )
         return str(url)
 
-    def claims(self, code: str, nonce: str, verifier: str) -> dict[str, Any]:
+    def sign_out_url(self, id_token: str) -> str | None:
+        """Where the person signs out at the provider too; None if that is not possible.
+
+        `id_token` may be empty: then the provider asks whom it shall sign out.
+        """
+        try:
+            # What is known is enough: nobody waits for a provider to get away from it.
+            address = self._address("end_session_endpoint", max_age=float("inf"))
+        except SignInFailed:
+            return None
+        if not address.startswith(("https://", f"{urlsplit(self.issuer).scheme}://")):
+            return None
+        query = {"id_token_hint": id_token} if id_token else {}
+        query |= {
+            "client_id": self._client[0],
+            "post_logout_redirect_uri": self._signed_out_uri,
+        }
+        return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}"
+
+    def sign_in(self, code: str, nonce: str, verifier: str) -> SignedIn:
         """What the provider says of the person, in exchange for a code. Raises SignInFailed."""
         address = self._address("token_endpoint")
         with self._session() as session:
@@ -83,9 +117,10 @@ class Provider:
                 raise SignInFailed("sign_in_refused", f"no token: {error}") from error
         return self._checked(token, nonce)
 
-    def _checked(self, token: dict[str, Any], nonce: str) -> dict[str, Any]:
+    def _checked(self, token: dict[str, Any], nonce: str) -> SignedIn:
         try:
-            decoded = self._decoded(str(token["id_token"]))
+            id_token = str(token["id_token"])
+            decoded = self._decoded(id_token)
             claims = CodeIDToken(
                 decoded.claims,
                 decoded.header,
@@ -99,7 +134,7 @@ class Provider:
             claims.validate(leeway=LEEWAY_SECONDS)
         except (JoseError, AuthlibBaseError, LookupError, ValueError, TypeError) as error:
             raise SignInFailed("sign_in_refused", f"{type(error).__name__}: {error}") from error
-        return dict(claims)
+        return SignedIn(dict(claims), id_token)
 
     def _decoded(self, id_token: str) -> jwt.Token:
         for is_last in (False, True):
@@ -130,8 +165,8 @@ class Provider:
         session.max_redirects = 0
         return session
 
-    def _address(self, name: str) -> str:
-        metadata = self._metadata.get()
+    def _address(self, name: str, max_age: float = KEEP_SECONDS) -> str:
+        metadata = self._metadata.get(max_age=max_age)
         if metadata.get("issuer") != self.issuer:
             raise SignInFailed("provider_unavailable", "the document names another issuer")
         return str(metadata.get(name, ""))
@@ -152,11 +187,11 @@ class _Document:
         self._content: dict[str, Any] | None = None
         self._asked_at = float("-inf")
 
-    def get(self, *, again: bool = False) -> dict[str, Any]:
+    def get(self, *, again: bool = False, max_age: float = KEEP_SECONDS) -> dict[str, Any]:
         """A newer one if `again`, but not soon after the last one. Raises SignInFailed."""
         with self._lock:
             age = time.monotonic() - self._asked_at
-            if age > KEEP_SECONDS or (age > PAUSE_SECONDS and (again or self._content is None)):
+            if age > max_age or (age > PAUSE_SECONDS and (again or self._content is None)):
                 self._asked_at = time.monotonic()
                 self._content = self._fetch() or self._content
             if self._content is None:

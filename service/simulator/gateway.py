@@ -16,6 +16,7 @@ _OAUTH = {
     ("GET", "/o/oauth2/v2/auth"): "auth",
     ("GET", "/oauth2/v3/certs"): "certs",
     ("GET", "/.well-known/openid-configuration"): "discovery",
+    ("GET", "/o/oauth2/v2/logout"): "logout",
 }
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ class Gateway:
                 response = json_response(self._state.issuer.keys())
             elif method == "discovery":
                 response = json_response(self._state.issuer.metadata(request.own_url()))
+            elif method == "logout":
+                response = self._state.issuer.end_session(request)
             else:
                 emails = list(self._state.mailboxes)
                 response = self._state.tokens.consent.answer(request, emails)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
 
 from service.simulator.consent import Code
+from service.simulator.http_types import Request, Response
 
 ISSUER = "https://accounts.google.com"
 LIFETIME = 3600  # seconds
@@ -32,6 +33,8 @@ class OidcIssuer:
         self._lock = threading.Lock()
         self._key: rsa.RSAPrivateKey | None = None
         self.key_id = secrets.token_hex(20)
+        # Google has no page to sign out at; Keycloak and others have.
+        self.ends_sessions = False
 
     @property
     def key(self) -> rsa.RSAPrivateKey:
@@ -47,7 +50,9 @@ class OidcIssuer:
 
     def metadata(self, url: str) -> dict[str, Any]:
         """The discovery document of the provider at `url`, which is its issuer too."""
+        optional = {"end_session_endpoint": f"{url}/o/oauth2/v2/logout"}
         return {
+            **(optional if self.ends_sessions else {}),
             "issuer": url,
             "authorization_endpoint": f"{url}/o/oauth2/v2/auth",
             "token_endpoint": f"{url}/token",
@@ -58,6 +63,24 @@ class OidcIssuer:
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": ["openid", "email", "profile"],
         }
+
+    def end_session(self, request: Request) -> Response:
+        """OpenID Connect RP-Initiated Logout 1.0: back to the application, if it is known.
+
+        An ID token that has expired is a hint, too.
+        """
+        audience = request.one("client_id")
+        try:
+            jwt.decode(
+                request.one("id_token_hint"),
+                self.key.public_key(),
+                ["RS256"],
+                audience=audience,
+                options={"verify_exp": False},
+            )
+        except jwt.PyJWTError:
+            return Response(400, b"Who shall be signed out?", "text/plain")
+        return Response(302, headers={"Location": request.one("post_logout_redirect_uri")})
 
     def id_token(self, url: str, code: Code, access_token: str) -> str:
         """What the provider at `url` says of a person, with the claims of the decision."""

@@ -59,8 +59,14 @@ class ProviderSignIn:
         client_id, client_secret = config.oidc_client
         if not (config.oidc_issuer and client_id and client_secret):
             return None
-        callback = f"{config.public_url}{CALLBACK}"
-        provider = Provider(config.oidc_issuer, client_id, client_secret, callback, log)
+        provider = Provider(
+            config.oidc_issuer,
+            client_id,
+            client_secret,
+            f"{config.public_url}{CALLBACK}",
+            f"{config.public_url}/sign-in",
+            log,
+        )
         people = People(
             config.oidc_issuer, config.oidc_user_claim, config.oidc_allow, config.oidc_operators
         )
@@ -72,6 +78,11 @@ class ProviderSignIn:
         """As people know it."""
         issuer = self.provider.issuer
         return "Google" if issuer == GOOGLE else urlsplit(issuer).hostname or issuer
+
+    def sign_out_url(self, request: AnyRequest) -> str | None:
+        """Where somebody whom the provider signed in signs out there; None if that is nowhere."""
+        session = self.sessions.find(request)
+        return self.provider.sign_out_url(session.id_token) if session else None
 
 
 @get("/sign-in/provider", status_code=303, sync_to_thread=True, opt=OPEN)
@@ -112,13 +123,13 @@ def come_back(
         if error or not code:
             refused = "cancelled" if error == "access_denied" else "sign_in_refused"
             raise SignInFailed(refused, f"the provider said {error or 'nothing'}")
-        claims = signing_in.provider.claims(code, attempt.nonce, attempt.verifier)
-        person = signing_in.sessions.people.person(claims)
+        signed_in = signing_in.provider.sign_in(code, attempt.nonce, attempt.verifier)
+        person = signing_in.sessions.people.person(signed_in.claims)
     except SignInFailed as failure:
         return _failed(request, pages, signing_in, failure, attempt.return_to)
     signing_in.log.info("signed in", user_id=person.user_id)
     cookies = [
-        signing_in.sessions.begin(request, person),
+        signing_in.sessions.begin(request, person, signed_in.id_token),
         token_cookie(request, "", datetime.now(UTC)),
         cookie(request, COOKIE, "", timedelta(0)),
     ]

@@ -100,10 +100,22 @@ async def sign_in_to_demo(
     return await _enter(request, authentication, demo.token(), return_to)
 
 
-@post("/sign-out", status_code=303, sync_to_thread=False, opt=OPEN)
-def sign_out(request: AnyRequest) -> Redirect:
+@post("/sign-out", status_code=303, sync_to_thread=True, opt=OPEN)
+def sign_out(
+    request: AnyRequest,
+    pages: NamedDependency[Pages],
+    provider: NamedDependency[ProviderSignIn | None],
+) -> Response[Any]:
+    """Here, and then at the provider, whose page leads back to ours."""
     gone = [token_cookie(request, "", datetime.now(UTC)), no_session(request)]
-    return Redirect(link(request, "/sign-in"), status_code=303, cookies=gone)
+    url = provider.sign_out_url(request) if provider else None
+    if provider is None or url is None:
+        return Redirect(link(request, "/sign-in"), status_code=303, cookies=gone)
+    # A page that goes on: form-action lets no form end at another site, not even by a redirect.
+    answer = pages.page(request, "sign_in/signed_out.html", provider=provider.name, address=url)
+    answer.headers["Refresh"] = f"0; url={url}"
+    answer.cookies.extend(gone)
+    return answer
 
 
 async def _enter(

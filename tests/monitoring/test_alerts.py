@@ -43,7 +43,7 @@ def test_promtool_finds_the_alerts_that_samples_raise() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_names_a_section_of_the_handbook(alert: str) -> None:
-    page, _, anchor = ALERTS[alert]["annotations"]["runbook"].partition("#")
+    page, _, anchor = ALERTS[alert]["annotations"]["runbook_url"].partition("#")
     assert anchor in anchors((ROOT / page).read_text())
     assert f"| `{alert}` |" in HANDBOOK.read_text()
 

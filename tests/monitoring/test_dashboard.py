@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.conftest import DOCKER, JOB, Monitored, needs_prometheus
+from tests.monitoring.conftest import DOCKER, JOB, WITHOUT_DATABASE, Monitored, needs_prometheus
 from tests.waiting import wait_until
 
 DASHBOARD = json.loads((DOCKER / "grafana/dashboards/gmail-sync.json").read_text())
@@ -22,13 +22,13 @@ COLUMNS = 24
 
 def queries() -> Iterator[tuple[str, str]]:
     for panel in PANELS:
-        for target in panel.get("targets", []):
+        for target in panel["targets"] if panel["type"] != "row" else []:
             yield f"{panel['title']} {target['refId']}", target["expr"]
 
 
-def in_prometheus(expression: str) -> str:
+def in_prometheus(expression: str, job: str = JOB) -> str:
     """As Grafana sends it."""
-    return expression.replace("$job", JOB).replace("$__rate_interval", "1m")
+    return expression.replace("$job", job).replace("$__rate_interval", "1m")
 
 
 @needs_prometheus
@@ -45,6 +45,14 @@ def test_each_query_has_an_answer(monitored: Monitored) -> None:
         ]
 
     wait_until(lambda: unanswered() == [])
+
+
+@needs_prometheus
+@pytest.mark.gate
+def test_alerts_are_shown_on_the_panels(monitored: Monitored) -> None:
+    [annotation] = DASHBOARD["annotations"]["list"]
+    expression = in_prometheus(annotation["target"]["expr"], WITHOUT_DATABASE)
+    wait_until(lambda: monitored.query(expression))
 
 
 @needs_prometheus

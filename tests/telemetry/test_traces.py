@@ -10,7 +10,6 @@ from functools import partial
 import httpx
 import pytest
 
-from service.postgres.calls import Connection
 from service.simulator import Decision
 from service.simulator.takeout import write_takeout
 from tests.api.conftest import KEY, PATIENCE_SECONDS, bearer
@@ -125,18 +124,21 @@ WAYS: dict[str, Ask] = {
 
 @pytest.mark.gate
 @pytest.mark.parametrize("way", WAYS)
-def test_each_way_to_start_a_run_is_one_trace(site: Site, shared_db: Connection, way: str) -> None:
-    user, trace = f"user of {way}".replace(" ", "-"), site.trace()
-    mailbox = site.connect(user)
+def test_each_way_to_start_a_run_is_one_trace(site: Site, way: str) -> None:
+    start_by_way(site, f"user of {way}".replace(" ", "-"), WAYS[way])
+
+
+def start_by_way(site: Site, user: str, ask: Ask) -> None:
+    """A user who has synced asks for a run, which fetches a new message and one to retry."""
+    mailbox, trace = site.connect(user), site.trace()
     site.sync(user)
-    # A new message, and one to retry.
     mailbox.insert(b"Subject: new\r\n\r\nHello\r\n")
     site.db.execute(
         "insert into gmail_sync.fetch_queue (user_id, message_id, reason, dead)"
         " values (%s, %s, 'refetch', true)",
         [user, mailbox.message_ids()[-1]],
     )
-    WAYS[way](site, user, trace)
+    ask(site, user, trace)
     check_run(trace)
 
 

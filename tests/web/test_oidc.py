@@ -3,17 +3,20 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
 import pytest
 
 from service.api.auth import cookies
-from service.api.auth.sessions import COOKIE, LIFETIME
+from service.api.auth.sessions import COOKIE, LIFETIME, LONGEST_COOKIE
 from service.oidc import provider
 from service.oidc.people import GOOGLE, People
+from service.oidc.provider import LEEWAY_SECONDS
 from service.postgres.calls import Session
-from service.simulator import Decision, Simulator
+from service.simulator import Decision, Fault, Simulator
 from tests.api.conftest import (
     EMAIL,
     KEY,
@@ -358,6 +361,109 @@ def test_a_session_ends_and_cannot_be_made(
     problem(
         browser.get(STATUS, headers={"Cookie": f"{COOKIE}={session}"}), 401, "not_authenticated"
     )
+
+
+@contextmanager
+def ending_sessions(service_url: str) -> Iterator[tuple[Simulator, Running, httpx.Client]]:
+    """A provider of its own, with a page to sign out at."""
+    with provider_with_people() as simulator:
+        simulator.issuer.ends_sessions = True
+        with (
+            serving(service_url, **environment(simulator)) as running,
+            browser_at(running) as browser,
+        ):
+            yield simulator, running, browser
+
+
+def goes_on_at(answer: httpx.Response) -> str:
+    """The address at the provider to which a browser goes on."""
+    assert answer.status_code == 200
+    after, _, url = answer.headers["refresh"].partition("; url=")
+    assert after == "0"
+    assert f'href="{escape(url)}"' in answer.text
+    return url
+
+
+def test_signing_out_goes_on_at_the_provider_and_comes_back(service_url: str) -> None:
+    with ending_sessions(service_url) as (simulator, running, browser):
+        signed_in(browser)
+        page = goes_on_at(browser.post("/sign-out"))
+        problem(browser.get(STATUS), 401, "not_authenticated")
+        assert page.startswith(f"{simulator.url}/o/oauth2/v2/logout?id_token_hint=")
+        back = httpx.get(page, timeout=PATIENCE_SECONDS)
+        assert back.headers["location"] == f"{running.url}/sign-in"
+        # Nobody is signed in with the provider now.
+        assert browser.post("/sign-out").headers["location"] == "/sign-in"
+        browser.post("/sign-in", data={"token": token("bob")})
+        assert browser.post("/sign-out").headers["location"] == "/sign-in"
+
+
+def test_an_id_token_that_is_too_long_for_a_cookie_is_left_out(service_url: str) -> None:
+    with ending_sessions(service_url) as (simulator, running, browser):
+        simulator.tokens.consent.decision = Decision(claims={"groups": ["g" * 100] * 30})
+        assert signed_in(browser).status_code == 303
+        assert len(browser.cookies[COOKIE]) < LONGEST_COOKIE
+        asked = parse_qs(urlsplit(goes_on_at(browser.post("/sign-out"))).query)
+        assert asked == {
+            "client_id": ["us"],
+            "post_logout_redirect_uri": [f"{running.url}/sign-in"],
+        }
+
+
+def test_a_provider_that_hangs_keeps_nobody_signed_in(
+    service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ending_sessions(service_url) as (simulator, _, browser):
+        signed_in(browser)
+        session = {"Cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+        simulator.faults.add(Fault("discovery", "hang", count=9))
+        monkeypatch.setattr(provider, "TIMEOUT", (0.2, 0.2))
+        # This process knows the page, and does not ask again, however long ago that was.
+        later = SimpleNamespace(monotonic=lambda: time.monotonic() + 2 * provider.KEEP_SECONDS)
+        monkeypatch.setattr(provider, "time", later)
+        goes_on_at(browser.post("/sign-out"))
+        assert COOKIE not in browser.cookies
+        assert simulator.requests.methods["discovery"] == 1
+        with (
+            serving(service_url, **environment(simulator)) as other,
+            browser_at(other) as elsewhere,
+        ):
+            out = elsewhere.post("/sign-out", headers=session)
+            assert out.headers["location"] == "/sign-in"
+            assert f'{COOKIE}=""' in out.headers["set-cookie"]
+
+
+def test_a_page_to_sign_out_at_that_is_no_web_page_is_not_used(
+    service_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ending_sessions(service_url) as (simulator, _, browser):
+        named = simulator.issuer.metadata(simulator.url)
+        named["end_session_endpoint"] = "javascript:alert(1)"
+        monkeypatch.setattr(simulator.issuer, "metadata", lambda _: named)
+        signed_in(browser)
+        assert browser.post("/sign-out").headers["location"] == "/sign-in"
+
+
+@pytest.mark.parametrize("method", ["discovery", "token", "certs"])
+def test_a_provider_that_hangs_is_not_waited_for(
+    service_url: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider, "TIMEOUT", (0.2, 0.2))
+    with ending_sessions(service_url) as (simulator, _, browser):
+        simulator.faults.add(Fault(method, "hang", count=9))
+        begins = method == "discovery"
+        answer = browser.get("/sign-in/provider") if begins else signed_in(browser)
+        refused(answer, 503, "does not answer")
+
+
+def test_the_clock_of_the_provider_may_differ_a_little(
+    browser: httpx.Client, simulator: Simulator
+) -> None:
+    for seconds, status in ((LEEWAY_SECONDS / 2, 303), (LEEWAY_SECONDS * 2, 400)):
+        ahead, behind = int(time.time() + seconds), int(time.time() - seconds)
+        for claims in ({"iat": ahead, "nbf": ahead}, {"iat": behind - 3600, "exp": behind}):
+            simulator.tokens.consent.decision = Decision(claims=claims)
+            assert signed_in(browser).status_code == status
 
 
 def test_a_token_goes_before_a_session_and_ends_it(browser: httpx.Client) -> None:

@@ -17,12 +17,17 @@ from service.oidc.people import People, Person
 
 COOKIE = "gmail_sync_session"
 LIFETIME = timedelta(hours=12)
+# Browsers keep cookies of up to 4,096 bytes, name and attributes included.
+LONGEST_COOKIE = 3800
 T = TypeVar("T")
 
 
 class Session(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`id_token` is for signing out at the provider; empty if it is too long for a cookie."""
+
     person: Person
     expires_at: datetime
+    id_token: str = ""
 
 
 class Sessions:
@@ -30,9 +35,14 @@ class Sessions:
         self._cipher = cipher
         self.people = people
 
-    def begin(self, connection: Connection, person: Person) -> Cookie:
-        session = Session(person, datetime.now(UTC) + LIFETIME)
-        return self.sealed(connection, COOKIE, session, LIFETIME)
+    def begin(self, connection: Connection, person: Person, id_token: str) -> Cookie:
+        session = Session(person, datetime.now(UTC) + LIFETIME, id_token)
+        begun = self.sealed(connection, COOKIE, session, LIFETIME)
+        if len(begun.value or "") <= LONGEST_COOKIE:
+            return begun
+        return self.sealed(
+            connection, COOKIE, msgspec.structs.replace(session, id_token=""), LIFETIME
+        )
 
     def find(self, connection: Connection) -> Session | None:
         """The session of the browser; None without a valid one of somebody who may sign in."""
