@@ -62,6 +62,11 @@ def start(site: Site, user: str, trace: Trace) -> None:
         assert client.post(path, params={"force_full": "true"}).status_code == 202
 
 
+def start_on_the_page(site: Site, user: str, trace: Trace) -> None:
+    with site.client(user, trace) as client:
+        assert client.post("/", data={"action": "full"}).status_code == 200
+
+
 def retry(site: Site, user: str, trace: Trace) -> None:
     with site.client(user, trace) as client:
         assert client.post("/api/gmail/sync/retry-failed").json()["retried"] == 1
@@ -110,6 +115,7 @@ def import_mail(site: Site, user: str, trace: Trace) -> None:
 
 WAYS: dict[str, Ask] = {
     "start": start,
+    "start on the page": start_on_the_page,
     "retry": retry,
     "operator starts": partial(operate, "start_sync"),
     "operator retries": partial(operate, "retry_failed_messages"),
