@@ -6,6 +6,7 @@ Nothing here sleeps or retries, because each request is charged to the quota fir
 is a GmailError.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ from service.gmail.errors import (
 )
 from service.gmail.multipart import Get
 from service.gmail.transport import LARGEST_ANSWER, Credentials, LargeAnswer, Response, Transport
-from service.mime.text import exact_base64, storable
+from service.mime.text import exact_base64, storable, storable_json
 
 # Google advises at most 50, and 100 trips its limit on concurrent requests.
 BATCH_SIZE = 25
@@ -37,6 +38,8 @@ BATCH_SIZE = 25
 BATCH_BYTES = 8 << 20
 EPOCH = datetime.fromtimestamp(0, UTC)
 THREADS_GET = "gmail.users.threads.get"
+# A uint64, and some servers send more.
+_DIGITS = re.compile(r"[0-9]{1,30}")
 # The answers of servers without a batch endpoint.
 NO_BATCH = (404, 405, 501)
 
@@ -74,7 +77,7 @@ class GmailClient:
     def profile(self) -> Profile:
         def read(answer: dict[str, Any]) -> Profile:
             total = int(answer.get("messagesTotal", 0))
-            return Profile(str(answer["emailAddress"]), str(answer["historyId"]), total)
+            return Profile(_address(answer["emailAddress"]), _history_id(answer), total)
 
         return self._call(self._api.users.getProfile(userId="me"), read)
 
@@ -92,8 +95,8 @@ class GmailClient:
         """
 
         def read(answer: dict[str, Any]) -> MessagePage:
-            messages = answer.get("messages") or []
-            ids = [str(message["id"]) for message in messages]
+            messages = _items(answer, "messages")
+            ids = [storable(str(message["id"])) for message in messages]
             threads = [_thread_id(message) for message in messages]
             return MessagePage(ids, _next_page_token(answer), threads)
 
@@ -111,8 +114,8 @@ class GmailClient:
         """A page of changes after start_history_id. Raises HistoryExpired."""
 
         def read(answer: dict[str, Any]) -> HistoryPage:
-            records = list(answer.get("history") or [])
-            return HistoryPage(records, str(answer["historyId"]), _next_page_token(answer))
+            records = [_record(each) for each in _items(answer, "history")]
+            return HistoryPage(records, _history_id(answer), _next_page_token(answer))
 
         request = self._api.history.list(
             userId="me", startHistoryId=start_history_id, maxResults=500, pageToken=page_token
@@ -121,7 +124,10 @@ class GmailClient:
 
     def labels(self) -> list[dict[str, Any]]:
         return self._call(
-            self._api.labels.list(userId="me"), lambda answer: list(answer.get("labels") or [])
+            self._api.labels.list(userId="me"),
+            lambda answer: [
+                storable_json(each) for each in _items(answer, "labels") if isinstance(each, dict)
+            ],
         )
 
     def watch(self, topic: str) -> datetime:
@@ -295,14 +301,45 @@ class GmailClient:
             return classify(refused)
 
 
+def _address(value: Any) -> str:
+    """Raises ValueError for anything else: another mailbox would end the sync of the account."""
+    if not isinstance(value, str) or "@" not in value:
+        raise ValueError(f"{value!r} is not an address")
+    return storable(value)
+
+
+def _history_id(answer: dict[str, Any]) -> str:
+    text = str(answer["historyId"])
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a history id")
+    return text
+
+
 def _thread_id(message: dict[str, Any]) -> str | None:
     thread_id = message.get("threadId")
     return storable(thread_id) if isinstance(thread_id, str) else None
 
 
+def _items(answer: dict[str, Any], name: str) -> list[Any]:
+    """Those of a list, which is left out where it is empty. Raises TypeError for anything else."""
+    items = answer.get(name)
+    if not isinstance(items, list | None):
+        raise TypeError(f"{name} is not a list")
+    return items or []
+
+
+def _record(record: Any) -> Any:
+    """A history record that Postgres can store. Raises ValueError for one without a number."""
+    if isinstance(record, dict) and "id" in record and not _DIGITS.fullmatch(str(record["id"])):
+        raise ValueError("the id of a history record is not a number")
+    return storable_json(record)
+
+
 def _next_page_token(answer: dict[str, Any]) -> str | None:
     token = answer.get("nextPageToken")
-    return str(token) if token else None
+    if not isinstance(token, str | int | None):
+        raise TypeError("nextPageToken is not text")
+    return storable(str(token)) if token else None
 
 
 def _answer(request: HttpRequest, response: Response, content: bytes) -> Any:

@@ -8,6 +8,7 @@ import binascii
 import codecs
 import quopri
 import re
+from typing import Any
 
 import msgspec
 
@@ -34,6 +35,17 @@ def storable(text: str) -> str:
     if is_plain(text) or not _UNSTORABLE.search(text):
         return text
     return _UNSTORABLE.sub("\ufffd", text)
+
+
+def storable_json(value: Any) -> Any:
+    """JSON with all its texts storable."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [storable_json(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): storable_json(each) for name, each in value.items()}
+    return value
 
 
 def exact_base64(text: str) -> bytes:

@@ -1,10 +1,13 @@
 """The client against the simulator: lists, history, labels, attachments, errors, timeouts."""
 
 import gzip
+import json
 import socket
 import threading
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -279,3 +282,62 @@ def test_a_refused_stop_is_an_error(connect: Connect, simulator: Simulator) -> N
     simulator.faults.add(Fault("stop", "error", status=503))
     with pytest.raises(errors.Transient):
         connect().stop()
+
+
+@pytest.mark.parametrize(
+    ("method", "body"),
+    [
+        *(
+            ("getProfile", {"emailAddress": address, "historyId": "5"})
+            for address in (None, "", 5, "someone")
+        ),
+        *(
+            ("getProfile", {"emailAddress": "someone@example.com", "historyId": number})
+            for number in (None, "", "-5", "x", 5.5, "9" * 40)
+        ),
+        *(("history.list", {"historyId": number}) for number in (None, "", "x")),
+        ("history.list", {"historyId": "5", "history": {}}),
+        ("history.list", {"historyId": "5", "history": [{"id": "x"}]}),
+        ("history.list", {"historyId": "5", "nextPageToken": {}}),
+        ("messages.list", {"messages": "abc"}),
+        ("messages.list", {"messages": {}}),
+        ("messages.list", {"nextPageToken": []}),
+        ("labels.list", {"labels": {"id": "A"}}),
+    ],
+)
+def test_an_answer_that_breaks_its_own_form_is_malformed(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox, method: str, body: dict[str, Any]
+) -> None:
+    """What it says is not believed: a missing address is not another mailbox."""
+    simulator.faults.add(Fault(method, "mangle", body=json.dumps(body)))
+    client = connect()
+    requests: dict[str, Callable[[], object]] = {
+        "getProfile": client.profile,
+        "history.list": lambda: client.history(str(mailbox.history_id)),
+        "messages.list": client.list_messages,
+        "labels.list": client.labels,
+    }
+    with pytest.raises(errors.MalformedResponse):
+        requests[method]()
+
+
+def test_what_postgres_cannot_store_is_replaced_in_lists(
+    connect: Connect, simulator: Simulator, mailbox: Mailbox
+) -> None:
+    bad, good = "a\0\ud800", "a\ufffd\ufffd"
+    answers = {
+        "messages.list": {"messages": [{"id": bad, "threadId": bad}], "nextPageToken": bad},
+        "history.list": {
+            "history": [{"id": "5", "labelsAdded": [{"message": {"id": bad}, "labelIds": [bad]}]}],
+            "historyId": "5",
+        },
+        "labels.list": {"labels": [None, {"id": bad, "name": bad, bad: 5}]},
+    }
+    for method, body in answers.items():
+        simulator.faults.add(Fault(method, "mangle", body=json.dumps(body)))
+    client = connect()
+    assert client.list_messages() == ([good], good, [good])
+    assert client.history(str(mailbox.history_id)).records == [
+        {"id": "5", "labelsAdded": [{"message": {"id": good}, "labelIds": [good]}]}
+    ]
+    assert client.labels() == [{"id": good, "name": good, good: 5}]
