@@ -101,7 +101,7 @@ class Installation:
         header = '-H "Authorization: Bearer $TOKEN"'
         print(
             f"""
-gmail-sync is up: open {self.url} and click.
+gmail-sync is up: open {self.url} and click, or try the API at {self.url}/schema.
 
   URL={self.url}
   TOKEN={self._token}

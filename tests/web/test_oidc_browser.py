@@ -98,7 +98,8 @@ def test_a_person_signs_out_at_the_provider_and_cannot_go_back(
 
     # The browser goes on by itself. With 204 it stays, and the page has a link.
     page.route("**/o/oauth2/v2/logout?*", lambda route: route.fulfill(status=204))
-    leave()
+    with page.expect_request("**/o/oauth2/v2/logout?*"):
+        leave()
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     assert faults(page) == []
     page.unroute("**/o/oauth2/v2/logout?*")
