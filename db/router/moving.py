@@ -101,7 +101,7 @@ delete from gmail_sync.webhook_event t
 using gmail_sync.webhook w
 where w.id = t.webhook_id and w.user_id is null and {in_slot};
 
-insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, latest, due_at)
+insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, latest, waiting_since)
 select w.id, s.user_id, min(s.change_number), max(s.latest), clock_timestamp()
 from wide_stream s
 join gmail_sync.webhook w on w.user_id is null and w.url = s.url

@@ -38,11 +38,19 @@ class Slots(Struct):
 
 
 class WebhookCounts(Struct):
-    """The webhooks, and how many of them accept nothing or are disabled."""
+    """The webhooks, and how many of them accept nothing or are disabled.
+
+    `oldest_seconds` is the longest that a user's next event waits. Attempts to deliver events are
+    counted since the installation: `unanswered` are those without an answer.
+    """
 
     total: int
     failing: int
     disabled: int
+    oldest_seconds: float | None
+    accepted: int
+    refused: int
+    unanswered: int
 
 
 class QuotaDay(Struct):

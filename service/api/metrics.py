@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from service import logs
-from service.api.health_facts import Health
+from service.api.health_facts import Health, WebhookCounts
 
 BOUND = "exact up to 3,000, an estimate beyond"
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -57,6 +57,20 @@ class _DroppedLines(Collector):
         yield CounterMetricFamily("gmail_sync_log_lines_dropped", meaning, logs.dropped.total)
 
 
+class _Deliveries(Collector):
+    """Counted by the database, whichever process sends."""
+
+    def __init__(self, counts: WebhookCounts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        meaning = "Attempts to deliver an event to a webhook"
+        family = CounterMetricFamily("gmail_sync_webhook_deliveries", meaning, labels=["outcome"])
+        for outcome in ("accepted", "refused", "unanswered"):
+            family.add_metric([outcome], getattr(self._counts, outcome))
+        yield family
+
+
 def _syncs(health: Health | None) -> CollectorRegistry:
     """A registry for one scrape, so that no value is outdated."""
     registry = CollectorRegistry()
@@ -89,6 +103,10 @@ def _syncs(health: Health | None) -> CollectorRegistry:
     gauge("webhooks", "Webhooks").set(webhooks.total)
     gauge("failing_webhooks", "Webhooks that accept nothing").set(webhooks.failing)
     gauge("disabled_webhooks", "Webhooks that get nothing more").set(webhooks.disabled)
+    gauge("webhook_delay_seconds", "Longest wait of a user's next event").set(
+        webhooks.oldest_seconds or 0
+    )
+    registry.register(_Deliveries(webhooks))
     gauge("vacuum_problems", "What keeps vacuum from doing its work").set(health.vacuum_problems)
     gauge("oldest_transaction_seconds", "Age of the transaction that holds back vacuum").set(
         health.oldest_transaction_seconds or 0

@@ -1,7 +1,7 @@
 """Webhooks: a user's own, and for operators those that hear of all users."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
@@ -15,16 +15,8 @@ from service.api.problems import error_responses, problem
 from service.postgres.calls import FunctionCaller
 from service.postgres.pool import Pool
 
-Event = Literal[
-    "message.created",
-    "message.updated",
-    "message.deleted",
-    "sync.finished",
-    "sync.failed",
-    "account.connected",
-    "account.reauth_required",
-    "account.disconnected",
-]
+# The database knows which there are.
+EventType = Annotated[str, Meta(pattern=r"^[a-z]+\.[a-z_]+\Z", max_length=50)]
 Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s@\x00-\x20\x7f]+\Z")]
 WebhookId = Annotated[str, PathParameter(pattern=r"^wh_[0-9a-f]{1,64}$")]
 ChangeNumber = Annotated[Annotated[int, Meta(ge=0)] | None, QueryParameter(le=2**63 - 1)]
@@ -32,10 +24,14 @@ ERRORS = error_responses(400, 401, 403, 404, 503)
 
 
 class NewWebhook(Struct, forbid_unknown_fields=True):
-    """A webhook to add: it gets all events unless some are named."""
+    """A webhook to add: it gets all events unless some are named.
+
+    With `with_content` events of messages contain what a list of messages shows.
+    """
 
     url: Url
-    events: Annotated[list[Event], Meta(min_length=1, max_length=8)] | None = None
+    events: Annotated[list[EventType], Meta(min_length=1, max_length=50)] | None = None
+    with_content: bool = False
 
 
 class AddedWebhook(Struct):
@@ -54,6 +50,7 @@ class Webhook(Struct):
     id: str
     url: str
     events: list[str]
+    with_content: bool
     created_at: datetime
     failing_since: datetime | None
     last_error: str | None
@@ -63,9 +60,10 @@ class Webhook(Struct):
 
 
 class Webhooks(Struct):
-    """Webhooks, oldest first."""
+    """Webhooks, oldest first; `event_types` are those that a webhook can get."""
 
     webhooks: list[Webhook]
+    event_types: list[str]
 
 
 class Attempt(Struct):
@@ -113,7 +111,8 @@ class OwnWebhooks(Controller):
     @get(sync_to_thread=True, responses=ERRORS)
     def list_webhooks(self, request: UserRequest, pool: NamedDependency[Pool]) -> Webhooks:
         """The webhooks."""
-        return Webhooks(pool.rows_as(Webhook, "list_webhooks", self._owner(request)))
+        webhooks = pool.rows_as(Webhook, "list_webhooks", self._owner(request))
+        return Webhooks(webhooks, pool.value("webhook_event_types"))
 
     @post(sync_to_thread=True, responses=ERRORS)
     def add_webhook(
@@ -121,7 +120,8 @@ class OwnWebhooks(Controller):
     ) -> AddedWebhook:
         """Add a webhook. It hears of what happens from now on; a replay sends earlier changes."""
         owner = self._prepare(request, pool, "add_webhook")
-        (added,) = pool.rows_as(AddedWebhook, "add_webhook", owner, data.url, data.events)
+        wanted = (data.url, data.events, data.with_content)
+        (added,) = pool.rows_as(AddedWebhook, "add_webhook", owner, *wanted)
         return added
 
     @delete(

@@ -41,15 +41,18 @@ def webhook() -> None:
     metavar="EVENT",
     help="Send this event only, such as message.created; can be repeated.",
 )
+@click.option(
+    "--content", is_flag=True, help="Put subject, sender, date and snippet into events of messages."
+)
 @json_option
-def add(url: str, user: str | None, events: tuple[str, ...], as_json: bool) -> None:
+def add(url: str, user: str | None, events: tuple[str, ...], content: bool, as_json: bool) -> None:
     """Send events to URL.
 
     The secret is printed once. The receiver verifies the events with it.
     """
     with open_session("webhook") as (_, session):
         _record(session, "add_webhook", user)
-        row = session.row("add_webhook", user, url, list(events) or None)
+        row = session.row("add_webhook", user, url, list(events) or None, content)
     assert row is not None
     if as_json:
         click.echo(json.dumps(row))
@@ -158,7 +161,7 @@ def _print_table(rows: list[Row]) -> None:
     table = Table("id", "url", "events", "state", "waiting")
     for row in rows:
         table.add_row(
-            row["id"], row["url"], f"{len(row['events'])} of 8", _state(row), str(row["waiting"])
+            row["id"], row["url"], ", ".join(row["events"]), _state(row), str(row["waiting"])
         )
     Console().print(table)
 

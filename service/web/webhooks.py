@@ -5,7 +5,7 @@ As on the operators' page, each button is a form whose response is the whole pag
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Controller, Response, get, post
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from service.api.auth.tokens import UserRequest
 from service.api.operator import operators_only
-from service.api.webhooks import AddedWebhook, Attempt, Event, Url, Webhook, record_change
+from service.api.webhooks import AddedWebhook, Attempt, EventType, Url, Webhook, record_change
 from service.postgres.calls import FunctionCaller
 from service.postgres.errors import InvalidArgument
 from service.postgres.pool import Pool
@@ -43,7 +43,8 @@ class WebhookForm(Struct, forbid_unknown_fields=True):
     webhook_id: Annotated[str, Meta(pattern=r"^(wh_[0-9a-f]{1,64})?\Z")] = ""
     url: str = ""
     # A form with one event sends it as text.
-    events: list[Event] | Event = []
+    events: list[EventType] | EventType = []
+    with_content: bool = False
     after: str = ""
     confirmed: bool = False
 
@@ -95,7 +96,7 @@ class OwnWebhooks(Controller):
             result=result,
             webhooks=webhooks,
             attempts=attempts,
-            events=get_args(Event),
+            event_types=pool.value("webhook_event_types"),
             reason_key=_reason_key,
         )
 
@@ -132,7 +133,9 @@ def _perform(functions: FunctionCaller, actor: str, owner: str | None, form: Web
 
 
 def _add(functions: FunctionCaller, actor: str, owner: str | None, form: WebhookForm) -> Result:
-    events = [form.events] if isinstance(form.events, str) else form.events
+    known = functions.value("webhook_event_types")
+    chosen = [form.events] if isinstance(form.events, str) else form.events
+    events = [event for event in chosen if event in known]
     try:
         url = msgspec.convert(form.url.strip(), Url)
     except msgspec.ValidationError:
@@ -141,7 +144,8 @@ def _add(functions: FunctionCaller, actor: str, owner: str | None, form: Webhook
         return Result(form, "no_events")
     record_change(functions, actor, owner, "add_webhook")
     try:
-        (added,) = functions.rows_as(AddedWebhook, "add_webhook", owner, url, events)
+        wanted = (url, events, form.with_content)
+        (added,) = functions.rows_as(AddedWebhook, "add_webhook", owner, *wanted)
     except InvalidArgument:
         return Result(form, "too_many")
     return Result(form, secret=added.secret)

@@ -18,11 +18,11 @@ def test_a_webhook_is_added_tested_rotated_replayed_and_removed(
     running: Running, functions: Session, base: str, scopes: tuple[str, ...]
 ) -> None:
     with client_of(running, "ann", *scopes) as ann:
-        added = ann.post(base, json=NEW | {"events": ["message.created"]})
+        added = ann.post(base, json=NEW | {"events": ["message.created"], "with_content": True})
         assert added.status_code == 201
         webhook_id, secret = added.json()["id"], added.json()["secret"]
         (listed,) = ann.get(base).json()["webhooks"]
-        assert listed["events"] == ["message.created"]
+        assert (listed["events"], listed["with_content"]) == (["message.created"], True)
         assert secret not in ann.get(base).text
         event_id = ann.post(f"{base}/{webhook_id}/test").json()["event_id"]
         accept(functions, claim(functions)[0])
@@ -47,13 +47,24 @@ def test_what_operators_do_is_recorded(running: Running, db: Connection) -> None
     "body",
     [
         {}, {"url": 1}, {"url": "ftp://x/"}, {"url": "https://u:p@x/"}, {"url": "https://x/ y"},
-        NEW | {"events": []}, NEW | {"events": ["message.sent"]}, NEW | {"secret": "x"},
+        NEW | {"events": []}, NEW | {"events": ["x"]}, NEW | {"secret": "x"},
+        NEW | {"with_content": "maybe"},
     ],
 )  # fmt: skip
 def test_what_is_not_valid_is_refused(running: Running, body: dict[str, Any]) -> None:
     with client_of(running, "ann") as ann:
         problem(ann.post(OWN, json=body), 400, "invalid_request")
-        assert ann.get(OWN).json() == {"webhooks": []}
+        assert ann.get(OWN).json()["webhooks"] == []
+
+
+def test_the_database_knows_which_events_there_are(running: Running, functions: Session) -> None:
+    with client_of(running, "ann") as ann:
+        answer = problem(
+            ann.post(OWN, json=NEW | {"events": ["message.sent"]}), 400, "invalid_argument"
+        )
+        listed = ann.get(OWN).json()["event_types"]
+    assert listed == functions.value("webhook_event_types")
+    assert all(event in answer["detail"] for event in ("message.sent", *listed))
 
 
 def test_a_user_is_no_operator(running: Running) -> None:

@@ -41,7 +41,7 @@ QUEUE = """
     from generate_series(1, %(events)s) n;
 """
 START = """
-    insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, due_at)
+    insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, waiting_since)
     select distinct webhook_id, user_id, 0, now() from gmail_sync.webhook_event
 """
 

@@ -14,11 +14,21 @@ def test_a_webhook_from_adding_to_removing(
 ) -> None:
     environment = {"DATABASE_URL": service_url}
     added = json.loads(
-        run(environment, "webhook", "add", receiver.url, "--event", "sync.failed", "--json").stdout
+        run(
+            environment,
+            "webhook",
+            "add",
+            receiver.url,
+            "--event",
+            "sync.failed",
+            "--content",
+            "--json",
+        ).stdout
     )
     webhook_id = added["id"]
     listed = run(environment, "webhook", "list", "--json").stdout
     assert json.loads(listed)["events"] == ["sync.failed"]
+    assert json.loads(listed)["with_content"] is True
     assert added["secret"] not in listed
     with sending(service_url):
         tested = run(environment, "webhook", "test", webhook_id)

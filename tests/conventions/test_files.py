@@ -64,9 +64,11 @@ PINNED = {
     "_search_candidates": ["enable_seqscan = off", "gin_fuzzy_search_limit = 0"],
     # They read the first entries of an index, whatever old statistics say.
     "_bounded_counts": ["enable_sort = off"],
+    "_lock_next_ready_stream": ["enable_seqscan = off", "enable_sort = off"],
     "_oldest_waiting_seconds": ["enable_sort = off"],
     "_operator_reasons": ["enable_sort = off"],
     "_sampled_zombies": ["enable_sort = off"],
+    "_wake_due_streams": ["enable_seqscan = off", "enable_sort = off"],
     "running_syncs_read_to": ["enable_sort = off"],
     "list_accounts_to_reconnect": ["enable_sort = off"],
     # Its last step sorts one page, and a sort that is off costs enough to compile the query.

@@ -37,12 +37,12 @@ begin
     '{message.created,message.updated,message.deleted,sync.failed,account.disconnected}',
     '{whsec_c2VjcmV0}', 0
   from (values ('wh_all', null), ('wh_mine', 'ann')) as w (id, user_id);
-  insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, due_at)
+  insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, waiting_since)
   values ('wh_all', 'bo', 0, now()), ('wh_mine', 'ann', 0, now());
   insert into gmail_sync.webhook_stream
-    (webhook_id, user_id, change_number, due_at, lease, event_id, event_type)
+    (webhook_id, user_id, change_number, waiting_since, due_at, lease, event_id, event_type)
   values (
-    'wh_all', 'ann', 0, now() + interval '1 min', '5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10', 'msg_1',
+    'wh_all', 'ann', 0, now(), now() + interval '1 min', '5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10', 'msg_1',
     'sync.failed'
   );
 

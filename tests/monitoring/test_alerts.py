@@ -118,14 +118,20 @@ def give_a_message_up(site: Site, _: Sessions) -> None:
     )
 
 
-def refuse_a_webhook_event(site: Site, _: Sessions) -> None:
+def leave_a_webhook_event_waiting(site: Site, _: Sessions) -> None:
     webhook = site.functions.row("add_webhook", "ann", "https://app.example/hooks")
     assert webhook is not None
     assert site.functions.value("test_webhook", "ann", webhook["id"])
+    site.db.execute(
+        "update gmail_sync.webhook_stream set waiting_since = now() - interval '16 min'"
+    )
+
+
+def refuse_a_webhook_event(site: Site, _: Sessions) -> None:
     delivery = site.functions.row("claim_webhook_deliveries", 1)
     assert delivery is not None
     refusal = (delivery["lease"], 500, "it answered 500", "0.1 s")
-    assert site.functions.value("record_webhook_delivery", webhook["id"], *refusal)
+    assert site.functions.value("record_webhook_delivery", delivery["webhook_id"], *refusal)
 
 
 def hold_back_vacuum(site: Site, sessions: Sessions) -> None:
@@ -162,6 +168,7 @@ FAULTS: dict[str, tuple[Callable[[Site, Sessions], None], str]] = {
     "GmailSyncWatchesEnd": (let_a_watch_run_out, JOB),
     "GmailSyncDayQuota": (spend_the_day, JOB),
     "GmailSyncDeadLetters": (give_a_message_up, JOB),
+    "GmailSyncWebhooksLate": (leave_a_webhook_event_waiting, JOB),
     "GmailSyncWebhooksFail": (refuse_a_webhook_event, JOB),
     "GmailSyncVacuum": (hold_back_vacuum, JOB),
     "GmailSyncNotifyQueue": (never_read_notifications, JOB),

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.i18n.translator import translator
 from service.postgres.calls import Connection, Session
 from tests.functions.conftest import only
 from tests.functions.webhooks.test_webhooks import accept, claim
@@ -43,6 +44,7 @@ def test_the_secret_of_a_new_webhook_is_shown_once(
         ({"url": "ftp://x"}, "This is not an http or https address"),
         ({"url": "https://u:p@x/"}, "This is not an http or https address"),
         ({"url": URL, "events": []}, "Choose at least one event."),
+        ({"url": URL, "events": ["message.sent"]}, "Choose at least one event."),
     ],
 )
 def test_a_webhook_that_is_not_valid_is_refused_in_words(
@@ -52,6 +54,26 @@ def test_a_webhook_that_is_not_valid_is_refused_in_words(
     assert words in text
     assert f'value="{fields["url"]}"' in text
     assert functions.rows("list_webhooks", "ann") == []
+
+
+def test_content_is_sent_only_if_it_is_chosen(browser_of: BrowserOf, functions: Session) -> None:
+    ann = browser_of("ann")
+    words = "Events contain subject, people, date and beginning of messages</p>"
+    send(ann, action="add", url=URL, events=["message.created"])
+    assert words not in ann.get(OWN).text
+    send(ann, action="add", url=URL, events=["message.created"], with_content="true")
+    assert words in ann.get(OWN).text
+    assert [row["with_content"] for row in functions.rows("list_webhooks", "ann")] == [False, True]
+
+
+@pytest.mark.parametrize("tag", ["en", "zh-Hans"])
+def test_each_type_of_event_has_words_and_can_be_chosen(
+    browser_of: BrowserOf, functions: Session, tag: str
+) -> None:
+    page = browser_of("ann").get(OWN).text
+    for event in functions.value("webhook_event_types"):
+        assert f'value="{event}"' in page
+        assert f"webhooks.event.{event.replace('.', '_')}" in translator(tag).messages
 
 
 def test_more_than_twenty_webhooks_are_refused_in_words(

@@ -11,8 +11,15 @@ begin
   delete from gmail_sync.webhook_event where id = p_stream.queued_id;
   update gmail_sync.webhook_stream s
   set change_number = coalesce(s.event_number, s.change_number),
-    -- Whether there is more, the next claim finds out.
-    due_at = clock_timestamp(),
+    waiting_since = case
+      when s.latest > coalesce(s.event_number, s.change_number)
+        or exists (
+          select from gmail_sync.webhook_event e
+          where e.webhook_id = s.webhook_id and e.user_id = s.user_id
+        )
+        then clock_timestamp()
+    end,
+    due_at = null,
     lease = null,
     event_id = null,
     event_number = null,

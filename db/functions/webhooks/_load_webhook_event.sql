@@ -13,7 +13,7 @@ declare
   v_stream gmail_sync.webhook_stream;
   v_event gmail_sync.webhook_event;
   v_change record;
-  v_wanted text[] := (select w.events from gmail_sync.webhook w where w.id = p_webhook_id);
+  v_wanted text[] := (select w.events::text[] from gmail_sync.webhook w where w.id = p_webhook_id);
 begin
   loop
     select * into v_stream
@@ -51,7 +51,11 @@ begin
   update gmail_sync.webhook_stream s
   set event_id = v_event.event_id,
     event_type = v_event.type,
-    event_body = gmail_sync._webhook_body(v_event),
+    event_body = jsonb_build_object(
+      'type', v_event.type,
+      'timestamp', gmail_sync._iso_time(v_event.created_at),
+      'data', v_event.data || jsonb_build_object('change_number', v_event.change_number)
+    ),
     event_number = v_change.read_to,
     queued_id = v_event.id
   where s.webhook_id = p_webhook_id and s.user_id = p_user_id;

@@ -1,10 +1,11 @@
 -- Notes that a webhook did not accept an event. It is disabled when it answers 410 Gone, or has
--- accepted nothing for days. Then nothing is sent to it until replay_webhook enables it.
+-- accepted nothing for days. Then nothing is sent to it until replay_webhook enables it. True when
+-- it is disabled.
 
 create or replace function gmail_sync._note_webhook_failure(
   p_webhook_id text, p_http_status integer
 )
-returns void
+returns boolean
 language sql
 volatile
 security definer
@@ -27,10 +28,11 @@ as $$
   where w.id = p_webhook_id
     and before.id = w.id
     and w.disabled_at is null
-    and (w.failing_since is null or d.reason is not null);
+    and (w.failing_since is null or d.reason is not null)
+  returning w.disabled_at is not null;
 $$;
 
 comment on function gmail_sync._note_webhook_failure(text, integer) is
-'Note that a webhook did not accept an event, and disable it if it is dead.';
+'Note that a webhook did not accept an event; true when it is disabled as dead.';
 
 revoke all on function gmail_sync._note_webhook_failure(text, integer) from public;

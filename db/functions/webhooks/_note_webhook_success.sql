@@ -18,7 +18,7 @@ begin
   -- An event that is refused while others are accepted would otherwise be tried at each of them.
   if v_since < clock_timestamp() - interval '1 min' then
     update gmail_sync.webhook_stream s
-    set due_at = clock_timestamp(), attempts = 0
+    set due_at = null, attempts = 0
     from (
       select user_id from gmail_sync.webhook_stream
       where webhook_id = p_webhook_id and lease is null and attempts > 0 and due_at is not null

@@ -28,12 +28,13 @@ begin
   loop
     begin
       with wanting as materialized (
-        select w.id, w.starts_after
+        select w.id, w.starts_after, case when w.disabled_at is null then v_now end as since
         from gmail_sync.webhook w
         where (w.user_id = p_user_id or w.user_id is null)
           and case
-            when p_type is not null then p_type = any (w.events) and w.disabled_at is null
-            else w.events && array['message.created', 'message.updated', 'message.deleted']
+            when p_type is not null then p_type = any (w.events::text[]) and w.disabled_at is null
+            else w.events::text[]
+                && array['message.created', 'message.updated', 'message.deleted']
               and not exists (
                 select from gmail_sync.webhook_stream s
                 where s.webhook_id = w.id and s.user_id = p_user_id and s.latest >= v_latest
@@ -48,16 +49,17 @@ begin
       ),
       stream as (
         insert into gmail_sync.webhook_stream as s (
-          webhook_id, user_id, change_number, latest, due_at
+          webhook_id, user_id, change_number, latest, waiting_since
         )
-        select w.id, p_user_id, w.starts_after, v_latest, v_now
+        select w.id, p_user_id, w.starts_after, v_latest, w.since
         from wanting w
         order by w.id
         on conflict (webhook_id, user_id) do update
-        set latest = greatest(s.latest, excluded.latest), due_at = coalesce(s.due_at, v_now)
-        returning s.due_at
+        set latest = greatest(s.latest, excluded.latest),
+          waiting_since = coalesce(s.waiting_since, excluded.waiting_since)
+        returning s.waiting_since
       )
-      select bool_or(s.due_at = v_now) into v_woken from stream s;
+      select bool_or(s.waiting_since = v_now) into v_woken from stream s;
       exit;
     exception
       -- A webhook was removed meanwhile. Locking it first would cross its removal.

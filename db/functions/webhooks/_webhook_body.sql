@@ -1,20 +1,28 @@
--- What is sent and signed for an event, as Standard Webhooks lays it out.
+-- What is sent and signed for the event of a stream. Content is read at each attempt and stored
+-- nowhere, so an event has no message that was deleted meanwhile.
 
-create or replace function gmail_sync._webhook_body(p_event gmail_sync.webhook_event)
+create or replace function gmail_sync._webhook_body(
+  p_stream gmail_sync.webhook_stream, p_with_content boolean
+)
 returns text
 language sql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_build_object(
-    'type', p_event.type,
-    'timestamp', to_char(p_event.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'data', p_event.data || jsonb_build_object('change_number', p_event.change_number)
-  )::text;
+  select case
+    when p_with_content and p_stream.event_type in ('message.created', 'message.updated')
+      then jsonb_set(
+        p_stream.event_body, '{data}',
+        p_stream.event_body -> 'data' || gmail_sync._webhook_content(
+          p_stream.user_id, p_stream.event_body #> '{data,message_ids}'
+        )
+      )
+    else p_stream.event_body
+  end::text;
 $$;
 
-comment on function gmail_sync._webhook_body(gmail_sync.webhook_event) is
-'What is sent and signed for an event.';
+comment on function gmail_sync._webhook_body(gmail_sync.webhook_stream, boolean) is
+'What is sent and signed for the event of a stream.';
 
-revoke all on function gmail_sync._webhook_body(gmail_sync.webhook_event) from public;
+revoke all on function gmail_sync._webhook_body(gmail_sync.webhook_stream, boolean) from public;

@@ -6,6 +6,7 @@ returns table (
   id text,
   url text,
   events text[],
+  with_content boolean,
   created_at timestamptz,
   failing_since timestamptz,
   last_error text,
@@ -18,7 +19,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select w.id, w.url, w.events, w.created_at, w.failing_since,
+  select w.id, w.url, w.events::text[], w.with_content, w.created_at, w.failing_since,
     (
       select d.error_message
       from gmail_sync.webhook_delivery d
@@ -30,7 +31,7 @@ as $$
       select count(*)::integer from (
         select from gmail_sync.webhook_stream s
         where s.webhook_id = w.id
-          and (s.due_at is not null or s.latest > s.change_number)
+          and (s.waiting_since is not null or s.latest > s.change_number)
         limit 1000
       ) waiting
     )

@@ -15,6 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_stream gmail_sync.webhook_stream;
+  v_is_disabled boolean;
 begin
   -- What a crash forgets is sent again under the same id, so no attempt waits for the disk.
   perform set_config('synchronous_commit', 'off', true);
@@ -36,10 +37,21 @@ begin
   if p_error_message is null then
     perform gmail_sync._end_webhook_event(v_stream);
     perform gmail_sync._note_webhook_success(p_webhook_id);
-    return true;
+  else
+    v_is_disabled := gmail_sync._note_webhook_failure(p_webhook_id, p_http_status);
+    perform gmail_sync._refuse_webhook_event(v_stream, p_retry_after);
+    if v_is_disabled then
+      perform gmail_sync._rest_webhook_streams(p_webhook_id);
+    end if;
   end if;
-  perform gmail_sync._note_webhook_failure(p_webhook_id, p_http_status);
-  perform gmail_sync._refuse_webhook_event(v_stream, p_retry_after);
+  -- Last, because senders take turns here.
+  update gmail_sync.webhook_count
+  set deliveries = deliveries + 1
+  where outcome = case
+    when p_error_message is null then 'accepted'
+    when p_http_status is null then 'unanswered'
+    else 'refused'
+  end;
   return true;
 end;
 $$;

@@ -17,7 +17,7 @@ begin
   if not gmail_sync._has_webhook(p_user_id, p_webhook_id) then
     return false;
   end if;
-  insert into gmail_sync.webhook_stream as s (webhook_id, user_id, change_number, latest, due_at)
+  insert into gmail_sync.webhook_stream as s (webhook_id, user_id, change_number, latest, waiting_since)
   select w.id, a.user_id, coalesce(p_after, w.starts_after),
     coalesce(
       (select max(m.change_number) from gmail_sync.message m where m.user_id = a.user_id), 0
@@ -30,7 +30,7 @@ begin
   on conflict (webhook_id, user_id) do update
   -- Who sends now loses the lease: its event may end before what is to be repeated.
   set lease = null, attempts = 0, first_attempt_at = null, failing_since = null,
-    due_at = excluded.due_at,
+    waiting_since = excluded.waiting_since, due_at = null,
     latest = greatest(s.latest, excluded.latest),
     change_number = coalesce(p_after, s.change_number),
     event_id = case when p_after is null then s.event_id end,

@@ -24,10 +24,11 @@ begin
   insert into gmail_sync.webhook_event (webhook_id, user_id, type, data, change_number)
   values (p_webhook_id, '', 'webhook.test', '{}', 0)
   returning event_id into v_event_id;
-  insert into gmail_sync.webhook_stream as s (webhook_id, user_id, change_number, due_at)
+  insert into gmail_sync.webhook_stream as s (webhook_id, user_id, change_number, waiting_since)
   values (p_webhook_id, '', 0, clock_timestamp())
   on conflict (webhook_id, user_id) do update
-  set due_at = case when s.lease is null then excluded.due_at else s.due_at end;
+  set waiting_since = coalesce(s.waiting_since, excluded.waiting_since),
+    due_at = case when s.lease is not null then s.due_at end;
   perform pg_notify('gmail_sync_webhooks', '');
   return v_event_id;
 end;

@@ -50,6 +50,9 @@ create table gmail_sync.settings (
   webhook_disable_after interval not null default '5 days',
   -- How long the history of deliveries is kept.
   webhook_history_retention interval not null default '3 days',
+  -- How many bytes of content an event has at most, if its webhook gets content.
+  webhook_content_limit integer not null default 200000
+    constraint content_limit_is_sensible check (webhook_content_limit between 1000 and 1000000),
   -- 32 bytes, of which each installation has its own.
   audit_salt bytea not null
     default uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
@@ -847,22 +850,26 @@ create index audit_by_actor on gmail_sync.audit_event (actor);
 create index audit_of_a_deletion on gmail_sync.audit_event ((detail ->> 'user_hash'))
   where act = 'deleted';
 
+-- What a webhook can report. This is the only list: functions, REST API and page read it.
+create type gmail_sync.webhook_event_type as enum (
+  'message.created', 'message.updated', 'message.deleted', 'sync.finished', 'sync.failed',
+  'account.connected', 'account.reauth_required', 'account.disconnected'
+);
+
 -- Nobody may read this table. The secrets are not encrypted: SQL makes them, which has no key, and
--- they sign events that hold no content.
+-- they open nothing. They only prove who sent an event.
 create table gmail_sync.webhook (
-  id text primary key default 'wh_' || replace(gen_random_uuid()::text, '-', ''),
+  id text primary key,
   -- NULL: events of all users.
   user_id gmail_sync.user_key,
   url text not null constraint webhook_url_is_http check (
     url ~ '^https?://[^\s@]+$' and char_length(url) <= 2000
   ),
-  events text[] not null constraint webhook_wants_known_events check (
-    events <> '{}'
-    and events <@ array[
-      'message.created', 'message.updated', 'message.deleted', 'sync.finished', 'sync.failed',
-      'account.connected', 'account.reauth_required', 'account.disconnected'
-    ]
+  events gmail_sync.webhook_event_type[] not null constraint webhook_wants_events check (
+    events <> '{}' and array_position(events, null) is null
   ),
+  -- Whether events of messages contain what a list of messages shows.
+  with_content boolean not null default false,
   -- The newest comes first. The older ones sign for a day after a rotation.
   secrets text[] not null,
   rotated_at timestamptz,
@@ -892,12 +899,14 @@ create table gmail_sync.webhook_stream (
   change_number bigint not null,
   -- The last change of the user.
   latest bigint not null default 0,
-  -- When the next attempt is due, or the lease of this one lapses. NULL: there is nothing to send.
+  -- Since when there is an event to send. NULL: there is none, or the webhook is disabled.
+  waiting_since timestamptz,
+  -- When the next attempt is due, or the lease of this one lapses. NULL: it can be sent now.
   due_at timestamptz,
   lease uuid,
   event_id text,
   event_type text,
-  event_body text,
+  event_body jsonb,
   -- The last change that the event reports.
   event_number bigint,
   -- The queued event that it is; NULL for an event of messages.
@@ -906,7 +915,9 @@ create table gmail_sync.webhook_stream (
   first_attempt_at timestamptz,
   -- That of the webhook when the event was first refused: a later one means a success since.
   failing_since timestamptz,
-  primary key (webhook_id, user_id)
+  primary key (webhook_id, user_id),
+  constraint attempt_has_an_event check (due_at is null or waiting_since is not null),
+  constraint lease_lapses check (lease is null or due_at is not null)
 )
 -- Room for the updates of a row to stay on their page (HOT).
 with (fillfactor = 50);
@@ -914,7 +925,12 @@ with (fillfactor = 50);
 comment on table gmail_sync.webhook_stream is
 'The events of one user to one webhook, in order: what has arrived, and what is being sent.';
 
+-- A claim goes from webhook to webhook here, so it reads no stream that has to wait.
+create index streams_ready on gmail_sync.webhook_stream (webhook_id, waiting_since)
+  where waiting_since is not null and due_at is null;
 create index streams_due on gmail_sync.webhook_stream (due_at) where due_at is not null;
+create index streams_waiting on gmail_sync.webhook_stream (waiting_since)
+  where waiting_since is not null;
 create index streams_of_a_user on gmail_sync.webhook_stream (user_id);
 create index streams_leased on gmail_sync.webhook_stream (webhook_id, lease)
   where lease is not null;
@@ -959,6 +975,17 @@ comment on table gmail_sync.webhook_delivery is
 create index deliveries_of_a_webhook on gmail_sync.webhook_delivery (webhook_id, id);
 create index deliveries_of_a_user on gmail_sync.webhook_delivery (user_id);
 create index deliveries_by_time on gmail_sync.webhook_delivery (ended_at);
+
+-- The history is pruned, so it cannot be counted.
+create table gmail_sync.webhook_count (
+  outcome text primary key,
+  deliveries bigint not null default 0
+);
+
+comment on table gmail_sync.webhook_count is
+'How many attempts to deliver events ended so, since the installation.';
+
+insert into gmail_sync.webhook_count (outcome) values ('accepted'), ('refused'), ('unanswered');
 
 grant usage on schema gmail_sync
   to gmail_sync_app, gmail_sync_reader, gmail_sync_service, gmail_sync_dba;

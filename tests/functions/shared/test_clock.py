@@ -54,7 +54,7 @@ COMPARED = {
     "webhook": ["failing_since", "rotated_at"],
     "webhook_delivery": ["ended_at"],
     "webhook_event": ["created_at"],
-    "webhook_stream": ["due_at", "failing_since", "first_attempt_at"],
+    "webhook_stream": ["due_at", "failing_since", "first_attempt_at", "waiting_since"],
     "worker": ["seen_at"],
 }  # fmt: skip
 # Those that are only stored and shown, or that are Gmail's.

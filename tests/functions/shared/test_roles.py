@@ -8,12 +8,14 @@ from service.postgres.calls import Connection, Session
 from tests.functions.conftest import raises_sqlstate
 
 APP = {
-    "add_webhook", "cancel_sync", "changes_since", "delete_account", "disconnect_account",
+    "_add_webhook", "add_webhook", "cancel_sync", "changes_since", "delete_account",
+    "disconnect_account",
     "list_failed_messages", "list_webhook_deliveries", "list_webhooks", "messages_per_day",
     "remove_webhook", "replay_webhook", "retry_failed_messages", "rotate_webhook_secret",
     "scheduler_status", "search_messages", "search_not_understood",
     "set_content_mode", "set_sync_interval", "start_sync", "start_sync_idempotent",
     "sync_health", "sync_history", "sync_run", "sync_status", "test_webhook",
+    "webhook_event_types",
 }  # fmt: skip
 READER = {"_zombie_cause", "changes_since", "search_messages", "search_not_understood"}
 DBA = APP | {

@@ -84,7 +84,7 @@ def types(events: list[dict[str, Any]]) -> list[str]:
 def age(db: Connection, interval: str) -> None:
     """Move the webhooks into the past, as if so much time had gone by since."""
     columns = {
-        "webhook_stream": ("due_at", "first_attempt_at", "failing_since"),
+        "webhook_stream": ("due_at", "first_attempt_at", "failing_since", "waiting_since"),
         "webhook": ("failing_since", "rotated_at"),
         "webhook_event": ("created_at",),
         "webhook_delivery": ("ended_at",),
@@ -394,7 +394,10 @@ def test_a_webhook_that_accepts_nothing_for_days_is_disabled_in_sight_of_everybo
     assert row["disabled_reason"].startswith("it accepted nothing since ")
     health = functions.value("sync_health")
     assert any(f"webhook {webhook_id} is disabled" in reason for reason in health["reasons"])
-    assert health["webhooks"] == {"total": 1, "failing": 0, "disabled": 1}
+    assert health["webhooks"] == {
+        "total": 1, "failing": 0, "disabled": 1,
+        "accepted": 0, "refused": 11, "unanswered": 0, "oldest_seconds": None,
+    }  # fmt: skip
     assert functions.value("replay_webhook", None, webhook_id)
     assert not any("webhook" in reason for reason in functions.value("sync_health")["reasons"])
     # What it was refused is not lost.
@@ -540,7 +543,7 @@ def test_an_address_that_is_none_is_refused(functions: Session, url: str | None)
 
 
 def test_unknown_events_are_refused(functions: Session) -> None:
-    for events in (["message.sent"], []):
+    for events in (["message.sent"], [], [None], ["sync.failed", None]):
         with pytest.raises(InvalidArgument, match="webhook is not valid"):
             functions.row("add_webhook", "ann", URL, events)
 
@@ -635,3 +638,113 @@ def test_a_claim_is_bounded(functions: Session) -> None:
     with pytest.raises(InvalidArgument, match="limit 101"):
         claim(functions, 101)
     assert answer(functions, {"webhook_id": "x", "lease": uuid.uuid4()}, 200, None) is False
+
+
+def test_events_contain_messages_only_for_a_webhook_that_asks(functions: Session) -> None:
+    functions.row("add_webhook", "ann", URL, ["message.created", "message.deleted"], True)
+    added(functions, "ann", "message.created")
+    task_id = claimed(functions)
+    store(functions, task_id, message("a", "INBOX", subject="é", recipients="cy@x"), message("b"))
+
+    plain, full = sorted(delivered(functions), key=lambda event: len(event["data"]))
+
+    assert sorted(plain["data"]) == ["change_number", "message_ids", "user_id"]
+    assert full["data"]["messages_left_out"] == 0
+    assert [m["message_id"] for m in full["data"]["messages"]] == full["data"]["message_ids"]
+    assert full["data"]["messages"][0] == {
+        "message_id": "a", "thread_id": "t-a", "internal_date": "2023-11-14T22:13:20.000000Z",
+        "label_ids": ["INBOX"], "subject": "é", "sender": "Bo <bo@mail.example>",
+        "recipients": "cy@x", "snippet": "hello", "size_estimate": 1000,
+    }  # fmt: skip
+    history(functions, task_id, record(500, "messagesDeleted", "b"))
+    (deleted,) = delivered(functions)
+    assert sorted(deleted["data"]) == ["change_number", "message_ids", "user_id"]
+
+
+def test_content_is_that_of_the_attempt_and_stored_nowhere(
+    functions: Session, db: Connection
+) -> None:
+    functions.row("add_webhook", "ann", URL, ["message.created"], True)
+    task_id = claimed(functions)
+    store(functions, task_id, message("a", subject="before"), message("b", subject="private"))
+    (first,) = claim(functions)
+    assert "private" in first["body"]
+    refuse(functions, first)
+    history(functions, task_id, record(500, "messagesDeleted", "b"))
+    store(functions, task_id, message("a", subject="after"))
+    age(db, "10 s")
+
+    (second,) = claim(functions)
+
+    assert second["event_id"] == first["event_id"]
+    data = json.loads(second["body"])["data"]
+    assert data["message_ids"] == ["a", "b"]
+    assert [m["subject"] for m in data["messages"]] == ["after"]
+    assert data["messages_left_out"] == 0
+    assert "after" not in str(streams(db))
+
+
+def test_what_exceeds_the_limit_of_content_is_left_out(functions: Session, db: Connection) -> None:
+    set_settings(db, webhook_content_limit=10_000)
+    functions.row("add_webhook", "ann", URL, ["message.created"], True)
+    long = "é" * 50_000
+    store(
+        functions, claimed(functions),
+        *(message(f"m{n}", subject=long, sender=long, recipients=long) for n in range(9)),
+    )  # fmt: skip
+
+    (delivery,) = claim(functions)
+
+    data = json.loads(delivery["body"])["data"]
+    assert [m["message_id"] for m in data["messages"]] == ["m0"]
+    assert data["messages"][0]["subject"] == long[:998]
+    assert (data["messages_left_out"], len(data["message_ids"])) == (8, 9)
+    assert len(delivery["body"].encode()) < 10_500
+
+
+def test_health_counts_attempts_and_the_longest_wait(functions: Session, db: Connection) -> None:
+    assert functions.value("sync_health")["webhooks"]["oldest_seconds"] is None
+    added(functions)
+    for user in ("ann", "bo"):
+        task_id = claimed(functions, user)
+        added(functions, user, "message.created")
+        store(functions, task_id, message("a"))
+    age(db, "1 min")
+    first, second, third = claim(functions)
+    accept(functions, first)
+    refuse(functions, second)
+    answer(functions, third, None, "no answer")
+
+    counts = functions.value("sync_health")["webhooks"]
+
+    assert [counts[name] for name in ("accepted", "refused", "unanswered")] == [1, 1, 1]
+    assert 60 <= counts["oldest_seconds"] < 120
+    age(db, "1 day")
+    delivered(functions)
+    assert functions.value("sync_health")["webhooks"]["oldest_seconds"] is None
+
+
+def test_a_claim_takes_no_more_turns_of_a_webhook_than_of_another(functions: Session) -> None:
+    for user in ("ann", "bo", "cy"):
+        for _ in range(3):
+            added(functions, user, "message.created")
+        store(functions, claimed(functions, user), message("a"))
+    everybodys = added(functions, None, "message.created")
+    for user in ("di", "ed", "fay"):
+        store(functions, claimed(functions, user), message("a"))
+
+    heard = [delivery["webhook_id"] for delivery in claim(functions, 10)]
+
+    assert len(set(heard)) == 10
+    assert heard.count(everybodys) == 1
+
+
+def test_types_of_events_are_defined_once(functions: Session, db: Connection) -> None:
+    added(functions, "ann")
+    (row,) = functions.rows("list_webhooks", "ann")
+    assert row["events"] == functions.value("webhook_event_types")
+    added(functions, "bo", "sync.failed", "message.created", "sync.failed")
+    (row,) = functions.rows("list_webhooks", "bo")
+    assert row["events"] == ["message.created", "sync.failed"]
+    listing = "select prosrc from pg_proc where prosrc ~ 'account.reauth_required.*account.disconn'"
+    assert db.execute(listing).fetchall() == []
