@@ -38,6 +38,21 @@ from pg_database where datname = current_database()
 """
 
 
+_WEBHOOKS_FOR_ALL = """
+select id, url, events::text[], with_content, secrets, created_at, rotated_at
+from gmail_sync.webhook where user_id is null
+"""
+_ADD_WEBHOOK = """
+insert into gmail_sync.webhook
+  (id, url, events, with_content, secrets, created_at, rotated_at, starts_after)
+values (
+  %s, %s, %s::gmail_sync.webhook_event_type[], %s, %s, %s, %s,
+  coalesce(pg_sequence_last_value('gmail_sync.message_change'), 0)
+)
+on conflict (id) do nothing
+"""
+
+
 class Pooler(NamedTuple):
     """Where the router finds pgbouncer."""
 
@@ -80,6 +95,7 @@ def install(
     for number, node in enumerate(nodes):
         _close_slots(node, [slot for slot, place in slots.items() if place != number])
     share_quota(nodes, slots)
+    _share_webhooks(nodes)
 
 
 def _check(router: Connection, nodes: Sequence[Connection]) -> str:
@@ -130,8 +146,9 @@ def _prepare_node(node: Connection, password: str) -> None:
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
     node.execute(
         "grant execute on function"
-        " gmail_sync._caller(text, text, text), gmail_sync._forget_actor(text)"
-        f" to {LOGIN}".encode()
+        " gmail_sync._caller(text, text, text), gmail_sync._forget_actor(text),"
+        " gmail_sync._add_webhook(text, text, text[], boolean, text, text),"
+        f" gmail_sync._set_webhook_secret(text, text, text) to {LOGIN}".encode()
     )
     for name, value in SETTINGS.items():
         # ALTER ROLE would take the whole of "pg_catalog, pg_temp" for one name.
@@ -327,3 +344,11 @@ def partition(view: str, slot: int, node: int) -> Iterator[str]:
     yield (
         f"update pg_class set reltuples = 100000, relpages = 10000 where oid = '{name}'::regclass"
     )
+
+
+def _share_webhooks(nodes: Sequence[Connection]) -> None:
+    """Add each webhook for all users where it is missing, as at a new node."""
+    webhooks = [row for node in nodes for row in node.execute(_WEBHOOKS_FOR_ALL).fetchall()]
+    for node in nodes:
+        for webhook in webhooks:
+            node.execute(_ADD_WEBHOOK, webhook)

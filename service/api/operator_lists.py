@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
 from litestar import get
@@ -99,10 +99,38 @@ class Worker(Struct):
     dropped_log_lines: int
 
 
-class Listed(Struct, Generic[T]):
+class RunningSyncs(Struct):
     """A page; `next` is the `after` of the next page. Lengths of time are in seconds."""
 
-    rows: list[T]
+    rows: list[RunningSync]
+    next: str | None
+
+
+class Accounts(Struct):
+    """A page; `next` is the `after` of the next page. Lengths of time are in seconds."""
+
+    rows: list[ListedAccount]
+    next: str | None
+
+
+class AccountsToReconnect(Struct):
+    """A page; `next` is the `after` of the next page."""
+
+    rows: list[AccountToReconnect]
+    next: str | None
+
+
+class DeadLettersByUser(Struct):
+    """A page; `next` is the `after` of the next page."""
+
+    rows: list[DeadLetters]
+    next: str | None
+
+
+class Workers(Struct):
+    """A page; `next` is the `after` of the next page."""
+
+    rows: list[Worker]
     next: str | None
 
 
@@ -159,13 +187,13 @@ def list_running_syncs(
     user_id: UserIdFilter = None,
     cause: Cause = None,
     worker: WorkerId = None,
-) -> Listed[RunningSync]:
+) -> RunningSyncs:
     """The runs of all users that are queued or claimed, by user id.
 
     By cause, a page reads 3,000 runs, so it may have no rows and a next page.
     """
     access_log.record(request.user.user_id, "running_syncs")
-    return _listed(RunningSync, running_syncs(pool, limit, after, user_id, cause, worker))
+    return _listed(RunningSyncs, running_syncs(pool, limit, after, user_id, cause, worker))
 
 
 @operators_get("/api/operator/accounts")
@@ -176,10 +204,10 @@ def list_accounts(
     limit: Limit = 50,
     after: UserIdFilter = None,
     user_id: UserIdFilter = None,
-) -> Listed[ListedAccount]:
+) -> Accounts:
     """The accounts of all users, by user id."""
     access_log.record(request.user.user_id, "accounts")
-    return _listed(ListedAccount, page_of(pool, "list_accounts", limit, after, p_user_id=user_id))
+    return _listed(Accounts, page_of(pool, "list_accounts", limit, after, p_user_id=user_id))
 
 
 @operators_get("/api/operator/accounts-to-reconnect")
@@ -190,11 +218,11 @@ def list_accounts_to_reconnect(
     limit: Limit = 50,
     after: UserIdFilter = None,
     user_id: UserIdFilter = None,
-) -> Listed[AccountToReconnect]:
+) -> AccountsToReconnect:
     """The accounts that Google rejects, by user id."""
     access_log.record(request.user.user_id, "accounts_to_reconnect")
     return _listed(
-        AccountToReconnect,
+        AccountsToReconnect,
         page_of(pool, "list_accounts_to_reconnect", limit, after, p_user_id=user_id),
     )
 
@@ -207,10 +235,12 @@ def list_dead_letters(
     limit: Limit = 50,
     after: UserIdFilter = None,
     user_id: UserIdFilter = None,
-) -> Listed[DeadLetters]:
+) -> DeadLettersByUser:
     """The messages that were given up, by user id and reason. `limit` is a number of users."""
     access_log.record(request.user.user_id, "dead_letters")
-    return _listed(DeadLetters, page_of(pool, "list_dead_letters", limit, after, p_user_id=user_id))
+    return _listed(
+        DeadLettersByUser, page_of(pool, "list_dead_letters", limit, after, p_user_id=user_id)
+    )
 
 
 @operators_get("/api/operator/workers")
@@ -218,13 +248,15 @@ def list_workers(
     pool: NamedDependency[Pool],
     limit: Limit = 50,
     after: WorkerId = None,
-) -> Listed[Worker]:
+) -> Workers:
     """The workers with a heartbeat within the last day, by id. This names no users."""
-    return _listed(Worker, page_of(pool, "list_workers", limit, after))
+    return _listed(Workers, page_of(pool, "list_workers", limit, after))
 
 
-def _listed(kind: type[T], page: Page) -> Listed[T]:
-    return Listed([msgspec.convert(in_seconds(row), kind) for row in page.rows], page.next)
+def _listed(kind: type[T], page: Page) -> T:
+    return msgspec.convert(
+        {"rows": [in_seconds(row) for row in page.rows], "next": page.next}, kind
+    )
 
 
 ROUTES = [

@@ -55,6 +55,11 @@ def run(*command: str | Path, cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
+def test_components_have_names_for_classes(document: Path) -> None:
+    names = json.loads(document.read_text())["components"]["schemas"]
+    assert [name for name in names if not re.fullmatch("([A-Z][a-z0-9]*)+", name)] == []
+
+
 def test_operations_have_names_for_functions(document: Path) -> None:
     operations: list[dict[str, Any]] = [
         operation

@@ -45,5 +45,3 @@ comment on function gmail_sync._add_webhook(text, text, text[], boolean, text, t
 
 revoke all on function gmail_sync._add_webhook(text, text, text[], boolean, text, text)
   from public;
-grant execute on function gmail_sync._add_webhook(text, text, text[], boolean, text, text)
-  to gmail_sync_app, gmail_sync_service, gmail_sync_dba;

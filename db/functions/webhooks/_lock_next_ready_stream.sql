@@ -1,6 +1,6 @@
 -- Locks the first stream that can be sent to now, of the webhook that comes after p_after: 0 or 1
 -- row. After the last webhook comes the first. A webhook that fails gets one attempt at a time,
--- others up to p_per_webhook; those that have them are passed over, however much waits for them.
+-- others up to p_per_webhook. One that has them is passed over, however much waits for it.
 
 create or replace function gmail_sync._lock_next_ready_stream(
   p_after text, p_per_webhook integer

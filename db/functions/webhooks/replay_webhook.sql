@@ -17,7 +17,9 @@ begin
   if not gmail_sync._has_webhook(p_user_id, p_webhook_id) then
     return false;
   end if;
-  insert into gmail_sync.webhook_stream as s (webhook_id, user_id, change_number, latest, waiting_since)
+  insert into gmail_sync.webhook_stream as s (
+    webhook_id, user_id, change_number, latest, waiting_since
+  )
   select w.id, a.user_id, coalesce(p_after, w.starts_after),
     coalesce(
       (select max(m.change_number) from gmail_sync.message m where m.user_id = a.user_id), 0

@@ -8,7 +8,7 @@ from service.postgres.calls import Connection, Session
 from tests.functions.conftest import raises_sqlstate
 
 APP = {
-    "_add_webhook", "add_webhook", "cancel_sync", "changes_since", "delete_account",
+    "add_webhook", "cancel_sync", "changes_since", "delete_account",
     "disconnect_account",
     "list_failed_messages", "list_webhook_deliveries", "list_webhooks", "messages_per_day",
     "remove_webhook", "replay_webhook", "retry_failed_messages", "rotate_webhook_secret",
