@@ -185,6 +185,18 @@ def test_a_run_that_ends_is_reported_after_its_messages(functions: Session) -> N
     }  # fmt: skip
 
 
+def test_what_changes_after_an_event_is_reported_after_it(functions: Session) -> None:
+    added(functions, "ann", "message.created", "sync.finished")
+    for message_id in "ab":
+        task_id = claimed(functions)
+        store(functions, task_id, message(message_id))
+        functions.value("release_sync", task_id)
+
+    assert [event["data"].get("message_ids") for event in delivered(functions)] == [
+        ["a"], None, ["b"], None,
+    ]  # fmt: skip
+
+
 def test_a_run_that_fails_or_is_cancelled_is_reported_and_one_that_goes_on_is_not(
     functions: Session,
 ) -> None:
