@@ -47,9 +47,7 @@ class Sessions:
     def find(self, connection: Connection) -> Session | None:
         """The session of the browser; None without a valid one of somebody who may sign in."""
         session = self.opened(connection, COOKIE, Session, LIFETIME)
-        if session is None or session.expires_at <= datetime.now(UTC):
-            return None
-        return session if self.people.allows(session.person.email) else None
+        return session if session and self.people.allows(session.person.email) else None
 
     def sealed(
         self, connection: Connection, name: str, value: msgspec.Struct, lifetime: timedelta
