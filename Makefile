@@ -1,10 +1,14 @@
 # `make` alone lists what there is.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# Images of containers often set it. Then each of our many processes compiles every module anew,
+# which takes it 2 to 10 s.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup demo test gate platforms check bench chaos migration freeze clean
 
 # A file of tests stays in one process: its tests share databases, servers and a browser.
-parallel = --numprocesses=4 --dist=loadfile
+# tests/conftest.py orders the files, so that no process is waited for at the end.
+parallel = --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 # Given on the command line only: login shells have a MAIL of their own.
 given = $(filter command,$(origin $(1)))

@@ -4,6 +4,7 @@ import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,6 +14,25 @@ from service import migrate
 from service.postgres.calls import Connection, Session, connect
 from tests.cluster import Cluster, fast_cluster
 
+# The files that take longest begin first: one that began last would be waited for by all.
+LONGEST = (
+    "functions/search/test_paging.py",
+    "model/test_lock_order.py",
+    "functions/scheduler/test_scheduler_status.py",
+    "functions/shared/test_clock.py",
+    "chaos/test_chaos.py",
+    "web/test_nginx.py",
+    "worker/test_content.py",
+    "web/test_accessibility.py",
+    "chaos/test_streams.py",
+    "worker/test_session_settings.py",
+    "web/test_live.py",
+    "web/test_mail_html.py",
+    "worker/test_faults.py",
+    "worker/test_threads.py",
+    "functions/shared/test_plans.py",
+    "demo/test_demo.py",
+)
 SERVICE_LOGIN = "service_login"
 SERVICE_PASSWORD = secrets.token_urlsafe()
 
@@ -20,6 +40,12 @@ SERVICE_PASSWORD = secrets.token_urlsafe()
 def pytest_configure() -> None:
     # A shell has what runs in the background ignore Ctrl-C, and whatever that starts as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ ATTACHED = {
     "part_id": "2", "filename": "x.pdf", "mime_type": "application/pdf", "size": 5,
     "content_id": None, "inline": False,
 }  # fmt: skip
-MESSAGES = 150
+MESSAGES = 80
 MAX_PAGES = 2 * MESSAGES
 
 
