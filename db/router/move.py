@@ -250,6 +250,8 @@ class Mover:
     # Copying, while the slot is open
 
     def _copy(self) -> None:
+        # The target cannot see that words are missing, but it queues what is in index_backlog.
+        self._source.execute("select gmail_sync._queue_lost_words()")
         if not _value(self._keeper, "select count(*) from gmail_sync_route.move"):
             self._clear(self._target)
             self._keeper.execute(

@@ -43,7 +43,8 @@ PARTS: dict[str, tuple[Part, ...]] = {
         _MAILBOX._replace(loose=("headers", "body_text", "body_html", "html_text", "raw")),
     ),
     "attachment": (_MAILBOX,),
-    "message_words": (_MAILBOX._replace(loose=("words",)),),
+    # Each node has a row of its own that is of no user.
+    "message_words": (_MAILBOX._replace(only="t.user_id <> ''", loose=("words",)),),
     "fetch_queue": (_MAILBOX,),
     "touched": (_MAILBOX,),
     "listing": (_MAILBOX,),
@@ -65,6 +66,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "fetch_batch": (_CLOSED,),
     # The target's workers would index what is still to change.
     "index_queue": (_CLOSED,),
+    "index_backlog": (_CLOSED,),
     "quota_charge": (Part(renumbered=True),),
     # Not copied: filled when the slot is opened.
     "schedule": (),

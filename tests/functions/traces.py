@@ -63,6 +63,7 @@ def lived_in(functions: Session, db: Connection, user: str = USER) -> str:
     store(functions, task_id, message("a", "INBOX", body_text=user, attachments=[attachment]))
     # By hand, because index_messages would index others too.
     db.execute("insert into gmail_sync.message_words values (%s, 'a', now(), '')", [user])
+    db.execute("insert into gmail_sync.index_backlog values (%s)", [user])
     labels = [{"id": f"L-{user}", "name": "Work", "type": "user"}]
     functions.rows("store_labels", task_id, Jsonb(labels))
     functions.rows("store_label_page", task_id, f"L-{user}", ["a"], False)

@@ -15,6 +15,7 @@ begin
   delete from gmail_sync.imported_message;
   delete from gmail_sync.mail_import;
   delete from gmail_sync.attachment;
+  delete from gmail_sync.index_backlog;
   delete from gmail_sync.index_queue;
   delete from gmail_sync.message_words;
   delete from gmail_sync.message;

@@ -62,8 +62,8 @@ def prepared(db: Connection, functions: Session) -> Connection:
 # What holds rows of users.
 TABLES = (
     "user_sync_status", "fetch_queue", "fetch_batch", "touched", "listing", "message",
-    "index_queue", "message_words", "attachment", "label", "label_listing", "repair_log",
-    "audit_event", "quota_charge", "account", "schedule", "compared_message",
+    "index_queue", "index_backlog", "message_words", "attachment", "label", "label_listing",
+    "repair_log", "audit_event", "quota_charge", "account", "schedule", "compared_message",
 )  # fmt: skip
 
 

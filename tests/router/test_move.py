@@ -42,6 +42,12 @@ SLOT = 17
 USERS, MESSAGES = 8, 12
 MANY_USERS = 1000
 TOKEN = "access"
+ALL_INDEXED = """
+    select bool_and(w.words is not null)
+    from gmail_sync.message m
+    left join gmail_sync.message_words w using (user_id, message_id)
+    where m.user_id = any (%s) and m.deleted_at is null
+"""
 # Lines of the mover, each printed when a step is committed.
 STEPS = (
     "changes are noted",
@@ -321,6 +327,18 @@ def test_a_move_is_undone_before_the_switch_and_not_after(
         assert f"then move it back with --to {source}" in refused.output
         assert run(site.installation, *arguments).exit_code == 0
     check(site, functions, storm, users)
+
+
+def test_words_that_the_source_has_lost_are_indexed_at_the_target(
+    site: Site, users: list[str]
+) -> None:
+    source = node_of(site.installation)
+    with superuser(site.installation.node_urls[source]) as node:
+        node.execute("truncate gmail_sync.message_words")
+    moved = run(site.installation, "move", SLOT, "--to", 1 - source)
+    assert moved.exit_code == 0, moved.output
+    with superuser(site.installation.node_urls[1 - source]) as node:
+        wait_until(lambda: node.execute(ALL_INDEXED, [users]).fetchone() == (True,))
 
 
 def test_two_movers_are_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from tests.worker.test_threads import REPLACED_CLAIM
 MESSAGES = 30
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 CONCURRENCY = 2
-ALL_INDEXED = f"select count(*) = {MESSAGES} from gmail_sync.message_words"
+ALL_INDEXED = f"select count(*) = {MESSAGES} from gmail_sync.message_words where user_id <> ''"
 SERVICE_REAPS = "select exists (select from gmail_sync.reaper_beat where reaper = 'service')"
 
 

@@ -17,6 +17,8 @@ begin
   delete from gmail_sync.label_listing where user_id = p_user_id;
   delete from gmail_sync.attachment where user_id = p_user_id;
   delete from gmail_sync.fetch_batch where user_id = p_user_id;
+  -- Before the queue, as in _queue_lost_words.
+  delete from gmail_sync.index_backlog where user_id = p_user_id;
   delete from gmail_sync.index_queue where user_id = p_user_id;
   delete from gmail_sync.message_words where user_id = p_user_id;
   delete from gmail_sync.message where user_id = p_user_id;

@@ -66,17 +66,8 @@ begin
       and (w.internal_date, w.message_id) < (v_until, v_until_id)
     limit p_limit;
   return query
-    select w.message_id, w.internal_date
-    from gmail_sync.index_queue w
-    where w.user_id = p_user_id
-      and w.internal_date >= v_since
-      and (w.internal_date, w.message_id) < (v_until, v_until_id)
-      -- A message whose date has changed can be queued under both.
-      and not exists (
-        select from gmail_sync.message_words i
-        where i.user_id = p_user_id and i.message_id = w.message_id
-      )
-    limit p_limit;
+    select *
+    from gmail_sync._unindexed_messages(p_user_id, v_since, v_until, v_until_id, p_limit);
 end;
 $$;
 

@@ -39,10 +39,9 @@ begin
 
   if p_part ->> 'sql' like '%w.words%' then
     select w.internal_date into v_cut
-    from gmail_sync.index_queue w
-    where w.user_id = p_user_id
-      and w.internal_date >= v_since
-      and (w.internal_date, w.message_id) < (p_until, p_until_id)
+    from gmail_sync._unindexed_messages(
+      p_user_id, v_since, p_until, p_until_id, p_few_unread
+    ) w
     order by w.internal_date desc
     offset p_few_unread - 1
     limit 1;

@@ -16,6 +16,7 @@ declare
   v_found record;
   v_indexed integer := 0;
 begin
+  perform gmail_sync._queue_lost_words();
   for v_found in
     select q.ctid as place, q.user_id, q.message_id
     from gmail_sync.index_queue q

@@ -523,7 +523,8 @@ comment on table gmail_sync.mail_count is
 'How many messages of each user are stored and not deleted, and how many have a raw copy.';
 
 create table gmail_sync.message_words (
-  user_id gmail_sync.user_key not null,
+  -- '' in the row that says that the words are here.
+  user_id text not null,
   message_id text not null,
   internal_date timestamptz not null,
   words tsvector not null,
@@ -538,6 +539,9 @@ comment on table gmail_sync.message_words is
 
 create index messages_by_word on gmail_sync.message_words using gin (words);
 
+-- An unlogged table is empty after a crash, so without this row. See _queue_lost_words.
+insert into gmail_sync.message_words values ('', '', '-infinity', '');
+
 create table gmail_sync.index_queue (
   user_id gmail_sync.user_key not null,
   internal_date timestamptz not null,
@@ -549,6 +553,15 @@ with (autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0
 
 comment on table gmail_sync.index_queue is
 'Stored messages whose words index_messages has still to find.';
+
+create table gmail_sync.index_backlog (
+  user_id gmail_sync.user_key primary key,
+  before_date timestamptz not null default 'infinity',
+  before_id text not null default ''
+);
+
+comment on table gmail_sync.index_backlog is
+'Users whose words were lost: their messages before this one still have to go to index_queue.';
 
 create table gmail_sync.mail_import (
   user_id gmail_sync.user_key primary key,

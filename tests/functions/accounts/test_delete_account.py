@@ -14,9 +14,9 @@ from tests.functions.traces import ADDRESS, USER, lived_in, places
 def test_nothing_of_the_user_is_left_in_any_table(functions: Session, db: Connection) -> None:
     lived_in(functions, db)
     assert set(places(db, USER)) == {
-        "account", "attachment", "audit_event", "fetch_batch", "fetch_queue", "index_queue",
-        "label", "label_listing", "listing", "mail_count", "message", "message_words",
-        "quota_charge", "repair_log", "schedule", "touched", "user_sync_status",
+        "account", "attachment", "audit_event", "fetch_batch", "fetch_queue", "index_backlog",
+        "index_queue", "label", "label_listing", "listing", "mail_count", "message",
+        "message_words", "quota_charge", "repair_log", "schedule", "touched", "user_sync_status",
     }  # fmt: skip
     assert functions.value("delete_account", USER) is True
     assert places(db, USER) == []

@@ -23,7 +23,9 @@ WAITING = "select 1 from pg_stat_activity where datname = current_database() and
 
 
 def words(db: Connection) -> dict[str, Row]:
-    rows = db.execute("select message_id, words, xmin::text from gmail_sync.message_words")
+    rows = db.execute(
+        "select message_id, words, xmin::text from gmail_sync.message_words where user_id <> ''"
+    )
     return {row["message_id"]: row for row in rows}
 
 

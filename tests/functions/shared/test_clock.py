@@ -61,6 +61,7 @@ COMPARED = {
 SHOWN = {
     "account": ["backfilled_to", "watch_expires_at"],
     "message": ["deleted_at", "internal_date", "sent_at"],
+    "index_backlog": ["before_date"],
     "index_queue": ["internal_date"],
     "message_words": ["internal_date"],
     "slot_elsewhere": ["since"],
