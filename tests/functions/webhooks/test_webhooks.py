@@ -391,6 +391,24 @@ def test_410_ends_a_webhook_until_it_is_replayed(functions: Session) -> None:
     assert ids(delivered(functions)) == [("created", ["a"]), ("created", ["b"])]
 
 
+def test_nothing_waits_for_a_disabled_webhook(functions: Session, db: Connection) -> None:
+    waiting = "select count(*) from gmail_sync.webhook_stream where waiting_since is not null"
+    added(functions, None, "message.created")
+    tasks = {user: claimed(functions, user) for user in ("ann", "bo")}
+    for task_id in tasks.values():
+        store(functions, task_id, message("a"))
+    assert only(db, waiting) == 2
+    refuse(functions, claim(functions)[0], 410)
+    assert only(db, waiting) == 0
+    for task_id in tasks.values():
+        store(functions, task_id, message("b"))
+    assert only(db, waiting) == 0
+    # As if it was disabled at the moment of a store.
+    db.execute("update gmail_sync.webhook_stream set waiting_since = now()")
+    assert claim(functions) == []
+    assert only(db, waiting) == 0
+
+
 def test_a_webhook_that_accepts_nothing_for_days_is_disabled_in_sight_of_everybody(
     functions: Session, db: Connection
 ) -> None:
