@@ -12,7 +12,7 @@ declare
   v_after text := coalesce(new.status, 'disconnected');
 begin
   if v_before <> v_after then
-    perform gmail_sync._queue_webhooks(
+    perform gmail_sync._queue_webhook_event(
       coalesce(new.user_id, old.user_id),
       case v_after
         when 'connected' then 'account.connected'

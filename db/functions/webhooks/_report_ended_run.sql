@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform gmail_sync._queue_webhooks(
+  perform gmail_sync._queue_webhook_event(
     new.user_id,
     case when new.outcome = 'succeeded' then 'sync.finished' else 'sync.failed' end,
     jsonb_build_object(
