@@ -4,6 +4,7 @@ Nodes are given as libpq URLs of a superuser, node 0 first. The router reaches t
 pgbouncer, under the database names node0, node1 and so on.
 """
 
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple
 
@@ -73,10 +74,11 @@ def install(
 ) -> None:
     """Install or renew the router. Slots stay at their nodes; at first all are at node 0.
 
-    Raises InstallError, and psycopg.Error for what a server refuses.
+    A router that is new learns from the nodes where slots are. Raises InstallError, and
+    psycopg.Error for what a server refuses.
     """
     version = _check(router, nodes)
-    face = face_of(nodes[0])
+    face, places = face_of(nodes[0]), _places(nodes)
     for number, node in enumerate(nodes):
         report(f"preparing node {number} of {len(nodes)}")
         with node.transaction():
@@ -85,7 +87,7 @@ def install(
     with router.transaction():
         router.execute("set local check_function_bodies = off")
         _create_roles(router)
-        _create_routes(router, len(nodes), version)
+        router_id = _create_routes(router, len(nodes), places, version)
         router.execute(script(face).encode())
         _set_plans(router)
         slots = dict(router.execute("select slot, node from gmail_sync_route.slot").fetchall())
@@ -94,6 +96,9 @@ def install(
             _attach_views(router, slot, place)
     for number, node in enumerate(nodes):
         _close_slots(node, [slot for slot, place in slots.items() if place != number])
+        node.execute(
+            "insert into gmail_sync_slots.router values (%s) on conflict do nothing", [router_id]
+        )
     share_quota(nodes, slots)
     _share_webhooks(nodes)
 
@@ -124,6 +129,20 @@ def _check(router: Connection, nodes: Sequence[Connection]) -> str:
     return str(versions[0])
 
 
+def _places(nodes: Sequence[Connection]) -> dict[int, int]:
+    """The first node at which each slot is open. All are open at a new node, which is the last."""
+    places: dict[int, int] = {}
+    for number, node in enumerate(nodes):
+        rows = node.execute(
+            "select s from generate_series(0, %s) s"
+            " where s not in (select slot from gmail_sync.slot_elsewhere)",
+            [SLOTS - 1],
+        )
+        for (slot,) in rows:
+            places.setdefault(slot, number)
+    return places
+
+
 def _version(node: Connection) -> str | None:
     if not _value(node, "select to_regprocedure('gmail_sync.schema_version()')"):
         return None
@@ -136,7 +155,7 @@ def _value(server: Connection, query: LiteralString) -> Any:
 
 
 def _prepare_node(node: Connection, password: str) -> None:
-    """The login of the router, and each mail view by slot."""
+    """The login of the router, each mail view by slot, and a table of the routers."""
     _create_role(node, LOGIN)
     node.execute(
         sql.SQL("alter role {} login password {}").format(
@@ -154,9 +173,12 @@ def _prepare_node(node: Connection, password: str) -> None:
         # ALTER ROLE would take the whole of "pg_catalog, pg_temp" for one name.
         node.execute("select pg_catalog.set_config(%s, %s, true)", [name, value])
         node.execute(f"alter role {LOGIN} set {name} from current".encode())
-    node.execute("drop schema if exists gmail_sync_slots cascade")
-    node.execute(f"create schema gmail_sync_slots authorization {OWNER}".encode())
+    node.execute(f"create schema if not exists gmail_sync_slots authorization {OWNER}".encode())
     node.execute(f"set local role {OWNER}".encode())
+    # A move needs all of them.
+    node.execute("create table if not exists gmail_sync_slots.router (id uuid primary key)")
+    names = [f"gmail_sync_slots.{view}_{slot}" for view in BY_SLOT for slot in range(SLOTS)]
+    node.execute(f"drop view if exists {', '.join(names)}".encode())
     views = [_view_of_slot(view, slot) for view in BY_SLOT for slot in range(SLOTS)]
     node.execute(";".join(views).encode())
     node.execute(f"grant usage on schema gmail_sync_slots to {LOGIN}".encode())
@@ -210,8 +232,13 @@ def _create_role(server: Connection, role: str) -> None:
         server.execute(f"create role {role} nologin".encode())
 
 
-def _create_routes(router: Connection, nodes: int, version: str) -> None:
-    """The tables that stay when the schemas are replaced."""
+def _create_routes(
+    router: Connection, nodes: int, places: Mapping[int, int], version: str
+) -> uuid.UUID:
+    """The tables that stay when the schemas are replaced. Returns the id of the router.
+
+    `places` are the nodes of slots of which the router knows nothing yet.
+    """
     router.execute(
         f"""
         create extension if not exists plproxy;
@@ -238,6 +265,7 @@ def _create_routes(router: Connection, nodes: int, version: str) -> None:
         );
         create table if not exists gmail_sync_route.router (
           only_row boolean primary key default true constraint router_is_one_row check (only_row),
+          id uuid not null default gen_random_uuid(),
           schema_version text not null
         );
         grant select on all tables in schema gmail_sync_route to {OWNER};
@@ -256,15 +284,24 @@ def _create_routes(router: Connection, nodes: int, version: str) -> None:
         "insert into gmail_sync_route.node select generate_series(0, %s) on conflict do nothing",
         [nodes - 1],
     )
+    known = {slot for (slot,) in router.execute("select slot from gmail_sync_route.slot")}
+    new = sorted(set(range(SLOTS)) - known)
+    if nowhere := [slot for slot in new if slot not in places]:
+        raise InstallError(
+            f"the slots {nowhere} are open at no node: if they are being moved, finish that with"
+            " the router that knows of it"
+        )
     router.execute(
-        "insert into gmail_sync_route.slot select generate_series(0, %s), 0 on conflict do nothing",
-        [SLOTS - 1],
+        "insert into gmail_sync_route.slot select * from unnest(%s::integer[], %s::integer[])",
+        [new, [places[slot] for slot in new]],
     )
     router.execute(
         "insert into gmail_sync_route.router (schema_version) values (%s)"
         " on conflict (only_row) do update set schema_version = excluded.schema_version",
         [version],
     )
+    router_id: uuid.UUID = _value(router, "select id from gmail_sync_route.router")
+    return router_id
 
 
 def _set_plans(router: Connection) -> None:

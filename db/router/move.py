@@ -209,6 +209,7 @@ class Mover:
                 raise MoveError(
                     f"a router does not know node {state.target}: run gmail-sync router install"
                 )
+        self._require_all_routers()
         if state.step == "copy" and self._is_open(self._target):
             raise MoveError(
                 f"slot {state.slot} is open at node {state.target}, where it must be closed: run"
@@ -220,6 +221,23 @@ class Mover:
             raise MoveError(
                 f"node {state.target} lacks the quota profiles {', '.join(sorted(missing))}: insert"
                 " them there, with their costs"
+            )
+
+    def _require_all_routers(self) -> None:
+        """One that does not hear of the move would read at a node without the mail."""
+        given = {
+            _value(router, "select id from gmail_sync_route.router") for router in self._routers
+        }
+        known = {
+            router_id
+            for node in (self._source, self._target)
+            for (router_id,) in node.execute("select id from gmail_sync_slots.router")
+        }
+        if left_out := known - given:
+            raise MoveError(
+                f"{len(known)} routers lead to these nodes, and --router names {len(given)} of"
+                " them: name all hosts. If one is gone for good, run at each node: delete from"
+                f" gmail_sync_slots.router where id = '{min(left_out)}'"
             )
 
     def go_on(self) -> None:

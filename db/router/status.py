@@ -1,7 +1,7 @@
 """What each node has: its slots and users, its schema, and whether it answers."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -39,12 +39,15 @@ class NodeStatus(NamedTuple):
 
 
 def statuses(
-    router: psycopg.Connection[Any], urls: Sequence[str]
+    routers: Sequence[psycopg.Connection[Any]], urls: Sequence[str]
 ) -> tuple[list[NodeStatus], list[str]]:
-    """The status of each node, given as libpq URLs, node 0 first; and what is wrong with slots."""
-    route = _route(router)
+    """The status of each node, given as libpq URLs, node 0 first; and what is wrong with slots.
+
+    It is that of the first router. Problems also say in what the others differ.
+    """
+    route, *others = map(_route, routers)
     nodes = [_status(number, url, route) for number, url in enumerate(urls)]
-    return nodes, _problems(route, nodes)
+    return nodes, [*_problems(route, nodes), *_differences(route, others)]
 
 
 def _route(router: psycopg.Connection[Any]) -> dict[int, int]:
@@ -68,6 +71,12 @@ def _status(number: int, url: str, route: Mapping[int, int]) -> NodeStatus:
         return NodeStatus(number, address, slots, None, None, None, reason)
     users, schema, open_slots = row or (None, None, None)
     return NodeStatus(number, address, slots, users, schema, open_slots, None)
+
+
+def _differences(route: Mapping[int, int], others: Sequence[Mapping[int, int]]) -> Iterator[str]:
+    for number, other in enumerate(others, start=1):
+        if slots := [str(slot) for slot in route if other.get(slot) != route[slot]]:
+            yield (f"slot {', '.join(slots)}: the routers 0 and {number} lead to different nodes")
 
 
 def _problems(route: Mapping[int, int], nodes: Sequence[NodeStatus]) -> list[str]:

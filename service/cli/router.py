@@ -52,7 +52,7 @@ def router_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         required=True,
         metavar="URL",
-        help="The router's database as a superuser reaches it.",
+        help="The router's database as a superuser reaches it; all hosts, if there are several.",
     )(command)
 
 
@@ -89,14 +89,13 @@ def install(
 ) -> None:
     """Install the router, or renew it after an upgrade or with another node.
 
-    Users stay where they are: at first all are at node 0.
+    Users stay where they are: at first all are at node 0. A URL with several hosts names several
+    routers; each finds its pgbouncer at the same host and port.
     """
-    with ExitStack() as stack:
-        at_router = stack.enter_context(_connected(router_url, "the router"))
-        at_nodes = _connect_nodes(stack, nodes)
-        with _in_words():
-            place = Pooler(pooler_host, pooler_port)
-            install_router(at_router, at_nodes, password, place, _report)
+    place = Pooler(pooler_host, pooler_port)
+    with _in_words(), _servers(nodes, router_url) as servers:
+        for at_router in servers.routers:
+            install_router(at_router, servers.nodes, password, place, _report)
     click.echo(f"The router leads to {len(nodes)} nodes.")
 
 
@@ -109,8 +108,8 @@ def status(nodes: list[str], router_url: str, as_json: bool) -> None:
 
     Exit status 1: a node does not answer, or a slot is open twice, nowhere or elsewhere.
     """
-    with _connected(router_url, "the router") as at_router, _in_words():
-        rows, problems = statuses(at_router, nodes)
+    with _in_words(), ExitStack() as stack:
+        rows, problems = statuses(_connect_routers(stack, router_url), nodes)
     if as_json:
         shown = [row._asdict() for row in rows]
         click.echo(json.dumps({"nodes": shown, "problems": problems}))
@@ -184,15 +183,19 @@ class _Servers(NamedTuple):
 def _servers(nodes: list[str], router_url: str) -> Iterator[_Servers]:
     """Connections to every router that the URL names, and to every node."""
     with ExitStack() as stack:
-        routers = [
-            stack.enter_context(_connected(url, f"the router {number}"))
-            for number, url in enumerate(_each_host(router_url))
-        ]
-        yield _Servers(
-            # A standby follows its router by itself.
-            [each for each in routers if not _is_standby(each)],
-            _connect_nodes(stack, nodes),
-        )
+        yield _Servers(_connect_routers(stack, router_url), _connect_nodes(stack, nodes))
+
+
+def _connect_routers(stack: ExitStack, router_url: str) -> list[psycopg.Connection[Any]]:
+    urls = list(_each_host(router_url))
+    routers = [
+        stack.enter_context(_connected(url, f"router {number}" if urls[1:] else "the router"))
+        for number, url in enumerate(urls)
+    ]
+    # A standby follows its router by itself.
+    if primaries := [each for each in routers if not _is_standby(each)]:
+        return primaries
+    raise click.ClickException("only standbys of the router are named: name its primary")
 
 
 def _connect_nodes(stack: ExitStack, urls: list[str]) -> list[psycopg.Connection[Any]]:

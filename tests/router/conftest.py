@@ -28,6 +28,14 @@ class Installation(Routed):
         """The nodes as the service reaches them."""
         return [node.url("gmail_sync", login, password) for node in self.nodes]
 
+    def address(self, login: str, password: str) -> str:
+        """The router as the service reaches it."""
+        return self.router.url("gmail_sync", login, password)
+
+    @property
+    def servers(self) -> list[Cluster]:
+        return [*self.nodes, self.router]
+
     def lead(self, slots: dict[int, int]) -> None:
         """Lead and open slots at these nodes; no mail moves."""
         with superuser(self.router_url) as router, self.superusers() as nodes:

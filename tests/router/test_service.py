@@ -3,10 +3,12 @@ or hangs."""
 
 import secrets
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 from typing import Any
 
 import httpx
@@ -23,7 +25,7 @@ from service.gmail.api import GmailApi
 from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.postgres.calls import Session
-from service.simulator import ArmedFault, Fault, Mailbox, Simulator, generate
+from service.simulator import ArmedFault, Fault, Limits, Mailbox, Simulator, generate
 from service.worker.workers import Workers
 from tests.api.conftest import Running, client_of, serving
 from tests.api.test_events import Stream, watching
@@ -36,6 +38,9 @@ pytestmark = pytest.mark.gate
 LOGIN = "site_login"
 MESSAGES = 100
 PATIENCE_SECONDS = 120
+PROFILE = "google-standard"
+# A part of Google's window and caps, so that a mailbox takes some windows.
+WINDOW, PROJECT_UNITS = 2.0, 1280
 LISTENERS = """
     select count(*) from pg_stat_activity
     where application_name = 'gmail-sync listener' and query like 'listen %'
@@ -54,7 +59,7 @@ class Site:
     running: Running
     mailboxes: dict[str, Mailbox] = field(default_factory=dict)
 
-    def connect(self, prefix: str) -> list[str]:
+    def connect(self, prefix: str, profile: str = "unlimited") -> list[str]:
         """A new user at each node, whose mailbox has MESSAGES."""
         users = [user_at(self.installation, node, prefix) for node in range(NODES)]
         for user in users:
@@ -62,7 +67,7 @@ class Site:
             self.mailboxes[user] = self.simulator.add_mailbox(email, token)
             self.mailboxes[user].load(generate(MESSAGES))
             sealed = self.cipher.encrypt({"token": token})
-            self.functions.value("connect_account", user, email, sealed, "unlimited", "full")
+            self.functions.value("connect_account", user, email, sealed, profile, "full")
         return users
 
     def hold(self, user: str) -> ArmedFault:
@@ -95,6 +100,16 @@ class Site:
             stored = [message_id for (message_id,) in router.execute(query, [user])]
         assert stored == sorted(self.mailboxes[user].message_ids())
 
+    def limit(self, user_units: int | None, project_units: int, window: float) -> None:
+        """Set the caps of PROFILE at each node."""
+        for url in self.installation.node_urls:
+            with superuser(url) as node:
+                node.execute(
+                    "update gmail_sync.quota_profile set user_units = %s, project_units = %s,"
+                    " window_length = make_interval(secs => %s) where name = %s",
+                    [user_units, project_units, window, PROFILE],
+                )
+
     def health(self) -> Any:
         return httpx.get(f"{self.running.url}/api/gmail/sync/health", timeout=30).json()
 
@@ -112,12 +127,12 @@ def served(installation: Installation) -> Iterator[Site]:
     cipher = CredentialCipher([Fernet.generate_key().decode()])
     with ExitStack() as stack:
         clear(installation)
-        for url in (*installation.node_urls, installation.router_url):
-            stack.callback(execute, url, sql.SQL("drop role {}"), LOGIN)
-            create = "create role {} login password {} in role gmail_sync_service"
-            execute(url, sql.SQL(create), LOGIN, password)
+        for server in installation.servers:
+            stack.callback(execute, server.url(), sql.SQL("drop role {}"), LOGIN)
+            create = sql.SQL("create role {} login password {} in role gmail_sync_service")
+            execute(server.url(), create, LOGIN, password)
         urls = installation.urls(LOGIN, password)
-        router_url = installation.router.url("gmail_sync", LOGIN, password)
+        router_url = installation.address(LOGIN, password)
         simulator = stack.enter_context(Simulator())
         api = GmailApi(simulator.url)
         google = Google(api, f"{simulator.url}/token", None, None, cipher, timeout=60)
@@ -209,6 +224,28 @@ def check_outage_of_syncs(
     site.check_synced(victim)
 
 
+def test_the_workers_of_all_nodes_share_the_quota_of_the_project(site: Site) -> None:
+    """Each would fetch for its user as fast as the whole project may."""
+    site.simulator.set_limits(Limits(PROFILE, WINDOW, user_units=10**9, project_units=10**9))
+    site.limit(user_units=None, project_units=PROJECT_UNITS, window=WINDOW)
+    try:
+        users = site.connect("shares", PROFILE)
+        for user in users:
+            site.start(user)
+        for user in users:
+            site.check_synced(user)
+        charges = site.simulator.quota.charges
+    finally:
+        site.limit(user_units=6_000, project_units=1_200_000, window=60)
+        site.simulator.set_limits(Limits())
+    spent = sum(charge.units for charge in charges)
+    windows = (charges[-1].at - charges[0].at) / WINDOW
+    print(f"{spent} units in {windows:.1f} windows of {PROJECT_UNITS}")
+    assert spent > 3 * PROJECT_UNITS
+    # Requests may arrive later than they were charged, and so in fewer windows by one.
+    assert spent <= (windows + 2) * PROJECT_UNITS
+
+
 # The last test: the pause between polls goes on for as long.
 def test_users_of_all_nodes_are_synced_and_their_streams_need_no_poll(
     site: Site, monkeypatch: pytest.MonkeyPatch
@@ -226,6 +263,24 @@ def test_users_of_all_nodes_are_synced_and_their_streams_need_no_poll(
         for user, stream in zip(users, streams, strict=True):
             assert last_event(stream)["outcome"] == "succeeded"
             site.check_synced(user)
+        waits = [
+            seconds_until_shown(site, user, stream)
+            for _ in range(5)
+            for user, stream in zip(users, streams, strict=True)
+        ]
+        print(f"a start by SQL is shown after {median(waits):.3f} s, {max(waits):.3f} s at most")
+
+
+def seconds_until_shown(site: Site, user: str, stream: Stream) -> float:
+    """From a start in another process, which this one learns only from the node."""
+    began = time.monotonic()
+    task_id = site.functions.value("start_sync_idempotent", user)
+    while (run := stream.run())["task_id"] != task_id:
+        pass
+    seconds = time.monotonic() - began
+    while not run["outcome"]:
+        run = stream.run()
+    return seconds
 
 
 def lead_to_node_1(installation: Installation, user: str) -> None:

@@ -34,8 +34,9 @@ def places(installation: Installation) -> Iterator[dict[str, str]]:
             server.create_database(DATABASE)
             stack.callback(server.drop_database, DATABASE)
         yield {name: server.url(DATABASE) for name, server in hosts.items()}
-    with superuser(installation.router_url) as router:
-        router.execute("drop role if exists shop")
+    for server in hosts.values():
+        with superuser(server.url("postgres")) as connection:
+            connection.execute("drop role if exists shop, gmail_sync_login")
 
 
 def commands(places: dict[str, str], password: str) -> str:
