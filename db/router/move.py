@@ -324,7 +324,9 @@ class Mover:
         _execute(
             self._target,
             "create temp table wide_stream"
-            " (url text, user_id text, change_number bigint, latest bigint) on commit drop;"
+            " (url text, user_id text, change_number bigint, latest bigint, event_id text,"
+            " event_type text, event_body jsonb, event_number bigint, attempts integer,"
+            " first_attempt_at timestamptz) on commit drop;"
             " create temp table wide_event (url text, user_id text, event_id text, type text,"
             " data jsonb, change_number bigint, created_at timestamptz) on commit drop",
         )

@@ -78,7 +78,8 @@ PARTS: dict[str, tuple[Part, ...]] = {
 
 # What waits for a webhook of all users goes to the target's webhook of the same address.
 WIDE_STREAMS = """
-select w.url, t.user_id, t.change_number, t.latest
+select w.url, t.user_id, t.change_number, t.latest, t.event_id, t.event_type, t.event_body,
+  t.event_number, t.attempts, t.first_attempt_at
 from gmail_sync.webhook_stream t join gmail_sync.webhook w on w.id = t.webhook_id
 where w.user_id is null and {in_slot}
 """
@@ -103,17 +104,24 @@ delete from gmail_sync.webhook_event t
 using gmail_sync.webhook w
 where w.id = t.webhook_id and w.user_id is null and {in_slot};
 
-insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number, latest, waiting_since)
-select w.id, s.user_id, min(s.change_number), max(s.latest), clock_timestamp()
-from wide_stream s
-join gmail_sync.webhook w on w.user_id is null and w.url = s.url
-group by w.id, s.user_id;
-
 insert into gmail_sync.webhook_event
   (webhook_id, user_id, event_id, type, data, change_number, created_at)
 select w.id, e.user_id, e.event_id, e.type, e.data, e.change_number, e.created_at
 from wide_event e
 join gmail_sync.webhook w on w.user_id is null and w.url = e.url;
+
+-- The event that is being sent keeps its id and its body, as it may have arrived.
+insert into gmail_sync.webhook_stream
+  (webhook_id, user_id, change_number, latest, waiting_since, event_id, event_type, event_body,
+  event_number, queued_id, attempts, first_attempt_at)
+select distinct on (w.id, s.user_id)
+  w.id, s.user_id, s.change_number, s.latest, clock_timestamp(), s.event_id, s.event_type,
+  s.event_body, s.event_number, e.id, s.attempts, s.first_attempt_at
+from wide_stream s
+join gmail_sync.webhook w on w.user_id is null and w.url = s.url
+left join gmail_sync.webhook_event e
+  on e.webhook_id = w.id and e.user_id = s.user_id and e.event_id = s.event_id
+order by w.id, s.user_id, s.change_number;
 
 -- To others the mail that the user has is not new.
 insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number)
