@@ -141,3 +141,23 @@ def test_a_large_export_is_read_fast_and_in_little_memory(tmp_path: Path) -> Non
     assert count == copies * 1000
     assert count / seconds > 5000
     assert kilobytes < 20_000
+
+
+def test_a_message_without_the_empty_line_after_it_perhaps_lacks_its_end() -> None:
+    _, (first, second) = read_back([b"no end", b"Subject: a\r\n\r\nb\r\n"], 4096)
+    assert (first.raw, second.raw) == (None, b"Subject: a\r\n\r\nb\r\n")
+
+
+def test_the_last_message_before_an_error_is_not_sure_to_be_whole() -> None:
+    entry = SEPARATOR + b"X-GM-THRID: 1\r\nX-Gmail-Labels: Inbox\r\nSubject: a\r\n\r\nb\r\n\r\n"
+    chunks = iter([entry, entry])
+
+    def read(size: int) -> bytes:
+        if (chunk := next(chunks, None)) is None:
+            raise EOFError
+        return chunk
+
+    messages = read_messages(read, ends_surely=True)
+    assert [next(messages).raw, next(messages).raw] == [b"Subject: a\r\n\r\nb\r\n", None]
+    with pytest.raises(EOFError):
+        next(messages)

@@ -72,6 +72,20 @@ def test_what_is_left_takes_as_long_as_what_was_done(
     assert eta(functions, task_id) == pytest.approx(30, abs=1)
 
 
+def test_a_run_that_stands_still_keeps_the_speed_that_it_had(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    quota(db, "unlimited")
+    set_run(db, task_id, phase="fetching", found=100, new=25, pending=75)
+    shift(db, task_id, "-110 s", "fetching_at")
+    shift(db, task_id, "-100 s", "progressed_at")
+    assert eta(functions, task_id) == pytest.approx(30, abs=1)
+    # Unless it says until when it waits.
+    set_run(db, task_id, phase="waiting")
+    shift(db, task_id, "500 s", "waiting_until")
+    assert eta(functions, task_id) == pytest.approx(500, abs=1)
+
+
 def test_a_successor_counts_its_own_speed_only(
     functions: Session, db: Connection, task_id: str
 ) -> None:
@@ -253,6 +267,25 @@ def test_stored_messages_cost_their_place_in_the_lists_of_labels(
     assert cheap > 40_000_000 / 6000 * WINDOW
 
 
+@pytest.mark.parametrize(("staged", "fetched"), [(9_000, 11_000), (9_999, 10_001), (10_000, 0)])
+def test_staged_messages_of_an_import_are_not_fetched(
+    functions: Session, db: Connection, task_id: str, staged: int, fetched: int
+) -> None:
+    """So many that they are not counted count as all."""
+    quota(db, PROFILE)
+    functions.rows("begin_listing", task_id, 1000, 20_000)
+    db.execute("update gmail_sync.account set listing_complete = true")
+    db.execute(
+        "insert into gmail_sync.imported_message (user_id, import_key, thread_id, label_ids,"
+        " label_names, size, parsed) select 'ann', n, 't', '{}', '{}', 1, '{}'"
+        " from generate_series(1, %s) n",
+        [staged],
+    )
+    set_run(db, task_id, phase="fetching", found=20_000, pending=20_000)
+    seconds = fetched / MESSAGES * WINDOW
+    assert eta(functions, task_id) == (pytest.approx(seconds, rel=0.05) if fetched else None)
+
+
 def test_a_first_sync_that_goes_on_has_only_new_messages_left(
     functions: Session, db: Connection, task_id: str
 ) -> None:
@@ -313,6 +346,18 @@ def test_a_wait_comes_before_the_work(functions: Session, db: Connection, task_i
     functions.value("handover_sync", task_id, "Google says wait")
     successor = successor_of(db, task_id)["task_id"]
     assert eta(functions, successor) == pytest.approx(7200 + 2 * WINDOW, abs=2)
+
+
+def test_what_was_spent_before_a_wait_is_free_after_it(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    quota(db, PROFILE)
+    spend(db, 6000, "1 s")
+    set_run(db, task_id, phase="fetching", found=301, pending=301)
+    shift(db, task_id, "2 h", "waiting_until")
+    functions.value("handover_sync", task_id, "Google says wait")
+    successor = successor_of(db, task_id)["task_id"]
+    assert eta(functions, successor) == pytest.approx(7200 + WINDOW, abs=2)
 
 
 def test_a_run_that_is_due_has_its_work_left(
