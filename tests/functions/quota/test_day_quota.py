@@ -194,8 +194,19 @@ def test_google_s_own_word_is_asked_for_again_after_an_hour(
     assert functions.row("reserve_account_quota", "ann", calls("attachments.get")) == wait
     assert only(db, "select count(*) from gmail_sync.quota_charge") == 0
 
-    db.execute("update gmail_sync.quota_day set refused_at = refused_at - interval '61 min'")
-    assert get(functions, task_id) is None
+    for ago, is_asked in (("58 min", False), ("3 min", True)):
+        db.execute("update gmail_sync.quota_day set refused_at = refused_at - %s::interval", [ago])
+        assert (get(functions, task_id) is None) is is_asked
+
+
+def test_what_is_booked_for_after_midnight_counts_for_that_day(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    tomorrow = reset_at(db)
+    charge = "select gmail_sync._charge_quota(%s, 'ann', %s, 20, clock_timestamp())"
+    db.execute(charge, [PROFILE, tomorrow])
+    days = db.execute("select day, units from gmail_sync.quota_day").fetchall()
+    assert [tuple(row.values()) for row in days] == [(tomorrow.date(), 20)]
 
 
 def test_google_s_word_about_another_day_project_or_clock_binds_nobody(
