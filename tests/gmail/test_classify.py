@@ -12,9 +12,11 @@ from google.auth.exceptions import RefreshError, TransportError
 from googleapiclient.errors import HttpError
 
 from service.gmail import errors
+from service.gmail.backoff import retry_at
 from service.gmail.classify import CLASSES, CLASSES_BY_STATUS, TOKEN_ERRORS, classify
 from service.gmail.transport import Response
 
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 GET, HISTORY = "gmail.users.messages.get", "gmail.users.history.list"
 
 
@@ -208,3 +210,20 @@ def test_every_class_has_its_own_code_and_advice() -> None:
     bases = {errors.Refused, errors.SetupRefused}
     kinds = [kind for kind in family(errors.GmailError) if kind not in bases]
     assert len({kind.code for kind in kinds}) == len({kind.advice for kind in kinds}) == len(kinds)
+
+
+@pytest.mark.parametrize(
+    ("limit", "seconds"),
+    [
+        (errors.RateLimited("limit"), 10),
+        (errors.RateLimited("limit", retry_after=timedelta(seconds=90)), 90),
+        (errors.RateLimited("limit", retry_after=timedelta(seconds=1)), 10),
+        (errors.RateLimited("limit", retry_at=NOW + timedelta(seconds=90)), 90),
+        (errors.RateLimited("limit", retry_at=NOW - timedelta(seconds=90)), 10),
+    ],
+)
+def test_a_limit_is_waited_out_as_long_as_google_says(
+    limit: errors.RateLimited, seconds: int
+) -> None:
+    """An immediate retry prolongs it."""
+    assert retry_at(limit, NOW) == NOW + timedelta(seconds=seconds)
