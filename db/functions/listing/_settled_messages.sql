@@ -12,19 +12,23 @@ declare
   v_label_ids text[] := array(
     select l.label_id from gmail_sync.label l where l.user_id = p_user_id
   );
+  -- By message. Looked up there, and not joined: a plan may compare each message with all others.
+  v_listed jsonb := (
+    select jsonb_object_agg(i.message_id, i.label_ids)
+    from (
+      select l.message_id, jsonb_agg(l.label_id) as label_ids
+      from gmail_sync.label_listing l
+      where l.user_id = p_user_id
+        and l.message_id = any (p_message_ids)
+      group by l.message_id
+    ) i
+  );
 begin
   return (
-    with listed as materialized (
-      select i.message_id, jsonb_agg(i.label_id) as label_ids
-      from gmail_sync.label_listing i
-      where i.user_id = p_user_id
-        and i.message_id = any (p_message_ids)
-      group by i.message_id
-    )
     select jsonb_agg(jsonb_build_object(
       'message_id', w.message_id,
       'history_id', a.listing_history_id,
-      'label_ids', listed.label_ids
+      'label_ids', v_listed -> w.message_id
     ))
     from gmail_sync._fetch_state(p_user_id, p_message_ids) w
     join gmail_sync.account a on a.user_id = p_user_id
@@ -37,7 +41,6 @@ begin
       on m.user_id = p_user_id
       and m.message_id = w.message_id
       and m.message_id = any (p_message_ids)
-    left join listed on listed.message_id = w.message_id
     where w.known
       and m.label_ids <@ v_label_ids
   );
