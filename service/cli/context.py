@@ -4,13 +4,17 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from service import logs, telemetry
+from service import telemetry
 from service.config import Config
 from service.postgres.calls import FunctionCaller, Session
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 
 @contextmanager
@@ -26,12 +30,18 @@ def open_session(command: str, *, traced: bool = True) -> Iterator[tuple[Config,
     name = f"gmail-sync {command} by {actor()}"
     url = make_conninfo(config.database_url, application_name=name)
     if traced:
-        telemetry.start(os.environ, logs.configure("warning"))
+        telemetry.start(os.environ, _log)
     with (
         telemetry.command(f"gmail-sync {command}", os.environ.get("TRACEPARENT")),
         closing(Session(url, name)) as session,
     ):
         yield config, session
+
+
+def _log() -> "FilteringBoundLogger":
+    from service import logs
+
+    return logs.configure("warning")
 
 
 def actor() -> str:

@@ -80,7 +80,7 @@ def _prepare_log(config: Config) -> FilteringBoundLogger:
     logs.take_over_stderr()
     log = logs.configure(config.log_level)
     threads.end_process_with_any_thread(log)
-    telemetry.start(os.environ, log)
+    telemetry.start(os.environ, lambda: log)
     return log
 
 

@@ -25,18 +25,21 @@ NONE: Attributes = MappingProxyType({})
 _tracing: "Tracing | None" = None
 
 
-def start(environment: Mapping[str, str], log: "FilteringBoundLogger") -> None:
-    """Trace this process if its environment asks for that. Call it before the first connection."""
+def start(environment: Mapping[str, str], log: "Callable[[], FilteringBoundLogger]") -> None:
+    """Trace this process if its environment asks for that. Call it before the first connection.
+
+    `log` is called only then: a command that is not traced loads no logging.
+    """
     global _tracing
     if not _is_asked_for(environment):
         return
     try:
         from service.telemetry.tracing import Tracing
     except ImportError:
-        log.warning(MISSING)
+        log().warning(MISSING)
         return
     _tracing = Tracing()
-    log.info("traces are sent")
+    log().info("traces are sent")
 
 
 def _is_asked_for(environment: Mapping[str, str]) -> bool:

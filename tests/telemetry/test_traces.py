@@ -194,7 +194,7 @@ def modules_of(environment: dict[str, str]) -> set[str]:
     program = (
         "import os, sys, service.app, service.worker.worker\n"
         "from service import logs, telemetry\n"
-        "telemetry.start(os.environ, logs.configure())\n"
+        "telemetry.start(os.environ, logs.configure)\n"
         "print(*(name for name in sys.modules if name.startswith('opentelemetry')))"
     )
     others = {name: value for name, value in os.environ.items() if not name.startswith("OTEL")}
