@@ -51,7 +51,12 @@ class Lease:
         self._thread = LongLivedThread(f"heartbeat {task_id}", self._run, self._stopped, log)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            # It may run nevertheless, and would extend the lease of a run that nobody executes.
+            self.stop_beating()
+            raise
         return self
 
     def __exit__(

@@ -9,6 +9,7 @@ import pytest
 from service import logs
 from service.postgres.calls import Row, Session, connect
 from service.postgres.errors import LeaseLost
+from service.threads import LongLivedThread
 from service.worker.lease import Lease
 from tests.killable import raise_in, threads_named
 from tests.waiting import wait_until
@@ -97,6 +98,22 @@ def test_heartbeats_go_on_after_an_error_in_their_thread(
         wait_until(lambda before=before: beat_of(functions, task_id) != before, 5)  # type: ignore[misc]
         before = beat_of(functions, task_id)
     assert not lost.is_set()
+
+
+def test_no_heartbeats_are_left_of_a_run_whose_start_failed(
+    service_url: str, task_id: str, lost: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = LongLivedThread.start
+
+    def start_and_fail(thread: LongLivedThread) -> None:
+        start(thread)
+        raise ValueError("too late")
+
+    monkeypatch.setattr(LongLivedThread, "start", start_and_fail)
+    lease = Lease(service_url, task_id, INTERVAL, TIMEOUT, logs.configure("error"), lost.set)
+    with pytest.raises(ValueError, match="too late"), lease:
+        pass
+    wait_until(lambda: not threads_named(f"heartbeat {task_id}"))
 
 
 def test_a_heartbeat_that_the_database_refuses_is_missed_until_the_lease_must_be_lost(
