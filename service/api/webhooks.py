@@ -19,7 +19,8 @@ from service.postgres.pool import Pool
 EventType = Annotated[str, Meta(pattern=r"^[a-z]+\.[a-z_]+\Z", max_length=50)]
 Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s@\x00-\x20\x7f]+\Z")]
 WebhookId = Annotated[str, PathParameter(pattern=r"^wh_[0-9a-f]{1,64}$")]
-ChangeNumber = Annotated[Annotated[int, Meta(ge=0)] | None, QueryParameter(le=2**63 - 1)]
+# Litestar leaves a bound of 0 out of the document.
+ChangeNumber = Annotated[int | None, QueryParameter(gt=-1, le=2**63 - 1)]
 ERRORS = error_responses(400, 401, 403, 404, 503)
 
 

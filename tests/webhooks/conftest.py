@@ -83,6 +83,10 @@ class Receiver:
         self._server.server_close()
         self._thread.join()
 
+    def last_change(self) -> int | None:
+        """The number of the change that arrived last."""
+        return self.received[-1].event["data"]["change_number"] if self.received else None
+
     def ids(self) -> list[tuple[str, str]]:
         """The user and message of each change that arrived, in order."""
         return [
