@@ -443,8 +443,9 @@ def test_the_clock_of_a_server_is_set_right(fast_clock: ClusterInAnHour) -> None
         assert (free_at - only(db, "select clock_timestamp()")).total_seconds() < 62
         # pg_cron goes on as well. A pass within a minute notices, the lease lapses in another, and
         # the pass after that reaps.
-        wait_until(lambda: not run_of(db, first)["is_syncing"], 240)
-        assert " UTC. Nothing waits" in str(reasons(functions))
+        wait_until(lambda: not run_of(db, first)["is_syncing"], 600)
+        # A pass that had begun may have reaped it without noticing.
+        wait_until(lambda: " UTC. Nothing waits" in str(reasons(functions)), 600)
 
 
 def fast_by(db: Connection) -> float:
