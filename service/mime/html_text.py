@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -180,6 +180,8 @@ def _is_zero(value: str | None) -> bool:
 def _lines_beyond(text: str, more: str) -> str | None:
     """The lines of `more` that have words which neither `text` nor an earlier line has."""
     known = set(_words(text))
+    if more.isascii() and known.issuperset(_words(more)):
+        return None  # As most mail; no word of ASCII goes over a line.
     lines = []
     for line in more.split("\n"):
         words = set(_words(line))
@@ -189,10 +191,11 @@ def _lines_beyond(text: str, more: str) -> str | None:
     return "\n".join(lines) or None
 
 
-def _words(text: str) -> Iterator[str]:
-    if text.isascii():
-        yield from _ASCII_WORD.findall(text.lower())
-        return
+def _words(text: str) -> Iterable[str]:
+    return _ASCII_WORD.findall(text.lower()) if text.isascii() else _other_words(text)
+
+
+def _other_words(text: str) -> Iterator[str]:
     folded = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", text)).casefold()
     for run in _RUN.finditer(_GAP.sub("", folded)):
         if run["unspaced"] is None or len(run[0]) == 1:
