@@ -31,7 +31,7 @@ DARK = """\
 
 
 def growth_chart(figures: list[Figure]) -> str:
-    lines = [Line(figure) for figure in figures if "ms" in figure.details]
+    lines = [Line(figure) for figure in figures if "sizes" in figure.details]
     sizes = lines[0].sizes
     costs = [cost for line in lines for cost in line.ms]
     across = Scale(sizes[0], sizes[-1], LEFT, WIDTH - RIGHT)

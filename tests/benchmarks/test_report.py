@@ -61,7 +61,7 @@ def test_each_highlight_is_measured() -> None:
 
 def test_each_figure_of_the_page_is_in_the_results() -> None:
     table = re.findall(
-        r"^\| (.*) \| .* \| ([\d.,]+) \S+ \| .* \|.*\|$", read_between(PAGE, report.COMMAND), re.M
+        r"^\| (.*) \| .* \| ([\d.,]+) [^|]+ \| .* \|.*\|$", read_between(PAGE, report.COMMAND), re.M
     )
 
     results = json.loads((report.HERE / "results.json").read_text())

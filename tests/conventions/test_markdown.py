@@ -30,7 +30,9 @@ def test_a_page_is_written_in_plain_english(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_short(name: str) -> None:
-    lines = (ROOT / name).read_text(encoding="utf-8").count("\n")
+    """Rows of tables are not counted: `make bench` writes some."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    lines = sum(not line.startswith("|") for line in text.splitlines())
     assert lines <= (LONGEST_README if name == "README.md" else LONGEST_PAGE)
 
 
