@@ -8,7 +8,8 @@
 -- nobody may see whether pg_cron uses background workers.
 --
 -- A clock that is set back by an hour stops what waits by it for that hour: pg_sleep, and a
--- schedule by seconds. A pass each minute goes on.
+-- schedule by seconds. A pass each minute goes on, unless pg_cron itself waits. Then the workers do
+-- its work, see run_fallback_reaper.
 
 create or replace function gmail_sync._expected_cron_jobs()
 returns table (jobname text, schedule text, command text)
