@@ -130,10 +130,10 @@ def _function(function: Function) -> Iterator[str]:
     match route:
         case Absent():
             return
-        case Own():
+        case Own(user):
             yield _remote_at_node(function)
             yield _asked(function)
-            yield _face(function, _body(function))
+            yield _face(function, _of_user(function, user) + _body(function))
         case User(user):
             yield _remote(function, f"gmail_sync_router.slot({user})")
             yield _face(function, _call(function))
@@ -263,17 +263,24 @@ def _first(function: Function) -> str:
 def _merged(function: Function, route: Rows | Total) -> str:
     """All nodes' results. A set is collected node by node and sorted at the end."""
     source = "gmail_sync_route.node n cross join lateral " + _call_at("n.node", function)
-    of_one = _call_at(f"gmail_sync_router.node_of({route.user})", function)
     if isinstance(route, Total):
         body = f"return (select {route.aggregate}(f) from {source});"
-        of_user = f"return (select f from {of_one});"
     else:
         limited = f" limit {route.limit}" if route.limit else ""
         body = f"return query select f.* from {source} order by {route.order}{limited};"
-        of_user = f"return query select f.* from {of_one}; return;"
-    if route.user:
-        body = f"if {route.user} is not null then {of_user} end if; {body}"
-    return _face(function, body)
+    return _face(function, _of_user(function, route.user) + body)
+
+
+def _of_user(function: Function, user: str) -> str:
+    """What returns the answer of a user's node, if the argument names a user."""
+    if not user:
+        return ""
+    answer = _call_at(f"gmail_sync_router.node_of({user})", function)
+    if function.is_set:
+        returned = f"return query select f.* from {answer}; return;"
+    else:
+        returned = f"return (select f from {answer});"
+    return f"if {user} is not null then {returned} end if; "
 
 
 def _call_at(node: str, function: Function) -> str:

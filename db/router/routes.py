@@ -49,7 +49,12 @@ class First(NamedTuple):
 
 
 class Own(NamedTuple):
-    """A function in db/router/functions, which merges what the nodes return."""
+    """A function in db/router/functions, which merges what the nodes return.
+
+    `user` is as in Rows.
+    """
+
+    user: str = ""
 
 
 class Absent(NamedTuple):
@@ -92,15 +97,15 @@ ROUTES: dict[str, Route] = {
     "sync_run": Own(),
     "claim_sync": First(),
     # A webhook for all users is at every node.
-    "add_webhook": Own(),
+    "add_webhook": Own("p_user_id"),
     "claim_webhook_deliveries": First(),
     "list_webhook_deliveries": Rows("ended_at desc", "p_limit", "p_user_id"),
-    "list_webhooks": Own(),
+    "list_webhooks": Own("p_user_id"),
     "record_webhook_delivery": Total("bool_or"),
     "remove_webhook": Total("bool_or", "p_user_id"),
     "replay_webhook": Total("bool_or", "p_user_id"),
-    "rotate_webhook_secret": Own(),
-    "test_webhook": Own(),
+    "rotate_webhook_secret": Own("p_user_id"),
+    "test_webhook": Own("p_user_id"),
     "webhook_event_types": Own(),
     "check_sync_consistency": Own(),
     "database_time": Own(),

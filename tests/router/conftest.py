@@ -109,3 +109,9 @@ def installation(nodes: list[Cluster]) -> Iterator[Installation]:
         pytest.skip(missing)
     with fast_cluster() as router, Installation.installed(nodes, router) as installation:
         yield installation
+
+
+@pytest.fixture(scope="module")
+def at_all_nodes(installation: Installation) -> Iterator[Installation]:
+    with spread(installation):
+        yield installation

@@ -18,7 +18,7 @@ from service.postgres.calls import Row, Session, connect
 from service.postgres.errors import UserElsewhere
 from tests.cluster import Cluster
 from tests.functions.conftest import zombie
-from tests.router.conftest import NODES, Installation, clear, spread, user_at
+from tests.router.conftest import NODES, Installation, clear, user_at
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.gate
@@ -27,12 +27,6 @@ DOWN = 2
 # pgbouncer gives up a transaction that waits after 2 s, and postgres_fdw tries once more. It takes
 # 2.4 and 4.7 s on a quiet machine, and less than pgbouncer's query_timeout on any.
 BOUND_SECONDS = 15
-
-
-@pytest.fixture(scope="module")
-def at_all_nodes(installation: Installation) -> Iterator[Installation]:
-    with spread(installation):
-        yield installation
 
 
 @pytest.fixture

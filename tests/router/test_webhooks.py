@@ -10,7 +10,7 @@ from service.demo.routed import superuser
 from service.postgres.calls import Row, Session
 from tests.functions.conftest import claimed, message, store
 from tests.functions.webhooks.test_webhooks import accept, claim
-from tests.router.conftest import NODES, Installation, clear, spread, user_at
+from tests.router.conftest import NODES, Installation, clear, user_at
 from tests.router.test_faults import DOWN, kill
 from tests.waiting import wait_until
 
@@ -20,12 +20,6 @@ URL = "https://app.example/hooks"
 AT_A_NODE = (
     "select id, url, events::text[], with_content, secrets from gmail_sync.webhook order by id"
 )
-
-
-@pytest.fixture(scope="module")
-def at_all_nodes(installation: Installation) -> Iterator[Installation]:
-    with spread(installation):
-        yield installation
 
 
 @pytest.fixture

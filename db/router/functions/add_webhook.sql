@@ -3,13 +3,6 @@
 declare
   v_node integer;
 begin
-  if p_user_id is not null then
-    return query
-      select * from gmail_sync_router.add_webhook(
-        gmail_sync_router.node_of(p_user_id), p_user_id, p_url, p_events, p_with_content
-      );
-    return;
-  end if;
   perform gmail_sync_router.require_every_node();
   begin
     for v_node in select n.node from gmail_sync_route.node n order by n.node loop

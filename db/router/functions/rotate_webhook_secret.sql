@@ -3,11 +3,6 @@ declare
   v_node integer;
   v_secret text;
 begin
-  if p_user_id is not null then
-    return gmail_sync_router.rotate_webhook_secret(
-      gmail_sync_router.node_of(p_user_id), p_user_id, p_webhook_id
-    );
-  end if;
   perform gmail_sync_router.require_every_node();
   for v_node in select n.node from gmail_sync_route.node n order by n.node loop
     if v_secret is null then

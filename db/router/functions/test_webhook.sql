@@ -3,11 +3,6 @@ declare
   v_node integer;
   v_event_id text;
 begin
-  if p_user_id is not null then
-    return gmail_sync_router.test_webhook(
-      gmail_sync_router.node_of(p_user_id), p_user_id, p_webhook_id
-    );
-  end if;
   for v_node in select n.node from gmail_sync_route.node n order by n.node loop
     v_event_id := gmail_sync_router.test_webhook(v_node, null, p_webhook_id);
     exit when v_event_id is not null;
