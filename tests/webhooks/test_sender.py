@@ -10,6 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from service.postgres.calls import Connection, Session
 from service.webhooks import post
+from service.webhooks import sender as sender_module
 from tests.functions.conftest import message, only, store
 from tests.functions.webhooks.test_webhooks import age
 from tests.waiting import wait_until
@@ -39,11 +40,14 @@ def failures(functions: Session, webhook_id: str, user: str | None = "ann") -> l
 
 
 def test_events_arrive_signed_and_agree_with_the_changes(
-    functions: Session, service_url: str, receiver: Receiver
+    functions: Session, service_url: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Each thread that sends has connections of its own.
+    monkeypatch.setattr(sender_module, "CONCURRENCY", 1)
     webhook = added(functions, receiver.url)
     with sending(service_url) as sender:
         task_id = mail(functions, "ann", *"abc")
+        wait_until(lambda: receiver.received)
         store(functions, task_id, message("a", "X"))
         sender.wake()
         changes = functions.rows("changes_since", "ann", 0)
@@ -52,6 +56,7 @@ def test_events_arrive_signed_and_agree_with_the_changes(
     last = {message_id: number for number, (_, message_id) in enumerate(receiver.ids())}
     assert sorted(last, key=last.__getitem__) == [change["message_id"] for change in changes]
     newest = receiver.received[-1]
+    assert newest.event["data"]["change_number"] == changes[-1]["change_number"]
     assert newest.path == "/hook?a=1"
     assert newest.headers["content-type"] == "application/json"
     assert receiver.connections == 1, "the connection is kept open"
