@@ -1,8 +1,9 @@
 """The quota is used up and never overdrawn: by one worker, by several, fairly among users.
 
 The simulator enforces Google's windows and our ledger keeps the same, both with the length of a
-window scaled down. How well a window is used is measured where Google counts. The first cap's worth
-of units goes in one burst. The time runs from its end until five more were spent.
+window scaled down. A request's way is not: it may take as much longer than the one before as with
+windows of a minute. How well a window is used is measured where Google counts. The first cap's
+worth of units goes in one burst. The time runs from its end until five more were spent.
 """
 
 import statistics
@@ -26,6 +27,9 @@ PROFILE = "google-standard"
 # Seconds a window is scaled down to: losses are reported in parts of a window.
 WINDOW = 4.0
 WINDOWS = 5
+# How much longer a window of the ledger is than Google's: of its length, and with 60 s.
+MARGIN = 0.02
+LATE = 60 * MARGIN
 GET = 20  # units
 
 
@@ -47,7 +51,8 @@ class Project:
         self._cipher = CredentialCipher([keys])
 
     def limit(self, user_units: int, project_units: int, window: float = WINDOW) -> None:
-        self._simulator.set_limits(Limits(PROFILE, window, user_units, project_units))
+        of_google = window * (1 + MARGIN) - LATE
+        self._simulator.set_limits(Limits(PROFILE, of_google, user_units, project_units))
         self._db.execute(
             "update gmail_sync.quota_profile set user_units = %s, project_units = %s,"
             " window_length = make_interval(secs => %s) where name = %s",
@@ -145,7 +150,7 @@ def test_one_worker_uses_95_percent_of_a_user_s_cap_and_never_more(
     project.assert_no_quota_error()
     share = used(steady_stretch(project.charges, cap), cap)
     print(f"one user used {share:.1%} of the cap over {WINDOWS} windows of {WINDOW} s")
-    assert share >= 0.95
+    assert 0.95 <= share < 1.05
 
 
 def test_three_workers_use_95_percent_of_the_project_s_cap_and_share_it_evenly(
@@ -173,7 +178,7 @@ def test_three_workers_use_95_percent_of_the_project_s_cap_and_share_it_evenly(
     even = sum(units.values()) / len(users)
     furthest = max(abs(each / even - 1) for each in units.values())
     print(f"six users used {share:.1%} of the project's cap, each its even part +-{furthest:.0%}")
-    assert share >= 0.95
+    assert 0.95 <= share < 1.05
     # The ledger serves in order; how soon each asks again, the machine's two cores decide.
     assert furthest < 1 / 3
 

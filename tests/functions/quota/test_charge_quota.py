@@ -1,6 +1,6 @@
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg.types.json import Jsonb
@@ -40,6 +40,15 @@ def test_the_whole_burst_goes_at_once_and_not_one_more(functions: Session, task_
     burst = functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
     assert burst is None
     assert functions.value("reserve_run_quota", task_id, calls("labels.list")) is not None
+
+
+def test_a_window_is_longer_than_google_s_for_a_request_that_travels_faster(
+    functions: Session, db: Connection, task_id: str
+) -> None:
+    functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
+    free_at = functions.value("reserve_run_quota", task_id, gets())
+    spent_at = only(db, "select min(charged_at) from gmail_sync.quota_charge")
+    assert free_at - spent_at == timedelta(seconds=60 * 1.02)
 
 
 def test_what_has_no_room_now_is_booked_for_when_it_has(
