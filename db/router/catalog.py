@@ -111,6 +111,13 @@ class Function(NamedTuple):
     comment: str
     grantees: list[str]
 
+    @property
+    def is_value(self) -> bool:
+        """Whether a call is an expression: neither rows nor several columns."""
+        return not self.is_set and (
+            self.is_void or [name for name, _ in self.columns or []] == ["answer"]
+        )
+
 
 class Relation(NamedTuple):
     """A view or a row type: its columns are pairs of a name and a type."""

@@ -23,6 +23,8 @@ ROLES = ("gmail_sync_app", "gmail_sync_reader", "gmail_sync_service", "gmail_syn
 JOINED = ("attachments", "labels")
 Connection = psycopg.Connection[Any]
 Report = Callable[[str], None]
+# Rows that postgres_fdw reads at once. Of a page with LIMIT it reads so many, too.
+FETCHED_ROWS = 50
 # Of each session at a node, because a caller's settings do not pass the router. What postgres_fdw
 # sets itself would be lost, for its next transaction may run on another connection of pgbouncer.
 SETTINGS = PINNED | {
@@ -165,7 +167,7 @@ def _prepare_node(node: Connection, password: str) -> None:
     node.execute(f"grant {', '.join(ROLES)} to {LOGIN}".encode())
     node.execute(
         "grant execute on function"
-        " gmail_sync._caller(text, text, text), gmail_sync._forget_actor(text),"
+        " gmail_sync._forget_actor(text),"
         " gmail_sync._add_webhook(text, text, text[], boolean, text, text),"
         f" gmail_sync._set_webhook_secret(text, text, text) to {LOGIN}".encode()
     )
@@ -328,6 +330,7 @@ def _create_servers(
             "host": pooler.host,
             "port": str(pooler.port),
             "dbname": f"node{node}",
+            "fetch_size": str(FETCHED_ROWS),
         }
         _create_server(router, views_server(node), "postgres_fdw", options, password)
 

@@ -142,8 +142,7 @@ ROUTES: dict[str, Route] = {
     "unschedule_jobs": Absent(_OF_A_SERVER),
 }
 
-# They write to the audit trail or start runs, so the node must know who calls at the router and in
-# which trace.
+# They write to the audit trail, so the node must know who calls at the router.
 AUDITED = {
     "connect_account",
     "delete_account",
@@ -152,6 +151,7 @@ AUDITED = {
     "record_audit_event",
     "record_connect_attempt",
 }
+# They start runs, so the node must know in which trace.
 TRACED = {
     "enqueue_due_syncs",
     "finish_import",

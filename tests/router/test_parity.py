@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from db.router.install import FETCHED_ROWS
 from db.router.routes import ROUTES, Absent
 from service.demo.routed import superuser
 from service.postgres.calls import Session, connect
@@ -174,6 +175,41 @@ def test_each_view_through_the_router_is_the_view_at_the_node(
         direct = answer(at_node, statement)
         assert answer(at_router, statement) == direct
         assert (bool(direct.rows), direct.error) == (view != "zombie_syncs", None), view
+
+
+def test_a_mailbox_by_view_is_read_whole_and_in_order(
+    functions: Session, at_node: psycopg.Connection[Any], at_router: psycopg.Connection[Any]
+) -> None:
+    end_runs(functions)
+    task_id = claimed(functions, "collector")
+    ids = [f"{number:03}" for number in range(2 * FETCHED_ROWS + 1)]
+    listed(functions, task_id, *ids)
+    while batch := taken(functions, task_id, 100):
+        store(functions, task_id, *map(message, batch))
+    statement = (
+        "select message_id from gmail_sync.messages where user_id = 'collector'"
+        " order by internal_date desc, message_id desc"
+    )
+    direct = answer(at_node, statement)
+    assert len(direct.rows) == len(ids)
+    assert answer(at_router, statement) == direct
+
+
+def test_a_run_started_through_the_router_keeps_the_trace_of_its_call(
+    installation: Installation,
+) -> None:
+    trace = f"00-{'a' * 32}-{'b' * 16}-01"
+    with superuser(installation.router_url) as router:
+        router.execute(f"set gmail_sync.traceparent = '{trace}'")
+        router.execute("select gmail_sync.start_sync_idempotent('traced')")
+        router.execute("reset gmail_sync.traceparent")
+        router.execute("select gmail_sync.start_sync_idempotent('untraced')")
+    with superuser(installation.node_urls[0]) as node:
+        runs = node.execute(
+            "select user_id, traceparent from gmail_sync.user_sync_status"
+            " where user_id in ('traced', 'untraced')"
+        ).fetchall()
+    assert dict(runs) == {"traced": trace, "untraced": None}
 
 
 def end_runs(functions: Session) -> None:

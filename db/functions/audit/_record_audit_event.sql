@@ -1,7 +1,8 @@
 -- Records a security-relevant act in the audit trail, with the database role and the application
 -- name. p_actor is the person or system that requested it. The default is the person at the command
 -- line, if the application name contains one (`gmail-sync account by os:ann`), else the user.
--- For the router's login, role and application are those that _caller has set.
+-- The router sets for whom it calls: `gmail_sync.caller_role` and `gmail_sync.caller_application`.
+-- They are believed of its login only, so nobody else can use them to forge.
 
 create or replace function gmail_sync._record_audit_event(
   p_act text, p_user_id text, p_detail jsonb default '{}', p_actor text default null

@@ -8,8 +8,8 @@ begin
   from gmail_sync_route.node n
   where n.node <> v_node;
   v_deleted := gmail_sync_router.delete_account(
-    v_node, p_user_id, p_expected_credentials, session_user::text, current_setting('application_name'),
-    current_setting('gmail_sync.traceparent', true)
+    v_node, p_user_id, p_expected_credentials, session_user::text,
+    current_setting('application_name')
   );
   if v_deleted is not null then
     select v_deleted or coalesce(bool_or(f.had_acts), false)
