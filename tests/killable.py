@@ -77,7 +77,7 @@ class KillableProcess:
             if stream:
                 with suppress(BrokenPipeError):  # A line may not have been read.
                     stream.close()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 def _obey() -> None:

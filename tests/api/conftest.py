@@ -23,13 +23,12 @@ from service.google.configuration import Google
 from service.postgres.calls import Session
 from service.postgres.pool import Pool
 from service.simulator import Simulator
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OWN_TOKENS = {"GMAIL_SYNC_JWT_SECRET": SECRET}
 WORKER = "5f0c9a52-6d0e-4a3e-9a43-6b1f3c3f7f10"
 # For two cores that others keep busy.
-PATIENCE_SECONDS = 30
 EMAIL, OTHER_EMAIL = "ann@mail.example", "other@mail.example"
 KEY = Fernet.generate_key().decode()
 

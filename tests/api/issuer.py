@@ -98,7 +98,7 @@ class LocalIssuer:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 issuer.asked += 1
-                issuer.may_answer.wait(10)
+                issuer.may_answer.wait(60)
                 status, headers, body = issuer.answer or (200, {}, issuer.jwks())
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():

@@ -19,7 +19,7 @@ from tests.api.conftest import (
     serving,
     token,
 )
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -91,7 +91,9 @@ def test_over_https_no_cookie_counts_that_another_host_can_have_set(
 
         def status(name: str) -> httpx.Response:
             headers = {"Cookie": f"{name}={token('ann')}", **proxy}
-            return httpx.get(f"{running.url}/api/gmail/sync/status", headers=headers)
+            return httpx.get(
+                f"{running.url}/api/gmail/sync/status", headers=headers, timeout=PATIENCE_SECONDS
+            )
 
         assert status(f"__Host-{COOKIE}").status_code == 200
         problem(status(COOKIE), 401, "not_authenticated")

@@ -163,7 +163,7 @@ def test_a_wait_without_a_change_ends_with_the_same_cursor(ann: httpx.Client) ->
 def test_a_wait_ends_with_its_token(ann: httpx.Client, running: Running) -> None:
     end = read(ann)["next"]
     began = time.monotonic()
-    headers = bearer(token("ann", lifetime=timedelta(seconds=3)))
+    headers = bearer(token("ann", lifetime=timedelta(seconds=5)))
     with httpx.Client(base_url=running.url, headers=headers, timeout=PATIENCE_SECONDS) as client:
         assert read(client, end, wait=30)["next"] == end
     assert time.monotonic() - began < 20
@@ -194,11 +194,12 @@ def test_a_wait_ends_with_the_service(ann: httpx.Client, running: Running, db: D
 def test_a_wait_ends_with_its_client(ann: httpx.Client, running: Running, db: Db) -> None:
     end = read(ann)["next"]
     subscribers = running.server.config.app.state.broadcaster._subscribers  # type: ignore[union-attr]
+    brief = httpx.Timeout(PATIENCE_SECONDS, read=1)
     with (
         client_of(running, "ann") as client,
         pytest.raises(httpx.ReadTimeout),
     ):
-        client.get(CHANGES, params={"after": end, "wait": 30}, timeout=1)
+        client.get(CHANGES, params={"after": end, "wait": 30}, timeout=brief)
     wait_until(lambda: not subscribers)
 
 

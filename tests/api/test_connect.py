@@ -26,6 +26,7 @@ from tests.api.conftest import (
     EMAIL,
     KEY,
     OTHER_EMAIL,
+    PATIENCE_SECONDS,
     Running,
     bearer,
     client_of,
@@ -317,8 +318,8 @@ def test_an_answer_counts_once(browser: Browser, simulator: Simulator, functions
 def test_a_code_that_was_used_is_refused_even_with_its_cookie(browser: Browser) -> None:
     location = browser.consent(browser.begin())
     sent = cookies(browser)
-    assert httpx.get(location, headers=sent).headers["location"] == "/"
-    again = httpx.get(location, headers=sent)
+    assert httpx.get(location, headers=sent, timeout=PATIENCE_SECONDS).headers["location"] == "/"
+    again = httpx.get(location, headers=sent, timeout=PATIENCE_SECONDS)
     assert again.headers["location"] == "/?connect_error=google_refused"
 
 
@@ -359,7 +360,8 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
     ((name, sealed),) = browser.attempts().items()
     at = fernet.extract_timestamp(sealed.encode()) - age
     old = fernet.encrypt_at_time(fernet.decrypt(sealed), at).decode()
-    problem(httpx.get(location, headers={"Cookie": f"{name}={old}"}), 400, "connect_expired")
+    answer = httpx.get(location, headers={"Cookie": f"{name}={old}"}, timeout=PATIENCE_SECONDS)
+    problem(answer, 400, "connect_expired")
 
 
 @pytest.mark.parametrize(
@@ -379,7 +381,8 @@ def test_a_cookie_of_another_time_is_none(running: Running, browser: Browser, ag
 )
 def test_a_cookie_that_we_did_not_make_is_none(running: Running, forged: str) -> None:
     url = f"{running.url}/api/gmail/callback?state=s&code=c"
-    answer = httpx.get(url, headers={b"Cookie": f"gmail_sync_connect_s={forged}".encode()})
+    sent = {b"Cookie": f"gmail_sync_connect_s={forged}".encode()}
+    answer = httpx.get(url, headers=sent, timeout=PATIENCE_SECONDS)
     problem(answer, 400, "connect_expired")
 
 
@@ -459,7 +462,7 @@ def test_who_guesses_codes_is_soon_asked_to_wait_and_google_is_spared(
 
     def guess(number: int) -> str:
         guessed = httpx.URL(location).copy_set_param("code", f"guess-{number}")
-        return httpx.get(guessed, headers=sent).headers["location"]
+        return httpx.get(guessed, headers=sent, timeout=PATIENCE_SECONDS).headers["location"]
 
     with ThreadPoolExecutor(10) as threads:
         said = Counter(threads.map(guess, range(10)))

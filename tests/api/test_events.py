@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import httpx
@@ -32,7 +33,7 @@ from tests.api.conftest import (
     token,
 )
 from tests.killable import raise_in, threads_named
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
 EVENTS = "/api/gmail/sync/events"
@@ -263,9 +264,10 @@ def test_a_hundred_watchers_cost_one_query_a_second(
             return len(starts) == 5
 
         wait_until(asked_often)
-    # By the database's clock: less often on a busy machine, never more often.
-    apart = [later - earlier for earlier, later in pairwise(sorted(starts))]
-    assert min(apart) > timedelta(seconds=0.9), apart
+    # By the database's clock. A query that a busy machine delays is further from the one before it,
+    # and nearer to the one after.
+    apart = [(later - earlier).total_seconds() for earlier, later in pairwise(sorted(starts))]
+    assert median(apart) > 0.9, apart
 
 
 def test_the_feed_outlives_its_connection(ann: httpx.Client, functions: Session, db: Db) -> None:
@@ -278,13 +280,13 @@ def test_the_feed_outlives_its_connection(ann: httpx.Client, functions: Session,
 
 
 def test_a_stream_ends_with_its_token(running: Running) -> None:
-    brief = bearer(token("ann", lifetime=timedelta(seconds=2)))
-    with httpx.Client(base_url=running.url, headers=brief, timeout=10) as client:
+    brief = bearer(token("ann", lifetime=timedelta(seconds=5)))
+    with httpx.Client(base_url=running.url, headers=brief, timeout=PATIENCE_SECONDS) as client:
         began = time.monotonic()
         with watching(client) as stream:
             stream.run()
             assert stream.next() is None
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < KEEPALIVE_SECONDS
 
 
 def test_a_quiet_stream_is_kept_alive(ann: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +309,7 @@ def test_a_stopping_server_ends_open_streams(ann: httpx.Client, running: Running
 
     thread = threading.Thread(target=watch)
     thread.start()
-    assert connected.wait(10)
+    assert connected.wait(PATIENCE_SECONDS)
     running.stop()
     assert ended.wait(KEEPALIVE_SECONDS / 2)
     thread.join()
@@ -347,20 +349,22 @@ def test_a_slow_client_is_told_only_the_newest(service_url: str, functions: Sess
         try:
             with feed.subscribe(LATEST_RUN, "ann", None) as subscriber:
                 task_id = functions.value("start_sync_idempotent", "ann")
-                assert await subscriber.wait_for_change(10)
+                assert await subscriber.wait_for_change(PATIENCE_SECONDS)
                 functions.value("cancel_sync", task_id)
                 await until(lambda: subscriber.row and subscriber.row["outcome"])
                 newest = functions.value("start_sync_idempotent", "ann")
                 await until(lambda: subscriber.row and subscriber.row["task_id"] == newest)
-                assert await subscriber.wait_for_change(1)
-                # Under load a notice of the newest run can still be on its way.
-                more = [await subscriber.wait_for_change(0.1) for _ in range(5)]
-                return [newest, (subscriber.row or {})["task_id"]], more[-1]
+                assert await subscriber.wait_for_change(PATIENCE_SECONDS)
+                # A notice of the newest run can still be on its way.
+                more = True
+                for _ in range(10):
+                    more = more and await subscriber.wait_for_change(0.5)
+                return [newest, (subscriber.row or {})["task_id"]], more
         finally:
             await asyncio.to_thread(feed.stop)
 
     async def until(check: Any) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not check():
                 await asyncio.sleep(0.02)
 

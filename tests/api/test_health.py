@@ -20,7 +20,7 @@ from tests.api.conftest import (
     serving,
     token,
 )
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
 DEAD_URL = "postgresql://nobody@127.0.0.1:1/nothing"
@@ -59,7 +59,9 @@ def test_health_counts_and_says_why(nobody: httpx.Client, zombie: str) -> None:
 
 def test_only_operators_see_whose_runs_are_zombies(running: Running, zombie: str) -> None:
     def details(headers: dict[str, str]) -> tuple[str | None, str | None]:
-        answer = httpx.get(f"{running.url}/api/gmail/sync/health", headers=headers)
+        answer = httpx.get(
+            f"{running.url}/api/gmail/sync/health", headers=headers, timeout=PATIENCE_SECONDS
+        )
         assert answer.status_code == 200
         (one,) = answer.json()["zombie_task_details"]
         assert one["last_update"]
@@ -90,7 +92,10 @@ def test_only_operators_see_what_a_job_said(running: Running, db: Db) -> None:
     )
 
     def said(headers: dict[str, str]) -> str | None:
-        (job,) = httpx.get(f"{running.url}/api/scheduler/status", headers=headers).json()["jobs"]
+        answer = httpx.get(
+            f"{running.url}/api/scheduler/status", headers=headers, timeout=PATIENCE_SECONDS
+        )
+        (job,) = answer.json()["jobs"]
         assert (job["last_status"], job["problem"]) == ("failed", "the last run failed")
         message: str | None = job["last_message"]
         return message
@@ -162,7 +167,7 @@ def test_without_a_database_the_service_starts_and_says_so() -> None:
         assert metrics.status_code == 200
         assert "\ngmail_sync_database_up 0.0\n" in metrics.text
         for each in slow:
-            answer = each.result(30)
+            answer = each.result(60)
             problem(answer, 503, "database_unavailable")
             assert int(answer.headers["retry-after"]) > 0
             assert "127.0.0.1" not in answer.text
@@ -185,7 +190,7 @@ def test_a_slow_query_does_not_block_the_event_loop(ann: httpx.Client, db: Db) -
             for path in ("/livez", "/api/gmail/sync/status"):
                 assert ann.get(path).status_code == 200
             assert not cancel.done()
-        assert cancel.result(10).json()["outcome"] == "cancelled"
+        assert cancel.result(60).json()["outcome"] == "cancelled"
 
 
 def test_a_worker_lives_as_long_as_the_app(service_url: str) -> None:

@@ -19,7 +19,7 @@ from tests.api.conftest import (
     stored,
     token,
 )
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 SECRET_WORD = "zugzwang"
 # Every route of the API, by what another user gets of what is ann's.
@@ -109,7 +109,7 @@ def bob(running: Running, anns: str, request: pytest.FixtureRequest) -> Iterator
 
 
 def routes(running: Running) -> set[tuple[str, str]]:
-    document = httpx.get(f"{running.url}/schema/openapi.json", timeout=10).json()
+    document = httpx.get(f"{running.url}/schema/openapi.json", timeout=PATIENCE_SECONDS).json()
     return {
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     } | {("GET", "/schema"), ("GET", "/schema/openapi.json")}
@@ -228,7 +228,7 @@ def test_the_stream_tells_of_one_s_own_syncs_alone(
     store(functions, anns, stored("m2"))
     functions.value("cancel_sync", anns)
     functions.value("start_sync_idempotent", "bob")
-    listener.join(10)
+    listener.join(60)
     assert not listener.is_alive()
     told = "\n".join(lines)
     assert "ann" not in told

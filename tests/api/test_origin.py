@@ -8,6 +8,7 @@ import pytest
 from service.origin import origin_of
 from service.postgres.calls import Session
 from tests.api.conftest import Running, bearer, connect_account, problem, serving, token
+from tests.waiting import PATIENCE_SECONDS
 
 PUBLIC = "https://sync.example.org"
 # What proxies make of the host and of X-Forwarded headers.
@@ -40,7 +41,9 @@ def ask(running: Running, origin: str, host: str | None = None, **more: str) -> 
     headers = bearer(token("ann")) | {"Origin": origin} | more
     if host is not None:
         headers["Host"] = host
-    return httpx.post(f"{running.url}/api/gmail/sync/smart", headers=headers)
+    return httpx.post(
+        f"{running.url}/api/gmail/sync/smart", headers=headers, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_the_public_url_decides_whatever_the_proxy_writes(

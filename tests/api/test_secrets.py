@@ -119,7 +119,7 @@ def sync(installation: Installation) -> str:
         outcome: str | None = installation.ask("GET", run).json()["outcome"]
         return outcome
 
-    outcome: str = wait_until(ended, 60)
+    outcome: str = wait_until(ended)
     return outcome
 
 
@@ -217,7 +217,7 @@ def meet_a_refusal(installation: Installation, simulator: Simulator, functions: 
         # What is renewed cannot be saved.
         simulator.tokens.expire(access_token)
     task_id = installation.ask("POST", "/api/gmail/sync/smart").json()["task_id"]
-    wait_until(lambda: functions.rows("sync_run", task_id)[0]["successor"], 60)
+    wait_until(lambda: functions.rows("sync_run", task_id)[0]["successor"])
     installation.ask("GET", f"/api/gmail/sync/{task_id}")
     functions.value("cancel_sync", task_id)
     with suppress(AssertionError):

@@ -87,7 +87,7 @@ class Terminal:
 
     def end(self, stop: signal.Signals) -> int:
         self.process.send_signal(stop)
-        return self.process.wait(10)
+        return self.process.wait(60)
 
     def close(self) -> None:
         self.process.kill()
@@ -262,7 +262,7 @@ def test_scripts_get_a_line_each_interval_through_an_outage(
         set_reachable(cluster, database, True)
         wait_until(lambda: "error" not in snapshots()[-1]["health"])
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert snapshots()
     finally:
         process.kill()
@@ -280,13 +280,13 @@ def test_one_look_for_scripts_has_health_and_runs_and_a_status(service_url: str)
     assert {each["user_id"] for each in look["runs"]} == {USER, "ann", "bob"}
     zombie = look["runs"][0]
     assert (zombie["user_id"], zombie["done"], zombie["found"]) == (USER, 540, 1200)
-    assert 95 <= zombie["silent_seconds"] < 120
+    assert 95 <= zombie["silent_seconds"] < 200
 
 
 def test_one_look_in_a_terminal_is_printed_and_stays(terminal: Any) -> None:
     opened = terminal(100, 30, "--once")
 
-    assert opened.process.wait(30) == 1
+    assert opened.process.wait(60) == 1
     assert "unhealthy" in opened.output()
     assert OTHER_SCREEN not in opened.output()
 

@@ -248,19 +248,17 @@ def test_a_running_sync_goes_on_and_its_renewed_token_is_kept(
     )
     cipher = CredentialCipher([NEW, OLD])
     # Longer than a command takes on a busy machine: the request is held meanwhile.
-    google = Google(
-        GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=30
-    )
+    google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher)
     worker = Worker(environment["DATABASE_URL"], google, 1, logs.configure("warning"))
     held = simulator.faults.add(Fault("batch", "hang", after=1, count=1))
     worker.start()
     try:
         task_id = functions.value("start_sync_idempotent", "ann")
-        assert held.wait_arrived(30)
+        assert held.wait_arrived(60)
         assert run(environment, "rotate-keys").returncode == 0
         simulator.tokens.expire("access")
         held.release()
-        wait_until(lambda: functions.rows("sync_run", task_id)[0]["outcome"] == "succeeded", 60)
+        wait_until(lambda: functions.rows("sync_run", task_id)[0]["outcome"] == "succeeded")
     finally:
         worker.stop()
     (credentials,) = stored(db).values()

@@ -11,7 +11,7 @@ import pytest
 from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
 from service.google.credentials import load_credentials
-from service.simulator import Mail, Mailbox, Simulator
+from service.simulator import Fault, Mail, Mailbox, Simulator
 from service.simulator.load import read
 
 SHARED_MAIL = Path(__file__).parents[3] / "shared" / "mail"
@@ -90,3 +90,8 @@ def connect(simulator: Simulator, mailbox: Mailbox) -> Iterator[Connect]:
     yield make
     for client in made:
         client.close()
+
+
+def patience(fault: Fault) -> float:
+    """Seconds to wait for an answer: few where none is meant to come."""
+    return 0.3 if fault.action == "hang" else 30

@@ -174,7 +174,7 @@ def test_a_failing_request_is_not_repeated(connect: Connect, simulator: Simulato
 
 def test_a_server_that_hangs_times_out(connect: Connect, simulator: Simulator) -> None:
     simulator.faults.add(Fault("getProfile", "hang", count=1))
-    client = connect(timeout=0.2)
+    client = connect(timeout=2)
     with pytest.raises(errors.Transient):
         client.profile()
     assert client.profile().email == EMAIL
@@ -192,7 +192,7 @@ def test_interrupt_ends_a_call_that_no_timeout_ends(
 ) -> None:
     hung = simulator.faults.add(Fault(method, action, seconds=600))  # type: ignore[arg-type]
     token = "access-1" if method == "getProfile" else ""
-    client = connect(token, refresh_token=REFRESH_TOKEN)
+    client = connect(token, refresh_token=REFRESH_TOKEN, timeout=600)
     caught: list[Exception] = []
 
     def call() -> None:
@@ -203,10 +203,9 @@ def test_interrupt_ends_a_call_that_no_timeout_ends(
 
     thread = threading.Thread(target=call)
     thread.start()
-    assert hung.wait_arrived(20)
+    assert hung.wait_arrived(60)
     client.interrupt()
-    # Sooner than any timeout: that of a socket is 30 s.
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert len(caught) == 1
     client.interrupt()
@@ -217,7 +216,7 @@ def test_interrupt_ends_a_call_that_no_timeout_ends(
 def test_interrupt_ends_an_answer_whose_socket_http_client_dropped(connect: Connect) -> None:
     """Connection: close makes http.client drop the socket while the body is still read."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        client = connect(api=GmailApi(f"http://127.0.0.1:{server.getsockname()[1]}"), timeout=30)
+        client = connect(api=GmailApi(f"http://127.0.0.1:{server.getsockname()[1]}"), timeout=600)
         failed = threading.Event()
 
         def call() -> None:
@@ -236,7 +235,7 @@ def test_interrupt_ends_an_answer_whose_socket_http_client_dropped(connect: Conn
             connections = client._transport._connections
             wait_until(lambda: not any(each.sock for each in connections.values()))
             client.interrupt()
-            thread.join(20)
+            thread.join(60)
         assert failed.is_set()
 
 

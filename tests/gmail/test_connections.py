@@ -27,13 +27,14 @@ LABELS = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"labels": []}'
 @pytest.fixture
 def server() -> Iterator[socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(10)
+        listening.settimeout(60)
         yield listening
 
 
 def client_of(server: socket.socket, scheme: str = "http") -> GmailClient:
     credentials = load_credentials({"token": "a"}, "http://127.0.0.1:1/token", "id", "secret")
-    return GmailClient(GmailApi(f"{scheme}://127.0.0.1:{server.getsockname()[1]}"), credentials)
+    api = GmailApi(f"{scheme}://127.0.0.1:{server.getsockname()[1]}")
+    return GmailClient(api, credentials, timeout=600)
 
 
 def in_thread(call: Callable[[], object]) -> tuple[threading.Thread, list[errors.GmailError]]:
@@ -65,11 +66,11 @@ def test_a_connection_is_kept_and_replaced_once_the_server_has_closed_it(
         with server.accept()[0] as connection:
             answer(connection, LABELS)
             answer(connection, LABELS)
-            thread.join(10)
+            thread.join(60)
         thread, caught = in_thread(client.labels)
         with server.accept()[0] as connection:
             answer(connection, LABELS)
-            thread.join(10)
+            thread.join(60)
         assert not caught
 
 
@@ -79,7 +80,7 @@ def test_a_request_sent_on_a_kept_connection_is_not_repeated(server: socket.sock
         with server.accept()[0] as connection:
             answer(connection, LABELS)
             assert connection.recv(65536)
-        thread.join(10)
+        thread.join(60)
         assert [type(each) for each in caught] == [errors.Transient]
         server.settimeout(0.1)
         with pytest.raises(TimeoutError):
@@ -92,7 +93,7 @@ def test_interrupt_ends_a_handshake(server: socket.socket) -> None:
         with server.accept()[0] as connection:
             assert connection.recv(65536)
             client.interrupt()
-            thread.join(4)
+            thread.join(60)
             assert not thread.is_alive()
     assert [type(each) for each in caught] == [errors.Transient]
 
@@ -107,7 +108,7 @@ def test_interrupt_ends_the_wait_for_a_connection() -> None:
         thread, caught = in_thread(client.labels)
         wait_until(lambda: client._transport._sockets._open)
         client.interrupt()
-        thread.join(4)
+        thread.join(60)
         assert not thread.is_alive()
         for each in waiting:
             each.close()
@@ -147,7 +148,7 @@ def test_a_certificate_that_no_authority_signed_is_refused(
             pytest.raises(ssl.SSLError),
         ):
             context.wrap_socket(connection, server_side=True)
-        thread.join(10)
+        thread.join(60)
     assert "certificate verify failed" in str(caught[0])
 
 
@@ -162,7 +163,7 @@ def test_https_goes_through_the_proxy_of_the_environment(
         with server.accept()[0] as connection:
             asked = connection.recv(65536)
             connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
-        thread.join(10)
+        thread.join(60)
     assert asked.startswith(b"CONNECT gmail.example:443 HTTP/1.")
     assert b"proxy-authorization: Basic " in asked
     assert [type(each) for each in caught] == [errors.Transient]
@@ -177,6 +178,6 @@ def test_the_beginning_of_a_compressed_answer_is_read(server: socket.socket) -> 
         thread, _ = in_thread(lambda: fetched.extend(client.fetch(["0", "1"], "full")))
         with server.accept()[0] as connection:
             answer(connection, head % len(zipped) + zipped[:-12], b"--\r\n")
-        thread.join(10)
+        thread.join(60)
     assert fetched[0].content == {"id": "0"}
     assert type(fetched[1].error) is errors.MalformedResponse

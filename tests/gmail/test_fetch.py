@@ -7,7 +7,7 @@ from service.gmail.answers import Fetched
 from service.gmail.api import GmailApi
 from service.gmail.client import BATCH_SIZE
 from service.simulator import Fault, Mailbox, Simulator
-from tests.gmail.conftest import Connect
+from tests.gmail.conftest import Connect, patience
 
 BOUNDARY = b"batch_x"
 
@@ -145,7 +145,7 @@ def test_a_batch_that_fails_as_a_whole_raises(
 ) -> None:
     simulator.faults.add(fault)
     with pytest.raises(errors.GmailError) as raised:
-        connect(timeout=0.3).fetch(mailbox.message_ids(), "full")
+        connect(timeout=patience(fault)).fetch(mailbox.message_ids(), "full")
     assert type(raised.value) is kind
 
 

@@ -12,7 +12,7 @@ from service.gmail.api import GmailApi
 from service.gmail.client import GmailClient
 from service.google.credentials import load_credentials
 from service.simulator import Fault, Mailbox, Simulator
-from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, TOKEN, Connect
+from tests.gmail.conftest import EMAIL, REFRESH_TOKEN, TOKEN, Connect, patience
 
 
 def test_a_missing_token_is_fetched_before_the_first_call(
@@ -121,7 +121,7 @@ def test_a_failing_token_endpoint_is_transient_and_does_not_sleep(
     connect: Connect, simulator: Simulator, mailbox: Mailbox, fault: Fault
 ) -> None:
     simulator.faults.add(fault)
-    client = connect(token="", refresh_token=REFRESH_TOKEN, timeout=0.2)
+    client = connect(token="", refresh_token=REFRESH_TOKEN, timeout=patience(fault))
     with pytest.raises(errors.Transient):
         client.fetch(mailbox.message_ids()[:3], "full")
     # google-auth by itself would try three times, and sleep for a second at least in between.
@@ -154,7 +154,7 @@ def test_a_hung_token_endpoint_does_not_hang_a_batch(
 ) -> None:
     simulator.faults.add(Fault("messages.get", "error", status=401))
     simulator.faults.add(Fault("token", "hang"))
-    client = connect(refresh_token=REFRESH_TOKEN, timeout=0.2)
+    client = connect(refresh_token=REFRESH_TOKEN, timeout=2)
     fetched = client.fetch(mailbox.message_ids()[:3], "full")
     assert {type(each.error) for each in fetched} == {errors.Transient}
 

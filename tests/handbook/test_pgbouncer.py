@@ -85,7 +85,7 @@ def through_pgbouncer(server: Cluster, fresh: str) -> Iterator[Callable[[str], s
         yield url
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture
@@ -112,9 +112,7 @@ def test_a_sync_completes_by_notifications_on_the_direct_url_or_else_by_the_poll
         simulator.add_mailbox("someone@example.com", "access", "refresh").load(generate(300))
         sealed = cipher.encrypt({"token": "access"})
         functions.value("connect_account", USER, "someone@example.com", sealed, "unlimited")
-        google = Google(
-            GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=5
-        )
+        google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher)
         url = through_pgbouncer("service")
         listen_url = login(fresh, "service") if direct else ""
         worker = Worker(url, google, 2, logs.configure("warning"), listen_url)
@@ -140,7 +138,7 @@ def sync(functions: Session) -> Row:
         run = functions.row("sync_run", task_id)
         return run if run and not run["is_syncing"] else None
 
-    return wait_until(ended, 30) or {}
+    return wait_until(ended) or {}
 
 
 def listeners(url: str) -> list[str]:
@@ -168,7 +166,7 @@ def test_a_worker_process_listens_where_it_is_told(
         wait_until(lambda: listeners(server.url(fresh)) == ["test_dba"])
     finally:
         process.terminate()
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
 
 
 def test_a_url_that_is_none_is_named() -> None:

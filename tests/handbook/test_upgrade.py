@@ -80,7 +80,7 @@ def test_a_migration_that_cannot_get_its_lock_gives_up_and_changes_nothing(
     assert result.returncode != 0
     assert "another session held a lock for too long" in result.stderr + result.stdout
     assert "Traceback" not in result.stderr
-    assert LOCK_SECONDS <= seconds < LOCK_SECONDS + 10
+    assert LOCK_SECONDS <= seconds < LOCK_SECONDS + 60
     assert schema(database_url) == before
     holder.rollback()
     alembic(database_url, *command, folder=folder)

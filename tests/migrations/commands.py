@@ -14,7 +14,7 @@ from service.demo.cluster import find_programs
 
 ROOT = Path(__file__).parents[2]
 ALEMBIC = Path(sys.executable).with_name("alembic")
-SECONDS = 60
+SECONDS = 300
 # The functions a sync calls all the time, and a view they all read.
 EDITED = ("heartbeat", "store_messages", "claim_sync", "_running_run")
 

@@ -99,7 +99,7 @@ def test_lives_from_migration_to_downgrade_without_a_superuser(
         first = serve(service_url, gmail, key, tmp_path / "first.log")
         task_id, held = start_held(gmail, account, Fault("batch", "hang", after=1, count=1))
         first.signal(signal.SIGKILL)
-        first.wait(10)
+        first.wait(60)
         held.release()
         successor = wait_until(lambda: account.run(task_id)["successor"], A_MINUTE_AND_MORE)
         assert ask(url, "select reaper from gmail_sync.reaper_beat") == [("pg_cron",)]
@@ -108,7 +108,7 @@ def test_lives_from_migration_to_downgrade_without_a_superuser(
             ended = account.finish(successor)
         finally:
             second.signal(signal.SIGTERM)
-            second.wait(30)
+            second.wait(60)
     assert (ended["outcome"], ended["current_stats"]["new"]) == ("succeeded", MESSAGES)
     assert complaints(url) == []
 

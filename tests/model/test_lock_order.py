@@ -75,7 +75,7 @@ def meet(
         threads.submit(error_of, lane, name, user, start)
         for lane, name, user in zip(lanes, names, (USERS[0], other), strict=True)
     ]
-    return "\n".join(error for each in calls if (error := each.result(30)))
+    return "\n".join(error for each in calls if (error := each.result(60)))
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -71,7 +71,9 @@ class Monitored:
         return result
 
     def _ask(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.prometheus}/api/v1/{path}", params=parameters)
+        answer = httpx.get(
+            f"{self.prometheus}/api/v1/{path}", params=parameters, timeout=PATIENCE_SECONDS
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()["data"]
 
@@ -117,7 +119,7 @@ def prometheus(targets: dict[str, str]) -> Iterator[str]:
 
 def is_ready(address: str) -> bool:
     try:
-        return httpx.get(f"http://{address}/-/ready").status_code == 200
+        return httpx.get(f"http://{address}/-/ready", timeout=PATIENCE_SECONDS).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -107,9 +107,7 @@ def site(installation: Installation) -> Iterator[Site]:
     cipher = CredentialCipher([Fernet.generate_key().decode()])
     with ExitStack() as down:
         simulator = down.enter_context(Simulator())
-        google = Google(
-            GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=30
-        )
+        google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher)
         for url in installation.node_urls[:2]:
             worker = Worker(url, google, 3, logs.configure("error"))
             down.callback(worker.stop)

@@ -31,13 +31,12 @@ from tests.api.conftest import Running, client_of, serving
 from tests.api.test_events import Stream, watching
 from tests.router.conftest import NODES, Installation, clear, spread, user_at
 from tests.router.test_faults import DOWN, kill, signal_all
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.gate
 
 LOGIN = "site_login"
 MESSAGES = 100
-PATIENCE_SECONDS = 120
 PROFILE = "google-standard"
 # A part of Google's window and caps, so that a mailbox takes some windows.
 WINDOW, PROJECT_UNITS = 2.0, 1280
@@ -111,7 +110,9 @@ class Site:
                 )
 
     def health(self) -> Any:
-        return httpx.get(f"{self.running.url}/api/gmail/sync/health", timeout=30).json()
+        return httpx.get(
+            f"{self.running.url}/api/gmail/sync/health", timeout=PATIENCE_SECONDS
+        ).json()
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def served(installation: Installation) -> Iterator[Site]:
         router_url = installation.address(LOGIN, password)
         simulator = stack.enter_context(Simulator())
         api = GmailApi(simulator.url)
-        google = Google(api, f"{simulator.url}/token", None, None, cipher, timeout=60)
+        google = Google(api, f"{simulator.url}/token", None, None, cipher)
         nodes = [Node(url, url, number) for number, url in enumerate(urls)]
         workers = Workers(nodes, google, 2, logs.configure("critical"))
         functions = stack.enter_context(closing(Session(router_url, "test")))
@@ -213,9 +214,11 @@ def check_outage_of_syncs(
             assert {row["user_id"] for row in shown} == set(others)
             with site.client(victim) as client:
                 assert client.get("/api/gmail/sync/status").status_code == 503
-            assert httpx.get(f"{site.running.url}/readyz").status_code == 200
+            assert (
+                httpx.get(f"{site.running.url}/readyz", timeout=PATIENCE_SECONDS).status_code == 200
+            )
             assert {"node": DOWN, "healthy": False} in site.health()["nodes"]
-            metrics = httpx.get(f"{site.running.url}/metrics", timeout=30).text
+            metrics = httpx.get(f"{site.running.url}/metrics", timeout=PATIENCE_SECONDS).text
             assert f'\ngmail_sync_node_healthy{{node="{DOWN}"}} 0.0\n' in metrics
         finally:
             bring_back(node)

@@ -58,7 +58,7 @@ def gmail() -> Iterator[Gmail]:
             mail = list(generate(MESSAGES + number))[-MESSAGES:]
             simulator.add_mailbox(email(number), f"token-{number}", messages=mail)
         api = GmailApi(simulator.url)
-        yield Gmail(Google(api, f"{simulator.url}/token", None, None, cipher, timeout=5), cipher)
+        yield Gmail(Google(api, f"{simulator.url}/token", None, None, cipher), cipher)
 
 
 def email(mailbox: int) -> str:

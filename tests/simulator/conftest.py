@@ -65,7 +65,7 @@ def gmail(connect: Callable[..., Any]) -> Any:
 @pytest.fixture
 def call(simulator: Simulator) -> Iterator[Callable[..., tuple[int, Any]]]:
     """One plain HTTP request with the fixture's token; gives the status and the JSON or bytes."""
-    http = httplib2.Http(timeout=10)
+    http = httplib2.Http(timeout=60)
 
     def call(
         verb: str, path: str, body: Any = None, headers: dict[str, str] | None = None

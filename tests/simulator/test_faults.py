@@ -1,6 +1,7 @@
 """Each fault, as a client sees it."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,7 +18,7 @@ PATH = "/gmail/v1/users/me/messages"
 
 @pytest.fixture
 def get(simulator: Simulator, mailbox: Mailbox) -> Any:
-    def get(path: str = PATH, timeout: float = 10) -> httpx.Response:
+    def get(path: str = PATH, timeout: float = 60) -> httpx.Response:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         return httpx.get(simulator.url + path, headers=headers, timeout=timeout)
 
@@ -76,7 +77,7 @@ def test_the_token_endpoint_says_its_errors_as_oauth_does(
     simulator.faults.add(
         Fault("token", "error", status=400, reason="invalid_scope", message="Bad scope")
     )
-    answer = httpx.post(f"{simulator.url}/token", data={"grant_type": "refresh_token"})
+    answer = httpx.post(f"{simulator.url}/token", data={"grant_type": "refresh_token"}, timeout=60)
     assert answer.status_code == 400
     assert answer.json() == {"error": "invalid_scope", "error_description": "Bad scope"}
 
@@ -117,10 +118,10 @@ def test_a_hang_tells_of_the_arrival_and_ends_at_the_release(
     assert not fault.wait_arrived(0)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(get)
-        assert fault.wait_arrived(10)
+        assert fault.wait_arrived(60)
         assert not waiting.done()
         fault.release()
-        assert waiting.result(10).status_code == 200
+        assert waiting.result(60).status_code == 200
 
 
 def test_stopping_releases_what_hangs(mailbox: Mailbox) -> None:
@@ -128,25 +129,25 @@ def test_stopping_releases_what_hangs(mailbox: Mailbox) -> None:
         other.add_mailbox("a@mail.example", "t")
         fault = other.faults.add(Fault("getProfile", "hang"))
         url = f"{other.url}/gmail/v1/users/me/profile?access_token=t"
-        waiting = pool.submit(httpx.get, url, timeout=10)
-        assert fault.wait_arrived(10)
+        waiting = pool.submit(httpx.get, url, timeout=60)
+        assert fault.wait_arrived(60)
         other.stop()
-        assert waiting.exception(10) is not None or waiting.result().status_code == 200
+        assert waiting.exception(60) is not None or waiting.result().status_code == 200
 
 
 def test_latency_waits_and_goes_on(simulator: Simulator, get: Get) -> None:
     simulator.faults.add(Fault("*", "latency", seconds=0.2))
-    with pytest.raises(httpx.ReadTimeout):
-        get(timeout=0.05)
+    began = time.monotonic()
     assert get().status_code == 200
+    assert time.monotonic() - began >= 0.2
 
 
 def test_drip_keeps_the_socket_alive_and_never_ends_in_time(simulator: Simulator, get: Get) -> None:
     fault = simulator.faults.add(Fault("messages.list", "drip", seconds=0.02))
-    timer = threading.Timer(0.3, fault.release)
+    timer = threading.Timer(2.5, fault.release)
     timer.start()
     # No single wait is longer than the timeout, the whole answer is.
-    assert get(timeout=0.2).status_code == 200
+    assert get(timeout=2).status_code == 200
     assert not timer.is_alive()
     timer.join(5)
 

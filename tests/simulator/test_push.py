@@ -65,12 +65,12 @@ def publisher(simulator: Simulator, mailbox: Mailbox, receiver: Receiver) -> Ite
     url = f"http://127.0.0.1:{server.server_address[1]}/push"
     yield simulator.push_to(Subscription(url, AUDIENCE, SERVICE_ACCOUNT))
     server.shutdown()
-    thread.join(10)
+    thread.join(60)
     server.server_close()
 
 
 def ready(publisher: Publisher) -> None:
-    wait_until(lambda: publisher.is_ready(EMAIL), 5)
+    wait_until(lambda: publisher.is_ready(EMAIL))
 
 
 def test_a_watch_is_answered_and_told_at_once(
@@ -147,7 +147,7 @@ def test_tokens_are_signed_with_the_key_that_is_served(
 ) -> None:
     mailbox.watch(TOPIC)
     wait_until(lambda: receiver.tokens)
-    certs = httpx.get(f"{simulator.url}/oauth2/v3/certs", timeout=10).json()
+    certs = httpx.get(f"{simulator.url}/oauth2/v3/certs", timeout=60).json()
     (key,) = jwt.PyJWKSet.from_dict(certs).keys
     claims = jwt.decode(receiver.tokens[0], key, ["RS256"], audience=AUDIENCE)
     assert jwt.get_unverified_header(receiver.tokens[0])["kid"] == key.key_id

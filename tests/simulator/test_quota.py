@@ -134,11 +134,11 @@ def test_requests_that_hang_are_in_flight(
     client = connect()
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.users().getProfile(userId="me").execute)
-        assert fault.wait_arrived(10)
+        assert fault.wait_arrived(60)
         status, answer = call("GET", MESSAGES)
         assert (status, answer["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
         fault.release()
-        waiting.result(10)
+        waiting.result(60)
     assert call("GET", MESSAGES)[0] == 200
 
 

@@ -31,11 +31,11 @@ def test_run_prints_its_url_serves_and_stops_cleanly(stop: signal.Signals) -> No
             line = process.stdout.readline()
             url = re.findall(r"http://127\.0\.0\.1:\d+", line)[0]
             headers = {"Authorization": "Bearer secret"}
-            with httpx.Client(headers=headers, timeout=10) as client:
+            with httpx.Client(headers=headers, timeout=60) as client:
                 profile = client.get(f"{url}/gmail/v1/users/me/profile").json()
                 assert profile["messagesTotal"] == 25
                 process.send_signal(stop)
-                assert process.wait(10) == 0
+                assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -46,7 +46,7 @@ def test_one_connection_serves_many_requests(simulator: Simulator, mailbox: Mail
         "GET /gmail/v1/users/me/profile HTTP/1.1\r\nHost: x\r\n"
         f"Authorization: Bearer {TOKEN}\r\n\r\n"
     ).encode()
-    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+    with socket.create_connection((address[0], int(address[1])), timeout=60) as connection:
         reader = connection.makefile("rb")
         for _ in range(3):
             connection.sendall(request)
@@ -78,7 +78,7 @@ def test_nonsense_closes_the_connection_and_harms_nobody(
     simulator: Simulator, mailbox: Mailbox, gmail: Any
 ) -> None:
     address = simulator.url.removeprefix("http://").split(":")
-    with socket.create_connection((address[0], int(address[1])), timeout=10) as connection:
+    with socket.create_connection((address[0], int(address[1])), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         assert connection.recv(100) == b""
     assert gmail.getProfile(userId="me").execute()["messagesTotal"] == COUNT
@@ -89,7 +89,7 @@ def test_clients_at_once_lose_nothing(simulator: Simulator, mailbox: Mailbox) ->
         message_id = mailbox.insert(b"Subject: %d\r\n\r\n" % number)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         base = f"{simulator.url}/gmail/v1/users/{EMAIL}/messages/{message_id}"
-        with httpx.Client(headers=headers, timeout=10) as client:
+        with httpx.Client(headers=headers, timeout=60) as client:
             for verb in ("trash", "untrash", "trash"):
                 assert client.post(f"{base}/{verb}").status_code == 200
             assert client.get(base).json()["labelIds"] == ["UNREAD", "TRASH"]

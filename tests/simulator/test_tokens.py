@@ -107,7 +107,7 @@ ASK = {
 
 def consent(simulator: Simulator, **asked: str) -> dict[str, list[str]]:
     """What the page sends the browser back with."""
-    page = httpx.get(simulator.url + "/o/oauth2/v2/auth", params={**ASK, **asked}, timeout=10)
+    page = httpx.get(simulator.url + "/o/oauth2/v2/auth", params={**ASK, **asked}, timeout=60)
     assert page.status_code == 302
     location = page.headers["location"]
     assert location.startswith(BACK)

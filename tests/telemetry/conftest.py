@@ -199,7 +199,7 @@ def token_of(user: str) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/livez").status_code == 200
+        return httpx.get(f"{url}/livez", timeout=PATIENCE_SECONDS).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -155,7 +155,7 @@ def test_the_first_sync_after_connecting_is_in_the_trace_of_the_callback(site: S
     site.simulator.tokens.consent.decision = Decision(email=email_of("connecting"))
     with site.client("connecting", trace) as client:
         page = client.get("/api/gmail/connect").headers["location"]
-        back = httpx.get(page).headers["location"]
+        back = httpx.get(page, timeout=PATIENCE_SECONDS).headers["location"]
         assert client.get(back).status_code == 303
     check_run(trace, "GET /api/gmail/callback")
 

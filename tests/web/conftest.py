@@ -13,6 +13,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Dialog,
     Page,
+    expect,
     sync_playwright,
 )
 
@@ -33,8 +34,7 @@ from tests.api.conftest import (  # noqa: F401  (fixtures)
 TAKEOUT = "https://takeout.google.com"
 
 CHROMIUM = shutil.which("chromium")
-# For two cores that others keep busy.
-PATIENCE_MILLISECONDS = 30_000
+PATIENCE_MILLISECONDS = PATIENCE_SECONDS * 1000
 
 BrowserOf = Callable[..., httpx.Client]
 WindowOf = Callable[..., "Window"]
@@ -65,6 +65,7 @@ def browser_of(
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Of the module, for while Playwright runs no test can have an event loop of its own."""
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         args = [
             "--no-sandbox",

@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, Request, Route, expect
 
 from service.postgres.calls import Connection, Session
 from tests.api.conftest import Running, serving
-from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS, WindowOf
+from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.contents import Contents
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -24,13 +24,6 @@ PAGES = (
     "/sign-in",
     "/mail/messages/nowhere",
 )
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture

@@ -33,6 +33,12 @@ LOOK_AWAY = (
     "(hidden) => { Object.defineProperty(document, 'hidden', { get: () => hidden,"
     " configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
 )
+# Before any timer of the page runs.
+STREAMS_OPENED_BY_A_LOOK = (
+    "() => { let opened = 0; const Stream = window.EventSource; window.EventSource ="
+    " class extends Stream { constructor(url) { super(url); opened += 1; } };"
+    f" ({LOOK_AWAY})(false); return opened; }}"
+)
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
@@ -67,7 +73,7 @@ def task_id(functions: Session) -> str:
 
 
 def says(page: Page, words: str) -> None:
-    expect(page.locator("#headline")).to_have_text(words, timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("#headline")).to_have_text(words)
 
 
 def store_some(functions: Session, task_id: str, *numbers: int) -> None:
@@ -201,7 +207,7 @@ def test_a_lost_connection_is_told_and_comes_back_by_itself(
     says(page, "Fetching 1 of 10")
     expect(page.locator("#offline")).to_be_hidden()
     window.set_offline(True)
-    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("#offline")).to_be_visible()
     store_some(functions, task_id, 1, 2)
     window.set_offline(False)
     says(page, "Fetching 3 of 10")
@@ -218,8 +224,8 @@ def test_coming_back_shows_the_truth_at_once(
     with page.expect_event("requestfailed", lambda request: request.url.endswith("/events")):
         page.evaluate(LOOK_AWAY, True)
     store_some(functions, task_id, *range(5))
-    page.evaluate(LOOK_AWAY, False)
-    expect(page.locator("#headline")).to_have_text("Fetching 5 of 10", timeout=2_000)
+    assert page.evaluate(STREAMS_OPENED_BY_A_LOOK) == 1
+    says(page, "Fetching 5 of 10")
 
 
 def test_a_run_that_is_no_takeover_begins_where_it_is(
@@ -272,13 +278,15 @@ def test_a_stream_that_is_refused_is_asked_for_ever_less(
 
     page.route(EVENTS, refuse)
     page.evaluate(LOOK_AWAY, False)
-    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
-    assert len(times) <= 3
-    for _ in range(2):
+    expect(page.locator("#offline")).to_be_visible()
+    while len(times) < 4:
         with page.expect_response(EVENTS):
             pass
-    assert times[-1] - times[-2] > 1.5
+    # A busy machine delays what asks, so the pauses are longer, never shorter.
+    assert times[2] - times[1] > 1.5
+    assert times[3] - times[2] > 3
     page.unroute(EVENTS)
+    page.evaluate("() => { dispatchEvent(new Event('online')); }")
     store_some(functions, task_id, 0)
     says(page, "Fetching 1 of 10")
 
@@ -293,9 +301,7 @@ def test_the_history_is_asked_for_until_it_comes(
     with page.expect_response(lambda answer: answer.status == 503):
         functions.value("release_sync", task_id, "no more")
     says(page, "The sync failed")
-    expect(page.locator("#history li").first).to_contain_text(
-        "no more", timeout=PATIENCE_MILLISECONDS
-    )
+    expect(page.locator("#history li").first).to_contain_text("no more")
 
 
 def test_what_went_wrong_at_google_is_told_once(window: BrowserContext, running: Running) -> None:
@@ -359,7 +365,7 @@ def test_a_server_that_stops_is_told(
     says(page, "Fetching 0 of 10")
     stopping = threading.Thread(target=running.stop)
     stopping.start()
-    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("#offline")).to_be_visible()
     page.locator("[value=start]").click()
     expect(page.get_by_role("alert")).to_contain_text("Please try again in a moment.")
     stopping.join()
@@ -377,7 +383,7 @@ def test_a_server_that_comes_back_is_found_by_the_page_itself(
     page.goto("/")
     says(page, "Fetching 0 of 10")
     running.stop()
-    expect(page.locator("#offline")).to_be_visible(timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("#offline")).to_be_visible()
     store_some(functions, task_id, 0, 1)
     with serving(service_url, google=google, port=urlsplit(running.url).port or 0):
         says(page, "Fetching 2 of 10")

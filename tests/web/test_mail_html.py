@@ -232,7 +232,7 @@ def test_what_takes_too_long_is_given_up(html: str) -> None:
         inspect(sanitize(html))
     except SanitizeTimeout:
         assert len(html) > LONGEST_IN_PROCESS
-    assert time.monotonic() - began < TIMEOUT_SECONDS + 3
+    assert time.monotonic() - began < TIMEOUT_SECONDS + 20
 
 
 def test_long_mail_is_cleaned_just_the_same() -> None:

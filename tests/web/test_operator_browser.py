@@ -47,7 +47,7 @@ def open_page(page: Page) -> None:
 
 
 def is_done(page: Page, words: str) -> None:
-    expect(page.locator("#done")).to_have_text(words, timeout=PATIENCE_MILLISECONDS)
+    expect(page.locator("#done")).to_have_text(words)
 
 
 def test_a_button_is_answered_in_its_place(page: Page, functions: Session, db: Connection) -> None:

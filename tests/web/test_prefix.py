@@ -181,7 +181,7 @@ def test_connecting_leads_through_google_and_back_below_the_prefix(
     cookie = begun.headers["set-cookie"]
     assert cookie.startswith("__Secure-gmail_sync_connect_")
     assert f"; Path={PREFIX};" in cookie
-    consented = httpx.get(page).headers["location"]
+    consented = httpx.get(page, timeout=PATIENCE_SECONDS).headers["location"]
     back = proxy.get(consented, None, Cookie=cookie.partition(";")[0])
     assert back.status_code == 303, back.text
     assert back.headers["location"] == f"{PREFIX}/mail?label=INBOX"
@@ -233,7 +233,11 @@ def home(service_url: str) -> Iterator[Answer]:
 
         def get(path: str, root_path: str = "", **headers: str) -> httpx.Response:
             running.server.config.root_path = root_path
-            return httpx.get(running.url + path, headers=bearer(token("ann")) | headers)
+            return httpx.get(
+                running.url + path,
+                headers=bearer(token("ann")) | headers,
+                timeout=PATIENCE_SECONDS,
+            )
 
         yield get
 

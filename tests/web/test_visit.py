@@ -18,7 +18,7 @@ from service.simulator.faults import ArmedFault, Fault
 from service.simulator.generate import generate
 from service.worker.worker import Worker
 from tests.api.conftest import EMAIL, KEY, Running, serving
-from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS, WindowOf
+from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.contents import Contents
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -31,13 +31,6 @@ LETTER = (
     b"To: You <you@mail.example>\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
     b"<p>We climbed the lighthouse at noon.</p>"
 )
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 @pytest.fixture
@@ -74,7 +67,7 @@ def test_a_first_visit_from_signing_in_to_reading(
     headline, bar = page.locator("#headline"), page.get_by_role("progressbar")
     expect(headline).to_have_text("Never synced yet")
     page.get_by_role("button", name="Sync now").click()
-    assert held.wait_arrived(30)
+    assert held.wait_arrived(60)
     expect(headline).to_have_text(re.compile(rf"Fetching [1-9]\d* of {MESSAGES + 1}"))
     assert 0 < bar.evaluate("bar => bar.value") < 100
     simulator.faults.remove(held.number)

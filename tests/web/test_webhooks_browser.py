@@ -1,7 +1,5 @@
 """The page of webhooks in a real browser, with a receiver that gets the events."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Page, expect
 from standardwebhooks import Webhook
@@ -9,7 +7,7 @@ from standardwebhooks import Webhook
 from service.i18n.translator import translator
 from service.postgres.calls import Session
 from tests.waiting import wait_until
-from tests.web.conftest import CHROMIUM, PATIENCE_MILLISECONDS, WindowOf
+from tests.web.conftest import CHROMIUM, WindowOf
 from tests.web.test_accessibility import faults
 from tests.webhooks.conftest import Receiver, added, receiver, sending  # noqa: F401  (a fixture)
 
@@ -17,13 +15,6 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 LANGUAGES = pytest.mark.parametrize(
     ("locale", "tag", "width"), [("en-GB", "en", 1280), ("zh-CN", "zh-Hans", 375)]
 )
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def fits(page: Page) -> bool:

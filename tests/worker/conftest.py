@@ -114,7 +114,7 @@ def start_held(simulator: Simulator, account: Account, fault: Fault) -> tuple[st
     """The task_id of a new run that is held up by `fault`, and the fault to release."""
     held = simulator.faults.add(fault)
     task_id = account.start()
-    wait_until(lambda: held.struck == fault.count, 60)
+    wait_until(lambda: held.struck == fault.count)
     return task_id, held
 
 
@@ -128,12 +128,7 @@ def account(functions: Session, keys: str) -> Account:
 @pytest.fixture
 def google(simulator: Simulator, keys: str) -> Google:
     return Google(
-        GmailApi(simulator.url),
-        f"{simulator.url}/token",
-        None,
-        None,
-        CredentialCipher([keys]),
-        timeout=5,
+        GmailApi(simulator.url), f"{simulator.url}/token", None, None, CredentialCipher([keys])
     )
 
 
@@ -179,7 +174,7 @@ class WorkerProcess:
         if self._process.poll() is None:
             self._process.kill()
             self._process.send_signal(signal.SIGCONT)
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @pytest.fixture

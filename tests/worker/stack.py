@@ -75,9 +75,7 @@ def running_stack(cluster: Cluster, template: str, content_mode: str) -> Iterato
         down.callback(cluster.drop_database, name)
         db = down.enter_context(connect(cluster.url(name), "test"))
         simulator = down.enter_context(Simulator())
-        google = Google(
-            GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher, timeout=30
-        )
+        google = Google(GmailApi(simulator.url), f"{simulator.url}/token", None, None, cipher)
         account = Account(down.enter_context(closing(Session(url, "test"))), cipher)
         account.connect(content_mode)
         worker = Worker(url, google, 1, logs.configure("warning"))

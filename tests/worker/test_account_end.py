@@ -132,7 +132,7 @@ def test_a_worker_at_work_meets_no_dead_grant_and_stores_nothing_more(
     assert messages(db) == stored
     revoke.release()
 
-    assert ending.result(20).done is True
+    assert ending.result(60).done is True
     run = account.run(task_id)
     assert (run["outcome"], run["successor"]) == ("cancelled", None)
     acts = [row["act"] for row in functions.rows("list_audit_events", USER)]
@@ -160,7 +160,7 @@ def test_a_worker_at_work_brings_nothing_back_of_a_user_who_is_deleted(
     ending = beside.submit(delete, functions, google)
     dead_grant(simulator, ending, revoke)
     revoke.release()
-    assert ending.result(20).done is True
+    assert ending.result(60).done is True
     assert places(db, USER) == []
     held.release()
     wait_until(lambda: log.says("run dropped"))
@@ -215,7 +215,7 @@ def test_a_grant_that_comes_while_another_is_ended_is_ended_too(
     connect(functions, keys, email, tokens.allow(email), tokens.allow_refresh(email))
     revoke.release()
 
-    assert ending.result(20) == DisconnectResult(done=True, revoked=True, warning=None)
+    assert ending.result(60) == DisconnectResult(done=True, revoked=True, warning=None)
     assert simulator.tokens.grants() == []
     assert simulator.requests.methods["revoke"] == 2
     left = db.execute("select from gmail_sync.account where credentials is not null").fetchall()

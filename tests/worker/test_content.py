@@ -4,7 +4,6 @@ import json
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,12 +36,6 @@ ONLY_PDF = (
     b"Subject: Scan\r\nContent-Type: application/pdf; name=scan.pdf\r\n"
     b"Content-Transfer-Encoding: base64\r\n\r\nJVBERi0xLjQgAP8NCkZyb20gaGVyZQo=\r\n"
 )
-
-
-@pytest.fixture
-def google(google: Google) -> Google:
-    """Patient: no timeout is meant here, and a busy machine can take seconds for an answer."""
-    return replace(google, timeout=60)
 
 
 @pytest.fixture

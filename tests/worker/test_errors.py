@@ -206,7 +206,7 @@ def test_the_daily_limit_is_waited_out_in_sight_with_a_request_an_hour(
 
 def waiting_after(account: Account, task_id: str) -> Row:
     """The successor of a run, once there is one."""
-    successor = wait_until(lambda: account.run(task_id)["successor"], 30)
+    successor = wait_until(lambda: account.run(task_id)["successor"])
     return account.run(successor)
 
 

@@ -106,7 +106,7 @@ def start(
             process = KillableProcess(command, environment, stderr or output)
         try:
             running = Running(process, f"http://127.0.0.1:{port}", log)
-            wait_until(lambda: functions.rows("list_workers"), 60)
+            wait_until(lambda: functions.rows("list_workers"))
             yield running
         finally:
             process.stop()
@@ -149,7 +149,7 @@ def test_a_long_lived_thread_survives_an_error(
         running.process.kill_threads(name, "ValueError")
         running.is_ready()
         assert account.sync(seconds=60)["outcome"] == "succeeded"
-        wait_until(lambda: running.is_ready() is (command == "serve"), 60)
+        wait_until(lambda: running.is_ready() is (command == "serve"))
         assert running.process.status() is None
 
 
@@ -161,7 +161,7 @@ def test_what_a_thread_does_not_survive_ends_the_process(
     with start("serve") as running:
         running.process.kill_threads(name, error)
         account.start()
-        wait_until(running.ends, 60)
+        wait_until(running.ends)
         words = running.last_words()
         assert words["event"] == "process ends"
         assert words["reason"].startswith(f"thread {name} died: {error}")
@@ -173,19 +173,19 @@ def test_a_thread_of_a_library_ends_the_process_too(
 ) -> None:
     """Its owner would wait for it forever."""
     with start("serve") as running:
-        wait_until(running.is_ready, 60)
+        wait_until(running.is_ready)
         running.process.kill_threads(name, "ValueError")
         # The threads of the pool have work only when a connection is lost.
         db.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where application_name = 'gmail-sync api' and datname = current_database()"
         )
-        wait_until(running.ends, 60)
+        wait_until(running.ends)
 
 
 def test_errors_of_the_main_thread_end_the_process(start: Start) -> None:
     with start("serve") as running:
-        wait_until(running.is_ready, 60)
+        wait_until(running.is_ready)
 
         def struck_it_ends() -> bool:
             # asyncio logs an error within a task and goes on, so one may not be enough.
@@ -193,7 +193,7 @@ def test_errors_of_the_main_thread_end_the_process(start: Start) -> None:
                 running.process.kill_threads("MainThread", "ValueError")
             return running.ends()
 
-        wait_until(struck_it_ends, 60)
+        wait_until(struck_it_ends)
 
 
 @pytest.mark.parametrize("name", ["heartbeat", "fetch", "slot"])

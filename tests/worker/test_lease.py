@@ -45,7 +45,7 @@ def beat_of(functions: Session, task_id: str) -> object:
 def test_beats_by_itself(lease: Lease, functions: Session, task_id: str) -> None:
     for _ in range(3):
         before = beat_of(functions, task_id)
-        wait_until(lambda before=before: beat_of(functions, task_id) != before, 5)  # type: ignore[misc]
+        wait_until(lambda before=before: beat_of(functions, task_id) != before)  # type: ignore[misc]
     lease.check()
 
 
@@ -68,7 +68,7 @@ def test_silence_makes_the_worker_stop_before_the_lease_lapses(
         blocker.execute(
             "select from gmail_sync.user_sync_status where task_id = %s for update", [task_id]
         )
-        wait_until(lambda: lease.silent_for() > 0.75 * TIMEOUT, 5)
+        wait_until(lambda: lease.silent_for() > 0.75 * TIMEOUT)
         with pytest.raises(LeaseLost, match="no heartbeat"):
             lease.check()
 
@@ -76,14 +76,14 @@ def test_silence_makes_the_worker_stop_before_the_lease_lapses(
 def test_a_lost_connection_is_replaced(
     lease: Lease, functions: Session, task_id: str, db: psycopg.Connection[Row]
 ) -> None:
-    wait_until(lambda: lease.silent_for() < INTERVAL / 2, 5)
+    wait_until(lambda: lease.silent_for() < INTERVAL / 2)
     db.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"
         " where application_name = 'gmail-sync heartbeat' and datname = current_database()"
     )
     before = beat_of(functions, task_id)
 
-    wait_until(lambda: beat_of(functions, task_id) != before, 5)
+    wait_until(lambda: beat_of(functions, task_id) != before)
 
     lease.check()
 
@@ -95,7 +95,7 @@ def test_heartbeats_go_on_after_an_error_in_their_thread(
     raise_in(thread, ValueError)
     before = beat_of(functions, task_id)
     for _ in range(2):
-        wait_until(lambda before=before: beat_of(functions, task_id) != before, 5)  # type: ignore[misc]
+        wait_until(lambda before=before: beat_of(functions, task_id) != before)  # type: ignore[misc]
         before = beat_of(functions, task_id)
     assert not lost.is_set()
 

@@ -97,7 +97,7 @@ def test_a_pipe_whose_reader_has_gone(
 ) -> None:
     reader, writer = os.pipe()
     process = start_killable(stderr=writer, stdout=writer)
-    wait_until(lambda: functions.rows("list_workers"), 60)
+    wait_until(lambda: functions.rows("list_workers"))
     os.close(reader)
     os.close(writer)
     syncs_and_counts(process)
@@ -136,7 +136,7 @@ def test_streams_that_are_closed_from_within(
     log = tmp_path / "log"
     with log.open("wb") as output:
         process = start_killable(stderr=output)
-    wait_until(lambda: functions.rows("list_workers"), 60)
+    wait_until(lambda: functions.rows("list_workers"))
     assert process.ask("close") == "closed"
     mailbox.load(generate(5))
     assert account.sync(seconds=60)["outcome"] == "succeeded"

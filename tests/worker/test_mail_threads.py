@@ -251,7 +251,7 @@ def test_kill_9_in_a_thread_loses_nothing(
     # The batch after it may be stored as well.
     wait_until(lambda: len(stored(db)) >= 12, PATIENCE_SECONDS)
     worker.signal(signal.SIGKILL)
-    worker.wait(10)
+    worker.wait(60)
     held.release()
     db.execute(
         "update gmail_sync.user_sync_status set updated_at = now() - interval '1 h'"

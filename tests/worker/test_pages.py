@@ -244,7 +244,7 @@ def test_the_cursor_is_the_first_pages_so_what_happens_meanwhile_is_found_later(
     first_page_says = mailbox.history_id
     hang = simulator.faults.add(Fault("history.list", "hang", after=1, count=1))
     task_id = account.start()
-    assert hang.wait_arrived(20)
+    assert hang.wait_arrived(60)
     meanwhile = mailbox.insert(MAIL % b"meanwhile")
     hang.release()
 

@@ -65,7 +65,7 @@ def test_a_price_of_60_changes_batches_ledger_and_time_left(
         run = account.run(task_id)
         return run if run["phase"] == "waiting" else None
 
-    run = wait_until(waiting, 60)
+    run = wait_until(waiting)
     # A thread costs 40, even for its one message. So 6,000 units a minute are 150 messages, less
     # what the lists cost.
     assert 130 <= run["current_stats"]["new"] <= 149
@@ -92,7 +92,7 @@ def test_a_used_up_day_is_waited_for_in_sight(
         run = account.last_of_chain(first)
         return run if run["task_id"] != first else None
 
-    run = wait_until(handed_over, 60)
+    run = wait_until(handed_over)
     ended = account.run(first)
     assert ended["outcome"] == "superseded"
     assert re.search(r"quota for today is used up.*midnight Pacific", ended["error_message"])

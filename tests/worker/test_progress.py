@@ -49,7 +49,7 @@ class Sampler:
             yield
         finally:
             self._stopped.set()
-            self._thread.join(20)
+            self._thread.join(60)
 
     def _run(self) -> None:
         with connect(self._url, "sampler") as connection:
@@ -154,11 +154,11 @@ def test_progress_never_falls_from_a_killed_run_to_its_successor(
     mailbox.load(generate(1200))
     first = start_worker()
     task_id = account.start()
-    wait_until(lambda: account.run(task_id)["current_stats"]["new"] > 300, 60)
+    wait_until(lambda: account.run(task_id)["current_stats"]["new"] > 300)
     first.signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     start_worker()
-    wait_until(lambda: account.start() != task_id, 10)
+    wait_until(lambda: account.start() != task_id)
 
     run = account.finish(task_id)
 

@@ -167,7 +167,7 @@ def test_a_label_made_during_a_sync_is_known_with_the_mail_that_has_it(
         in_one_run(account)
     hang = simulator.faults.add(Fault(method, "hang", count=1))
     task_id = account.start()
-    assert hang.wait_arrived(20)
+    assert hang.wait_arrived(60)
     label_id = mailbox.create_label("Made a moment ago")
     mailbox.modify(message_id, add=[label_id])
     hang.release()
@@ -227,10 +227,10 @@ def test_a_listing_that_is_not_complete_deletes_nothing(
     mailbox.delete(deleted)
     hang = simulator.faults.add(Fault("messages.list", "hang", after=1, count=1))
     task_id = account.start(force_full=True)
-    assert hang.wait_arrived(20)
+    assert hang.wait_arrived(60)
 
     first.signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     hang.release()
 
     assert len(stored(db)) == PAGE + 100

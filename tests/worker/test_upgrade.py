@@ -114,10 +114,10 @@ def test_kill_9_in_the_middle_resumes_and_fetches_hardly_anything_twice(
 
     assert functions.value("set_content_mode", USER, "raw") == 600
     task_id = account.last_run()["task_id"]
-    assert hang.wait_arrived(30)
+    assert hang.wait_arrived(60)
     wait_until(lambda: account.run(task_id)["current_stats"]["updated"] > 100)
     first.signal(signal.SIGKILL)
-    first.wait(10)
+    first.wait(60)
     hang.release()
     assert 100 < account.run(task_id)["current_stats"]["updated"] < 600
     start_worker()

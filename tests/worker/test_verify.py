@@ -11,9 +11,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from service import logs
-from service.gmail.api import GmailApi
 from service.gmail.errors import ReauthRequired, Transient
-from service.google.cipher import CredentialCipher
 from service.google.configuration import Google
 from service.mailbox.access import MailboxAccess
 from service.mailbox.refetch import wait_for_run
@@ -30,18 +28,6 @@ MAIL = b"From: a@example.com\r\nSubject: %s\r\n\r\nText\r\n"
 NO_DRIFT: dict[str, list[str]] = {"missing": [], "extra": [], "failed": [], "queued": []}
 Verify = Callable[..., Findings]
 Db = psycopg.Connection[Row]
-
-
-@pytest.fixture
-def google(simulator: Simulator, keys: str) -> Google:
-    return Google(
-        GmailApi(simulator.url),
-        f"{simulator.url}/token",
-        None,
-        None,
-        CredentialCipher([keys]),
-        timeout=5,
-    )
 
 
 @pytest.fixture
@@ -218,14 +204,14 @@ def changed_at(
     hang = simulator.faults.add(Fault(method, "hang", after=request - 1, count=1))
 
     def act() -> None:
-        assert hang.wait_arrived(20)
+        assert hang.wait_arrived(60)
         change()
         hang.release()
 
     thread = threading.Thread(target=act)
     thread.start()
     yield
-    thread.join(20)
+    thread.join(60)
     assert hang.struck
 
 
@@ -260,7 +246,7 @@ def test_a_full_sync_under_way_leaves_only_what_is_queued(
     lose(db, lost)
     hang = simulator.faults.add(Fault("messages.get", "hang", message_id=lost, count=1))
     task_id = account.start(force_full=True)
-    assert hang.wait_arrived(20)
+    assert hang.wait_arrived(60)
 
     findings = verify()
 

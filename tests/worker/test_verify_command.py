@@ -271,7 +271,7 @@ def test_a_terminal_shows_the_progress_and_ctrl_c_ends_it(
         [*COMMAND, USER], env=environment | {"TERM": "xterm"}, stdout=subprocess.PIPE, stderr=theirs
     )
     os.close(theirs)
-    assert hang.wait_arrived(20)
+    assert hang.wait_arrived(60)
     shown = b""
 
     def has_shown() -> bool:
@@ -281,7 +281,7 @@ def test_a_terminal_shows_the_progress_and_ctrl_c_ends_it(
 
     wait_until(has_shown)
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 2
+    assert process.wait(60) == 2
     hang.release()
     os.close(ours)
     assert process.stdout is not None

@@ -7,7 +7,6 @@ import psycopg
 import pytest
 
 from service import logs
-from service.gmail.api import GmailApi
 from service.gmail.client import BATCH_SIZE
 from service.google.cipher import CredentialCipher
 from service.postgres.calls import Row, Session
@@ -40,16 +39,8 @@ def ended(account: Account, task_id: str) -> Row:
 
 
 @pytest.fixture
-def slot(service_url: str, simulator: Simulator, keys: str) -> Iterator[Worker]:
+def slot(service_url: str, google: Google) -> Iterator[Worker]:
     """A worker that carries out one run at a time."""
-    google = Google(
-        GmailApi(simulator.url),
-        f"{simulator.url}/token",
-        None,
-        None,
-        CredentialCipher([keys]),
-        timeout=5,
-    )
     worker = Worker(service_url, google, 1, logs.configure("warning"))
     worker.start()
     yield worker

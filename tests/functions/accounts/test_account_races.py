@@ -72,7 +72,7 @@ def test_what_is_begun_during_a_deletion_leaves_nothing(
         late = threads.submit(call, functions, function, *CALLS[function])
         wait_until(lambda: late.done() or somebody_waits_for_a_lock(db))
         deletion.commit()
-        late.result(20)
+        late.result(60)
     assert places(db, USER) == []
 
 
@@ -87,7 +87,7 @@ def test_what_was_begun_before_a_deletion_goes_with_it(
         deletion = threads.submit(functions.value, "delete_account", USER)
         wait_until(lambda: somebody_waits_for_a_lock(db))
         early.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -124,7 +124,7 @@ def test_a_run_that_ends_before_a_deletion_leaves_no_other(
         deletion = threads.submit(functions.value, "delete_account", USER)
         wait_until(lambda: somebody_waits_for_a_lock(db))
         early.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -140,7 +140,7 @@ def test_a_run_that_ends_during_a_deletion_leaves_no_other(
         wait_until(lambda: ending.done() or somebody_waits_for_a_lock(db))
         deletion.commit()
         with suppress(psycopg.DatabaseError):
-            ending.result(20)
+            ending.result(60)
     assert places(db, USER) == []
 
 
@@ -158,7 +158,7 @@ def test_a_claim_during_a_deletion_leaves_nothing(
         claim = db.execute("select * from gmail_sync.claim_sync(gen_random_uuid())")
         assert claim.fetchall() == []
         message.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -179,7 +179,7 @@ def test_a_repair_beside_a_deletion_leaves_nothing(
         second = threads.submit(other.execute, statements[1].encode())
         wait_until(lambda: somebody_waits_for_a_lock(db))
         first.commit()
-        second.result(20)
+        second.result(60)
     assert places(db, USER) == []
 
 
@@ -193,7 +193,7 @@ def test_an_adoption_that_was_begun_goes_with_the_user(
         deletion = threads.submit(functions.value, "delete_account", USER)
         wait_until(lambda: somebody_waits_for_a_lock(db))
         adoption.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -220,7 +220,7 @@ def test_an_application_s_transaction_is_waited_for_and_not_deadlocked(
         wait_until(lambda: somebody_waits_for_a_lock(db))
         application.execute(f"select gmail_sync.retry_failed_messages('{USER}')".encode())
         application.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -246,7 +246,7 @@ def test_a_deletion_that_waits_for_a_repair_keeps_nobody_waiting(
         wait_until(lambda: somebody_waits_for_a_lock(db))
         assert only(db, f"select created from gmail_sync.start_sync('{USER}')")
         repair.commit()
-        assert deletion.result(20) is True
+        assert deletion.result(60) is True
     assert places(db, USER) == []
 
 
@@ -260,7 +260,7 @@ def test_a_follow_up_that_is_being_started_ends_with_the_run(
         ending = threads.submit(functions.value, "disconnect_account", "ann")
         wait_until(lambda: somebody_waits_for_a_lock(db))
         release.commit()
-        assert ending.result(20) is True
+        assert ending.result(60) is True
     outcomes = "select array_agg(outcome order by started_at) from gmail_sync.user_sync_status"
     assert only(db, outcomes) == ["succeeded", "cancelled"]
 

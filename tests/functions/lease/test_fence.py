@@ -155,7 +155,7 @@ def test_a_writer_that_loses_its_lease_halfway_is_undone_as_a_whole(
         before = everything(db)
         lock.commit()
         with pytest.raises(LeaseLost):
-            late.result(20)
+            late.result(60)
     assert everything(db) == before
 
 
@@ -170,7 +170,7 @@ def test_a_writer_that_is_reaped_as_it_ends_is_undone_as_a_whole(
         wait_until(lambda: somebody_waits_for_a_lock(db))
         reaper.commit()
         with pytest.raises(LeaseLost):
-            late.result(20)
+            late.result(60)
     assert stored_messages(db) == {}
     assert run_of(db, task_id)["found"] == 0
 

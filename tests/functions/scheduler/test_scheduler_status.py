@@ -345,7 +345,7 @@ def standby_of(primary: Cluster) -> Iterator[str]:
             yield primary.url().replace(f":{primary.settings['port']}/", f":{port}/")
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(20)
+            server.wait(60)
 
 
 @pytest.mark.gate
