@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 
+from service.mime.text import ENCODED_WORD
+
 # The fields of a mail that hold addresses.
 ADDRESS_FIELDS = frozenset({"from", "sender", "reply-to", "to", "cc", "bcc"})
 
-_WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?="
-_WORDS = rf"{_WORD}(?:\s+{_WORD})*"
+_WORDS = rf"{ENCODED_WORD}(?:\s+{ENCODED_WORD})*"
 _TOKEN = re.compile(
     rf"""(?P<words>{_WORDS})|"(?P<quoted>(?:\\.|[^"\\])*)"|\\.|[^"()=\\]+|.""", re.DOTALL
 )

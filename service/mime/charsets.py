@@ -20,6 +20,8 @@ _SPELLINGS = [
     (re.compile(r"(?:x-)?(?:unicode-[12]-[01]-)?utf-?([78])(?:mb4)?"), r"utf-\1"),
     (re.compile(r"(?:iso[-_ ]?)?(8859[-_ ]\d{1,2}).*"), r"iso-\1"),
     (re.compile(r"euc-cn"), "gbk"),
+    (re.compile(r"(?:x-)?mac-?(?:ce|central-?euro.*)"), "mac-latin2"),
+    (re.compile(r"(?:x-)?mac-?icelandic"), "mac-iceland"),
     (re.compile(r"x-(.+)"), r"\1"),
 ]
 # Codecs of Python that are not a charset of any mail.

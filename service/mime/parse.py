@@ -4,10 +4,12 @@ Both formats give the same StoredMessage for the same mail. Nothing here raises 
 could not be read is missing, and the defects say so.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -27,6 +29,7 @@ _COLUMNS = frozenset(
     {"subject", "from", "to", "cc", "bcc", "reply-to", "date", "message-id", "in-reply-to"}
     | {"references"}
 )
+_CID = re.compile(r"""\bcid:([^"'<>()\s]+)""", re.IGNORECASE)
 NO_CONTENT = "the mail came without its content"
 _META_CHARSET = re.compile(rb"<meta\b[^<>]*?\bcharset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 _LARGEST_SIZE = 2**31 - 1
@@ -148,7 +151,7 @@ class MailReader(parts.PartReader):
             body_text=seen.body_text,
             body_html=body.html,
             html_text=seen.html_text,
-            attachments=self._attachments(list(root.leaves())),
+            attachments=self._attachments(list(root.leaves()), body.html or ""),
             defects=_unique(self.defects),
             raw=raw,
         )
@@ -172,9 +175,10 @@ class MailReader(parts.PartReader):
             return self.decode_transcoded(part.content, part.charset, where)
         return self.decode_body(part.content, _declared_charset(part), where)
 
-    def _attachments(self, leaves: list[parts.Part]) -> list[Attachment]:
+    def _attachments(self, leaves: list[parts.Part], markup: str) -> list[Attachment]:
         """Part ids are made distinct, since they are the key of an attachment."""
         found: dict[str, Attachment] = {}
+        shown = _shown_ids(markup) if any(part.header("content-id") for part in leaves) else set()
         for position, part in enumerate(leaves):
             if part.is_content and not part.filename:
                 continue
@@ -182,7 +186,7 @@ class MailReader(parts.PartReader):
             if part_id in found or len(part_id) > _LONGEST_ID:
                 part_id = f"?{position}"
                 self.defects.append(f"no usable part id; {part_id} stands in")
-            found[part_id] = _attachment(part, part_id)
+            found[part_id] = _attachment(part, part_id, shown)
         return list(found.values())
 
     def _sent_at(self, date: str | None) -> str | None:
@@ -236,15 +240,21 @@ def _unique(defects: list[str]) -> list[str]:
     return [*distinct[:_MOST_DEFECTS], f"and {more} more"] if more > 0 else distinct
 
 
-def _attachment(part: parts.Part, part_id: str) -> Attachment:
+def _shown_ids(markup: str) -> set[str]:
+    """The Content-IDs that HTML shows (RFC 2392)."""
+    return {unquote(html.unescape(each)) for each in _CID.findall(markup)}
+
+
+def _attachment(part: parts.Part, part_id: str, shown: set[str]) -> Attachment:
     content_id = (part.header("content-id") or "").strip().strip("<>")
+    is_shown = content_id in shown and part.disposition != "attachment"
     return Attachment(
         part_id=part_id,
         filename=part.filename,
         mime_type=part.mime_type,
         size=_size(part.size),
         content_id=content_id or None,
-        inline=part.disposition == "inline" or bool(content_id and not part.disposition),
+        inline=part.is_content or is_shown or part.mime_type == "text/x-amp-html",
     )
 
 

@@ -5,6 +5,7 @@ Gmail part ids. Nothing here raises on any mail.
 """
 
 import binascii
+import codecs
 import quopri
 import re
 from collections.abc import Iterator
@@ -40,7 +41,11 @@ _PARAMETER = re.compile(
 _LAST_COMMENT = re.compile(r"\s\([^()]*\)\Z")
 # In these, parentheses are not a comment: many mailers write `filename=report (1).pdf`.
 _NAMES_OF_FILES = ("filename", "name")
+# RFC 2045 section 6.7, rule 3: blanks at the end of a line were added on the way.
+_TRAILING_BLANKS = re.compile(rb"=[ \t]+(?=\r?\n)")
 _BODY_TYPES = ("text/plain", "text/html")
+# RFC 2046 section 4.1.4 has other kinds of text read as plain text. These are for programs.
+_UNKNOWN = re.compile("text/(?!calendar|x-amp-html|rfc822-headers)")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
@@ -95,6 +100,8 @@ class PartReader(TextReader):
 
     def from_raw(self, data: bytes | memoryview) -> Part:
         """The tree of an RFC 822 message, with CRLF or LF line ends."""
+        if data[:3] == codecs.BOM_UTF8:  # a file that an editor of Windows has saved
+            data = data[3:]
         self._raw = data
         too_many = bytes(data).count(b"\n--") > _MOST_BOUNDARIES
         return _with_content(self._from_raw(data, "", "text/plain", _DEEPEST if too_many else 0))
@@ -232,11 +239,13 @@ class PartReader(TextReader):
         return part
 
     def _transferred(self, body: bytes, encoding: str, where: str) -> bytes:
-        match encoding.partition(";")[0].strip().lower():
+        named = _VALUE.match(encoding.replace('"', ""))
+        assert named
+        match named[1].lower():
             case "base64":
                 return self.base64(body, where)
             case "quoted-printable":
-                return quopri.decodestring(body)
+                return quopri.decodestring(_TRAILING_BLANKS.sub(b"=", body))
             case "x-uuencode" | "uuencode" | "x-uue" | "uue":
                 return self._uudecoded(body, where)
             case name if name not in _PLAIN_ENCODINGS:
@@ -332,7 +341,7 @@ def _divided(body: memoryview, boundary: bytes) -> Iterator[memoryview]:
     if not boundary:
         return
     # The pattern begins with literal bytes, since Python searches for those fast.
-    line = re.compile(rb"--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r?\n|\Z)")
+    line = re.compile(rb"--" + re.escape(boundary.rstrip()) + rb"(--)?[ \t]*(?:\r*\n|\Z)")
     start = None
     for mark in line.finditer(body):
         end = mark.start()
@@ -350,13 +359,25 @@ def _divided(body: memoryview, boundary: bytes) -> Iterator[memoryview]:
 
 
 def _with_content(root: Part) -> Part:
-    """Marks the text of the mail itself: what has no name, else what has one."""
-    texts = [part for part in root.leaves() if part.is_text and part.disposition != "attachment"]
-    unnamed = [part for part in texts if not part.filename]
+    """Marks the text of the mail itself: what has no name or is a form of the text, else all."""
+    leaves = [part for part in root.leaves() if part.disposition != "attachment"]
+    texts = [part for part in leaves if part.is_text]
+    if not texts:
+        texts = [part for part in leaves if not part.filename and _UNKNOWN.match(part.mime_type)]
+    forms = [id(part) for part in _forms(root)]
+    unnamed = [part for part in texts if not part.filename or id(part) in forms]
     has_content = any(part.content or part.is_apart for part in unnamed)
     for part in unnamed if has_content else texts:
         part.is_content = True
     return root
+
+
+def _forms(part: Part) -> Iterator[Part]:
+    """The parts that have the same text as the ones beside them."""
+    for child in part.parts:
+        if part.mime_type == "multipart/alternative":
+            yield child
+        yield from _forms(child)
 
 
 def _tells(charset: str) -> bool:

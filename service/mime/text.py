@@ -20,8 +20,12 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # The two digits that base64url has of its own, and all bytes that are not a digit of base64.
 _URLSAFE = bytes.maketrans(b"-_", b"+/")
 _NO_DIGITS = re.sub(rb"[A-Za-z0-9+/]", b"", bytes(range(256)))
+_DIGITS = bytes(range(256)).translate(None, _NO_DIGITS)
 
-_ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
+# RFC 2047. Some mailers write a question mark of the text as it is.
+ENCODED_WORD = r"=\?[^?\s]+\?[bBqQ]\?[^?=]*+(?:(?:\?(?!=)|=(?!\?(?!=)))[^?=]*+)*+\?="
+_ENCODED_WORD = re.compile(ENCODED_WORD)
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BETWEEN_WORDS = re.compile(r"(\?=)\s+(?==\?[^?\s]+\?[bBqQ]\?)")
 
 
@@ -95,7 +99,11 @@ class TextReader:
         return self._guessed(data, None, where) if text is None else self.storable(text, where)
 
     def decode_body(self, data: bytes, charset: str | None, where: str) -> str:
-        """`data` in the charset that its part declares, or UTF-8 where that is more likely."""
+        """`data` in the charset that its part declares, or UTF-8 where that is more likely.
+
+        The byte order mark of UTF-16 is right about both, as in the Encoding Standard.
+        """
+        charset = "utf-16" if data.startswith(_UTF16_MARKS) else charset
         known = charsets.lookup(charset) if charset else None
         if data.isascii():
             hidden = known is not None and charsets.hides_text_in_ascii(data, known)
@@ -139,7 +147,8 @@ class TextReader:
             if word.start() > position:
                 pieces.append(value[position : word.start()])
             position = word.end()
-            charset, data = word[1].partition("*")[0].lower(), _word_bytes(word[2], word[3])
+            label, encoding, payload = word[0][2:-2].split("?", 2)
+            charset, data = label.partition("*")[0].lower(), _word_bytes(encoding, payload)
             last = pieces[-1] if pieces else None
             if data is None:
                 pieces.append(word[0])
@@ -164,9 +173,15 @@ class TextReader:
     def base64(self, data: bytes, where: str) -> bytes:
         """base64 with or without padding. Leaves out what is not a digit or follows the padding.
 
-        Notes all of that but white space and padding.
+        Notes all of that but white space and padding. Some mailers encode a text in pieces, each
+        with its padding: then nothing is left out.
         """
         digits, _, rest = data.partition(b"=")
+        if rest.strip(b"= \t\r\n"):
+            lines = data.translate(None, b"\t\r\n")
+            if len(lines) % 4 == 0 and not lines.translate(None, _DIGITS + b"="):
+                pieces = lines.replace(b"=", b" ").split()
+                return b"".join(binascii.a2b_base64(piece + b"==") for piece in pieces)
         digits = digits.translate(None, b" \t\r\n")
         clean = digits.translate(None, _NO_DIGITS)
         # A single digit does not make a byte.

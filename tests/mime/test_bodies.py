@@ -104,3 +104,43 @@ def test_a_text_with_a_name_is_an_attachment_beside_others() -> None:
     assert read(mail("mixed", (TEXT, "alpha"), (NAMED, "beta"))).body_text == "alpha"
     attached = f"{NAMED}\r\nContent-Disposition: attachment"
     assert read(f"{attached}\r\n\r\nalpha").body_text is None
+
+
+def test_a_form_of_the_text_is_shown_whatever_its_name() -> None:
+    named = f"{HTML}; name=mail.html\r\nContent-Disposition: inline"
+    message = read(mail("mixed", nested("alternative", (TEXT, "alpha"), (named, "<p>beta</p>"))))
+    assert (message.body_text, message.body_html) == ("alpha", "<p>beta</p>")
+    assert [each.inline for each in message.attachments] == [True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("markdown", "# alpha"), ("enriched", "# alpha"), ("x-own", "# alpha"), ("calendar", None)],
+)
+def test_an_unknown_kind_of_text_is_plain_where_there_is_no_other(kind: str, text: str) -> None:
+    unknown = f"Content-Type: text/{kind}"
+    assert read(f"{unknown}\r\n\r\n# alpha").body_text == text
+    assert read(mail("mixed", (TEXT, "beta"), (unknown, "# alpha"))).body_text == "beta"
+
+
+SHOWS = '<img src="cid:a%25b&amp;c@x">'
+ID = "Content-ID: <a%b&c@x>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "head", "inline"),
+    [
+        (SHOWS, f"{IMAGE}\r\n{ID}", True),
+        (SHOWS, f"{IMAGE}\r\n{ID}\r\nContent-Disposition: inline", True),
+        (SHOWS, f"{IMAGE}\r\n{ID}\r\nContent-Disposition: attachment", False),
+        (SHOWS, f"{IMAGE}\r\nContent-ID: <other@x>", False),
+        ("<p>", f"{IMAGE}\r\n{ID}", False),
+        # As Apple Mail sends files and pictures.
+        ("<p>", "Content-Type: application/pdf\r\nContent-Disposition: inline", False),
+        ("<p>", f"{IMAGE}\r\nContent-Disposition: inline", False),
+        ("<p>", "Content-Type: text/x-amp-html", True),
+    ],
+)
+def test_inline_is_what_the_text_shows(markup: str, head: str, inline: bool) -> None:
+    message = read(mail("related", (HTML, markup), (head, "x")))
+    assert [each.inline for each in message.attachments] == [inline]

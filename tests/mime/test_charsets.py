@@ -57,7 +57,12 @@ def body(charset: str, data: bytes) -> str | None:
         ("'win-1251'", b"\xe4\xe0", "да"),
         ("CP-850", b"\x84", "ä"),
         ("x-mac-cyrillic", b"\xe4\xe0", "да"),
+        ("x-mac-ce", b"\xe7\xeb", "ÁŽ"),
+        ("x-mac-icelandic", b"\xdf", "þ"),
         ("utf8mb4", "é".encode(), "é"),
+        # The mark says which it is.
+        ("utf-8", "aé".encode("utf-16"), "aé"),
+        ("us-ascii", b"\xfe\xff\0a", "a"),
         ("utf-8", b"\xef\xbb\xbfmarked", "marked"),
     ],
 )

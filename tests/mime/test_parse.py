@@ -79,7 +79,8 @@ def test_numbers_parts_as_gmail_does_and_joins_texts() -> None:
     message = raw(
         "Content-Type: multipart/mixed; boundary=out\n\npreamble\n--out\n"
         "Content-Type: multipart/alternative; boundary=in\n\n"
-        "--in\nContent-Type: text/plain\n\none\n--in\nContent-Type: text/html\n\n<p>\n--in--\n"
+        "--in\nContent-Type: text/plain\n\none\n"
+        "--in\nContent-Type: text/html\n\n<img src=cid:logo>\n--in--\n"
         "--out\nContent-Type: image/png\nContent-ID: <logo>\nContent-Transfer-Encoding: base64\n"
         "\nAAEC\n"
         "--out\nContent-Type: text/plain; name=notes.txt\nContent-Disposition: attachment\n\nn\n"
@@ -87,7 +88,7 @@ def test_numbers_parts_as_gmail_does_and_joins_texts() -> None:
         "--out\n\ntwo\n--out--\nepilogue\n"
     )
     assert message.body_text == "one\ntwo"
-    assert message.body_html == '<p>\n<div style="white-space: pre-wrap">two</div>'
+    assert message.body_html == '<img src=cid:logo>\n<div style="white-space: pre-wrap">two</div>'
     assert message.attachments == [
         Attachment("1", "", "image/png", 3, "logo", True),
         Attachment("2", "notes.txt", "text/plain", 1, None, False),
@@ -143,6 +144,9 @@ def test_reads_filenames_in_every_form_senders_use(parameter: str) -> None:
         ("=?iso-8859-1*en?Q?a_b=E9?= tail", "a bé tail"),
         ("=?x-unknown?q?a=E9?=", "aé"),
         ("=?utf-8?q?broken", "=?utf-8?q?broken"),
+        ("=?utf-8?q?Really??=", "Really?"),
+        ("=?utf-8?q?What?_=3F?= tail", "What? ? tail"),
+        ("=?utf-8?q?a?b?= =?utf-8?q??c?=", "a?b?c"),
         ("=?utf-8?b?A?=", "=?utf-8?b?A?="),
         ("=?rot13?q?abc?=", "abc"),
         ("=?utf-8?q?line=0D=0AInjected:_x?=", "line Injected: x"),
@@ -312,6 +316,22 @@ def test_a_multipart_that_cannot_be_divided_is_shown_as_text() -> None:
     assert message.defects == ["part root is multipart/mixed but has no parts"]
 
 
+@pytest.mark.parametrize(
+    ("before", "line_end", "after"),
+    [("\ufeff", "\r\n", ""), ("", "\r\r\n", ""), ("", "\r\n", " "), ("", "\n", "\t")],
+)
+def test_a_mail_changed_on_its_way_is_divided_nevertheless(
+    before: str, line_end: str, after: str
+) -> None:
+    lines = [
+        'Content-Type: multipart/mixed; boundary="b "', "", "--b", "", "text",
+        f"--b{after}", "Content-Type: x/y; name=file", "", "content", f"--b--{after}", "",
+    ]  # fmt: skip
+    message = parse.parse_raw(raw_message((before + line_end.join(lines)).encode()))
+    assert (message.body_text or "").strip() == "text"
+    assert [each.filename for each in message.attachments] == ["file"]
+
+
 def test_a_header_cut_by_garbage_leaves_the_rest_as_body() -> None:
     message = raw("Subject: x\nthis is no header\nTo: y\n\nz")
     assert (message.subject, message.recipients) == ("x", None)
@@ -328,6 +348,10 @@ def test_uuencoded_and_quoted_printable_bodies_are_decoded() -> None:
     ("encoding", "body", "text", "defects"),
     [
         ("base64", "aGV sbG8=\n\n", "hello", []),
+        ("base64", "aGVs\nbG8=\nIHRoZQ==\ncmU=\n", "hello there", []),
+        ("base64 (as ever)", "aGVsbG8=", "hello", []),
+        ('"BASE64"', "aGVsbG8=", "hello", []),
+        ("quoted-printable", "hel= \nlo=\t\n there", "hello there", []),
         ("base64", "aGVsbG8", "hello", []),
         ("base64", "aGV*sbG8", "hello", ["broken base64 in part root"]),
         ("base64", "aGVsbG8=\n-- \nfooter", "hello", ["broken base64 in part root"]),
@@ -348,6 +372,8 @@ def test_what_a_transfer_encoding_lost_is_noted(
     "mail",
     [
         b"Subject: " + b"=?a?q?" * 20_000,
+        b"Subject: =?a?q?" + b"?a" * 100_000,
+        b"Subject: " + b"=?a?q??=" * 20_000,
         b"Subject: a" + b"\r" * 200_000 + b"b",
         b"Content-Type: x/y" + b';x="\\' * 50_000,
         b"".join(b"Content-Type: multipart/x; boundary=%d\n\n--%d\n" % (i, i) for i in range(2000)),
