@@ -73,7 +73,8 @@ _MAIL = """
           key, extract(epoch from date_trunc('year', internal_date))::bigint,
           extract(epoch from date_trunc('month', internal_date))::bigint,
           extract(epoch from date_trunc('day', internal_date))::bigint,
-          length(ltrim(size_estimate::bit(64)::text, '0')) - 1, left(md5(rfc822_message_id), 16),
+          length(ltrim(size_estimate::bit(64)::text, '0')) - 1,
+          left(md5(btrim(rfc822_message_id, '<>')), 16),
           change_number, split_part(sender, '@', 1)
         )
         || case when change_number %% 7 = 0 then key || '=attachment ' else '' end

@@ -60,7 +60,11 @@ def is_unspaced(character: str) -> bool:
     return unicodedata.name(character, "").startswith(UNSPACED) or (
         # Emoji.
         unicodedata.category(character) == "So"
-        and ("\u2600" <= character <= "\u27bf" or character >= "\U0001f000")
+        and (
+            "\u2600" <= character <= "\u27bf"
+            or character >= "\U0001f000"
+            or re.match("[⌚⌛⏩-⏺▶◀⬅-⬇⬛⬜⭐⭕]", character) is not None
+        )
     )
 
 

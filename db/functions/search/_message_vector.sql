@@ -39,7 +39,10 @@ begin
     union all
     select v_key || '=size' || gmail_sync._size_class(v_message.size_estimate)
     union all
-    select v_key || '=id' || left(md5(v_message.rfc822_message_id), 16)
+    -- Some mailers leave out the brackets, or write more beside them.
+    select v_key || '=id' || left(md5(coalesce(
+      substring(v_message.rfc822_message_id from '<([^<>]*)>'), v_message.rfc822_message_id
+    )), 16)
     union all
     select v_key || '=attachment'
     from gmail_sync.attachment a

@@ -38,9 +38,8 @@ begin
   elsif p_operator in ('size', 'larger', 'larger_than', 'smaller', 'smaller_than') then
     return gmail_sync._search_size(p_user_id, p_operator, p_value);
   elsif p_operator = 'rfc822msgid' then
-    return gmail_sync._search_fact(
-      p_user_id, 'words', 'id' || left(md5('<' || btrim(p_value, '<>') || '>'), 16)
-    );
+    v_value := left(md5(btrim(p_value, '<>')), 16);
+    return gmail_sync._search_fact(p_user_id, 'words', 'id' || v_value);
   elsif p_operator = 'has' then
     return case v_value
       when 'attachment' then gmail_sync._search_fact(p_user_id, 'words', 'attachment')
@@ -50,24 +49,26 @@ begin
     end;
   elsif p_operator = 'in' and v_value = 'anywhere' then
     return jsonb_build_object('sql', 'true', 'shows_hidden', true);
+  elsif p_operator = 'in' and v_value = 'archive' then
+    v_value := '-{in:inbox in:sent in:draft}';
+    return (select p.part from gmail_sync._parse_search(p_user_id, v_value, p_time_zone) p);
   elsif p_operator = 'is' and v_value = 'read' then
     return gmail_sync._search_not(gmail_sync._search_label(p_user_id, 'UNREAD'));
   end if;
 
   v_label_id := case
-    when p_operator = 'is' and v_value in ('unread', 'starred', 'important')
-      or p_operator = 'in' and v_value in ('inbox', 'sent', 'trash', 'spam')
+    when p_operator in ('in', 'is', 'label')
+      and v_value in ('inbox', 'sent', 'trash', 'spam', 'unread', 'starred', 'important')
       then upper(v_value collate "C")
-    when p_operator = 'in' and v_value in ('draft', 'drafts') then 'DRAFT'
+    when p_operator in ('in', 'is', 'label') and v_value in ('draft', 'drafts') then 'DRAFT'
     when p_operator = 'category' and v_value = 'primary' then 'CATEGORY_PERSONAL'
     when p_operator = 'category' and v_value in ('social', 'promotions', 'updates', 'forums')
       then 'CATEGORY_' || upper(v_value collate "C")
     when p_operator in ('label', 'in') then gmail_sync._find_label(p_user_id, p_value)
   end;
-  if v_label_id is not null then
-    return gmail_sync._search_label(p_user_id, v_label_id);
-  end if;
-  return null;
+  return case
+    when v_label_id is not null then gmail_sync._search_label(p_user_id, v_label_id)
+  end;
 end;
 $$;
 

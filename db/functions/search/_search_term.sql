@@ -17,7 +17,7 @@ begin
     not_understood := array[p_operator || ':' || p_token];
     part := gmail_sync._search_words(p_user_id, array['.'], p_operator || ' ' || p_token);
   -- Something like an operator that is none, but no https:// and no 10:30.
-  elsif p_operator is null and p_token ~ '^[A-Za-z_]+:[^/]' then
+  elsif p_operator is null and p_token ~ '^([A-Za-z_]+:[^/]|AROUND$)' then
     not_understood := array[p_token];
   end if;
   return next;

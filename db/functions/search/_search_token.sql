@@ -3,7 +3,8 @@
 --
 -- operator is a known name before a colon, with the blanks after it. sign is - or + before
 -- something. either is OR. blank is blanks, or AND. bracket is one of ( ) { }. words is a "quoted
--- text", or one up to a blank, bracket or quote.
+-- text", or one up to a blank, bracket or quote. The signs that phones and East Asian keyboards
+-- write in their place are the same.
 
 create or replace function gmail_sync._search_token(p_query text, p_at integer)
 returns table (kind text, token text)
@@ -14,7 +15,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- In every database the blanks of all scripts are blanks.
-  v_rest text collate "und-x-icu" := substr(p_query, p_at);
+  v_rest text collate "und-x-icu" := translate(
+    substr(p_query, p_at), '“”„‟«»＂：－＋（）｛｝', '""""""":-+(){}'
+  );
 begin
   if v_rest = '' then
     return;
