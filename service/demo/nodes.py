@@ -39,6 +39,7 @@ REQUEST_SECONDS = 30
 MAIL_SECONDS = 0.02
 # Messages that come before a slot is moved.
 FIRST_MAIL = 5
+NOT_NOW = (requests.codes.service_unavailable, requests.codes.too_many_requests)
 _AT_NODE = """
 select (select string_agg(user_id, ' ' order by user_id) from gmail_sync.account),
   (select count(*) from gmail_sync.messages)
@@ -197,13 +198,13 @@ Ctrl-C stops everything and removes it.
         )
 
     def _start(self, user: str) -> bool:
-        """As a click does. False: not now, because a node comes back or the user moves."""
+        """As a click does. False: not now. A node comes back, or the user moves or clicks a lot."""
         answer = requests.post(
             f"{self._service.url}/api/gmail/sync/smart",
             headers={"Authorization": f"Bearer {self._service.token(user)}"},
             timeout=REQUEST_SECONDS,
         )
-        if answer.status_code != requests.codes.service_unavailable:
+        if answer.status_code not in NOT_NOW:
             answer.raise_for_status()
         return answer.ok
 

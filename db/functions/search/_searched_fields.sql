@@ -25,7 +25,7 @@ as $$
   ) h
   where h.name in ('list-id', 'delivered-to')
   union all
-  select array['.', 'n'], left(string_agg(a.filename, E'\n'), 5000)
+  select array['.', 'n'], left(string_agg(a.filename, E'\n' order by a.part_id), 5000)
   from gmail_sync.attachment a
   where a.user_id = p_message.user_id and a.message_id = p_message.message_id
   having string_agg(a.filename, '') <> ''

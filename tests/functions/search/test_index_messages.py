@@ -78,6 +78,25 @@ def test_a_key_may_have_any_sign_of_base64(functions: Session, db: Connection, u
         assert [row["message_id"] for row in found] == ["m"], query
 
 
+def test_words_do_not_depend_on_the_order_in_which_a_plan_reads_attachments(
+    functions: Session, db: Connection
+) -> None:
+    parts = [
+        {"part_id": part_id, "filename": name, "mime_type": "image/gif", "size": 1, "inline": False}
+        for part_id, name in (("2", "title.gif"), ("10", "logo.gif"))
+    ]
+    store(functions, claimed(functions), message("m", attachments=parts))
+
+    def vector(*off: str) -> str:
+        db.execute("discard plans")
+        with db.transaction(force_rollback=True):
+            for kind in off:
+                db.execute(f"set local enable_{kind} = off")
+            return str(only(db, "select gmail_sync._message_vector('ann', 'm')::text"))
+
+    assert vector("seqscan", "bitmapscan") == vector("indexscan", "indexonlyscan", "bitmapscan")
+
+
 def test_a_change_of_labels_leaves_the_words_alone(functions: Session, db: Connection) -> None:
     task_id = claimed(functions)
     store(functions, task_id, message("m", "INBOX"))
