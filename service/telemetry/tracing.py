@@ -4,7 +4,6 @@ Spans leave the process without what may be somebody's. Query strings have searc
 Google's, paths have ids, and messages of errors quote rows. So only attributes on a list are sent.
 """
 
-import importlib.metadata
 import os
 import re
 import time
@@ -24,6 +23,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, Tr
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from service.version import version
 
 Attributes = Mapping[str, str | int]
 # None of them is about somebody: they are words of HTTP, of our source, and of Gmail's API.
@@ -48,12 +49,7 @@ class Tracing:
     """Sends spans to where the variables of OpenTelemetry say."""
 
     def __init__(self) -> None:
-        resource = Resource.create(
-            {
-                "service.name": "gmail-sync",
-                "service.version": importlib.metadata.version("gmail-sync"),
-            }
-        )
+        resource = Resource.create({"service.name": "gmail-sync", "service.version": version()})
         provider = TracerProvider(resource=resource.merge(OTELResourceDetector().detect()))
         timeout = None if any(map(os.environ.get, TIMEOUTS)) else EXPORT_SECONDS
         exporter = OTLPSpanExporter(timeout=timeout)

@@ -1,12 +1,11 @@
 """One attempt to deliver an event: signed, over a connection that may be the last one's."""
 
-import importlib.metadata
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
+from functools import partial
 from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
 from service.gmail.connections import InterruptibleSockets, connect
+from service.version import version
 from service.webhooks.addresses import Network, lookup
 
 # For TCP with each of the receiver's addresses, and for TLS.
@@ -140,17 +140,11 @@ def _headers(delivery: Delivery) -> dict[str, str]:
     ]
     return {
         "content-type": "application/json",
-        "user-agent": _user_agent(),
+        "user-agent": f"gmail-sync/{version()}",
         "webhook-id": delivery.event_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
-
-
-@cache
-def _user_agent() -> str:
-    """Read once, because the version is in a file."""
-    return f"gmail-sync/{importlib.metadata.version('gmail-sync')}"
 
 
 def _retry_after(value: str) -> timedelta | None:

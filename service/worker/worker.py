@@ -1,7 +1,6 @@
 """A worker at one database: slots that claim and execute runs, a listener that wakes them, and
 housekeeping."""
 
-import importlib.metadata
 import threading
 import time
 import uuid
@@ -17,6 +16,7 @@ from service.postgres.calls import Session, is_outage
 from service.postgres.listener import Listener, RunChange
 from service.postgres.outage_log import OutageLog
 from service.threads import LongLivedThread, end_process
+from service.version import version
 from service.webhooks.addresses import Network
 from service.webhooks.sender import WebhookSender
 from service.worker.claim import Claim
@@ -173,7 +173,7 @@ class Worker:
         session.value(
             "worker_heartbeat",
             self.id,
-            importlib.metadata.version("gmail-sync"),
+            version(),
             self._concurrency,
             self._living_slots(),
             logs.dropped.total,

@@ -1,8 +1,8 @@
 """Imports in service/ only point down.
 
 The order: cli → demo → app → web → api → worker → webhooks → mailbox → accounts → google → gmail →
-postgres → takeout → mime, i18n, config, logs, telemetry, threads, migrate → origin. The simulator
-imports nothing of the rest.
+postgres → takeout → mime, i18n, config, logs, telemetry, threads, migrate → origin, version. The
+simulator imports nothing of the rest.
 """
 
 import ast
@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 # Lowest first; a room imports from itself and from lower ranks.
 RANKS: tuple[set[str], ...] = (
-    {"simulator", "origin"},
+    {"simulator", "origin", "version"},
     {"config", "i18n", "logs", "migrate", "mime", "telemetry", "threads"},
     {"takeout"},
     {"postgres"},
