@@ -24,10 +24,8 @@ from psycopg import sql
 from db.router.generate import BY_SLOT, CLUSTER, SLOTS
 from db.router.install import partition, share_quota
 from db.router.moving import (
+    OPEN_WEBHOOKS,
     PARTS,
-    WEBHOOKS,
-    WIDE_EVENTS,
-    WIDE_STREAMS,
     Connection,
     MoveError,
     Table,
@@ -312,27 +310,12 @@ class Mover:
             for table, where in rows:
                 self._replace(table, where)
             if is_closed:
-                self._bring_webhooks()
                 self._raise_sequences()
             for table, where in rows:
                 self._compare(table, where)
             if compares_all:
                 self._compare_users()
         return sum(changes.values())
-
-    def _bring_webhooks(self) -> None:
-        _execute(
-            self._target,
-            "create temp table wide_stream"
-            " (url text, user_id text, change_number bigint, latest bigint, event_id text,"
-            " event_type text, event_body jsonb, event_number bigint, attempts integer,"
-            " first_attempt_at timestamptz) on commit drop;"
-            " create temp table wide_event (url text, user_id text, event_id text, type text,"
-            " data jsonb, change_number bigint, created_at timestamptz) on commit drop",
-        )
-        self._pipe(WIDE_STREAMS.format(in_slot=self._in_slot), "wide_stream")
-        self._pipe(WIDE_EVENTS.format(in_slot=self._in_slot), "wide_event")
-        _execute(self._target, WEBHOOKS.format(in_slot=self._in_slot))
 
     def _take_changes(self) -> dict[str, int]:
         """Take the journal into a table of both sessions. Returns the number for each table."""
@@ -525,6 +508,7 @@ class Mover:
                     "select gmail_sync._notify_run(t.task_id, t.user_id)"
                     f" from gmail_sync.user_sync_status t where t.is_syncing and {self._in_slot}",
                 )
+                _execute(self._target, OPEN_WEBHOOKS.format(in_slot=self._in_slot))
                 self._audit(self._target, "open")
         self._source.execute(
             "update gmail_sync.slot_elsewhere set is_listed = false where slot = %s",

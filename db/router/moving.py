@@ -33,9 +33,8 @@ class Part(NamedTuple):
 
 _CLOSED = Part()
 _MAILBOX = Part(early=True, item="message_id")
-# Webhooks of all users stay at their nodes. See WEBHOOKS for what waits for them.
-_OF_A_USER: LiteralString = (
-    "t.webhook_id in (select w.id from gmail_sync.webhook w where w.user_id is not null)"
+_TO_OWN_WEBHOOK: LiteralString = (
+    "t.webhook_id in (select w.id from gmail_sync.webhook w where w.user_id = t.user_id)"
 )
 
 PARTS: dict[str, tuple[Part, ...]] = {
@@ -70,60 +69,35 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "quota_charge": (Part(renumbered=True),),
     # Not copied: filled when the slot is opened.
     "schedule": (),
+    # Those for all users are at every node, under the same ids.
     "webhook": (_CLOSED,),
-    "webhook_stream": (Part(only=_OF_A_USER, loose=("queued_id",)),),
-    "webhook_event": (Part(only=_OF_A_USER, renumbered=True),),
-    "webhook_delivery": (Part(only=_OF_A_USER, renumbered=True),),
+    "webhook_stream": (Part(loose=("queued_id",)),),
+    "webhook_event": (Part(renumbered=True),),
+    # There may be many to those for all users, so their history is not kept.
+    "webhook_delivery": (Part(only=_TO_OWN_WEBHOOK, renumbered=True),),
 }
 
-# What waits for a webhook of all users goes to the target's webhook of the same address.
-WIDE_STREAMS = """
-select w.url, t.user_id, t.change_number, t.latest, t.event_id, t.event_type, t.event_body,
-  t.event_number, t.attempts, t.first_attempt_at
-from gmail_sync.webhook_stream t join gmail_sync.webhook w on w.id = t.webhook_id
-where w.user_id is null and {in_slot}
-"""
-WIDE_EVENTS = """
-select w.url, t.user_id, t.event_id, t.type, t.data, t.change_number, t.created_at
-from gmail_sync.webhook_event t join gmail_sync.webhook w on w.id = t.webhook_id
-where w.user_id is null and {in_slot}
-order by t.id
-"""
-WEBHOOKS = """
-update gmail_sync.webhook_stream t
-set queued_id = e.id
-from gmail_sync.webhook_event e
-where e.webhook_id = t.webhook_id and e.user_id = t.user_id and e.event_id = t.event_id
-  and {in_slot};
-
-delete from gmail_sync.webhook_stream t
-using gmail_sync.webhook w
-where w.id = t.webhook_id and w.user_id is null and {in_slot};
+# Of the target, when it opens the slot. Numbers of events are its own. It may lack a webhook that
+# was removed meanwhile, and one for all users may be disabled at one of both nodes.
+OPEN_WEBHOOKS = """
+select from gmail_sync.webhook order by id for key share;
 
 delete from gmail_sync.webhook_event t
-using gmail_sync.webhook w
-where w.id = t.webhook_id and w.user_id is null and {in_slot};
+where {in_slot} and not exists (select from gmail_sync.webhook w where w.id = t.webhook_id);
 
-insert into gmail_sync.webhook_event
-  (webhook_id, user_id, event_id, type, data, change_number, created_at)
-select w.id, e.user_id, e.event_id, e.type, e.data, e.change_number, e.created_at
-from wide_event e
-join gmail_sync.webhook w on w.user_id is null and w.url = e.url;
+delete from gmail_sync.webhook_stream t
+where {in_slot} and not exists (select from gmail_sync.webhook w where w.id = t.webhook_id);
 
--- The event that is being sent keeps its id and its body, as it may have arrived.
-insert into gmail_sync.webhook_stream
-  (webhook_id, user_id, change_number, latest, waiting_since, event_id, event_type, event_body,
-  event_number, queued_id, attempts, first_attempt_at)
-select distinct on (w.id, s.user_id)
-  w.id, s.user_id, s.change_number, s.latest, clock_timestamp(), s.event_id, s.event_type,
-  s.event_body, s.event_number, e.id, s.attempts, s.first_attempt_at
-from wide_stream s
-join gmail_sync.webhook w on w.user_id is null and w.url = s.url
-left join gmail_sync.webhook_event e
-  on e.webhook_id = w.id and e.user_id = s.user_id and e.event_id = s.event_id
-order by w.id, s.user_id, s.change_number;
+update gmail_sync.webhook_stream t
+set waiting_since = coalesce(t.waiting_since, clock_timestamp()),
+  queued_id = (
+    select e.id
+    from gmail_sync.webhook_event e
+    where e.webhook_id = t.webhook_id and e.user_id = t.user_id and e.event_id = t.event_id
+  )
+where {in_slot};
 
--- To others the mail that the user has is not new.
+-- To a webhook that heard nothing of a user yet, the mail that the user has is not new.
 insert into gmail_sync.webhook_stream (webhook_id, user_id, change_number)
 select w.id, t.user_id, coalesce((
   select m.change_number

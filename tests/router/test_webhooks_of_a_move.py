@@ -1,5 +1,6 @@
 """Events of webhooks go on at the node to which their users move: in order, under the same ids."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from db.router import move as mover
 from service.demo.routed import superuser
 from service.postgres.calls import Connection, Session, connect
 from tests.functions.conftest import claimed, message, store
-from tests.functions.webhooks.test_webhooks import age
+from tests.functions.webhooks.test_webhooks import age, claim
 from tests.router.conftest import Installation, clear, user_at
 from tests.waiting import wait_until
 from tests.webhooks.conftest import Receiver, added, answer, receiver, sending
@@ -71,10 +72,9 @@ def test_what_waits_is_sent_by_the_other_node(
 ) -> None:
     source, target = places
     user = user_at(installation, 0, "hooked")
-    added(source.functions, f"{receiver.url}&{OWN}", user, "message.created", "sync.failed")
-    for place in places:
-        # Each node has its own for all users.
-        added(place.functions, f"{receiver.url}&{WIDE}", None, "message.created", "sync.failed")
+    with closing(Session(installation.router_url, "test")) as router:
+        for which, of_user in ((OWN, user), (WIDE, None)):
+            added(router, f"{receiver.url}&{which}", of_user, "message.created", "sync.failed")
     receiver.behave = answer(503)
     with sending(source.url):
         source.mail(user, "m1")
@@ -97,5 +97,25 @@ def test_what_waits_is_sent_by_the_other_node(
             assert first == refused[which], which
             messages = [each for _, listed in (first, *others) for each in listed]
             assert messages == ["m1", "m2", "m3", "m4"], which
+    finally:
+        lead(installation, user, 0)
+
+
+def test_mail_that_is_older_than_a_webhook_is_not_new_at_the_other_node(
+    installation: Installation, places: list[Place]
+) -> None:
+    source, target = places
+    user = user_at(installation, 0, "older")
+    # So changes of the source have the larger numbers.
+    source.db.execute("select setval('gmail_sync.message_change', 1000000)")
+    source.mail(user, "old")
+    with closing(Session(installation.router_url, "test")) as router:
+        added(router, "https://app.example/", None)
+
+    lead(installation, user, 1)
+    try:
+        target.mail(user, "new")
+        (delivery,) = claim(target.functions)
+        assert json.loads(delivery["body"])["data"]["message_ids"] == ["new"]
     finally:
         lead(installation, user, 0)
