@@ -13,6 +13,7 @@ import pytest
 
 from db.router.pooler import configuration
 from service.demo.pgbouncer import PgBouncer
+from service.demo.routed import superuser
 from service.postgres.calls import Session
 from tests.router.conftest import Installation, clear, spread, user_at
 from tests.router.machine import Machine
@@ -59,19 +60,20 @@ def site(distant: Distant) -> Iterator[Site]:
 
 def test_calls_and_views_of_other_users_go_on(distant: Distant) -> None:
     clear(distant)
-    with closing(Session(distant.router_url, "test")) as functions:
+    url = distant.router_url
+    with closing(Session(url, "test")) as functions, superuser(url) as router:
         user = user_at(distant, DOWN, "vanished")
         # pgbouncer has connections that were in use just before.
         task_id = functions.value("start_sync_idempotent", user)
-        read_view(distant, user)
+        read_view(router, user)
         distant.machine.vanish()
         try:
-            check_outage(distant, functions)
+            check_outage(distant, functions, router)
         finally:
             distant.machine.come_back()
         wait_until(lambda: succeeds(functions, user))
         assert functions.value("start_sync_idempotent", user) == task_id
-        read_view(distant, user)
+        read_view(router, user)
 
 
 def test_syncs_and_streams_of_other_users_go_on(site: Site, distant: Distant) -> None:
