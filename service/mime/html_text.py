@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from html import unescape
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,27 +17,32 @@ UNSEEN_TAGS = frozenset({
     "applet", "audio", "canvas", "iframe", "math", "noembed", "noframes", "noscript", "object",
     "script", "select", "style", "svg", "template", "textarea", "title", "video",
 })  # fmt: skip
-# The line ends that are at least between the text of an element and what is around it.
-_LINE_ENDS = {
+# What the begin and the end of an element leave in the text: a line end, two, or one more than the
+# others beside it. A run of these and of blanks is one or two line ends. Each begins with the same
+# character, which Python finds fast. A line end of preformatted text is _OWN_END.
+_OWN_END, _ONE_END, _TWO_ENDS, _BREAK = "\0", "\1", "\1\2", "\1\3"
+_ENDS = re.compile("\1[\1\2\3 ]*")
+_MARKS = {
     **dict.fromkeys((
         "address", "article", "aside", "body", "caption", "center", "dd", "details", "div", "dt",
         "fieldset", "figcaption", "footer", "form", "header", "hr", "html", "legend", "li", "main",
         "nav", "pre", "section", "summary", "table", "tr",
-    ), 1),
-    **dict.fromkeys(("td", "th"), 0),
+    ), _ONE_END),
     **dict.fromkeys((
         "blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "ul",
-    ), 2),
+    ), _TWO_ENDS),
+    **dict.fromkeys(("td", "th"), " "),
+    "br": _BREAK,
 }  # fmt: skip
-# No character of HTML, whose own line ends are blanks.
-_LINE_END = "\0"
+_KINDS_OF_MARKS = frozenset(_MARKS.values())
 # Longer HTML is read without the content of its data: URLs, and up to here.
 _LONGEST = 10_000_000  # characters
 _DATA = re.compile(r"(?<=data:)[\w/+.-]{0,50};base64,[\w+/=\s]*", re.IGNORECASE)
 _LONGEST_STYLE = 1_000
 
 # What hides the text of an element: GONE to its end, the others until an inner style says more.
-_SEEN, _INVISIBLE, _TINY, _GONE = 0, 1, 2, 4
+# PRE does not hide it.
+_SEEN, _INVISIBLE, _TINY, _GONE, _PRE = 0, 1, 2, 4, 8
 _ZERO = re.compile(r"[+-]?0*\.?0*(?:px|pt|em|rem|%)?")
 _TINY_SIZE = re.compile(r"(?:0?\.\d+|[01])(?:\.0*)?(?:px|pt)?|0(?:\.0*)?(?:em|rem|%)")
 _TINY_FONT = re.compile(r"(?:^|\s)0(?:px|pt|em|rem|%)?[/\s]")
@@ -45,9 +51,14 @@ _TINY_FONT = re.compile(r"(?:^|\s)0(?:px|pt|em|rem|%)?[/\s]")
 _ZERO_WIDTH = re.compile("[\u00ad\u034f\u180e\u200b\u2060-\u2064\ufeff]")
 _LONE_JOINER = re.compile(r"(?<!\S)[\u200c\u200d]+|[\u200c\u200d]+(?!\S)")
 
+# HTML in lower case.
+_TAG = re.compile("<[a-z/!?][^<>]*>")
+_ALT = re.compile(r"""alt\s*=\s*("[^"]*"|'[^']*'|[^\s>]*)""")
+
 # Scripts that are written without blanks: their words are compared by pairs of characters.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
-_ASCII_WORD = re.compile(r"\w+", re.ASCII)
+_IS_UNSPACED = re.compile(f"[{_UNSPACED}]")
+_WORD, _ASCII_WORD = re.compile(r"\w+"), re.compile(r"\w+", re.ASCII)
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|[^\W{_UNSPACED}]+")
 _GAP = re.compile(rf"(?<=[{_UNSPACED}])\s+(?=[{_UNSPACED}])")
 
@@ -65,12 +76,11 @@ class SeenText(NamedTuple):
 
 def seen_text(body_text: str | None, body_html: str | None) -> SeenText:
     """What a person sees of a mail with these two bodies."""
-    of_html = text_of_html(body_html) if body_html else ""
-    if not of_html:
+    if not body_html:
         return SeenText(body_text, None)
     if not (body_text and body_text.strip()):
-        return SeenText(of_html, None)
-    return SeenText(body_text, _lines_beyond(body_text, of_html))
+        return SeenText(text_of_html(body_html) or body_text, None)
+    return SeenText(body_text, _lines_beyond(body_text, body_html))
 
 
 def text_of_html(markup: str) -> str:
@@ -81,9 +91,17 @@ def text_of_html(markup: str) -> str:
     if len(markup) > _LONGEST:
         markup = _DATA.sub("", markup)[:_LONGEST]
     parser.feed(markup.encode("utf-8", "replace"))
-    text = _without_zero_width(str(parser.close()))
-    lines = (" ".join(line.split()) for line in text.split(_LINE_END))
-    return storable("\n".join(lines).strip())
+    text = " ".join(_without_zero_width(str(parser.close())).split())
+    text = _ENDS.sub(_line_ends, text).replace(" \n", "\n")
+    if _OWN_END in text:
+        text = "\n".join(line.strip(" ") for line in text.split(_OWN_END))
+    return storable(text.strip())
+
+
+def _line_ends(run: re.Match[str]) -> str:
+    marks = run[0].replace(" ", "")
+    is_two = _TWO_ENDS in marks or _BREAK in marks[1:]
+    return "\n\n" if is_two else "\n"
 
 
 def _without_zero_width(text: str) -> str:
@@ -95,57 +113,62 @@ def _without_zero_width(text: str) -> str:
 
 
 class _Reader:
-    """Collects the text of elements that are shown; the parser calls it in their order."""
+    """Collects the text of elements that are shown; the parser calls it in their order.
+
+    Much mail is large, so no call does more than it must. The parser itself appends each text, a
+    hidden one too. That is taken away where the state changes.
+    """
 
     def __init__(self) -> None:
         self._texts: list[str] = []
-        self._states = [_SEEN]
-        self._open_pres = 0
-        self._line_ends = 0
+        self.data = self._texts.append
+        self._state = _SEEN
+        self._states: list[int] = []  # of the elements around
+        self._state_begins = 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        state = self._states[-1]
-        if state != _GONE and attributes:
+        state = self._state
+        self._states.append(state)
+        if state & _GONE:
+            return
+        if mark := _MARKS.get(tag):
+            self.data(mark)
+            if tag == "pre":
+                state |= _PRE
+        elif tag in UNSEEN_TAGS:
+            state = _GONE
+        if attributes and state != _GONE:
             if style := attributes.get("style"):
                 state = _styled(style[:_LONGEST_STYLE], state)
             if "hidden" in attributes:
                 state = _GONE
-        if tag in _LINE_ENDS:
-            self._end_line(tag)
-        elif tag in UNSEEN_TAGS:
-            state = _GONE
-        elif tag == "br":
-            self._line_ends = min(2, self._line_ends + 1)
-        self._states.append(state)
-        self._open_pres += tag == "pre"
+        if state != self._state:
+            self._change(state)
         if tag == "img" and (alt := attributes.get("alt")):
             self.data(f" {alt} ")
 
     def end(self, tag: str) -> None:
-        self._states.pop()
-        if tag in _LINE_ENDS:
-            self._end_line(tag)
-            self._open_pres -= tag == "pre"
-
-    def data(self, text: str) -> None:
-        if self._states[-1] != _SEEN:
-            return
-        if self._open_pres:
-            text = text.replace("\n", _LINE_END)
-        if self._line_ends and not text.isspace():
-            self._texts.append(_LINE_END * self._line_ends)
-            self._line_ends = 0
-        self._texts.append(text)
+        state = self._states.pop()
+        if state != self._state:
+            self._change(state)
+        if (mark := _MARKS.get(tag)) and mark != _BREAK:
+            self.data(mark)
 
     def close(self) -> str:
+        self._change(_SEEN)
         return "".join(self._texts)
 
-    def _end_line(self, tag: str) -> None:
-        line_ends = _LINE_ENDS[tag]
-        if line_ends > self._line_ends:
-            self._line_ends = line_ends
-        elif not line_ends:
-            self._texts.append(" ")
+    def _change(self, state: int) -> None:
+        own = self._texts[self._state_begins :]
+        if self._state == _PRE:
+            own = [text.replace("\n", _OWN_END) for text in own]
+        elif self._state & _GONE:
+            own = []
+        elif self._state != _SEEN:
+            own = [text for text in own if text in _KINDS_OF_MARKS]
+        self._texts[self._state_begins :] = own
+        self._state = state
+        self._state_begins = len(self._texts)
 
 
 @lru_cache(maxsize=1000)
@@ -177,13 +200,18 @@ def _is_zero(value: str | None) -> bool:
     return bool(value) and _ZERO.fullmatch(value or "") is not None
 
 
-def _lines_beyond(text: str, more: str) -> str | None:
-    """The lines of `more` that have words which neither `text` nor an earlier line has."""
+def _lines_beyond(text: str, markup: str) -> str | None:
+    """The lines of HTML that have words which neither `text` nor an earlier line has."""
+    simple = _simple_text(markup)
+    pieces = set(text.lower().split()) if simple else set()
+    others = [each for each in simple.split() if each not in pieces]
+    if simple and not others:
+        return None
     known = set(_words(text))
-    if more.isascii() and known.issuperset(_words(more)):
-        return None  # As most mail; no word of ASCII goes over a line.
+    if simple and all(known.issuperset(_words(each)) for each in others):
+        return None
     lines = []
-    for line in more.split("\n"):
+    for line in text_of_html(markup).split("\n"):
         words = set(_words(line))
         if not words <= known:
             known |= words
@@ -191,12 +219,25 @@ def _lines_beyond(text: str, more: str) -> str | None:
     return "\n".join(lines) or None
 
 
+def _simple_text(markup: str) -> str:
+    """All words of HTML, perhaps with hidden ones, in a third of the time. Each tag parts words.
+
+    Empty where a style sheet or a comment would add many: most of that says more than its text.
+    """
+    if "<style" in markup or "<!--" in markup:
+        return ""
+    markup = markup.lower()
+    return unescape(" ".join([_TAG.sub(" ", markup), *_ALT.findall(markup)]))
+
+
 def _words(text: str) -> Iterable[str]:
-    return _ASCII_WORD.findall(text.lower()) if text.isascii() else _other_words(text)
-
-
-def _other_words(text: str) -> Iterator[str]:
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKC", _ZERO_WIDTH.sub("", text)).casefold()
+    return _pairs(folded) if _IS_UNSPACED.search(folded) else _WORD.findall(folded)
+
+
+def _pairs(folded: str) -> Iterator[str]:
     for run in _RUN.finditer(_GAP.sub("", folded)):
         if run["unspaced"] is None or len(run[0]) == 1:
             yield run[0]
