@@ -3,16 +3,19 @@
 
 create or replace function gmail_sync.sync_progress(p_user_ids text[])
 returns setof gmail_sync._run
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select s.*
-  from unnest(p_user_ids) as u (user_id)
-  cross join lateral gmail_sync.sync_status(u.user_id) s
-  where gmail_sync._user_slot(u.user_id)
-    <> all (array(select e.slot from gmail_sync.slot_elsewhere e));
+begin
+  return query
+    select s.*
+    from unnest(p_user_ids) as u (user_id)
+    cross join lateral gmail_sync.sync_status(u.user_id) s
+    where gmail_sync._user_slot(u.user_id)
+      <> all (array(select e.slot from gmail_sync.slot_elsewhere e));
+end;
 $$;
 
 comment on function gmail_sync.sync_progress(text[]) is

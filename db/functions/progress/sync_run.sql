@@ -1,13 +1,16 @@
 create or replace function gmail_sync.sync_run(p_task_id text)
 returns setof gmail_sync._run
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select *
-  from gmail_sync._run r
-  where r.task_id = p_task_id;
+begin
+  return query
+    select *
+    from gmail_sync._run r
+    where r.task_id = p_task_id;
+end;
 $$;
 
 comment on function gmail_sync.sync_run(text) is
