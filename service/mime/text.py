@@ -103,7 +103,8 @@ class TextReader:
 
         The byte order mark of UTF-16 is right about both, as in the Encoding Standard.
         """
-        charset = "utf-16" if data.startswith(_UTF16_MARKS) else charset
+        if data.startswith(_UTF16_MARKS) and not data.startswith(codecs.BOM_UTF32_LE):
+            charset = "utf-16"
         known = charsets.lookup(charset) if charset else None
         if data.isascii():
             hidden = known is not None and charsets.hides_text_in_ascii(data, known)

@@ -63,6 +63,7 @@ def body(charset: str, data: bytes) -> str | None:
         # The mark says which it is.
         ("utf-8", "aé".encode("utf-16"), "aé"),
         ("us-ascii", b"\xfe\xff\0a", "a"),
+        ("utf-32", "aé".encode("utf-32"), "aé"),
         ("utf-8", b"\xef\xbb\xbfmarked", "marked"),
     ],
 )

@@ -30,7 +30,10 @@ from service.web.sanitize import DROPPED_TAGS
         ("a\r\n  b\tc", "a b c"),
         ("<pre>a\nb</pre>", "a\nb"),
         ("<pre>a\n <b>b</b>\n\nc</pre>d", "a\nb\n\nc\nd"),
-        ("<b style='font-size:0'><p style='font-size:9px'>a</p><p style='font:9px x'>b", "a\n\nb"),
+        (
+            "<div style='font-size:0'><p style='font:9px x'>a</p><p style='font:9px x'>b</p></div>",
+            "a\n\nb",
+        ),
         ("<div><br>a<br></div><div><br><br></div>b", "a\n\nb"),
         ("a <a href='https://x.example'>link</a>", "a link"),
         ("<img alt='A picture' src='data:image/png;base64,AAAA'>end", "A picture end"),
