@@ -10,8 +10,12 @@ from service.mime.html_text import text_of_html
 
 # What highlight_messages puts around a found word.
 FOUND, END = "\ufdd0", "\ufdd1"
-# The last character is not punctuation, which belongs to the sentence around the address.
-_ADDRESS = re.compile(r"""https?://[^\s<>"'\ufdd0\ufdd1]*[^\s<>"'.,;:!?)\]}\ufdd0\ufdd1]""", re.I)
+# The last character is not punctuation, which belongs to the sentence around the address. So does
+# a bracket that does not open in the address, and all East Asian punctuation.
+_WITHIN = (
+    r"""[^\s<>"'()\ufdd0\ufdd1\u2018-\u201f\u3000-\u3003\u3008-\u301f\uff01-\uff0f\uff1a-\uff1f]"""
+)
+_ADDRESS = re.compile(rf"https?://(?:{_WITHIN}|\({_WITHIN}*\))+(?<![.,;:!?\]}}])", re.IGNORECASE)
 _NAMED = re.compile(r"\s*(\S.*?)\s*<[^<>]*>\s*", re.DOTALL)
 _QUOTED = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

@@ -274,6 +274,21 @@ def test_a_text_is_text_but_for_its_links() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("(see https://x.example/Foo_(bar)).", "https://x.example/Foo_(bar)"),
+        ("https://x.example/a).", "https://x.example/a"),
+        ("请看https://x.example/a。谢谢", "https://x.example/a"),
+        ("「https://x.example/」", "https://x.example/"),
+        ("“https://x.example/佐々木”", "https://x.example/佐々木"),
+        ("（HTTPS://x.example）", "HTTPS://x.example"),
+    ],
+)
+def test_an_address_ends_where_the_sentence_goes_on(text: str, address: str) -> None:
+    assert f'<a href="{address}"' in linked(text)
+
+
 @needs_mail
 @pytest.mark.parametrize(
     "name", [pytest.param("ham-2002", marks=pytest.mark.gate), "mime-cases", "non-english"]
