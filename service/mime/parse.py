@@ -32,6 +32,10 @@ _COLUMNS = frozenset(
 _CID = re.compile(r"""\bcid:([^"'<>()\s]+)""", re.IGNORECASE)
 NO_CONTENT = "the mail came without its content"
 _META_CHARSET = re.compile(rb"<meta\b[^<>]*?\bcharset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
+# RFC 3676 section 4.3, as Apple Mail writes it: words and addresses are cut by a blank and a line
+# end. A quoted line stays as it is, and so does the line above a signature.
+_CUT = re.compile(r"\bdelsp\s*=\s*\"?yes", re.IGNORECASE)
+_CUT_LINE = re.compile(r"^(?!>|-- \r?$)(.*) \r?\n(?!>|-- \r?$)", re.MULTILINE)
 _LARGEST_SIZE = 2**31 - 1
 _MOST_DEFECTS = 50
 _LONGEST_DEFECT = 200  # characters: headers name themselves, and charsets
@@ -172,8 +176,11 @@ class MailReader(parts.PartReader):
     def _text_of(self, part: parts.Part) -> str:
         where = f"part {part.part_id or 'root'}"
         if part.is_transcoded:
-            return self.decode_transcoded(part.content, part.charset, where)
-        return self.decode_body(part.content, _declared_charset(part), where)
+            text = self.decode_transcoded(part.content, part.charset, where)
+        else:
+            text = self.decode_body(part.content, _declared_charset(part), where)
+        is_cut = _CUT.search(part.header("content-type") or "")
+        return _CUT_LINE.sub(r"\1", text) if is_cut else text
 
     def _attachments(self, leaves: list[parts.Part], markup: str) -> list[Attachment]:
         """Part ids are made distinct, since they are the key of an attachment."""

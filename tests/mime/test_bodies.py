@@ -106,6 +106,24 @@ def test_a_text_with_a_name_is_an_attachment_beside_others() -> None:
     assert read(f"{attached}\r\n\r\nalpha").body_text is None
 
 
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        (
+            "https://x.example/a \r\nb. Thanks \r\n me\r\nend",
+            "https://x.example/ab. Thanks me\r\nend",
+        ),
+        ("東京 \r\nタワー \r\n", "東京タワー"),
+        ("> a \r\n> b \r\nc \r\n> d\r\n", "> a \r\n> b \r\nc \r\n> d\r\n"),
+        ("a \r\n-- \r\nAnn \r\nLee", "a \r\n-- \r\nAnnLee"),
+    ],
+)
+def test_lines_that_a_mailer_cut_are_whole_again(sent: str, text: str) -> None:
+    flowed = f'{TEXT}; charset=utf-8; format=flowed; DelSp="yes"'
+    assert read(f"{flowed}\r\n\r\n{sent}").body_text == text
+    assert read(f"{TEXT}; format=flowed; delsp=no\r\n\r\n{sent}").body_text == sent
+
+
 def test_a_form_of_the_text_is_shown_whatever_its_name() -> None:
     named = f"{HTML}; name=mail.html\r\nContent-Disposition: inline"
     message = read(mail("mixed", nested("alternative", (TEXT, "alpha"), (named, "<p>beta</p>"))))
