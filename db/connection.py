@@ -7,8 +7,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 UNREADABLE = (
     "is not a libpq URL such as postgresql://user:password@host:port/database; percent-encode"
-    " special characters of user and password (@ as %40, / as %2F)"
+    " special characters of user and password (@ as %40, / as %2F), and remove parameters that"
+    " libpq does not know"
 )
+
+_UNMIGRATED = (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName)
 
 
 def parse_url(url: str) -> dict[str, Any]:
@@ -41,16 +44,21 @@ def is_read_only(error: psycopg.Error) -> bool:
     return error.sqlstate == "25006" or "session is read-only" in str(error)
 
 
+def is_not_ready(error: psycopg.Error) -> bool:
+    """Whether an administrator must migrate the database first, or grant its user a role."""
+    return isinstance(error, (*_UNMIGRATED, psycopg.errors.InsufficientPrivilege))
+
+
 def in_words(error: psycopg.Error) -> str:
     """One sentence that quotes no row and no argument."""
     reason = error.diag.message_primary or " ".join(str(error).split())
     if is_read_only(error):
         return f"the database cannot be written: {reason}"
     match error:
-        case psycopg.OperationalError():
+        case psycopg.OperationalError() if (error.sqlstate or "08")[:2] in ("08", "57"):
             return f"the database does not answer: {reason}"
         case psycopg.errors.InsufficientPrivilege():
             return f"the database user may not do this: {reason}"
-        case psycopg.errors.UndefinedFunction() | psycopg.errors.InvalidSchemaName():
+        case _ if isinstance(error, _UNMIGRATED):
             return "the database has no gmail_sync schema of this version: run gmail-sync migrate"
     return f"the database refused: {reason}"

@@ -132,7 +132,8 @@ def create_app(
     app.state.stopping = stopping
     routed = asgi.slashes_in_ids(_prefixed(app, config.public_url))
     over_tls = config.public_url.startswith("https:")
-    observed = asgi.observed(security.secured(routed, over_tls), log, metrics)
+    secured = asgi.heads(security.secured(routed, over_tls))
+    observed = asgi.observed(secured, log, metrics)
     app.asgi_handler = telemetry.traced(observed)
     return app
 

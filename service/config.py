@@ -27,6 +27,8 @@ LIBPQ_SCHEMES = ("postgresql://", "postgres://")
 TOPIC = re.compile(r"projects/[^/\s]+/topics/[^/\s]+")
 USER_IN_URL = re.compile(r"[^/?#]*//[^/?#]*@")
 ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
+# A shell removes quotation marks from a file of variables; `docker run --env-file` does not.
+QUOTED = re.compile(r"""(["']).*\1""", re.DOTALL)
 # A path that means the same in a link, a cookie and a redirect, however it is escaped.
 PREFIX = re.compile(r"(?:/[\w~-][\w.~-]*)*", re.ASCII)
 
@@ -267,17 +269,30 @@ class Config:
 
 def _given(environment: Mapping[str, str], name: str) -> str:
     """The value of a variable or of its file; empty without either. ValueError: it has both."""
-    value, path = (environment.get(each, "").strip() for each in (name, f"{name}_FILE"))
+    value, path = (_plain(environment.get(each, "")) for each in (name, f"{name}_FILE"))
     if not path:
         return value
     if value:
         raise ValueError(f"and {name}_FILE are both set")
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        # Editors of Windows begin a file with a byte order mark.
+        return _plain(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ValueError(f"cannot be read from {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"cannot be read from {path}: it is not UTF-8") from error
+
+
+def _plain(value: str) -> str:
+    """A value without white space at its ends. Raises ValueError."""
+    value = value.strip()
+    if QUOTED.fullmatch(value):
+        raise ValueError("is in quotation marks, which are a part of it: remove them")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8") from None
+    return value
 
 
 class Variable(NamedTuple):

@@ -117,7 +117,28 @@ def configure(level: str = "info") -> FilteringBoundLogger:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     logger: FilteringBoundLogger = structlog.get_logger()
+    # Without a handler, Python prints the warnings of libraries as bare text.
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler(logger)])
     return logger
+
+
+class _LibraryHandler(logging.Handler):
+    """Writes what libraries log as lines of ours."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._log.log(
+                record.levelno,
+                record.getMessage(),
+                logger=record.name,
+                exc_info=record.exc_info,
+            )
+        except Exception:
+            dropped.add()
 
 
 def _dropping(*processors: Processor) -> Processor:

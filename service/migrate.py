@@ -21,14 +21,17 @@ def alembic_config(database_url: str | None = None) -> Config:
     return config
 
 
-def upgrade(database_url: str, revision: str = "head", scheduler: str | None = None) -> None:
+def upgrade(database_url: str, revision: str = "head", scheduler: str | None = None) -> str:
     """Upgrade the database to a revision. Raises Alembic's CommandError, in words.
+
+    Returns the revision that the database then has: a newer one stays, and `base` is none.
 
     `scheduler` says who reaps and starts due syncs: pg_cron or service. None: as it was.
     """
     config = alembic_config(database_url)
     config.attributes["scheduler"] = scheduler
     command.upgrade(config, revision)
+    return str(config.attributes["installed"])
 
 
 def downgrade(database_url: str, revision: str) -> None:

@@ -49,6 +49,18 @@ LOCKED = (
     "another session held a lock for too long. The revision changed nothing: try again once that"
     " session has ended: "
 )
+NO_RIGHTS = (
+    "migrate as a superuser, or as a role with CREATEROLE that owns the database; the service's own"
+    " role is not enough: "
+)
+OCCUPIED = (
+    f"schema {SCHEMA} has tables or types, but {SCHEMA}.{VERSION_TABLE} names no revision. Rename a"
+    " schema of another program; if it is ours, restore that table: "
+)
+NEWER = (
+    "The schema is at revision {}, which is newer than this program. It stays so, and serves the"
+    " program of the revision before."
+)
 NOT_UTF8 = (
     "the database's encoding is {}, and gmail-sync needs UTF8: create database … encoding 'UTF8'"
     " template template0"
@@ -77,8 +89,18 @@ def run_migrations() -> None:
         # SQLAlchemy wraps the errors of psycopg.
         if not isinstance(error.orig, psycopg.Error):
             raise
-        advice = LOCKED if isinstance(error.orig, psycopg.errors.LockNotAvailable) else ""
-        raise CommandError(advice + in_words(error.orig)) from error
+        raise CommandError(_advice(error.orig) + in_words(error.orig)) from error
+
+
+def _advice(error: psycopg.Error) -> str:
+    match error:
+        case psycopg.errors.LockNotAvailable():
+            return LOCKED
+        case psycopg.errors.InsufficientPrivilege():
+            return NO_RIGHTS
+        case psycopg.errors.DuplicateTable() | psycopg.errors.DuplicateObject():
+            return OCCUPIED
+    return ""
 
 
 def _connect(url: str) -> psycopg.Connection:
@@ -126,6 +148,11 @@ def _migrate(connection: Connection) -> None:
         transaction_per_migration=True,
         on_version_apply=lambda step, **_: applied.append(step),
     )
+    newer = _newer_revision()
+    context.config.attributes["installed"] = newer
+    if newer:
+        logging.getLogger("alembic").warning(NEWER.format(newer))
+        return
     try:
         with context.begin_transaction():
             context.run_migrations()
@@ -133,6 +160,7 @@ def _migrate(connection: Connection) -> None:
         if not connection.invalidated:
             connection.rollback()
             installed = context.get_context().get_current_heads()
+            context.config.attributes["installed"] = ", ".join(installed) or "base"
             connection.execute(text(FINISH if installed else UNDO))
             connection.commit()
     if installed and (applied or scheduler):
@@ -140,6 +168,15 @@ def _migrate(connection: Connection) -> None:
         connection.commit()
         schedule_jobs(connection, scheduler)
         connection.commit()
+
+
+def _newer_revision() -> str | None:
+    """The schema's revision if this program, an older one, is asked for its own newest."""
+    ours = str(context.get_head_revision())
+    asked = context.get_context()
+    if asked.opts.get("destination_rev") not in ("head", "heads", ours):
+        return None
+    return next((each for each in asked.get_current_heads() if each > ours), None)
 
 
 # From alembic.ini. Without it, the caller configures logging.

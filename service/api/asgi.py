@@ -37,6 +37,32 @@ def with_slashes(segment: str) -> str:
     return segment.replace(SLASH, "/")
 
 
+def heads(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET without the body: probes and monitors ask so."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
+            await app(scope, receive, send)
+            return
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if not started:
+                started = True
+                await send(message)
+                # From here on the server reports a disconnection, which ends a stream.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        scope["method"] = "GET"
+        try:
+            await app(scope, receive, answer)
+        finally:
+            scope["method"] = "HEAD"
+
+    return run
+
+
 def observed(app: ASGIApp, log: FilteringBoundLogger, metrics: RequestMetrics) -> ASGIApp:
     """Measure and log: one line a request, with an id that its response has too.
 

@@ -38,6 +38,9 @@ READ_ONLY = (
     "The database cannot be written: connect to the primary, or turn default_transaction_read_only"
     " off."
 )
+NO_RIGHTS = (
+    "The database user may not call the functions of the service: grant it gmail_sync_service."
+)
 
 
 class HealthUnknown(Struct):
@@ -118,7 +121,9 @@ class Probe:
             version = await _within(
                 PROBE_SECONDS, self._readiness, lambda: self._pool.value("schema_version")
             )
-        except psycopg.ProgrammingError:  # no such function or schema, or no privilege
+        except psycopg.errors.InsufficientPrivilege:
+            return NO_RIGHTS
+        except psycopg.ProgrammingError:  # no such function or schema
             version = None
         except psycopg.Error as error:
             if is_read_only(error):

@@ -13,7 +13,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from db.connection import is_read_only
+from db.connection import in_words, is_not_ready, is_read_only
 from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
 from service.gmail.errors import (
@@ -130,6 +130,9 @@ def conversions(log: FilteringBoundLogger) -> Conversions:
         NoSuchMessage: lambda _: no_such_message(),
         psycopg.OperationalError: lambda error: _database_problem(log, error),
         psycopg.errors.ReadOnlySqlTransaction: lambda error: _database_problem(log, error),
+        psycopg.ProgrammingError: lambda error: (
+            _not_ready_problem(log, error) if is_not_ready(error) else unexpected(error)
+        ),
         Exception: unexpected,
     }
 
@@ -233,6 +236,11 @@ def _database_problem(log: FilteringBoundLogger, error: psycopg.Error) -> Proble
         else ("database_unavailable", "The database does not respond.")
     )
     return _retry_problem(code, reason)
+
+
+def _not_ready_problem(log: FilteringBoundLogger, error: psycopg.Error) -> ProblemDetailsException:
+    log.warning("database not ready", error=in_words(error))
+    return _retry_problem("not_ready", "The database is not ready; /readyz says why.")
 
 
 def _retry_problem(code: str, reason: str) -> ProblemDetailsException:

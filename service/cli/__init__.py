@@ -1,8 +1,10 @@
 """The command line: one module a command, or a few that belong together."""
 
+from typing import Any
+
 import click
 
-from service.cli.errors import friendly_errors
+from service.cli.errors import friendly_errors, safe_output
 from service.cli.lazy import LazyCommand, LazyGroup
 from service.config import VARIABLES
 
@@ -35,6 +37,10 @@ ALIASES = {"audit": "verify"}
 
 class Main(LazyGroup):
     """Prints an error that the user can fix as one clear message, with exit status 1."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        with safe_output():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> object:
         with friendly_errors():

@@ -1,13 +1,18 @@
 """Errors that the user can fix, as messages."""
 
+import errno
+import io
 import os
-import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from service.config import ConfigError
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
@@ -27,14 +32,32 @@ def friendly_errors() -> Iterator[None]:
 
 
 @contextmanager
+def safe_output() -> Iterator[None]:
+    """Print to any stdout: to one that is closed, that lacks a character, or whose disk is full."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115  # open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in DISK_ERRORS:
+            raise
+        # Python flushes stdout once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(f"Error: the output cannot be written: {os.strerror(error.errno)}.")
+
+
+@contextmanager
 def listening_at(host: str, port: int, setting: str) -> Iterator[None]:
     """Say what to change if the block cannot listen there. `setting` is what chooses the port."""
     try:
         yield
     except OSError as error:
-        # socket.create_server() adds the address to strerror. The numbers of gaierror are its own.
-        is_name = isinstance(error, socket.gaierror)
-        reason = error.strerror if is_name else os.strerror(error.errno or 0)
+        # socket.create_server() adds the address to strerror, and hides a gaierror, whose numbers
+        # are below 0.
+        number = error.errno or 0
+        reason = os.strerror(number) if number >= 0 else "this host has no such address"
         raise click.ClickException(
             f"cannot listen at {host}, port {port}: {reason}."
             f" Choose another with {setting} or --host."

@@ -28,7 +28,7 @@ def migrate(revision: str, scheduler: str | None) -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("alembic").setLevel(logging.INFO)
     try:
-        migrations.upgrade(config.database_url, revision, scheduler)
+        installed = migrations.upgrade(config.database_url, revision, scheduler)
     except CommandError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"The schema is at {revision}.")
+    click.echo(f"The schema is at revision {installed}.")

@@ -49,13 +49,23 @@ def serve(host: str, no_worker: bool) -> None:
     for stop in (signal.SIGINT, signal.SIGTERM):
         # The server handles them while it runs, and raises them again after it has ended.
         signal.signal(stop, lambda *_: sys.exit(0))
+    if signal.SIGHUP in _stops():
+        # The server does not know it.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     server = Server(create_app(config, pool, workers, log, google))
     # Before the worker starts: it would claim runs, and end at once.
     with listening_at(host, config.port, "PORT"):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, config.port), family=family)
+        listener = _listener(host, config.port)
     _freeze_gc()
     server.run([listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections. At `::` it accepts those of IPv4 as well."""
+    if ":" not in host:
+        return socket.create_server((host, port))
+    dualstack = host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=dualstack)
 
 
 @click.command()
@@ -65,7 +75,7 @@ def worker() -> None:
     The exit status is 1 if a thread died or no slot works: then start it again.
     """
     config = Config.from_environment(os.environ)
-    stops = {signal.SIGINT, signal.SIGTERM}
+    stops = _stops()
     # Before any thread starts: all inherit the mask, and only this one waits for signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)
     workers = _workers(config, make_google(config), _prepare_log(config))
@@ -73,6 +83,13 @@ def worker() -> None:
     workers.start()
     signal.sigwait(stops)
     workers.stop()
+
+
+def _stops() -> set[signal.Signals]:
+    """The signals that end a process in order: SIGHUP of a closed terminal too, unless `nohup` has
+    it ignored."""
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return {signal.SIGINT, signal.SIGTERM} | ({signal.SIGHUP} if hangs_up else set())
 
 
 def _prepare_log(config: Config) -> FilteringBoundLogger:

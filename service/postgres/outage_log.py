@@ -1,4 +1,4 @@
-"""Says once that work at a database fails, and once that it works again."""
+"""Says once that work at a database fails, and once that it works again in all threads."""
 
 import threading
 
@@ -12,16 +12,19 @@ class OutageLog:
         self._work = work
         self._log = log
         self._lock = threading.Lock()
-        self._failing = False
+        # Threads. If the server has too few connections, some fail for ever and others do not.
+        self._failing: set[int] = set()
 
     def failed(self, error: Exception) -> None:
         with self._lock:
             if not self._failing:
                 self._log.warning(f"{self._work} failed", error=str(error))
-            self._failing = True
+            self._failing.add(threading.get_ident())
 
     def succeeded(self) -> None:
         with self._lock:
-            if self._failing:
+            if not self._failing:
+                return
+            self._failing.discard(threading.get_ident())
+            if not self._failing:
                 self._log.info(f"{self._work} works again")
-            self._failing = False

@@ -20,6 +20,7 @@ from tests.api.conftest import (
     serving,
     token,
 )
+from tests.cluster import Cluster
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 Db = psycopg.Connection[dict[str, Any]]
@@ -120,6 +121,48 @@ def test_a_schema_that_is_not_yet_at_head_is_not_ready(nobody: httpx.Client, db:
     assert "missing" in problem(nobody.get("/readyz"), 503, "not_ready")["detail"]
     assert nobody.get("/api/gmail/sync/health").json()["healthy"] is False
     assert "\ngmail_sync_database_up 0.0\n" in nobody.get("/metrics").text
+
+
+def test_a_request_before_the_migration_says_that_the_database_is_not_ready(
+    ann: httpx.Client, db: Db
+) -> None:
+    db.execute("drop schema gmail_sync cascade")
+    answer = ann.post("/api/gmail/sync/smart")
+    assert "/readyz" in problem(answer, 503, "not_ready")["detail"]
+    assert answer.headers["retry-after"]
+
+
+def test_a_user_without_the_role_of_the_service_is_told_which(
+    cluster: Cluster, database: str, db: Db
+) -> None:
+    db.execute("create role stranger login password 'stranger'")
+    try:
+        with (
+            serving(cluster.url(database, "stranger", "stranger")) as running,
+            client_of(running, "ann") as client,
+        ):
+            detail = problem(client.get("/readyz"), 503, "not_ready")["detail"]
+            assert "gmail_sync_service" in detail
+            assert "migrate" not in detail
+            problem(client.post("/api/gmail/sync/smart"), 503, "not_ready")
+    finally:
+        db.execute("drop role stranger")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/sign-in", "/api/gmail/labels"])
+def test_head_is_answered_as_get_without_a_body(ann: httpx.Client, path: str) -> None:
+    got, headed = ann.get(path), ann.head(path)
+    assert headed.status_code == got.status_code == 200
+    assert headed.content == b""
+    assert headed.headers["content-type"] == got.headers["content-type"]
+    assert ann.head("/nothing").status_code == 404
+    assert ann.head("/api/gmail/sync/smart").status_code == 405
+    assert f'method="HEAD",path="{path}",status="200"' in ann.get("/metrics").text
+
+
+def test_head_of_a_stream_ends_it(running: Running, ann: httpx.Client) -> None:
+    assert ann.head("/api/gmail/sync/events").headers["content-type"].startswith("text/event")
+    wait_until(lambda: any(each.get("method") == "HEAD" for each in running.log))
 
 
 def test_metrics_tell_requests_and_syncs(nobody: httpx.Client, zombie: str) -> None:

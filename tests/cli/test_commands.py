@@ -301,6 +301,84 @@ def test_a_port_that_is_taken_is_reported_in_one_line(
     assert db.execute("select * from gmail_sync.worker").fetchall() == []
 
 
+@pytest.mark.parametrize("arguments", [["account", "list"], ["monitor", "--once"], ["--help"]])
+def test_output_that_cannot_be_written_is_one_line(
+    environment: dict[str, str], arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            command(*arguments),
+            env=plain_environment(environment),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LOADED_SECONDS,
+        )
+    assert result.returncode == 1
+    assert result.stderr == "Error: the output cannot be written: No space left on device.\n"
+
+
+def test_a_terminal_that_lacks_a_character_gets_it_escaped(environment: dict[str, str]) -> None:
+    add = ("account", "add", "Ü😀", "--email", "a@example.com", "--access-token", "t")
+    assert run(environment, *add).returncode == 0
+    result = run(environment | {"PYTHONIOENCODING": "ascii"}, "account", "list", "--json")
+    assert result.returncode == 0, result.stderr
+    result = run(environment | {"PYTHONIOENCODING": "ascii", "COLUMNS": "200"}, "account", "list")
+    assert result.returncode == 0, result.stderr
+    assert "\\U0001f600" in result.stdout
+
+
+def test_without_stdout_a_command_does_its_work(environment: dict[str, str]) -> None:
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *command("monitor", "--once")]
+    result = subprocess.run(
+        closing,
+        env=plain_environment(environment),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=LOADED_SECONDS,
+    )
+    assert "Traceback" not in result.stderr
+
+
+def test_a_host_that_is_unknown_is_reported_in_one_line(environment: dict[str, str]) -> None:
+    result = run({**environment, "PORT": str(free_port())}, "serve", "--host", "nowhere.invalid")
+    (line,) = result.stderr.splitlines()
+    assert "cannot listen at nowhere.invalid" in line
+    assert "no such address" in line
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this host has no IPv6")
+def test_the_address_of_all_of_ipv6_is_that_of_ipv4_too(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    environment |= {"PORT": str(free_port())}
+    # It is asked at 127.0.0.1.
+    with serving(environment, tmp_path / "log", "--no-worker", "--host", "::"):
+        requests.get(f"http://[::1]:{environment['PORT']}/livez", timeout=LOADED_SECONDS)
+
+
+@pytest.mark.parametrize("name", ["serve", "worker"])
+def test_a_closed_terminal_ends_a_process_in_order(
+    environment: dict[str, str], db: psycopg.Connection[Row], name: str
+) -> None:
+    process = subprocess.Popen(
+        command(name),
+        env=plain_environment(environment | {"PORT": str(free_port())}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        known = "select from gmail_sync.worker"
+        wait_until(lambda: db.execute(known).fetchall(), LOADED_SECONDS)
+        process.send_signal(signal.SIGHUP)
+        _, log = process.communicate(timeout=LOADED_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "worker stopped" in log
+
+
 def is_ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=LOADED_SECONDS).status_code == 200

@@ -229,3 +229,20 @@ def test_lists_of_people_are_checked(allowed: str) -> None:
 def test_the_provider_of_another_machine_is_asked_over_https() -> None:
     error, *_ = errors(**OIDC | {"GMAIL_SYNC_OIDC_ISSUER": "http://login.example.org"})
     assert "could be forged" in error
+
+
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_quotation_marks_around_a_value_are_an_error_that_does_not_show_it(mark: str) -> None:
+    (error,) = errors(GMAIL_SYNC_JWT_SECRET=f"{mark}{SECRET}{mark}")
+    assert error.startswith("GMAIL_SYNC_JWT_SECRET is in quotation marks")
+    assert SECRET not in error
+
+
+def test_a_value_that_is_not_utf8_is_an_error() -> None:
+    assert errors(GMAIL_SYNC_JWT_SECRET="\udcff" * 40) == ["GMAIL_SYNC_JWT_SECRET is not UTF-8"]
+
+
+def test_a_byte_order_mark_is_not_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\r\n", encoding="utf-8-sig")
+    found = config(GMAIL_SYNC_JWT_SECRET_FILE=str(tmp_path / "secret"))
+    assert found.jwt_secret == SECRET

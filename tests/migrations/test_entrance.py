@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine
 
+from service import migrate
 from service.demo.cluster import Cluster
 from tests.migrations.commands import ALEMBIC, ROOT, alembic, ask, run
 
@@ -101,6 +102,42 @@ def test_a_url_that_does_not_work_is_one_sentence_without_its_password(url: str)
     assert PASSWORD not in by_alembic.stdout + by_alembic.stderr + by_us.stdout + by_us.stderr
     sentence = complaint(by_us).removeprefix("Error: ")
     assert complaint(by_alembic).endswith(sentence)
+
+
+def test_a_role_without_the_rights_learns_what_it_takes(server: Cluster, empty_url: str) -> None:
+    execute(empty_url, f"create role ann login password '{PASSWORD}'")
+    try:
+        name = empty_url.rpartition("/")[2]
+        line = complaint(gmail_sync(server.url(name, "ann", PASSWORD)))
+        assert "CREATEROLE" in line
+        assert f"permission denied for database {name}" in line
+    finally:
+        execute(empty_url, "drop role ann")
+
+
+def test_an_older_program_leaves_a_newer_schema_as_it_is(empty_url: str) -> None:
+    alembic(empty_url, "upgrade", "head")
+    execute(empty_url, "update gmail_sync.alembic_version set version_num = '9999'")
+    result = gmail_sync(empty_url)
+    assert result.returncode == 0, result.stderr
+    assert "newer than this program" in result.stderr
+    assert "The schema is at revision 9999." in result.stdout
+    for command in (["upgrade", "head"], ["current"], ["downgrade", "base"]):
+        run([str(ALEMBIC), *command], empty_url)
+        assert ask(empty_url, "select gmail_sync.schema_version()") == [("9999",)]
+
+
+def test_the_revision_that_is_reported_is_the_true_one(empty_url: str) -> None:
+    alembic(empty_url, "upgrade", "head")
+    command = [str(ALEMBIC.with_name("gmail-sync")), "migrate", "base"]
+    assert f"at revision {migrate.head()}" in run(command, empty_url).stdout
+
+
+def test_a_schema_that_lost_its_revision_is_named(empty_url: str) -> None:
+    alembic(empty_url, "upgrade", "head")
+    execute(empty_url, "delete from gmail_sync.alembic_version")
+    assert "alembic_version names no revision" in complaint(gmail_sync(empty_url))
+    assert ask(empty_url, "select to_regclass('gmail_sync.message') is null") == [(False,)]
 
 
 def test_a_url_may_end_in_a_newline(empty_url: str) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from service import logs
 from service.postgres.calls import Session
+from service.postgres.outage_log import OutageLog
 from service.simulator import Mailbox, Simulator, generate
 from tests.killable import PROGRAM, KillableProcess
 from tests.waiting import wait_until
@@ -176,3 +178,42 @@ def test_tracebacks_and_warnings_go_to_the_same_stream(
     print("a traceback", file=sys.stderr)
     assert isinstance(sys.stderr, io.TextIOBase)
     assert logs.dropped.total > before
+
+
+def test_what_libraries_log_is_json_too() -> None:
+    program = """
+import logging
+from service import logs
+
+logs.take_over_stderr()
+logs.configure("info")
+logging.getLogger("psycopg.pool").warning("error connecting in %r", "api")
+try:
+    raise ValueError("odd")
+except ValueError:
+    logging.getLogger("asyncio").exception("callback failed")
+logging.getLogger("other").info("chatter")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    first, second = (json.loads(line) for line in ended.stderr.splitlines())
+    assert (first["level"], first["logger"]) == ("warning", "psycopg.pool")
+    assert first["event"] == "error connecting in 'api'"
+    assert (second["level"], second["event"]) == ("error", "callback failed")
+    assert "ValueError: odd" in second["exception"]
+
+
+def test_an_outage_of_some_threads_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
+    outage = OutageLog("claiming", logs.configure("info"))
+
+    def fail() -> None:
+        outage.failed(ValueError("too many connections"))
+
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for _ in range(3):
+            one.submit(fail).result()
+            other.submit(outage.succeeded).result()
+        one.submit(outage.succeeded).result()
+    found = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert found == ["claiming failed", "claiming works again"]

@@ -3,7 +3,8 @@
 create domain gmail_sync.user_key as text
   constraint user_id_is_readable check (
     char_length(value) between 1 and 255
-    and value ~ '\S'
+    -- The blank characters of Unicode. What \S matches depends on the database's locale.
+    and value ~ '[^ \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]'
     and value !~ '[\x01-\x1f\x7f-\x9f]'
   );
 

@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from psycopg import errors
 
 from service.postgres.calls import Connection, Session
+from service.postgres.user_id import USER_ID
 from tests.functions.conftest import (
     connected,
     insert_run,
@@ -238,3 +240,19 @@ def test_an_account_names_a_quota_profile_there_is(db: Connection, functions: Se
     connected(functions)
     with raises_sqlstate("23503"):
         db.execute("update gmail_sync.account set quota_profile = 'generous'")
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    ["ann", " ", " a ", "\u00a0", "\u3000", "\u2028", "\u200b", "\u2003\u1680", "a\u0085", "\x7f",
+     "x" * 255, "x" * 256, "😀"],
+)  # fmt: skip
+def test_the_program_and_the_database_accept_the_same_user_ids(
+    db: Connection, user_id: str
+) -> None:
+    try:
+        db.execute("select %s::gmail_sync.user_key", [user_id])
+        accepted = True
+    except psycopg.errors.CheckViolation:
+        accepted = False
+    assert bool(USER_ID.fullmatch(user_id)) == accepted
