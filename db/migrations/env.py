@@ -89,7 +89,8 @@ def run_migrations() -> None:
         # SQLAlchemy wraps the errors of psycopg.
         if not isinstance(error.orig, psycopg.Error):
             raise
-        raise CommandError(_advice(error.orig) + in_words(error.orig)) from error
+        hint = f" ({error.orig.diag.message_hint})" if error.orig.diag.message_hint else ""
+        raise CommandError(_advice(error.orig) + in_words(error.orig) + hint) from error
 
 
 def _advice(error: psycopg.Error) -> str:

@@ -39,7 +39,8 @@ READ_ONLY = (
     " off."
 )
 NO_RIGHTS = (
-    "The database user may not call the functions of the service: grant it gmail_sync_service."
+    "The database user may not call the functions of the service: grant it gmail_sync_service,"
+    " whose rights it must inherit."
 )
 
 

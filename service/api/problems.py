@@ -13,7 +13,7 @@ from litestar.plugins.problem_details import ProblemDetailsException
 from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
-from db.connection import in_words, is_not_ready, is_read_only
+from db.connection import is_not_ready, is_read_only
 from service.api.auth.keys import PAUSE_SECONDS, KeysUnavailable
 from service.api.fields import TEXT_RULE
 from service.gmail.errors import (
@@ -239,7 +239,7 @@ def _database_problem(log: FilteringBoundLogger, error: psycopg.Error) -> Proble
 
 
 def _not_ready_problem(log: FilteringBoundLogger, error: psycopg.Error) -> ProblemDetailsException:
-    log.warning("database not ready", error=in_words(error))
+    log.error("database not ready", exc_info=error)
     return _retry_problem("not_ready", "The database is not ready; /readyz says why.")
 
 

@@ -121,5 +121,5 @@ def test_what_cannot_be_noted_is_not_done(
     connect_account(functions, "ann")
     db.execute("alter function gmail_sync.record_audit_event rename to record_audit_away")
     answer = olga.post(path("start_sync"), params={"user_id": "ann"})
-    problem(answer, 500, "internal_error")
+    problem(answer, 503, "not_ready")
     assert db.execute("select from gmail_sync.user_sync_status").fetchall() == []

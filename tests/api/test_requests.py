@@ -105,13 +105,13 @@ def test_a_wrong_method_is_told_the_right_ones(ann: httpx.Client) -> None:
 def test_what_nobody_expected_is_logged_and_not_told(
     ann: httpx.Client, running: Running, db: Any
 ) -> None:
-    db.execute("alter function gmail_sync.list_labels rename to list_labels_away")
+    db.execute("alter table gmail_sync.label rename to label_away")
     body = problem(ann.get("/api/gmail/labels"), 500, "internal_error")
-    assert "list_labels" not in str(body)
+    assert "label" not in str(body)
     line = wait_until(
         lambda: next((line for line in running.log if line["level"] == "error"), None),
     )
-    assert "list_labels" in str(line["exc_info"])
+    assert "gmail_sync.label" in str(line["exc_info"])
     assert line["request_id"]
 
 

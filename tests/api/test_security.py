@@ -43,7 +43,7 @@ def test_no_link_has_a_browser_ask_for_the_address_of_its_host(nobody: httpx.Cli
 
 
 def test_errors_have_them_too(ann: httpx.Client, db: Any) -> None:
-    db.execute("alter function gmail_sync.list_labels rename to list_labels_away")
+    db.execute("alter table gmail_sync.label rename to label_away")
     answers = [
         ann.get("/nope"),
         ann.delete("/api/gmail/sync/status"),
