@@ -12,9 +12,9 @@ as $$
   from gmail_sync.label l
   cross join lateral (
     select array_agg(
-      regexp_replace(
+      btrim(regexp_replace(
         gmail_sync._fold_text(v.name) collate "C", E'[\\s/\\\\&()."''_-]+', '-', 'g'
-      )
+      ), '-')
       order by v.n
     )
     from (values (1, l.name), (2, p_name)) v (n, name)

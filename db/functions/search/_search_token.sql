@@ -16,7 +16,7 @@ as $$
 declare
   -- In every database the blanks of all scripts are blanks.
   v_rest text collate "und-x-icu" := translate(
-    substr(p_query, p_at), '“”„‟«»＂：－＋（）｛｝', '""""""":-+(){}'
+    substr(p_query, p_at), '“”„‟«»＂：－＋', '""""""":-+'
   );
 begin
   if v_rest = '' then
