@@ -1,5 +1,5 @@
 -- Sets how often a user's mail is synced automatically; NULL disables it. Raises SY002 without an
--- account, SY003 for less than a minute.
+-- account, SY003 for less than a minute or more than a thousand years.
 
 create or replace function gmail_sync.set_sync_interval(p_user_id text, p_sync_interval interval)
 returns void
@@ -14,7 +14,7 @@ begin
   set sync_interval = p_sync_interval
   where user_id = p_user_id;
 exception when check_violation then
-  raise exception 'sync interval % is less than a minute', p_sync_interval
+  raise exception 'sync interval % is not between a minute and 1000 years', p_sync_interval
     using errcode = 'SY003';
 end;
 $$;

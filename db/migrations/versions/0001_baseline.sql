@@ -66,6 +66,15 @@ create table gmail_sync.settings (
     ) > interval '0'
     and max_retry_delay >= retry_delay
   ),
+  -- A time so long ago cannot be reckoned with, and programs cannot read infinity.
+  constraint durations_are_at_most_a_thousand_years check (
+    greatest(
+      heartbeat_interval, heartbeat_timeout, stall_timeout, queue_timeout, pickup_timeout,
+      pickup_alert, reaper_timeout, reaper_alert, schedule_aging, longest_wait, retry_delay,
+      max_retry_delay, history_retention, longest_transaction, webhook_retry_period,
+      webhook_disable_after, webhook_history_retention
+    ) <= interval '1000 years'
+  ),
   constraint tries_are_positive check (least(max_attempts, max_message_attempts) >= 1),
   constraint watches_are_renewed_in_time check (
     watch_interval > interval '0' and watch_interval <= interval '6 days'
@@ -414,6 +423,9 @@ create table gmail_sync.account (
   quota_profile text not null default 'google-standard' references gmail_sync.quota_profile,
   sync_interval interval constraint interval_is_a_minute_or_more check (
     sync_interval >= interval '1 min'
+  )
+  constraint interval_is_at_most_a_thousand_years check (
+    sync_interval <= interval '1000 years'
   ),
   watch_expires_at timestamptz,
   connected_at timestamptz not null default now(),

@@ -276,6 +276,7 @@ def test_bad_settings_are_refused(functions: Session) -> None:
     connected(functions)
     for function, value in [
         ("set_sync_interval", timedelta(seconds=59)),
+        ("set_sync_interval", timedelta.max),
     ]:
         with pytest.raises(InvalidArgument):
             functions.rows(function, "ann", value)

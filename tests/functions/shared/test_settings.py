@@ -82,3 +82,17 @@ def test_a_run_reserves_no_wait_over_longest_wait(
 def test_a_duration_is_positive(db: Connection, name: str) -> None:
     with pytest.raises(psycopg.errors.CheckViolation, match="durations_are_positive"):
         set_settings(db, **{name: "0 s"})
+
+
+def test_no_duration_is_too_long_to_reckon_with(functions: Session, db: Connection) -> None:
+    names = db.execute(
+        "select column_name from information_schema.columns"
+        " where table_schema = 'gmail_sync' and table_name = 'settings' and data_type = 'interval'"
+    ).fetchall()
+    for name in (row["column_name"] for row in names):
+        for longest in ("1001 years", "100000 years"):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                set_settings(db, **{name: longest})
+    set_settings(db, **dict.fromkeys(("history_retention", "stall_timeout"), "1000 years"))
+    assert functions.value("prune_sync_history") == 0
+    assert functions.rows("reap_zombie_syncs") == []
