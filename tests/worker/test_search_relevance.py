@@ -25,7 +25,7 @@ MAIL = Path(__file__).parents[3] / "shared" / "mail"
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR", "BOPOMOFO")
 LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ŧ": "t",
                          "ŋ": "n", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th", "ς": "σ",
-                         "ـ": None})  # fmt: skip
+                         "ʼ": "'", "ʻ": "'", "ـ": None})  # fmt: skip
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 HEADS = ("subject", "sender", "recipients", "cc", "bcc", "reply_to")
 TEXTS = ("body_text", "html_text")

@@ -29,8 +29,8 @@ begin
         nfc
       ),
       'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
-    -- Letters that Unicode does not decompose.
-    'łøđðħıŧŋς', 'loddhitnσ'
+    -- Letters that Unicode does not decompose, and apostrophes that it calls letters.
+    'łøđðħıŧŋςʼʻ', 'loddhitnσ'''''
   );
 end;
 $$;
