@@ -338,10 +338,11 @@ def _split_head(data: memoryview) -> tuple[list[tuple[str, bytes]], memoryview]:
 
 def _divided(body: memoryview, boundary: bytes) -> Iterator[memoryview]:
     """The parts between the boundary's lines; the last may end without one."""
+    boundary = boundary.rstrip()
     if not boundary:
         return
     # The pattern begins with literal bytes, since Python searches for those fast.
-    line = re.compile(rb"--" + re.escape(boundary.rstrip()) + rb"(--)?[ \t]*(?:\r*\n|\Z)")
+    line = re.compile(rb"--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r*\n|\Z)")
     start = None
     for mark in line.finditer(body):
         end = mark.start()

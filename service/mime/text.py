@@ -180,8 +180,12 @@ class TextReader:
         digits, _, rest = data.partition(b"=")
         if rest.strip(b"= \t\r\n"):
             lines = data.translate(None, b"\t\r\n")
-            if len(lines) % 4 == 0 and not lines.translate(None, _DIGITS + b"="):
-                pieces = lines.replace(b"=", b" ").split()
+            pieces = lines.replace(b"=", b" ").split()
+            if (
+                len(lines) % 4 == 0
+                and not lines.translate(None, _DIGITS + b"=")
+                and all(len(piece) % 4 != 1 for piece in pieces)
+            ):
                 return b"".join(binascii.a2b_base64(piece + b"==") for piece in pieces)
         digits = digits.translate(None, b" \t\r\n")
         clean = digits.translate(None, _NO_DIGITS)

@@ -349,6 +349,7 @@ def test_uuencoded_and_quoted_printable_bodies_are_decoded() -> None:
     [
         ("base64", "aGV sbG8=\n\n", "hello", []),
         ("base64", "aGVs\nbG8=\nIHRoZQ==\ncmU=\n", "hello there", []),
+        ("base64", "aGk=A===", "hi", ["broken base64 in part root"]),
         ("base64 (as ever)", "aGVsbG8=", "hello", []),
         ('"BASE64"', "aGVsbG8=", "hello", []),
         ("quoted-printable", "hel= \nlo=\t\n there", "hello there", []),
