@@ -123,14 +123,22 @@ def configure(level: str = "info") -> FilteringBoundLogger:
 
 
 class _LibraryHandler(logging.Handler):
-    """Writes what libraries log as lines of ours."""
+    """Writes what libraries log as lines of ours.
+
+    A line is written once a second: asyncio logs thousands if there are no more file descriptors.
+    """
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         super().__init__()
         self._log = log
+        self._last = ("", "", 0)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            this = (record.name, record.getMessage(), int(record.created))
+            if this == self._last:
+                return
+            self._last = this
             self._log.log(
                 record.levelno,
                 record.getMessage(),

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,6 +24,9 @@ API_CONNECTIONS = 10
 # Seconds a thread may compute while others wait. Python's default of 5 ms would delay the use of
 # each answer of Postgres by more than the answer takes.
 SWITCH_SECONDS = 0.0005
+
+# Open files, sockets among them. Many systems let a process have only 1,024 unless it asks.
+MAX_FILES = 65536
 
 
 @click.command()
@@ -94,11 +98,20 @@ def _stops() -> set[signal.Signals]:
 
 def _prepare_log(config: Config) -> FilteringBoundLogger:
     """The process's log, which also says why the process ends if one of its threads dies."""
+    _raise_file_limit()
     logs.take_over_stderr()
     log = logs.configure(config.log_level)
     threads.end_process_with_any_thread(log)
     telemetry.start(os.environ, lambda: log)
     return log
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the system does. Each browser that watches a sync takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _freeze_gc() -> None:

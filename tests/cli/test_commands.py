@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -268,6 +269,21 @@ def test_serve_syncs_and_sigterm_ends_it_in_order(
     stream.close()
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {"run claimed", "run succeeded", "worker stopped"} <= {line["event"] for line in lines}
+
+
+def test_a_process_may_open_more_files_than_its_shell(environment: dict[str, str]) -> None:
+    limited = ["sh", "-c", 'ulimit -S -n 200; exec "$@"', "sh", *command("serve", "--no-worker")]
+    environment |= {"PORT": str(free_port())}
+    process = subprocess.Popen(limited, env=plain_environment(environment), stderr=subprocess.PIPE)
+    try:
+        url = f"http://127.0.0.1:{environment['PORT']}"
+        wait_until(lambda: is_ready(url), LOADED_SECONDS)
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+    finally:
+        process.terminate()
+        process.communicate()
+    (soft,) = re.findall(r"^Max open files +(\d+)", limits, re.MULTILINE)
+    assert int(soft) > 200
 
 
 def test_serve_without_worker_needs_no_keys(environment: dict[str, str], tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def test_tracebacks_and_warnings_go_to_the_same_stream(
 def test_what_libraries_log_is_json_too() -> None:
     program = """
 import logging
+import time
 from service import logs
 
 logs.take_over_stderr()
@@ -193,15 +194,19 @@ try:
 except ValueError:
     logging.getLogger("asyncio").exception("callback failed")
 logging.getLogger("other").info("chatter")
+time.sleep(1 - time.time() % 1)
+for _ in range(1000):
+    logging.getLogger("flood").warning("no more files")
 """
     ended = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    first, second = (json.loads(line) for line in ended.stderr.splitlines())
+    first, second, *flood = (json.loads(line) for line in ended.stderr.splitlines())
     assert (first["level"], first["logger"]) == ("warning", "psycopg.pool")
     assert first["event"] == "error connecting in 'api'"
     assert (second["level"], second["event"]) == ("error", "callback failed")
     assert "ValueError: odd" in second["exception"]
+    assert 1 <= len(flood) < 10
 
 
 def test_an_outage_of_some_threads_is_logged_once(capsys: pytest.CaptureFixture[str]) -> None:
