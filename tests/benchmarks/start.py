@@ -54,7 +54,7 @@ insert into gmail_sync.user_sync_status
   (task_id, user_id, sync_type, source, phase, started_at, updated_at, not_before, claimed_at)
 values (
   format(
-    'sync_%s_%s_%s', 'user-' || :u, left(md5(gen_random_uuid()::text), 8),
+    'sync_%s_%s_%s', 'user-' || :u, left(gen_random_uuid()::text, 8),
     floor(extract(epoch from clock_timestamp()))
   ),
   'user-' || :u, 'full', 'sql', 'queued',

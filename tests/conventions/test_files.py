@@ -37,7 +37,7 @@ INNER = [
     "_searched_fields", "_sorted_label_ids", "_start_sync", "_sync_type_for_account",
     "_thread_pays_from", "_traceparent", "_try_lock_user_shared", "_unindexed_messages",
     "_update_counts_fenced", "_upsert_messages", "_valid_source", "_valid_user_id",
-    "_write_messages",
+    "_waits_for_google", "_write_messages",
 ]  # fmt: skip
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.

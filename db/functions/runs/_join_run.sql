@@ -14,36 +14,21 @@ volatile
 as $$
 declare
   v_person boolean := p_source in ('api', 'sql');
-  -- The day's quota may be used up for this run, but not for what a person asks for. If Google says
-  -- that it is, it is for all.
-  v_waits boolean := coalesce(
-    gmail_sync._run_waits(p_run.waiting_until, p_run.started_at)
-      and not (
-        p_run.sync_type = 'incremental'
-        and gmail_sync._is_quota_reset(p_run.waiting_until)
-        and not exists (
-          select from gmail_sync.account a
-          where a.user_id = p_run.user_id
-            and gmail_sync._daily_limit_ends(a.quota_profile, clock_timestamp()) is not null
-        )
-      ),
-    false
-  );
+  v_hurry boolean;
 begin
   if p_run.claimed_at is null then
-    if not (p_force_full and p_run.sync_type <> 'full')
+    v_hurry := v_person and p_run.not_before > clock_timestamp()
+      and not gmail_sync._waits_for_google(p_run);
+    if not v_hurry
+      and not (p_force_full and p_run.sync_type <> 'full')
       and not (v_person and p_run.source not in ('api', 'sql'))
-      and not (v_person and not v_waits and p_run.not_before > clock_timestamp())
     then
       return true;
     end if;
     update gmail_sync.user_sync_status
     set sync_type = case when p_force_full then 'full' else sync_type end,
       source = case when v_person then p_source else source end,
-      not_before = case
-        when v_person and not v_waits then least(not_before, clock_timestamp())
-        else not_before
-      end,
+      not_before = case when v_hurry then least(not_before, clock_timestamp()) else not_before end,
       traceparent = coalesce(p_traceparent, traceparent)
     where task_id = p_run.task_id
       and is_syncing

@@ -8,10 +8,12 @@
 --
 -- Each step reads the first entries of one index, and a step runs only if those before it found
 -- none. So the cost does not depend on how many runs are queued. A step needs no condition to leave
--- out what those before it would have found.
+-- out what those before it would have found. Runs of people have a query of their own, because
+-- Postgres prepares all steps of a query.
 
-create or replace function gmail_sync._lock_first_of_queue(p_except text[])
-returns setof gmail_sync.user_sync_status
+create or replace function gmail_sync._lock_first_of_queue(
+  p_except text[], out task_id text, out user_id text
+)
 language plpgsql
 volatile
 security definer
@@ -19,51 +21,55 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_aged timestamptz := v_now - (select schedule_aging from gmail_sync.settings);
+  v_aged timestamptz;
 begin
-  return query
+  select r.task_id, r.user_id into task_id, user_id
+  from gmail_sync._queued_run r
+  where r.source in ('api', 'sql') and r.not_before <= v_now and r.user_id <> all (p_except)
+  order by r.not_before limit 1 for update skip locked;
+  if found then
+    return;
+  end if;
+
+  v_aged := v_now - (select s.schedule_aging from gmail_sync.settings s);
+  select first.task_id, first.user_id into task_id, user_id
+  from (
     select * from (
-      select * from gmail_sync._queued_run r
-      where r.source in ('api', 'sql')
-        and r.not_before <= v_now and r.user_id <> all (p_except)
-      order by r.not_before limit 1 for update skip locked
-    ) of_people
-    union all
-    select * from (
-      select * from gmail_sync._queued_run r
+      select r.task_id, r.user_id from gmail_sync._queued_run r
       where r.not_before < v_aged and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) aged
     union all
     select * from (
-      select * from gmail_sync._queued_run r
+      select r.task_id, r.user_id from gmail_sync._queued_run r
       where r.source in ('push', 'resume')
         and r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_events
     union all
     select * from (
-      select * from gmail_sync._queued_run r
+      select r.task_id, r.user_id from gmail_sync._queued_run r
       where r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_schedules
     union all
     select * from (
-      select * from gmail_sync._queued_run r
+      select r.task_id, r.user_id from gmail_sync._queued_run r
       where r.started_at > v_now and r.user_id <> all (p_except)
       order by r.started_at limit 1 for update skip locked
     ) started_ahead
     union all
     select * from (
-      select * from gmail_sync._queued_run r
+      select r.task_id, r.user_id from gmail_sync._queued_run r
       where r.not_before > v_now + interval '24 hours' and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) too_far_ahead
-    limit 1;
+    limit 1
+  ) first;
 end;
 $$;
 
 comment on function gmail_sync._lock_first_of_queue(text[]) is
-'The queued run to claim first, locked: 0 or 1 row.';
+'The queued run to claim first, locked; NULL when there is none.';
 
 revoke all on function gmail_sync._lock_first_of_queue(text[]) from public;

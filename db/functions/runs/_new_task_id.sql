@@ -8,7 +8,7 @@ as $$
   select format(
     'sync_%s_%s_%s',
     p_user_id,
-    left(md5(gen_random_uuid()::text), 8),
+    left(gen_random_uuid()::text, 8),
     floor(extract(epoch from clock_timestamp()))
   );
 $$;

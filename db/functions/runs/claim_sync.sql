@@ -40,7 +40,7 @@ begin
     phase = 'listing',
     done_at_claim = r.found - r.pending,
     sync_type = gmail_sync._sync_type_for_account(r.user_id, r.sync_type = 'full')
-  where r.task_id = (select n.task_id from gmail_sync._lock_next_due_run() n)
+  where r.task_id = (select gmail_sync._lock_next_due_run())
   returning * into v_run;
 
   if not found then

@@ -50,8 +50,9 @@ create index messages_by_label on gmail_sync.message
   using gin (gmail_sync._label_vector(user_id, internal_date, label_ids))
 """
 TRIGGERS = """
+-- After the update: with a trigger before it, each heartbeat would compute current_stats again.
 create trigger ended_runs_are_immutable
-  before update on gmail_sync.user_sync_status
+  after update on gmail_sync.user_sync_status
   for each row when (not old.is_syncing)
   execute function gmail_sync._forbid_change_of_ended_run();
 

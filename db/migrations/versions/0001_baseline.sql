@@ -100,6 +100,8 @@ comment on table gmail_sync.slot_elsewhere is
 
 -- One row a run. Constraint names sort after chk_, because Postgres reports the
 -- alphabetically first violated check and chk_sync_state_consistency is the one to see.
+-- Each insert and update of a run parses all checks and the generated column, so they are short.
+-- NULL passes a check.
 create table gmail_sync.user_sync_status (
   task_id text not null,
   user_id gmail_sync.user_key not null,
@@ -178,21 +180,21 @@ create table gmail_sync.user_sync_status (
     (progress_percentage = 100) = (outcome is not distinct from 'succeeded')
   ),
   constraint known_error_code check (
-    error_code in (
-      'another_mailbox', 'clock_skew', 'credentials_unusable', 'cursor_refused',
-      'gmail_refused', 'gmail_unavailable', 'history_loop', 'import_first', 'not_connected',
-      'silent', 'stalled', 'unexpected', 'user_moving', 'worker_stopped'
+    error_code = any (
+      '{another_mailbox, clock_skew, credentials_unusable, cursor_refused, gmail_refused,
+        gmail_unavailable, history_loop, import_first, not_connected, silent, stalled, unexpected,
+        user_moving, worker_stopped}'
     )
   ),
-  constraint known_follow_up check (follow_up in ('incremental', 'full')),
+  constraint known_follow_up check (follow_up = any ('{incremental, full}')),
   constraint known_outcome check (
-    outcome in ('succeeded', 'failed', 'reaped', 'cancelled', 'superseded')
+    outcome = any ('{succeeded, failed, reaped, cancelled, superseded}')
   ),
   constraint known_phase check (
-    phase in ('queued', 'listing', 'fetching', 'waiting', 'reconciling', 'done')
+    phase = any ('{queued, listing, fetching, waiting, reconciling, done}')
   ),
-  constraint known_source check (source in ('api', 'sql', 'schedule', 'push', 'resume')),
-  constraint known_sync_type check (sync_type in ('full', 'incremental')),
+  constraint known_source check (source = any ('{api, sql, schedule, push, resume}')),
+  constraint known_sync_type check (sync_type = any ('{full, incremental}')),
   constraint no_count_is_negative check (
     least(found, new, updated, unchanged, deleted, gone, failed, pending, imported) >= 0
   ),
@@ -206,9 +208,8 @@ create table gmail_sync.user_sync_status (
   ),
   constraint timestamps_are_finite check (
     isfinite(started_at) and isfinite(updated_at) and isfinite(not_before)
-    and coalesce(isfinite(claimed_at), true) and coalesce(isfinite(progressed_at), true)
-    and coalesce(isfinite(waiting_until), true) and coalesce(isfinite(finished_at), true)
-    and coalesce(isfinite(fetching_at), true) and coalesce(isfinite(planned_at), true)
+    and isfinite(claimed_at) and isfinite(progressed_at) and isfinite(waiting_until)
+    and isfinite(finished_at) and isfinite(fetching_at) and isfinite(planned_at)
   ),
   constraint tries_count_from_one check (attempt >= 1),
   constraint unclaimed_means_queued check (
