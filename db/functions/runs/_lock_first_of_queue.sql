@@ -11,9 +11,8 @@
 -- out what those before it would have found. Runs of people have a query of their own, because
 -- Postgres prepares all steps of a query.
 
-create or replace function gmail_sync._lock_first_of_queue(
-  p_except text[], out task_id text, out user_id text
-)
+create or replace function gmail_sync._lock_first_of_queue(p_except text[])
+returns gmail_sync.user_sync_status
 language plpgsql
 volatile
 security definer
@@ -22,50 +21,50 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_aged timestamptz;
+  v_run gmail_sync.user_sync_status;
 begin
-  select r.task_id, r.user_id into task_id, user_id
-  from gmail_sync._queued_run r
+  select * into v_run from gmail_sync._queued_run r
   where r.source in ('api', 'sql') and r.not_before <= v_now and r.user_id <> all (p_except)
   order by r.not_before limit 1 for update skip locked;
   if found then
-    return;
+    return v_run;
   end if;
 
   v_aged := v_now - (select s.schedule_aging from gmail_sync.settings s);
-  select first.task_id, first.user_id into task_id, user_id
-  from (
+  select * into v_run from (
     select * from (
-      select r.task_id, r.user_id from gmail_sync._queued_run r
+      select * from gmail_sync._queued_run r
       where r.not_before < v_aged and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) aged
     union all
     select * from (
-      select r.task_id, r.user_id from gmail_sync._queued_run r
+      select * from gmail_sync._queued_run r
       where r.source in ('push', 'resume')
         and r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_events
     union all
     select * from (
-      select r.task_id, r.user_id from gmail_sync._queued_run r
+      select * from gmail_sync._queued_run r
       where r.not_before <= v_now and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) of_schedules
     union all
     select * from (
-      select r.task_id, r.user_id from gmail_sync._queued_run r
+      select * from gmail_sync._queued_run r
       where r.started_at > v_now and r.user_id <> all (p_except)
       order by r.started_at limit 1 for update skip locked
     ) started_ahead
     union all
     select * from (
-      select r.task_id, r.user_id from gmail_sync._queued_run r
+      select * from gmail_sync._queued_run r
       where r.not_before > v_now + interval '24 hours' and r.user_id <> all (p_except)
       order by r.not_before limit 1 for update skip locked
     ) too_far_ahead
     limit 1
-  ) first;
+  ) of_others;
+  return v_run;
 end;
 $$;
 

@@ -9,13 +9,13 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_run record;
+  v_run gmail_sync.user_sync_status;
   v_busy text[] := array[]::text[];
 begin
   loop
     v_run := gmail_sync._lock_first_of_queue(v_busy);
     exit when v_run.task_id is null or gmail_sync._try_lock_user_mail(v_run.user_id);
-    v_busy := v_busy || v_run.user_id;
+    v_busy := v_busy || v_run.user_id::text;
   end loop;
   return v_run.task_id;
 end;
