@@ -32,7 +32,7 @@ INNER = [
     "_enqueue_missing_raw", "_fence", "_fetch_state", "_field_entries", "_from_epoch_ms",
     "_join_run", "_join_running", "_label_vector", "_lease_owner", "_lock_user_mail", "_max_calls",
     "_messages_in_flight", "_new_task_id", "_next_batch", "_notify_run", "_plan_run",
-    "_queue_webhook_changes", "_queue_webhook_event", "_reindex_messages",
+    "_queue_for_webhooks", "_reindex_messages",
     "_replace_attachments", "_require_user_here",
     "_searched_fields", "_sorted_label_ids", "_start_sync", "_sync_type_for_account",
     "_thread_pays_from", "_traceparent", "_try_lock_user_shared", "_unindexed_messages",

@@ -100,7 +100,7 @@ begin
     perform gmail_sync._raise_lease_lost(p_task_id);
   end if;
   -- The run's row is locked before those of webhooks, as it is when a run ends.
-  perform gmail_sync._queue_webhook_changes(p_user_id);
+  perform gmail_sync._queue_for_webhooks(p_user_id);
 end;
 $$;
 

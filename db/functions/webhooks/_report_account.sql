@@ -12,13 +12,13 @@ declare
   v_after text := coalesce(new.status, 'disconnected');
 begin
   if v_before <> v_after then
-    perform gmail_sync._queue_webhook_event(
+    perform gmail_sync._queue_for_webhooks(
       coalesce(new.user_id, old.user_id),
       case v_after
         when 'connected' then 'account.connected'
         when 'disconnected' then 'account.disconnected'
         else 'account.reauth_required'
-      end,
+      end::gmail_sync.webhook_event_type,
       jsonb_build_object('status', v_after, 'status_code', new.status_code)
     );
   end if;

@@ -9,9 +9,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform gmail_sync._queue_webhook_event(
+  perform gmail_sync._queue_for_webhooks(
     new.user_id,
-    case when new.outcome = 'succeeded' then 'sync.finished' else 'sync.failed' end,
+    case when new.outcome = 'succeeded' then 'sync.finished' else 'sync.failed' end
+      ::gmail_sync.webhook_event_type,
     jsonb_build_object(
       'task_id', new.task_id,
       'sync_type', new.sync_type,
