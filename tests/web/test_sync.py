@@ -108,7 +108,7 @@ def test_each_error_code_of_runs_has_a_sentence(db: Connection, tag: str) -> Non
         "select pg_get_constraintdef(oid) as text from pg_constraint"
         " where conname = 'known_error_code'"
     ).fetchall()
-    codes = re.findall(r"'(\w+)'", row["text"])
+    (codes,) = (found.split(",") for found in re.findall(r"{(.*)}", row["text"]))
     assert translator(tag).section("sync.reason.").keys() == {
         f"sync.reason.{code}" for code in codes
     }
