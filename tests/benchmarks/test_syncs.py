@@ -16,7 +16,10 @@ pytestmark = pytest.mark.gate
 SMALLEST: dict[str, Callable[[Installation], Iterator[Figure]]] = {
     "throughput": lambda it: throughput.figures(it, {"large": 4}, repetitions=1),
     "quota": lambda it: iter(
-        [quota.single_messages(it, window=4, windows=1), quota.threads(it, window=4, messages=600)]
+        [
+            quota.single_messages(it, window=4, windows=1, late=1),
+            quota.threads(it, window=4, messages=600, late=1),
+        ]
     ),
     "sync_now": lambda it: sync_now.figures(it, repetitions=1, new=12, latency=0.02),
     "nothing_new": lambda it: nothing_new.figures(it, repetitions=1),

@@ -490,7 +490,8 @@ def test_quota_that_is_used_up_is_waited_for_before_a_request_is_sent(
     mailbox.load(generate(3_000))
     fill(db, mailbox, "google-standard")
     db.execute("update gmail_sync.quota_profile set window_length = '4 s', user_units = 20")
-    simulator.set_limits(Limits("google-standard", window=4, user_units=20))
+    # Shorter than the ledger's, so that a request may be late.
+    simulator.set_limits(Limits("google-standard", window=3, user_units=20))
     waits: list[str] = []
     access = MailboxAccess(
         functions,

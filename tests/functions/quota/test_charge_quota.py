@@ -57,7 +57,7 @@ def test_what_has_no_room_now_is_booked_for_when_it_has(
     functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
     age(db, "20 s")
     free_at = functions.value("reserve_run_quota", task_id, gets())
-    assert wait_of(db, free_at) == pytest.approx(41, abs=2)
+    assert wait_of(db, free_at) == pytest.approx(41, abs=8)
     booked = "select max(units) from gmail_sync.quota_charge where charged_at = %s"
     assert only(db, booked, free_at) == 20
     # It keeps its moment while others ask.
@@ -73,7 +73,7 @@ def test_who_asks_first_is_served_first_however_much_it_is(
         age(db, "10 s")
     large = functions.value("reserve_run_quota", task_id, gets(150))
     small = functions.value("reserve_run_quota", task_id, calls("labels.list"))
-    assert wait_of(db, large) == pytest.approx(41, abs=2)
+    assert wait_of(db, large) == pytest.approx(41, abs=8)
     assert small == large
 
 
@@ -83,7 +83,7 @@ def test_outside_of_a_run_what_would_wait_too_long_is_not_booked(
     functions.value("reserve_run_quota", task_id, gets(GETS_A_MINUTE))
     attachment = calls("attachments.get")
     free_at = functions.value("reserve_account_quota", "ann", attachment, "2 s")
-    assert wait_of(db, free_at) == pytest.approx(61, abs=2)
+    assert wait_of(db, free_at) == pytest.approx(61, abs=8)
     assert only(db, "select sum(units) from gmail_sync.quota_charge") == 6000
     age(db, "60 s")
     assert functions.value("reserve_account_quota", "ann", attachment, "2 s") is not None
@@ -102,7 +102,7 @@ def test_the_oldest_charges_that_make_room_are_waited_for(
         functions.value("reserve_run_quota", task_id, gets(100))
         age(db, "10 s")
     free_at = functions.value("reserve_run_quota", task_id, gets(100))
-    assert wait_of(db, free_at) == pytest.approx(31, abs=2)
+    assert wait_of(db, free_at) == pytest.approx(31, abs=8)
 
 
 def test_calls_that_are_sent_together_are_reserved_at_one_moment(
@@ -123,7 +123,7 @@ def test_a_large_call_waits_until_all_of_it_has_room(
         functions.value("reserve_run_quota", task_id, gets(100))
         age(db, "10 s")
     free_at = functions.value("reserve_run_quota", task_id, gets(200))
-    assert wait_of(db, free_at) == pytest.approx(41, abs=2)
+    assert wait_of(db, free_at) == pytest.approx(41, abs=8)
 
 
 def charged_units(db: Connection) -> list[int]:
