@@ -27,17 +27,16 @@ NO_SECURITY_DEFINER = [
 # owner with a pinned path call them. To switch user and path in each took a tenth of the time of a
 # start, and half of that of indexing.
 INNER = [
-    "_charge_lost_batches", "_compare_range", "_compare_with_listing", "_compared_up_to",
-    "_count_due_messages", "_count_mail", "_dead_letter_exhausted", "_due_of_thread", "_end_fetch",
-    "_enqueue_missing_raw", "_fence", "_fetch_state", "_field_entries", "_from_epoch_ms",
-    "_join_run", "_join_running", "_label_vector", "_lease_owner", "_lock_user_mail", "_max_calls",
-    "_messages_in_flight", "_new_task_id", "_next_batch", "_notify_run", "_plan_run",
-    "_queue_for_webhooks", "_reindex_messages",
-    "_replace_attachments", "_require_user_here",
-    "_searched_fields", "_sorted_label_ids", "_start_sync", "_sync_type_for_account",
-    "_thread_pays_from", "_traceparent", "_try_lock_user_shared", "_unindexed_messages",
-    "_update_counts_fenced", "_upsert_messages", "_valid_source", "_valid_user_id",
-    "_waits_for_google", "_write_messages",
+    "_attachment_list", "_charge_lost_batches", "_compare_range", "_compare_with_listing",
+    "_compared_up_to", "_count_due_messages", "_count_mail", "_dead_letter_exhausted",
+    "_due_of_thread", "_end_fetch", "_enqueue_missing_raw", "_fence", "_fetch_state",
+    "_field_entries", "_from_epoch_ms", "_join_run", "_join_running", "_label_vector",
+    "_lease_owner", "_lock_user_mail", "_max_calls", "_messages_in_flight", "_new_task_id",
+    "_next_batch", "_notify_run", "_plan_run", "_queue_for_webhooks", "_reindex_messages",
+    "_replace_attachments", "_require_user_here", "_searched_fields", "_sorted_label_ids",
+    "_start_sync", "_sync_type_for_account", "_thread_pays_from", "_traceparent",
+    "_try_lock_user_shared", "_unindexed_messages", "_update_counts_fenced", "_upsert_messages",
+    "_valid_source", "_valid_user_id", "_waits_for_google", "_write_messages",
 ]  # fmt: skip
 # The planner puts them into the query that calls them. Views call them with their reader's rights
 # and path, so their bodies are parsed when they are created.

@@ -32,14 +32,7 @@ begin
     select m.message_id, m.thread_id, m.internal_date, m.label_ids, m.subject, m.sender,
       m.recipients, m.cc, m.bcc, m.reply_to, m.sent_at, m.rfc822_message_id, m.headers, m.snippet,
       m.body_text, m.body_html, m.size_estimate, m.defects,
-      coalesce((
-        select jsonb_agg(
-          to_jsonb(a) - array['user_id', 'message_id'] order by a.part_id
-        )
-        from gmail_sync.attachments a
-        where a.user_id = m.user_id
-          and a.message_id = m.message_id
-      ), '[]')
+      gmail_sync._attachment_list(m.user_id, m.message_id)
     from gmail_sync.messages m
     where m.user_id = p_user_id
       and m.message_id = p_message_id;

@@ -28,12 +28,7 @@ as $$
   select m.message_id, m.internal_date, m.label_ids, m.subject, m.sender, m.recipients, m.cc,
     m.snippet, left(m.body_text, 20000), left(m.body_html, 20000),
     coalesce(length(m.body_text) > 20000, false),
-    coalesce((
-      select jsonb_agg(to_jsonb(a) - array['user_id', 'message_id'] order by a.part_id)
-      from gmail_sync.attachments a
-      where a.user_id = m.user_id
-        and a.message_id = m.message_id
-    ), '[]')
+    gmail_sync._attachment_list(m.user_id, m.message_id)
   from gmail_sync.messages m
   where m.user_id = p_user_id
     and m.thread_id = p_thread_id
